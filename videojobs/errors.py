@@ -1,0 +1,122 @@
+"""What can go wrong, as a tree. A caller chooses by type, never by reading a message.
+
+VideoJobError
+├── Retryable              a later try can heal it; nothing was bought
+│   ├── VendorThrottled    the vendor asks us to wait (a 429 in either form, code 3006)
+│   ├── VendorUnavailable  5xx, time-out, lost connection, unreadable answer
+│   ├── TransferInterrupted  a copy between URLs and storage broke off
+│   └── StillRunning       the vendor is at work; ask again
+├── Final                  trying again changes nothing
+│   ├── InvalidRequest     the request breaks rules; carries every problem with its field
+│   ├── InvalidMedia       a file is not what it has to be
+│   ├── ConfigurationError credentials or settings are wrong; an operator's matter
+│   ├── VendorRefused      the vendor said no to a submission; nothing was bought
+│   ├── VendorFailed       an accepted generation or work ended without a result
+│   ├── RequestMismatch    the job id is known, with another request
+│   └── JobParked          an operator has to decide
+├── LeaseLost              another run holds the job; step aside
+└── OutcomeUnknown         a paid call may or may not have been taken
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One broken rule: `path` names the field (`segments[0].endTime`), `message` says what to do."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class VideoJobError(Exception):
+    """Base of every error of this project."""
+
+
+class Retryable(VideoJobError):
+    """A later try can heal it; nothing was bought. `retry_after` is in seconds, if the other side named it."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class VendorThrottled(Retryable):
+    """The vendor asks us to wait."""
+
+
+class VendorUnavailable(Retryable):
+    """The vendor could not be reached or gave no usable answer."""
+
+
+class TransferInterrupted(Retryable):
+    """A copy between a URL and storage broke off."""
+
+
+class StillRunning(Retryable):
+    """The vendor is still at work."""
+
+
+class Final(VideoJobError):
+    """Trying again changes nothing."""
+
+
+class InvalidRequest(Final):
+    """The request breaks rules. `problems` lists all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__(f"The request has {head}: " + "; ".join(map(str, self.problems)))
+
+
+class InvalidMedia(Final):
+    """A file is not what it has to be. The message says what is wrong with it, without its location."""
+
+
+class ConfigurationError(Final):
+    """Credentials or settings are wrong: an operator's matter, not the request's."""
+
+
+class VendorRefused(Final):
+    """The vendor said no to a submission; nothing was bought. Carries the vendor's `code` and text."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class VendorFailed(Final):
+    """An accepted generation or work ended without a result. Carries the vendor's `code` and text."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RequestMismatch(Final):
+    """This job id is known, with another request: use a new id, or send the first request again."""
+
+
+class JobParked(Final):
+    """An operator has to decide; the message says about what."""
+
+
+class LeaseLost(VideoJobError):
+    """Another run holds this job; this one steps aside."""
+
+
+class OutcomeUnknown(VideoJobError):
+    """A paid call was sent and its answer is missing: the vendor may or may not have taken it.
+
+    `vendor_id` is set where the vendor named what it had created before the answer went wrong.
+    """
+
+    def __init__(self, message: str, *, vendor_id: str | None = None) -> None:
+        super().__init__(message)
+        self.vendor_id = vendor_id

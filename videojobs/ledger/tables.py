@@ -1,0 +1,196 @@
+"""The three tables. This page is the glossary of the job state.
+
+`video_jobs`        one row a job. The operators' queries (requirements M5) run on it unchanged. `processing_config`,
+                    `segments_data` and `job_metadata` are their view; the pipeline itself reads `request`, `facts`
+                    and `recovery_point`.
+`video_submissions` one row for each paid call that was ever meant to be made, written *before* the call.
+`video_job_events`  append-only: who changed a job, when, to what and why.
+
+Times are the database's clock (`clock_timestamp()`), never a worker's.
+"""
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from videojobs.states import Point, Stage, Status
+
+Json = dict[str, Any]
+
+
+class SubmissionState(StrEnum):
+    """Each value is commented with the transition that it means."""
+
+    WAITING = "waiting"  # surely not taken yet (the vendor asked to wait, or was out of reach); may be sent
+    INTENDED = "intended"  # committed just before the call; found by anybody later, it is in doubt
+    UNKNOWN = "unknown"  # sent, and the answer is missing: in doubt
+    ACCEPTED = "accepted"  # the vendor named its id
+    DONE = "done"  # the vendor delivered
+    REFUSED = "refused"  # surely not taken, nothing bought; another one may follow
+    FAILED = "failed"  # taken, and ended without a result; another one may follow
+
+
+ENDED_WITHOUT_RESULT = (SubmissionState.REFUSED, SubmissionState.FAILED)
+LIVE = tuple(state for state in SubmissionState if state not in ENDED_WITHOUT_RESULT)
+
+
+def _one_of(column: str, values: type[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+_NOW = func.clock_timestamp()
+
+
+class Base(DeclarativeBase):
+    """Names constraints by rule, so that migrations can name them again."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class VideoJob(Base):
+    """A job: what was asked, how far it got, who works on it."""
+
+    __tablename__ = "video_jobs"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text)
+    display_name: Mapped[str | None] = mapped_column(Text)
+    is_pro_job: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+
+    status: Mapped[str] = mapped_column(Text, default=Status.PENDING.value)
+    progress_percentage: Mapped[int] = mapped_column(Integer, default=0)
+    progress_message: Mapped[str] = mapped_column(Text, default="")
+    recovery_point: Mapped[str] = mapped_column(Text, default=Point.OPENED.value)
+    parked_reason: Mapped[str | None] = mapped_column(Text)
+    error_message: Mapped[str | None] = mapped_column(Text)
+    output_url: Mapped[str | None] = mapped_column(Text)
+    zhaoli_task_id: Mapped[str | None] = mapped_column(Text)  # the Sync.so generation id; a historic name
+
+    processing_config: Mapped[Json] = mapped_column(JSONB)
+    segments_data: Mapped[Json] = mapped_column(JSONB)
+    job_metadata: Mapped[Json] = mapped_column(JSONB, default=dict)
+
+    request: Mapped[Json] = mapped_column(JSONB)  # canonical, as admitted
+    request_fingerprint: Mapped[str] = mapped_column(Text)
+    facts: Mapped[Json] = mapped_column(JSONB, default=dict)  # what was measured on the media
+
+    lease_holder: Mapped[str | None] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    claims: Mapped[int] = mapped_column(Integer, default=0)  # how often a run took this job up
+
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW, onupdate=_NOW)
+    completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        CheckConstraint(_one_of("status", Status), name="status"),
+        CheckConstraint(_one_of("recovery_point", Point), name="recovery_point"),
+        CheckConstraint("progress_percentage BETWEEN 0 AND 100", name="progress"),
+        # The old system stored effects as a string inside the JSON; here the database refuses that.
+        CheckConstraint("jsonb_typeof(processing_config->'effects') = 'array'", name="effects_array"),
+        Index("ix_video_jobs_status_updated_at", "status", "updated_at"),
+        Index("ix_video_jobs_created_at", "created_at"),
+        Index("ix_video_jobs_user_id", "user_id", "created_at"),
+    )
+
+    @property
+    def point(self) -> Point:
+        return Point(self.recovery_point)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to do: completed or failed."""
+        return self.status in (Status.COMPLETED, Status.FAILED)
+
+
+class Submission(Base):
+    """A paid call: intended, then its outcome. The exact bytes are kept, since a repeat must send the same."""
+
+    __tablename__ = "video_submissions"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    job_id: Mapped[str] = mapped_column(ForeignKey("video_jobs.id", ondelete="CASCADE"))
+    stage: Mapped[str] = mapped_column(Text)
+    attempt: Mapped[int] = mapped_column(Integer)  # 1, 2, ...; a further one only after REFUSED or FAILED
+    state: Mapped[str] = mapped_column(Text, default=SubmissionState.INTENDED.value)
+    request_body: Mapped[bytes] = mapped_column(LargeBinary)
+    vendor_id: Mapped[str | None] = mapped_column(Text)  # generation id, work id
+    vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # GhostCut's idProject
+    vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
+    paid_points: Mapped[Decimal | None] = mapped_column(Numeric)
+    error: Mapped[str | None] = mapped_column(Text)
+    intended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
+    accepted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    __table_args__ = (
+        CheckConstraint(_one_of("stage", Stage), name="stage"),
+        CheckConstraint(_one_of("state", SubmissionState), name="state"),
+        # Never pay twice, as a rule of the database: one live submission per job and stage.
+        Index(
+            "uq_video_submissions_live",
+            "job_id",
+            "stage",
+            unique=True,
+            postgresql_where=text(f"state IN ({', '.join(repr(state.value) for state in LIVE)})"),
+        ),
+        Index("uq_video_submissions_attempt", "job_id", "stage", "attempt", unique=True),
+        # One vendor id belongs to one submission.
+        Index(
+            "uq_video_submissions_vendor_id",
+            "stage",
+            "vendor_id",
+            unique=True,
+            postgresql_where=text("vendor_id IS NOT NULL"),
+        ),
+    )
+
+    @property
+    def idempotency_key(self) -> str:
+        """Derived from our own row, so that every repeat of this submission carries the same key."""
+        return f"videojobs-{self.id}"
+
+
+class JobEvent(Base):
+    """One line of the audit log. A trigger refuses updates."""
+
+    __tablename__ = "video_job_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("video_jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
+    actor: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    point: Mapped[str] = mapped_column(Text)
+    progress: Mapped[int] = mapped_column(Integer)
+    message: Mapped[str] = mapped_column(Text)
+    detail: Mapped[Json | None] = mapped_column(JSONB)
