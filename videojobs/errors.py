@@ -57,6 +57,10 @@ class TransferInterrupted(Retryable):
     """A copy between a URL and storage broke off."""
 
 
+class LedgerUnavailable(Retryable):
+    """Postgres could not be reached, or went away before it confirmed."""
+
+
 class StillRunning(Retryable):
     """The vendor is still at work."""
 
@@ -101,6 +105,10 @@ class VendorFailed(Final):
 
 class RequestMismatch(Final):
     """This job id is known, with another request: use a new id, or send the first request again."""
+
+
+class AlreadyFailed(Final):
+    """The job has ended in failure before; the message says why."""
 
 
 class JobParked(Final):

@@ -83,9 +83,9 @@ def allowed(at: Point, to: Point) -> bool:
     return to in RULES[at].after
 
 
-def completed_message(*, with_areas: bool) -> str:
+def completed_message(*, text_removed: bool) -> str:
     """The last message of a job (M4)."""
-    return _BOTH if with_areas else _LIP_SYNC_ONLY
+    return _BOTH if text_removed else _LIP_SYNC_ONLY
 
 
 def progress_within(at: Point, share: float) -> int:

@@ -12,9 +12,10 @@ from decimal import Decimal
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from videojobs.errors import JobParked, LeaseLost, RequestMismatch, VideoJobError
+from videojobs.errors import JobParked, LeaseLost, LedgerUnavailable, RequestMismatch, VideoJobError
 from videojobs.ledger.tables import LIVE, JobEvent, Json, Submission, SubmissionState, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
 from videojobs.states import RULES, Point, Stage, Status, allowed, completed_message, reached
@@ -52,24 +53,31 @@ class Ledger:
 
     async def job(self, job_id: str) -> VideoJob:
         """The job as it stands. Raises UnknownJob."""
-        async with self._sessions() as session:
+        async with self._begin() as session:
             return await _get(session, job_id)
 
     async def submissions(self, job_id: str) -> Sequence[Submission]:
         """All submissions of a job, oldest first."""
         query = select(Submission).where(Submission.job_id == job_id).order_by(Submission.intended_at)
-        async with self._sessions() as session:
+        async with self._begin() as session:
             return (await session.scalars(query)).all()
 
     async def live_submission(self, job_id: str, stage: Stage) -> Submission | None:
         """The one submission that counts for this stage, if there is one."""
-        async with self._sessions() as session:
+        async with self._begin() as session:
             return await _live(session, job_id, stage)
+
+    async def waited_for(self, submission: Submission) -> timedelta:
+        """How long ago the vendor accepted it, by the database's clock."""
+        query = select(NOW - func.coalesce(Submission.accepted_at, Submission.intended_at))
+        async with self._begin() as session:
+            waited: timedelta = (await session.execute(query.where(Submission.id == submission.id))).scalar_one()
+            return waited
 
     async def events(self, job_id: str) -> Sequence[JobEvent]:
         """The audit log of a job, oldest first."""
         query = select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)
-        async with self._sessions() as session:
+        async with self._begin() as session:
             return (await session.scalars(query)).all()
 
     # ---- opening -----------------------------------------------------------------------------------------
@@ -88,7 +96,7 @@ class Ledger:
             "request": plain,
             "request_fingerprint": fingerprint(request),
         }
-        async with self._sessions.begin() as session:
+        async with self._begin() as session:
             fresh = await _insert(session, row)
             job = await _get(session, job_id)
             if fresh:
@@ -116,7 +124,7 @@ class Ledger:
             "request": {},
             "request_fingerprint": "",
         }
-        async with self._sessions.begin() as session:
+        async with self._begin() as session:
             if await _insert(session, row):
                 _note(session, await _get(session, job_id), actor, "refused", {"error": error})
 
@@ -124,7 +132,7 @@ class Ledger:
 
     async def claim(self, lease: Lease, seconds: float) -> str | None:
         """Take the job up. Returns None when it is ours now, else the name of the holder whose lease is alive."""
-        async with self._sessions.begin() as session:
+        async with self._begin() as session:
             free = or_(
                 VideoJob.lease_holder.is_(None),
                 VideoJob.lease_holder == lease.holder,
@@ -150,7 +158,7 @@ class Ledger:
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         """Prove life. Raises LeaseLost."""
-        async with self._sessions.begin() as session:
+        async with self._begin() as session:
             renewed = await session.scalar(
                 update(VideoJob)
                 .where(VideoJob.id == lease.job_id, VideoJob.lease_holder == lease.holder)
@@ -163,7 +171,7 @@ class Ledger:
 
     async def release(self, lease: Lease) -> None:
         """Let go. Harmless when the lease is not ours any more."""
-        async with self._sessions.begin() as session:
+        async with self._begin() as session:
             await session.execute(
                 update(VideoJob)
                 .where(VideoJob.id == lease.job_id, VideoJob.lease_holder == lease.holder)
@@ -201,9 +209,10 @@ class Ledger:
     async def finish(self, lease: Lease, output_url: str) -> VideoJob:
         """The final video is stored at `output_url`: the job is completed."""
         async with self._held(lease) as (session, job):
+            text_removed = reached(job.point, Point.TEXT_REMOVAL_STORED)
             if _move(job, Point.COMPLETED):
                 job.status = Status.COMPLETED.value
-                job.progress_message = completed_message(with_areas=bool(job.request["effects"]))
+                job.progress_message = completed_message(text_removed=text_removed)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
                 _note(session, job, lease.holder, "completed", {"output_url": output_url})
@@ -264,9 +273,15 @@ class Ledger:
         answer: Json,
         metadata: Json,
     ) -> VideoJob:
-        """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit."""
-        async with self._held(lease) as (session, job):
+        """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit.
+
+        A fact, so it is recorded even for a run that has lost its lease meanwhile.
+        """
+        async with self._begin() as session:
+            job = await _get(session, lease.job_id, lock=True)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.vendor_id is not None:
+                return job  # somebody recorded it first
             row.state = SubmissionState.ACCEPTED.value
             row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
             row.accepted_at = await session.scalar(select(NOW))
@@ -287,10 +302,15 @@ class Ledger:
         answer: Json | None = None,
         paid_points: Decimal | None = None,
     ) -> None:
-        """What became of a submission: it ended (REFUSED, FAILED, DONE), has to wait (WAITING), or nobody knows (UNKNOWN)."""
-        async with self._held(lease) as (session, job):
+        """What became of a submission: ended (REFUSED, FAILED, DONE), has to wait (WAITING), in doubt (UNKNOWN).
+
+        A fact like an acceptance; the first one that ends a submission stays.
+        """
+        async with self._begin() as session:
+            job = await _get(session, lease.job_id, lock=True)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
-            if row.state == state:
+            known_taken = row.vendor_id is not None and state not in (SubmissionState.DONE, SubmissionState.FAILED)
+            if row.state == state or row.ended_at is not None or known_taken:
                 return
             row.state = state.value
             row.error = error
@@ -301,9 +321,18 @@ class Ledger:
             _note(session, job, lease.holder, state.value, _about(row))
 
     @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncSession]:
+        """A transaction. A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""
+        try:
+            async with self._sessions.begin() as session:
+                yield session
+        except (OperationalError, InterfaceError) as error:
+            raise LedgerUnavailable(f"the job database does not answer ({type(error.orig).__name__})") from error
+
+    @asynccontextmanager
     async def _held(self, lease: Lease) -> AsyncIterator[tuple[AsyncSession, VideoJob]]:
         """A transaction with the job's row locked, for the holder of its lease only."""
-        async with self._sessions.begin() as session:
+        async with self._begin() as session:
             job = await _get(session, lease.job_id, lock=True)
             if job.lease_holder != lease.holder:
                 raise LeaseLost(f"job {lease.job_id} is held by another run")

@@ -1,0 +1,23 @@
+"""The Postgres database that holds the job state."""
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from videojobs.ledger import Ledger, engine_for
+
+
+class JobDatabase(Block):
+    """The Postgres database that holds the job state: the truth about every job."""
+
+    _block_type_name = "Job Database"
+    _block_type_slug = "job-database"
+    _description = "The Postgres database that holds the job state: the truth about every job."
+    _documentation_url = "https://www.postgresql.org/docs/current/libpq-connect.html"  # type: ignore[assignment]  # Prefect's type is a URL
+
+    url: SecretStr = Field(
+        title="URL", description="postgresql://user:password@host:port/name, with the migrations applied."
+    )
+
+    def ledger(self) -> Ledger:
+        """The ledger on this database; its connections are shared by all jobs of this event loop."""
+        return Ledger(engine_for(self.url.get_secret_value()))

@@ -1,0 +1,182 @@
+"""`python -m deployments.doctor`: checks a configuration and says in plain words what is missing. Spends nothing.
+
+Each check is a function that returns what it found, or raises Trouble with what to do about it.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import httpx
+from prefect import __version__ as prefect_version
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from prefect_aws import S3Bucket
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from deployments.limits import VendorSlots
+from videojobs.errors import VideoJobError
+from videojobs.ledger import engine_for
+from videojobs.ledger.migrate import missing
+from videojobs.media.store import ObjectStore
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
+
+NAMES: Final = Connections()
+HELP: Final = "set its variables (see .env.example) and run `make register`"
+
+
+class Trouble(Exception):
+    """What is wrong, and what to do."""
+
+
+async def server() -> str:
+    """The Prefect server answers, in a version that this code was tried with."""
+    address = PREFECT_API_URL.value()
+    if not address:
+        raise Trouble("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
+    try:
+        async with get_client() as client:
+            version = await client.api_version()
+    except (httpx.HTTPError, RuntimeError) as error:
+        raise Trouble(
+            f"no Prefect server answers at {address} ({type(error).__name__}): start it, or mend the URL"
+        ) from error
+    if version.split(".")[:2] != prefect_version.split(".")[:2]:
+        raise Trouble(
+            f"the server runs Prefect {version}, this code {prefect_version}: bring both to the same minor version"
+        )
+    return f"Prefect {version} at {address}"
+
+
+async def database() -> str:
+    """Postgres is reachable and migrated."""
+    block = await _block(JobDatabase, NAMES.database)
+    try:
+        async with engine_for(block.url.get_secret_value()).connect() as connection:
+            version = (await connection.execute(text("SHOW server_version"))).scalar_one()
+            behind = await connection.run_sync(missing)
+    except DBAPIError as error:
+        raise Trouble(
+            f"Postgres does not let us in ({str(error.orig).strip().splitlines()[0]}): mend DATABASE_URL"
+        ) from error
+    if behind:
+        raise Trouble("the job database is behind this code: run `make migrate`")
+    return f"PostgreSQL {version}, migrated"
+
+
+async def storage() -> str:
+    """The bucket takes an object, and a presigned link gives it back without credentials."""
+    block = await _block(S3Bucket, NAMES.storage)
+    store = ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
+    key, content = "doctor/probe.txt", secrets.token_bytes(16)
+    try:
+        await asyncio.to_thread(store.put_bytes, key, content, "text/plain")
+        try:
+            async with httpx.AsyncClient() as http:
+                answer = await http.get(store.presign(key, 60))
+        finally:
+            await asyncio.to_thread(store.delete, [key])
+    except (VideoJobError, httpx.HTTPError) as error:
+        raise Trouble(f"the bucket {block.bucket_name} cannot be used: {error}") from error
+    if answer.content != content:
+        raise Trouble(
+            f"a presigned link of bucket {block.bucket_name} answers {answer.status_code}: vendors could not read it"
+        )
+    return f"bucket {block.bucket_name}: writable, presigned links work"
+
+
+async def sync_so() -> str:
+    """The Sync.so key is taken (by a list call, which costs nothing)."""
+    block = await _block(SyncSoCredentials, NAMES.sync_so)
+    try:
+        async with block.client() as client:
+            await client.check()
+    except VideoJobError as error:
+        raise Trouble(str(error)) from error
+    return f"the key is taken by {block.base_url}"
+
+
+async def ghostcut() -> str:
+    """The GhostCut key and secret are taken (by a points query, which costs nothing)."""
+    block = await _block(GhostCutCredentials, NAMES.ghostcut)
+    try:
+        async with block.client() as client:
+            points = await client.points()
+    except VideoJobError as error:
+        raise Trouble(str(error)) from error
+    if points <= 0:
+        raise Trouble("the GhostCut account has no points left: top it up")
+    return f"the key is taken by {block.base_url}; {points} points left"
+
+
+async def deployment() -> str:
+    """The deployment, its pool and its concurrency limits are on the server, and a worker is there to run it."""
+    async with get_client() as client:
+        try:
+            found = await client.read_deployment_by_name("pro-video/pro-video")
+            pool = await client.read_work_pool(str(found.work_pool_name))
+            for name in VendorSlots().by_name():
+                await client.read_global_concurrency_limit_by_name(name)
+        except ObjectNotFound as error:
+            raise Trouble(
+                "the deployment, its work pool or a concurrency limit is missing: run `make register`"
+            ) from error
+        workers = await client.read_workers_for_work_pool(pool.name)
+    if not any(worker.status == "ONLINE" for worker in workers):
+        raise Trouble(
+            f"no worker is online in pool {pool.name}: start one with `prefect worker start --pool {pool.name}`"
+        )
+    return f"pro-video/pro-video in pool {pool.name}, a worker is online"
+
+
+async def _block(kind: type[AnyBlock], name: str) -> AnyBlock:
+    try:
+        return await kind.aload(name)
+    except ValueError as error:
+        raise Trouble(f"there is no block {name}: {HELP}") from error
+
+
+CHECKS: Final[dict[str, Callable[[], Awaitable[str]]]] = {
+    "Prefect server": server,
+    "Job database": database,
+    "Storage": storage,
+    "Sync.so": sync_so,
+    "GhostCut": ghostcut,
+    "Deployment": deployment,
+}
+
+
+async def examine() -> dict[str, str | Trouble]:
+    """Every check with what it found. Without a server nothing else can be looked up."""
+    findings: dict[str, str | Trouble] = {}
+    for name, check in CHECKS.items():
+        try:
+            findings[name] = await check()
+        except Trouble as trouble:
+            findings[name] = trouble
+            if check is server:
+                break
+    return findings
+
+
+def main() -> int:
+    """Print the findings; 1 if anything is missing."""
+    findings = asyncio.run(examine())
+    table = Table("", "Part", "Finding", title="Doctor")
+    for name, finding in findings.items():
+        table.add_row("[red]✗[/]" if isinstance(finding, Trouble) else "[green]✓[/]", name, str(finding))
+    Console().print(table)
+    return int(any(isinstance(finding, Trouble) for finding in findings.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

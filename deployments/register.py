@@ -1,0 +1,137 @@
+"""Brings a Prefect server to the wanted state: `python -m deployments.register`. Idempotent: run it after every change.
+
+In this order: the work pool, the global concurrency limits, the block types, the blocks (from the environment), and the
+deployments of prefect.yaml. Nothing that an operator added is removed.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from typing import Any
+
+import rich
+from prefect.blocks.core import Block
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
+from prefect_aws.client_parameters import AwsClientParameters
+from pydantic import SecretStr
+
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from deployments.environment import REPOSITORY, Environment
+from deployments.limits import VendorSlots
+
+WORK_POOL = "video-jobs"
+BLOCK_TYPES = (SyncSoCredentials, GhostCutCredentials, JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials)
+
+
+async def register(environment: Environment) -> list[str]:
+    """Apply everything; gives a line for each thing done."""
+    names = Connections()
+    lines = []
+    async with get_client() as client:
+        lines.append(await _work_pool(client, os.environ.get("VIDEOJOBS_WORK_POOL", WORK_POOL)))
+        for name, slots in VendorSlots().by_name().items():
+            await client.upsert_global_concurrency_limit_by_name(name, slots)
+            lines.append(f"concurrency limit {name}: {slots}")
+        for block_type in BLOCK_TYPES:
+            await block_type.register_type_and_schema(client=client)
+            lines.append(f"block type {block_type.get_block_type_slug()}")
+        for name, block in _blocks(environment, names).items():
+            lines.append(await _save(client, name, block))
+    _deploy()
+    return [*lines, "deployments of prefect.yaml"]
+
+
+async def _work_pool(client: PrefectClient, name: str) -> str:
+    """The pool, made as a process pool if it is not there; an existing one is an operator's and stays as it is."""
+    try:
+        pool = await client.read_work_pool(name)
+    except ObjectNotFound:
+        pool = await client.create_work_pool(
+            WorkPoolCreate(
+                name=name,
+                type=ProcessWorker.type,
+                base_job_template=ProcessWorker.get_default_base_job_template(),
+                description="Runs the video jobs.",
+            )
+        )
+    return f"work pool {pool.name} ({pool.type})"
+
+
+def _blocks(environment: Environment, names: Connections) -> dict[str, Block | None]:
+    """The blocks that the environment has the values for; None for each that it has not."""
+    return {
+        names.database: _given(JobDatabase, url=environment.database_url),
+        names.storage: _storage(environment),
+        names.sync_so: _given(
+            SyncSoCredentials, api_key=environment.sync_so_api_key, base_url=environment.sync_so_base_url
+        ),
+        names.ghostcut: _given(
+            GhostCutCredentials,
+            app_key=environment.ghostcut_app_key,
+            app_secret=environment.ghostcut_app_secret,
+            base_url=environment.ghostcut_base_url,
+        ),
+    }
+
+
+def _given(block: type[Block], **fields: SecretStr | str | None) -> Block | None:
+    """The block, or None while a field without a default is missing; an absent optional field takes its default."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    required = {name for name, field in block.model_fields.items() if field.is_required()}
+    return block(**given) if required <= given.keys() else None
+
+
+def _storage(environment: Environment) -> S3Bucket | None:
+    if environment.s3_bucket is None:
+        return None
+    key_id = environment.s3_access_key_id
+    credentials = AwsCredentials(
+        aws_access_key_id=key_id.get_secret_value() if key_id else None,
+        aws_secret_access_key=environment.s3_secret_access_key,
+        region_name=environment.s3_region or "us-east-1",
+        aws_client_parameters=AwsClientParameters(
+            endpoint_url=environment.s3_endpoint_url,
+            config=_boto_config(own_endpoint=bool(environment.s3_endpoint_url)),
+        ),
+    )
+    return S3Bucket(bucket_name=environment.s3_bucket, credentials=credentials)
+
+
+def _boto_config(*, own_endpoint: bool) -> dict[str, Any]:
+    """Presigned links need signature v4; S3-compatible stores need path style and know no trailing checksums."""
+    config: dict[str, Any] = {"signature_version": "s3v4"}
+    if own_endpoint:
+        config |= {
+            "s3": {"addressing_style": "path"},
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        }
+    return config
+
+
+async def _save(client: PrefectClient, name: str, block: Block | None) -> str:
+    if block is None:
+        return f"[yellow]block {name}: left alone, its values are not in the environment[/]"
+    await block.save(name, overwrite=True, client=client)
+    return f"block {name}"
+
+
+def _deploy() -> None:
+    """`prefect deploy` is the one reader of prefect.yaml."""
+    environment = {**os.environ, "VIDEOJOBS_WORK_POOL": os.environ.get("VIDEOJOBS_WORK_POOL", WORK_POOL)}
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(  # noqa: S603  # our own interpreter, fixed words
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        sys.exit(f"prefect deploy failed:\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    for line in asyncio.run(register(Environment())):
+        rich.print(f"  {line}")

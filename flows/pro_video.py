@@ -1,0 +1,107 @@
+"""The product's main job: lip-sync, then text removal where there are areas, then the finished video."""
+
+from typing import Annotated, Any, Final
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from pydantic import Field
+from pydantic_core import to_jsonable_python
+
+from blocks import Connections
+from flows.remove_text import remove_text
+from tasks.admit import admit
+from tasks.closing import close_with_error
+from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
+from tasks.publish import publish, show_results
+from tasks.run import JobRun, at_work, has_text_to_remove
+from tasks.slots import SYNC_SO_GENERATIONS, slot
+from tasks.upload import upload
+from videojobs.errors import JobParked, LeaseLost
+from videojobs.request import OWNER_ID, AnnotationArea, AudioFile, Options, Segment
+
+
+def _run_name() -> str:
+    parameters = flow_run.get_parameters()
+    return str(parameters.get("display_name") or parameters.get("job_id") or f"job {flow_run.get_id()}")
+
+
+# What the form is filled with at first. Not a default: a client that leaves the field out is told so, and pays nothing.
+_EXAMPLE_AUDIO: Final = [{"refId": "audio-1", "source": "https://example.com/new-speech.wav"}]
+_EXAMPLE_SEGMENTS: Final = [{"startTime": 0.0, "endTime": 1.8, "audioInput": {"refId": "audio-1"}}]
+
+
+def _filled_with(example: object) -> Any:
+    return Field(json_schema_extra={"default": example})  # type: ignore[dict-item]  # any JSON will do
+
+
+@flow(
+    name="pro-video",
+    flow_run_name=_run_name,
+    # The door is `admit`: it reports every problem at once, and leaves them in the job's row.
+    validate_parameters=False,
+)
+async def pro_video(
+    video: Annotated[str, Field(min_length=1)],
+    audio: Annotated[list[AudioFile], _filled_with(_EXAMPLE_AUDIO)],
+    segments: Annotated[list[Segment], _filled_with(_EXAMPLE_SEGMENTS)],
+    effects: list[AnnotationArea] = [],  # noqa: B006  # Prefect shows an empty list, and `admit` copies
+    display_name: Annotated[str, Field(max_length=200)] = "",
+    user_id: Annotated[str, Field(pattern=OWNER_ID)] = "default",
+    options: Options = Options(),  # noqa: B008  # frozen
+    job_id: str | None = None,
+    connections: Connections = Connections(),  # noqa: B008  # frozen
+) -> State[Any] | str:
+    """Give a video new speech for some of its time ranges, and wipe burned-in text out of areas of the picture.
+
+    Args:
+        video: Where the video is: s3://bucket/key, https://..., or a file path on the worker's machine (local use).
+        audio: The new speech: one entry for each sound file, with the name that segments refer to it by.
+        segments: Which time ranges of the video get new speech. They must not overlap.
+        effects: Areas of the picture whose text goes (erasure, text) or stays (protection). None: lip-sync only.
+        display_name: What people call this job.
+        user_id: Whose job it is; the results are stored under users/{user_id}/.
+        options: Models and modes of the two vendors. The defaults are a safe choice.
+        job_id: Leave empty: the run's own id is used. Give the id of an earlier job to go on with it.
+        connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
+    """
+    raw = {
+        "video": video,
+        "audio": audio,
+        "segments": segments,
+        "effects": effects,
+        "display_name": display_name,
+        "user_id": user_id,
+        "options": options,
+    }
+    job_id = job_id or str(flow_run.get_id())
+    connections = Connections.model_validate(connections)
+    await admit(job_id, to_jsonable_python(raw), connections)
+    try:
+        async with at_work(job_id, connections) as run:
+            return await _chain(run)
+    except LeaseLost as error:
+        return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
+    except JobParked as error:
+        return Failed(name="Parked", message=str(error))
+
+
+async def _chain(run: JobRun) -> str:
+    """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
+    try:
+        await upload(run)
+        async with slot(SYNC_SO_GENERATIONS):
+            await submit_lip_sync(run)
+            await await_lip_sync(run)
+        await store_lip_sync(run)
+        if await has_text_to_remove(run):
+            await remove_text(run)
+        video = await publish(run)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        await close_with_error(run, error)
+        raise
+    await show_results(run)
+    return video

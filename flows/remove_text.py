@@ -1,0 +1,16 @@
+"""The subflow that runs only when there are annotation areas: GhostCut wipes them out of the lip-sync result."""
+
+from prefect import flow
+
+from tasks.run import JobRun
+from tasks.slots import GHOSTCUT_WORKS, slot
+from tasks.text_removal import await_text_removal, store_text_removal, submit_text_removal
+
+
+@flow(name="remove-text", flow_run_name="remove text from {run.lease.job_id}")
+async def remove_text(run: JobRun) -> None:
+    """Submit the areas, wait for the work, store the final video."""
+    async with slot(GHOSTCUT_WORKS):
+        await submit_text_removal(run)
+        await await_text_removal(run)
+    await store_text_removal(run)

@@ -1,0 +1,46 @@
+"""The door: read the request, report every problem at once, put the job on the books."""
+
+from collections.abc import Mapping
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from blocks import Connections
+from tasks.retrying import BACKOFF, RETRIES, heals
+from videojobs.errors import InvalidRequest
+from videojobs.ledger import Ledger
+from videojobs.request import check_job_id, parse_request
+
+
+@task(
+    name="admit",
+    task_run_name="check the request",
+    retries=RETRIES,
+    retry_delay_seconds=BACKOFF,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def admit(job_id: str, raw: Mapping[str, object], connections: Connections) -> None:
+    """Open the job. Raises InvalidRequest (recorded as a failed job, nothing paid) or RequestMismatch."""
+    check_job_id(job_id)
+    ledger = await connections.ledger()
+    actor = f"flow run {flow_run.get_id()}"
+    try:
+        request = parse_request(raw)
+    except InvalidRequest as error:
+        await _refuse(ledger, job_id, raw, error, actor)
+        raise
+    await ledger.open(job_id, request, actor=actor)
+
+
+async def _refuse(ledger: Ledger, job_id: str, raw: Mapping[str, object], error: InvalidRequest, actor: str) -> None:
+    """Leave a row, so that who only looks at the job state sees why there is no video."""
+    user_id, display_name = raw.get("user_id"), raw.get("display_name")
+    await ledger.open_refused(
+        job_id,
+        user_id=user_id if isinstance(user_id, str) else "",
+        display_name=display_name if isinstance(display_name, str) else None,
+        error=str(error),
+        actor=actor,
+    )

@@ -1,0 +1,46 @@
+"""What becomes of a job whose run ends in an error (requirements M7)."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from tasks.retrying import BACKOFF, RETRIES, heals
+from tasks.run import JobRun
+from videojobs.errors import JobParked, Retryable
+from videojobs.ledger import SubmissionState, VideoJob
+from videojobs.media.store import sync_result_key
+from videojobs.states import Point, Stage, reached
+
+_AT_STAKE = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
+
+
+@task(
+    name="close-with-error",
+    task_run_name="record the failure",
+    retries=RETRIES,
+    retry_delay_seconds=BACKOFF,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def close_with_error(run: JobRun, error: Exception) -> None:
+    """Fail the job with its reason, or park it where money is at stake and a retry might still bring it home."""
+    if isinstance(error, JobParked):
+        return
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    stage = Stage.TEXT_REMOVAL if reached(job.point, Point.LIP_SYNC_STORED) else Stage.LIP_SYNC
+    submission = await ledger.live_submission(run.job_id, stage)
+    if isinstance(error, Retryable) and submission is not None and submission.state in _AT_STAKE:
+        await ledger.park(run.lease, f"retries are used up while a paid submission is open: {error}")
+        return
+    message, fallback = await _message(run, job, stage, error)
+    get_run_logger().error("Job %s failed: %s", job.id, message)
+    await ledger.fail(run.lease, message, fallback_url=fallback)
+
+
+async def _message(run: JobRun, job: VideoJob, stage: Stage, error: Exception) -> tuple[str, str | None]:
+    """The owner's words for the failure, and the lip-sync result as the fallback where there is one."""
+    if stage is Stage.LIP_SYNC or not job.request["effects"]:
+        return str(error), None
+    store = await run.connections.store()
+    return f"Text inpainting failed: {error}", store.uri(sync_result_key(job.user_id, job.id))

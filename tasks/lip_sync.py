@@ -1,0 +1,157 @@
+"""Sync.so: submit the segments once, wait for the generation, bring its result home."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from tasks.progress import show
+from tasks.results import bring_home
+from tasks.retrying import BACKOFF, POLL_PAUSE, POLLS, RETRIES, heals
+from tasks.run import JobRun
+from tasks.submission import Accepted, PaidCall, submit_once
+from tasks.waiting import attempt, give_up_if_overdue, patiently
+from videojobs.errors import VendorFailed
+from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
+from videojobs.media.store import ObjectStore, sync_result_key
+from videojobs.request import JobRequest
+from videojobs.settings import Timings
+from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
+from videojobs.vendors.sync_so.client import SyncSoClient
+from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
+
+
+@task(
+    name="submit-lip-sync",
+    task_run_name="submit the lip-sync",
+    retries=RETRIES,
+    retry_delay_seconds=BACKOFF,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def submit_lip_sync(run: JobRun) -> None:
+    """One paid generation for this job, however often this runs."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    if reached(job.point, Point.LIP_SYNC_SUBMITTED):
+        return
+    store = await run.connections.store()
+    async with run.connections.sync_so_client() as client:
+        call = PaidCall(
+            vendor="Sync.so",
+            stage=Stage.LIP_SYNC,
+            to=Point.LIP_SYNC_SUBMITTED,
+            body=lambda submission: _body(job, store),
+            send=lambda submission: _send(client, submission),
+            replayable=True,  # the vendor knows our idempotency key
+        )
+        await submit_once(ledger, run.lease, call)
+    await show(await ledger.job(run.job_id))
+
+
+def _body(job: VideoJob, store: ObjectStore) -> bytes:
+    request = JobRequest.model_validate(job.request)
+    keys = job.facts["keys"]
+    seconds = int(Timings().media_link_hours * 3600)
+    return generation_request(
+        model=request.options.model,
+        video_url=store.presign(keys["video"], seconds),
+        audio_urls={ref_id: store.presign(key, seconds) for ref_id, key in keys["audio"].items()},
+        segments=[
+            SegmentSpec(
+                start=segment.startTime,
+                end=segment.endTime,
+                ref_id=segment.audioInput.refId,
+                crop_start=segment.audioInput.startTime,
+                crop_end=segment.audioInput.endTime,
+            )
+            for segment in request.segments
+        ],
+        sync_mode=request.options.sync_mode,
+    )
+
+
+async def _send(client: SyncSoClient, submission: Submission) -> Accepted:
+    generation = await client.create(submission.request_body, submission.idempotency_key)
+    answer = _answer(generation)
+    return Accepted(
+        vendor_id=generation.id,
+        answer=answer,
+        metadata={"sync_generation_id": generation.id, "sync_response": answer},
+    )
+
+
+def _answer(generation: Generation) -> dict[str, object]:
+    """What the vendor said, less our own inputs: their links are signed, and rows are read by many."""
+    return generation.model_dump(mode="json", exclude={"input"}, exclude_none=True)
+
+
+@task(
+    name="await-lip-sync",
+    task_run_name="wait for the lip-sync",
+    retries=POLLS,
+    retry_delay_seconds=POLL_PAUSE,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def await_lip_sync(run: JobRun) -> None:
+    """Ask by the vendor's long poll until the generation has ended. Raises VendorFailed."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    submission = await ledger.live_submission(run.job_id, Stage.LIP_SYNC)
+    if reached(job.point, Point.LIP_SYNC_STORED) or submission is None:
+        return
+    await give_up_if_overdue(ledger, run, submission, "Sync.so")
+    timings = Timings()
+    async with run.connections.sync_so_client() as client:
+        async for _ in attempt(timings.sync_poll_attempt_seconds, "Sync.so"):
+            generation = await patiently(
+                client.get(str(submission.vendor_id), wait_seconds=timings.sync_long_poll_seconds)
+            )
+            if generation.is_done:
+                await show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
+                return
+            if generation.is_failed:
+                await _failed(ledger, run, submission, generation)
+            await _report(ledger, run, client, submission)
+
+
+async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:
+    why = generation.failure_text
+    await ledger.settle(run.lease, submission, SubmissionState.FAILED, error=why, answer=_answer(generation))
+    raise VendorFailed(f"Lip-sync failed: {why}")
+
+
+async def _report(ledger: Ledger, run: JobRun, client: SyncSoClient, submission: Submission) -> None:
+    """The vendor's own progress cannot be had from a waiting request, so it is asked for between two of them."""
+    percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
+    if percent is not None:
+        share = progress_within(Point.LIP_SYNC_SUBMITTED, percent / 100)
+        job = await ledger.job(run.job_id)
+        await show(await ledger.tell(run.lease, share, job.progress_message))
+
+
+@task(
+    name="store-lip-sync",
+    task_run_name="store the lip-sync result",
+    retries=RETRIES,
+    retry_delay_seconds=BACKOFF,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def store_lip_sync(run: JobRun) -> None:
+    """Stream the result into our storage, check it, and record what was measured."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    submission = await ledger.live_submission(run.job_id, Stage.LIP_SYNC)
+    if reached(job.point, Point.LIP_SYNC_STORED) or submission is None:
+        return
+    store = await run.connections.store()
+    async with run.connections.sync_so_client() as client:
+        generation = await client.get(str(submission.vendor_id))
+        url = generation.result_url or await client.download_url(generation.id)
+    key = sync_result_key(job.user_id, job.id)
+    facts = await bring_home(url, store, key, vendor="Sync.so")
+    await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))
+    job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts})
+    get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
+    await show(job)

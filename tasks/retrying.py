@@ -1,0 +1,27 @@
+"""How the steps are retried: Prefect does it, and the type of the error decides whether.
+
+Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself waits about
+a minute before it hands back.
+"""
+
+from typing import Any, Final
+
+from prefect import Task
+from prefect.client.schemas.objects import State, TaskRun
+
+from videojobs.errors import Retryable
+from videojobs.settings import Timings
+
+# With the default delay 1, 2, 5, 10, 20, 30 and then 60 s: about an hour in all. Long enough for a vendor's or the
+# network's bad day, short enough that somebody still remembers the job.
+BACKOFF: Final = [Timings().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
+RETRIES: Final = 60
+
+# More attempts than fit into the longest wait that the settings allow; `poll_give_up_hours` ends it.
+POLLS: Final = 100_000
+POLL_PAUSE: Final = 0.1
+
+
+async def heals(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a later try can heal this failure."""
+    return isinstance(await state.aresult(raise_on_failure=False), Retryable)

@@ -1,0 +1,95 @@
+"""A run at work on a job: takes the lease, keeps it alive, lets it go."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from pydantic import BaseModel, ConfigDict
+
+from blocks import Connections
+from tasks.progress import open_board
+from videojobs.areas import decision_for, masks_for
+from videojobs.errors import AlreadyFailed, Final, JobParked, LeaseLost, LedgerUnavailable
+from videojobs.ledger import Lease, Ledger
+from videojobs.request import JobRequest
+from videojobs.settings import Timings
+from videojobs.states import Status
+
+
+class JobRun(BaseModel):
+    """What every task needs: which job, by what right, through which blocks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lease: Lease
+    connections: Connections
+
+    @property
+    def job_id(self) -> str:
+        return self.lease.job_id
+
+
+@asynccontextmanager
+async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
+    """Hold the job's lease for as long as the context lasts. Raises LeaseLost when another run is at work on it."""
+    ledger = await connections.ledger()
+    lease = Lease(job_id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
+    await _claim(ledger, lease)
+    await _admissible(ledger, lease)
+    heart = asyncio.create_task(_beat(ledger, lease))
+    try:
+        yield JobRun(lease=lease, connections=connections)
+    finally:
+        heart.cancel()
+        with suppress(asyncio.CancelledError):
+            await heart
+        with suppress(LedgerUnavailable):  # it runs out by itself
+            await ledger.release(lease)
+
+
+async def _claim(ledger: Ledger, lease: Lease) -> None:
+    """Take the lease, or step aside; an earlier attempt of this same run is waited for, since it may still be alive."""
+    seconds = Timings().lease_seconds
+    this_run = lease.holder.split("/")[0]
+    while (holder := await ledger.claim(lease, seconds)) is not None:
+        if holder.split("/")[0] != this_run:
+            raise LeaseLost(f"flow run {holder.split('/')[0]} is at work on job {lease.job_id}")
+        get_run_logger().info("Waiting for the lease of an earlier attempt of this run to run out")
+        await asyncio.sleep(seconds / 10)
+
+
+async def _admissible(ledger: Ledger, lease: Lease) -> None:
+    """Refuse work on a job that waits for an operator or has failed; show the progress of any other."""
+    job = await ledger.job(lease.job_id)
+    try:
+        if job.parked_reason is not None:
+            raise JobParked(job.parked_reason)
+        if job.status == Status.FAILED:
+            raise AlreadyFailed(f"this job has failed before: {job.error_message}; ask for it under a new job_id")
+    except Final:
+        await ledger.release(lease)
+        raise
+    await open_board(job)
+
+
+async def _beat(ledger: Ledger, lease: Lease) -> None:
+    """Renew the lease until cancelled. When it is lost, every verb of the ledger says so; nothing to do here."""
+    seconds = Timings().lease_seconds
+    while True:
+        await asyncio.sleep(seconds / 3)
+        try:
+            await ledger.renew(lease, seconds)
+        except LedgerUnavailable:
+            continue
+        except LeaseLost:
+            return
+
+
+async def has_text_to_remove(run: JobRun) -> bool:
+    """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    request = JobRequest.model_validate(job.request)
+    return bool(request.effects) and bool(masks_for(request, decision_for(request, job.facts)))

@@ -1,0 +1,181 @@
+"""GhostCut: submit the areas once, wait for the work, bring its result home."""
+
+import asyncio
+import logging
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from tasks.progress import show
+from tasks.results import bring_home
+from tasks.retrying import BACKOFF, POLL_PAUSE, POLLS, RETRIES, heals
+from tasks.run import JobRun
+from tasks.submission import Accepted, PaidCall, submit_once
+from tasks.waiting import attempt, give_up_if_overdue, patiently
+from videojobs.areas import decision_for, explain, masks_for
+from videojobs.errors import JobParked, VendorFailed, VendorUnavailable
+from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
+from videojobs.media.store import ObjectStore, result_key, sync_result_key
+from videojobs.request import JobRequest
+from videojobs.settings import Timings
+from videojobs.states import RULES, TEXT_REMOVAL_STARTING, Point, Stage, progress_within, reached
+from videojobs.vendors.ghostcut.client import GhostCutClient
+from videojobs.vendors.ghostcut.wire import MaskSpec, WorkStatus, work_request
+
+
+@task(
+    name="submit-text-removal",
+    task_run_name="submit the text removal",
+    retries=RETRIES,
+    retry_delay_seconds=BACKOFF,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def submit_text_removal(run: JobRun) -> None:
+    """One paid work for this job, however often this runs."""
+    logger = get_run_logger()
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    if reached(job.point, Point.TEXT_REMOVAL_SUBMITTED):
+        return
+    logger.info("Found %d annotation areas. Starting GhostCut text inpainting...", len(job.request["effects"]))
+    request = JobRequest.model_validate(job.request)
+    decision = decision_for(request, job.facts)
+    story = explain(request, decision)
+    for sentence in story:
+        logger.log(logging.WARNING if decision.kind == "uncertain" else logging.INFO, "Job %s: %s", job.id, sentence)
+    await show(await ledger.tell(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": story}))
+    store = await run.connections.store()
+    async with run.connections.ghostcut_client() as client:
+        call = PaidCall(
+            vendor="GhostCut",
+            stage=Stage.TEXT_REMOVAL,
+            to=Point.TEXT_REMOVAL_SUBMITTED,
+            body=lambda submission: _body(job, request, store, masks_for(request, decision)),
+            send=lambda submission: _send(client, submission),
+            replayable=False,  # no key, no search: two submits are two paid works
+        )
+        await submit_once(ledger, run.lease, call)
+    job = await ledger.job(run.job_id)
+    logger.info("GhostCut task created: %s", job.job_metadata["ghostcut_task_id"])
+    await show(job)
+
+
+def _body(job: VideoJob, request: JobRequest, store: ObjectStore, masks: list[MaskSpec]) -> bytes:
+    return work_request(
+        url=store.presign(sync_result_key(job.user_id, job.id), int(Timings().media_link_hours * 3600)),
+        name=job.id,
+        masks=masks,
+        model=request.options.inpaint_model,
+        language=request.options.inpaint_language,
+        resolution=_resolution(job.facts["lip_sync"]["height"]),
+    )
+
+
+def _resolution(height: int) -> str:
+    """The vendor's ceiling that leaves the picture its size: it scales down, never up."""
+    return next((name for limit, name in ((480, "480p"), (720, "720p")) if height <= limit), "1080p")
+
+
+async def _send(client: GhostCutClient, submission: Submission) -> Accepted:
+    work = await client.submit(submission.request_body)
+    return Accepted(
+        vendor_id=work.id,
+        batch_id=work.project_id,
+        answer={"id": work.id, "idProject": work.project_id},
+        metadata={"ghostcut_task_id": work.id, "ghostcut_project_id": work.project_id},
+    )
+
+
+@task(
+    name="await-text-removal",
+    task_run_name="wait for the text removal",
+    retries=POLLS,
+    retry_delay_seconds=POLL_PAUSE,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def await_text_removal(run: JobRun) -> None:
+    """Ask for the work's status, less and less often, until it has ended. Raises VendorFailed."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    submission = await ledger.live_submission(run.job_id, Stage.TEXT_REMOVAL)
+    if reached(job.point, Point.TEXT_REMOVAL_STORED) or submission is None:
+        return
+    await give_up_if_overdue(ledger, run, submission, "GhostCut")
+    timings = Timings()
+    pause = timings.ghostcut_poll_first_seconds
+    async with run.connections.ghostcut_client() as client:
+        async for _ in attempt(timings.ghostcut_poll_attempt_seconds, "GhostCut"):
+            status = await patiently(_status(client, submission))
+            if status.is_done:
+                return
+            if status.is_failed:
+                await _failed(ledger, run, submission, status)
+            get_run_logger().info("Job %s: GhostCut still processing (%d%%)", run.job_id, status.progress)
+            percent = progress_within(Point.TEXT_REMOVAL_SUBMITTED, status.progress / 100)
+            message = RULES[Point.TEXT_REMOVAL_SUBMITTED].message
+            await show(await ledger.tell(run.lease, percent, message))
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, timings.ghostcut_poll_max_seconds)
+
+
+async def _status(client: GhostCutClient, submission: Submission) -> WorkStatus:
+    work_id = str(submission.vendor_id)
+    known = await client.status([work_id])
+    if work_id not in known:
+        raise VendorUnavailable(f"GhostCut does not show work {work_id}")
+    return known[work_id]
+
+
+async def _failed(ledger: Ledger, run: JobRun, submission: Submission, status: WorkStatus) -> None:
+    if status.is_locked:  # paid for and finished: another submission would be paid twice
+        await ledger.park(run.lease, f"GhostCut: {status.failure_text}")
+        raise JobParked(f"GhostCut: {status.failure_text}")
+    await ledger.settle(
+        run.lease,
+        submission,
+        SubmissionState.FAILED,
+        error=status.failure_text,
+        answer=status.model_dump(mode="json", exclude={"url"}, exclude_none=True),
+        paid_points=status.paid_points,
+    )
+    raise VendorFailed(status.failure_text)
+
+
+@task(
+    name="store-text-removal",
+    task_run_name="store the final video",
+    retries=RETRIES,
+    retry_delay_seconds=BACKOFF,
+    retry_condition_fn=heals,
+    cache_policy=NO_CACHE,
+)
+async def store_text_removal(run: JobRun) -> None:
+    """Stream the result into our storage, check it, and record what was measured and paid."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    submission = await ledger.live_submission(run.job_id, Stage.TEXT_REMOVAL)
+    if reached(job.point, Point.TEXT_REMOVAL_STORED) or submission is None:
+        return
+    store = await run.connections.store()
+    async with run.connections.ghostcut_client() as client:
+        status = await _status(client, submission)
+    if status.video_url is None:
+        raise VendorUnavailable("GhostCut says that it is done, and names no result yet")
+    facts = await bring_home(status.video_url, store, result_key(job.user_id, job.id), vendor="GhostCut")
+    await ledger.settle(
+        run.lease,
+        submission,
+        SubmissionState.DONE,
+        answer=status.model_dump(mode="json", exclude={"url"}, exclude_none=True),
+        paid_points=status.paid_points,
+    )
+    job = await ledger.advance(
+        run.lease,
+        Point.TEXT_REMOVAL_STORED,
+        metadata={"ghostcut_video_url": status.video_url},
+        facts={"text_removal": facts},
+    )
+    await show(job)

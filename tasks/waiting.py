@@ -1,0 +1,44 @@
+"""How a task waits for a vendor: one attempt of about a minute, then back to Prefect as a retry, which the UI shows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
+from typing import TypeVar
+
+from tasks.run import JobRun
+from videojobs.errors import JobParked, Retryable, StillRunning
+from videojobs.ledger import Ledger, Submission
+from videojobs.settings import Timings
+
+T = TypeVar("T")
+
+
+async def attempt(seconds: float, vendor: str) -> AsyncIterator[int]:
+    """Count the polls of one attempt; raises StillRunning when its time is over. Always gives at least one poll."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    polls = 0
+    while polls == 0 or clock() < end:
+        polls += 1
+        yield polls
+    raise StillRunning(f"{vendor} is still at work")
+
+
+async def patiently(answer: Awaitable[T]) -> T:
+    """An answer, or its error after a pause: as long as the other side asked for, else the default."""
+    try:
+        return await answer
+    except Retryable as error:
+        named = error.retry_after
+        await asyncio.sleep(Timings().retry_delay_seconds if named is None else min(named, 60.0))
+        raise
+
+
+async def give_up_if_overdue(ledger: Ledger, run: JobRun, submission: Submission, vendor: str) -> None:
+    """Park a job whose vendor has been silent for hours. Paid work is not written off: an operator decides."""
+    hours = Timings().poll_give_up_hours
+    if await ledger.waited_for(submission) < timedelta(hours=hours):
+        return
+    reason = f"{vendor} has not finished {submission.vendor_id} within {hours:g} hours; ask the vendor about it"
+    await ledger.park(run.lease, reason)
+    raise JobParked(reason)

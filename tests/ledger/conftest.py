@@ -1,0 +1,62 @@
+"""A real Postgres for the ledger, with the migrations applied, shared by this layer."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from deployments.environment import Environment
+from deployments.local.stack import Stack
+from videojobs.ledger import Lease, Ledger, engine_for
+from videojobs.request import JobRequest, parse_request
+
+Opened = Callable[..., Awaitable[Lease]]
+
+
+@pytest.fixture(scope="session")
+async def database_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    data: Path = tmp_path_factory.mktemp("ledger")
+    async with Stack(data=data, environment=Environment.model_construct(), wanted={"job_database"}) as stack:
+        yield stack.variables["DATABASE_URL"]
+
+
+@pytest.fixture
+async def ledger(database_url: str) -> Ledger:
+    return Ledger(engine_for(database_url))
+
+
+@pytest.fixture
+def job_id() -> str:
+    return f"job-{uuid.uuid4()}"
+
+
+def a_request(*, areas: int = 0, name: str = "A job") -> JobRequest:
+    """Two segments, and as many areas as wanted."""
+    area = {"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.1, "end": 8.3}
+    return parse_request(
+        {
+            "video": "s3://bucket/video.mp4",
+            "audio": [{"refId": "audio-1", "source": "s3://bucket/1.wav"}],
+            "segments": [
+                {"startTime": 0, "endTime": 2, "audioInput": {"refId": "audio-1"}},
+                {"startTime": 2.1, "endTime": 3.5, "audioInput": {"refId": "audio-1"}},
+            ],
+            "effects": [area] * areas,
+            "display_name": name,
+            "user_id": "ada",
+        }
+    )
+
+
+@pytest.fixture
+def opened(ledger: Ledger, job_id: str) -> Opened:
+    """A job on the books, held by a run."""
+
+    async def open_and_claim(holder: str = "run-1/1", *, areas: int = 1) -> Lease:
+        await ledger.open(job_id, a_request(areas=areas), actor="test")
+        lease = Lease(job_id, holder)
+        assert await ledger.claim(lease, seconds=60) is None
+        return lease
+
+    return open_and_claim

@@ -1,0 +1,45 @@
+"""From the areas that were drawn on the source video to the masks that GhostCut gets for the lip-sync result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from videojobs.request import AnnotationArea, JobRequest
+from videojobs.timeline import Decision, Interval, carry_area, clips, decide, describe_area, predict, tolerance_for
+from videojobs.vendors.ghostcut.masks import ERASE_MODELS, MaskSpec
+
+
+def decision_for(request: JobRequest, facts: Mapping[str, Any]) -> Decision:
+    """How times move from the source to the lip-sync result, decided from what was measured on both.
+
+    `facts`: `video` and `lip_sync` as VideoFacts, `audio` as AudioFacts by refId, all JSON-plain.
+    """
+    source = facts["video"]
+    audio_seconds = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
+    predicted = predict(source["duration"], clips(request, audio_seconds), request.options.sync_mode)
+    return decide(
+        predicted,
+        source["duration"],
+        facts["lip_sync"]["duration"],
+        tolerance_for(source["frame_rate"], len(request.segments)),
+    )
+
+
+def masks_for(request: JobRequest, decision: Decision) -> list[MaskSpec]:
+    """One mask for each time that an area is seen in the result; none if nothing is left that could be wiped."""
+    boxes = ERASE_MODELS[request.options.inpaint_model].most_boxes
+    masks: list[MaskSpec] = []
+    for area in request.effects:
+        intervals = carry_area(decision, area.start, area.end)
+        if boxes is not None and intervals:  # models that count their boxes get one for each area
+            intervals = [(intervals[0][0], intervals[-1][1])]
+        masks += [_mask(area, interval) for interval in intervals]
+    return masks if any(mask.kind != "protection" for mask in masks) else []
+
+
+def explain(request: JobRequest, decision: Decision) -> Sequence[str]:
+    """What happened to the times, for the log and the events: the decision first, then a sentence for each area."""
+    return [decision.explanation, *(describe_area(decision, area.start, area.end) for area in request.effects)]
+
+
+def _mask(area: AnnotationArea, interval: Interval) -> MaskSpec:
+    return MaskSpec(kind=area.kind, x=area.x, y=area.y, w=area.w, h=area.h, start=interval[0], end=interval[1])
