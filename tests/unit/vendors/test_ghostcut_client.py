@@ -1,0 +1,252 @@
+"""GhostCut's verbs: what is asked, how answers are read, and what each error code means."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.unit.vendors.scripted import APP_KEY, APP_SECRET, Reply, ScriptedVendor, envelope
+from videojobs.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    VendorRefused,
+    VendorThrottled,
+    VendorUnavailable,
+    VideoJobError,
+)
+from videojobs.vendors.ghostcut.client import GhostCutClient
+from videojobs.vendors.ghostcut.signing import sign
+
+BODY = b'{"urls":["https://media.test/v.mp4"],"names":["job-1"]}'
+TAKEN = {"idProject": 249807732, "dataList": [{"url": "https://media.test/v.mp4", "id": 521461135}]}
+
+REFUSED = [3003, 3007, 3008, 4001, 4002, 4003, 4004]
+MISCONFIGURED = [2001, 2002, 2003, 2004]
+OPEN = [3001, 3002, 9999, 500, 0, 1001, -1, None, "odd"]
+
+
+async def submit_error(reply: Reply) -> VideoJobError:
+    with pytest.raises(VideoJobError) as caught:
+        await ScriptedVendor(reply).ghostcut().submit(BODY)
+    return caught.value
+
+
+async def status_error(reply: Reply) -> VideoJobError:
+    with pytest.raises(VideoJobError) as caught:
+        await ScriptedVendor(reply).ghostcut().status(["1"])
+    return caught.value
+
+
+async def test_submit_sends_the_bytes_as_they_are_and_signs_them() -> None:
+    vendor = ScriptedVendor(envelope(TAKEN))
+    work = await vendor.ghostcut().submit(BODY)
+    assert (work.id, work.project_id, work.url) == ("521461135", "249807732", "https://media.test/v.mp4")
+    request = vendor.request
+    assert (request.method, str(request.url)) == ("POST", "https://ghostcut.test/v-w-c/gateway/ve/work/free")
+    assert request.content == BODY
+    assert request.headers["AppKey"] == APP_KEY
+    assert request.headers["AppSign"] == sign(BODY, SecretStr(APP_SECRET))
+    assert request.headers["content-type"] == "application/json"
+
+
+async def test_the_submit_path_can_be_set() -> None:
+    vendor = ScriptedVendor(envelope(TAKEN))
+    await vendor.ghostcut(submit_path="/v-w-c/gateway/ve/work/fast").submit(BODY)
+    assert vendor.request.url.path == "/v-w-c/gateway/ve/work/fast"
+
+
+async def test_ids_may_come_as_texts() -> None:
+    taken = {"idProject": "249807732", "dataList": [{"id": "521461135"}]}
+    work = await ScriptedVendor(envelope(taken, code="1000")).ghostcut().submit(BODY)
+    assert (work.id, work.project_id, work.url) == ("521461135", "249807732", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "vendor_id"),
+    [
+        ({"idProject": 249807732, "dataList": []}, "249807732"),
+        ({"idProject": 249807732, "dataList": [{"url": "x", "id": None}]}, "249807732"),
+        ({"idProject": 249807732, "dataList": "odd"}, "249807732"),
+        ({"idProject": 249807732}, "249807732"),
+        ({}, None),
+        (None, None),
+        ([], None),
+        ("ok", None),
+    ],
+)
+async def test_an_accepted_submit_without_a_work_id_is_not_lost_sight_of(body: object, vendor_id: str | None) -> None:
+    error = await submit_error(envelope(body))
+    assert type(error) is OutcomeUnknown
+    assert error.vendor_id == vendor_id
+    assert "no work id" in str(error)
+
+
+@pytest.mark.parametrize("code", MISCONFIGURED)
+async def test_a_key_or_signature_that_is_not_accepted_is_a_configuration_error(code: int) -> None:
+    for error in (await submit_error(envelope(code=code, msg="no")), await status_error(envelope(code=code))):
+        assert type(error) is ConfigurationError
+        assert f"(code {code})" in str(error)
+
+
+@pytest.mark.parametrize("code", REFUSED)
+async def test_a_refusal_is_final_and_carries_code_and_text(code: int) -> None:
+    error = await submit_error(envelope(code=code, msg="urls 不能为空"))
+    assert type(error) is VendorRefused
+    assert error.code == str(code)
+    assert str(error) == f"GhostCut refused the request (code {code}): urls 不能为空"
+    assert type(await status_error(envelope(code=code))) is VendorRefused
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        (envelope(code=3006, msg="Data process Limit"), None),
+        (httpx.Response(200, headers={"retry-after": "9"}, json={"code": 3006}), 9.0),
+        (httpx.Response(429, headers={"retry-after": "9"}, text="slow down"), 9.0),
+    ],
+)
+async def test_a_reached_limit_is_waited_for(reply: httpx.Response, seconds: float | None) -> None:
+    for error in (await submit_error(reply), await status_error(reply)):
+        assert type(error) is VendorThrottled
+        assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("code", OPEN)
+async def test_any_other_code_leaves_open_whether_a_submit_was_taken(code: object) -> None:
+    assert type(await submit_error(envelope(TAKEN, code=code, msg="system error"))) is OutcomeUnknown
+    assert type(await status_error(envelope(code=code))) is VendorUnavailable
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, json=[1000]),
+        httpx.Response(200, json={"msg": "success"}),
+        httpx.Response(408),
+        httpx.Response(500, json={"code": 500, "msg": "oops"}),
+        httpx.Response(502, text="<html>Bad Gateway</html>"),
+        httpx.Response(503, json={"code": 3008, "msg": "a refusal that a broken gateway may have made up"}),
+        httpx.Response(504, json={"code": 1000, "body": TAKEN}),
+        httpx.ReadTimeout(""),
+        httpx.RemoteProtocolError("Server disconnected without sending a response."),
+    ],
+    ids=repr,
+)
+async def test_no_usable_answer_leaves_open_whether_a_submit_was_taken(reply: Reply) -> None:
+    vendor = ScriptedVendor(reply)
+    with pytest.raises(OutcomeUnknown, match="GhostCut may or may not have taken"):
+        await vendor.ghostcut().submit(BODY)
+    assert len(vendor.requests) == 1  # two submits would be two paid works
+    assert type(await status_error(reply)) is VendorUnavailable
+
+
+async def test_a_submit_that_never_left_can_be_tried_again() -> None:
+    assert type(await submit_error(httpx.ConnectError("refused"))) is VendorUnavailable
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+async def test_a_gateway_without_this_door_is_a_configuration_error(status: int) -> None:
+    error = await submit_error(httpx.Response(status, json={"status": status, "error": "Not Found", "path": "/x"}))
+    assert type(error) is ConfigurationError
+    assert f"check base URL and path (HTTP {status})" in str(error)
+
+
+async def test_a_request_that_the_gateway_refuses_was_not_taken() -> None:
+    error = await submit_error(httpx.Response(413, text="<html>"))
+    assert type(error) is VendorRefused
+    assert error.code == "HTTP 413"
+
+
+async def test_many_works_are_asked_for_in_one_request() -> None:
+    rows = [{"id": 1, "processStatus": 1}, {"id": "2", "processStatus": 0}]
+    vendor = ScriptedVendor(envelope({"content": rows, "count": 2}))
+    found = await vendor.ghostcut().status(["1", "2", "1"])
+    assert {id_: work.is_done for id_, work in found.items()} == {"1": True, "2": False}
+    assert vendor.request.content == b'{"idWorks":["1","2"]}'
+    assert vendor.request.url.path == "/v-w-c/gateway/ve/work/status"
+
+
+async def test_the_signed_status_request_is_the_fact_sheets_test_vector() -> None:
+    vendor = ScriptedVendor(envelope({"content": []}))
+    await vendor.ghostcut().status(["521461135"])
+    assert vendor.request.content == b'{"idWorks":["521461135"]}'
+    assert vendor.request.headers["AppSign"] == "ac93ef1734be4030ff2a2bb82e39a661"
+
+
+@pytest.mark.parametrize("body", [{"content": [], "count": 0}, {"content": None}, {}, {"content": [], "count": 5}])
+async def test_a_work_that_the_vendor_does_not_know_is_missing(body: dict[str, Any]) -> None:
+    vendor = ScriptedVendor(envelope(body))
+    assert await vendor.ghostcut().status(["1"]) == {}
+    assert len(vendor.requests) == 1
+
+
+async def test_rows_that_were_not_asked_for_are_ignored() -> None:
+    vendor = ScriptedVendor(envelope({"content": [{"id": 9, "processStatus": 1}]}))
+    assert await vendor.ghostcut().status(["1"]) == {}
+
+
+async def test_asking_for_nothing_asks_nothing() -> None:
+    vendor = ScriptedVendor(envelope())
+    assert await vendor.ghostcut().status([]) == {}
+    assert vendor.requests == []
+
+
+async def test_the_rest_of_an_answer_that_was_cut_into_pages_is_asked_for() -> None:
+    def two_at_most(request: httpx.Request) -> httpx.Response:
+        ids = json.loads(request.content)["idWorks"]
+        return envelope({"content": [{"id": int(id_), "processStatus": 0} for id_ in ids[:2]], "count": len(ids)})
+
+    vendor = ScriptedVendor(two_at_most)
+    assert sorted(await vendor.ghostcut().status(["1", "2", "3", "4", "5"])) == ["1", "2", "3", "4", "5"]
+    assert len(vendor.requests) == 3
+
+
+@pytest.mark.parametrize("body", ["odd", None, {"content": "odd"}, {"content": [{"processStatus": 1}]}])
+async def test_a_status_answer_that_cannot_be_read_can_be_asked_for_again(body: object) -> None:
+    error = await status_error(envelope(body))
+    assert type(error) is VendorUnavailable
+    assert "unreadable body" in str(error)
+
+
+async def test_the_balance_is_the_sum_over_all_purchases() -> None:
+    assets = [{"pointBalance": 10.1, "company": "x"}, {"pointBalance": "0.2"}]
+    vendor = ScriptedVendor(envelope({"pointAssets": assets, "count": 2}))
+    assert await vendor.ghostcut().points() == Decimal("10.3")
+    assert vendor.request.url.path == "/v-w-c/gateway/ve/point/query"
+    assert vendor.request.content == b'{"notZero":true,"isValid":true}'
+
+
+@pytest.mark.parametrize("body", [{"pointAssets": []}, {"pointAssets": None}, {}])
+async def test_an_account_without_purchases_has_no_points(body: dict[str, Any]) -> None:
+    assert await ScriptedVendor(envelope(body)).ghostcut().points() == 0
+
+
+async def test_a_balance_that_cannot_be_read_is_not_taken_for_zero() -> None:
+    with pytest.raises(VendorUnavailable):
+        await ScriptedVendor(envelope({"pointAssets": [{"pointBalance": None}]})).ghostcut().points()
+
+
+@pytest.mark.parametrize(("key", "secret"), [("", "s"), ("k", ""), ("k\n", "s"), ("k", "s ")])
+def test_credentials_that_cannot_work_are_refused_at_once(key: str, secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="enter it again"):
+        GhostCutClient(httpx.AsyncClient(transport=ScriptedVendor().transport()), SecretStr(key), SecretStr(secret))
+
+
+async def test_secrets_show_in_no_repr_and_no_error() -> None:
+    reply = httpx.Response(200, json={"code": 2003, "msg": f"invalid AppKey {APP_KEY} for ?secret={APP_SECRET}"})
+    client = ScriptedVendor(reply).ghostcut()
+    error = await submit_error(reply)
+    shown = f"{client!r} {vars(client)!r} {error} {error!r}"
+    assert APP_KEY not in shown
+    assert APP_SECRET not in shown
+    work = (
+        await ScriptedVendor(envelope({"dataList": [{"id": 5, "url": "https://s3.test/k?sig=abc"}]}))
+        .ghostcut()
+        .submit(BODY)
+    )
+    assert repr(work) == "Work(id='5', project_id=None)"

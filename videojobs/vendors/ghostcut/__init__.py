@@ -1,0 +1,1 @@
+"""GhostCut, the text-inpainting vendor (zhaoli gateway)."""

@@ -1,0 +1,115 @@
+"""GhostCut's verbs. Submit is the only one that costs points; the others are free and may be repeated.
+
+Every verb raises `VendorThrottled`, `VendorUnavailable`, `ConfigurationError` or `VendorRefused` as its name says;
+see `videojobs.vendors.ghostcut.refusals`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9 and 10.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import SecretStr, ValidationError
+
+from videojobs.vendors.ghostcut.refusals import VENDOR, refusal
+from videojobs.vendors.ghostcut.signing import sign
+from videojobs.vendors.ghostcut.wire import (
+    Envelope,
+    PointAssets,
+    StatusPage,
+    Submission,
+    Work,
+    WorkStatus,
+)
+from videojobs.vendors.http import header_secret, send, unanswered
+from videojobs.vendors.wire import VendorModel, compact_json
+
+SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast takes the same body
+STATUS_PATH = "/v-w-c/gateway/ve/work/status"
+POINTS_PATH = "/v-w-c/gateway/ve/point/query"
+_OK = 1000
+
+M = TypeVar("M", bound=VendorModel)
+
+
+class GhostCutClient:
+    """Talks to GhostCut through `http`, which carries the base URL; signs every request."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        app_key: SecretStr,
+        app_secret: SecretStr,
+        submit_path: str = SUBMIT_PATH,
+    ) -> None:
+        header_secret(app_key, "AppKey")
+        header_secret(app_secret, "AppSecret")
+        self._http = http
+        self._app_key = app_key
+        self._app_secret = app_secret
+        self._submit_path = submit_path
+
+    async def submit(self, body: bytes) -> Work:
+        """Buy a work. There is no idempotency key: the same bytes sent twice are two paid works.
+
+        Raises `OutcomeUnknown` if the vendor may have taken it; its `vendor_id` is then the project id, if known.
+        """
+        answer = await self._call(self._submit_path, body, paid=True)
+        submission = _read(answer, Submission) or Submission()
+        if submission.work is None:
+            raise unanswered(VENDOR, "accepted, but no work id was given", paid=True, vendor_id=submission.id_project)
+        return submission.work
+
+    async def status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+        """Ask where works stand, all in one request; a work that the vendor does not know is missing.
+
+        Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for.
+        """
+        found: dict[str, WorkStatus] = {}
+        while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
+            page = await self._ask(STATUS_PATH, {"idWorks": missing}, StatusPage)
+            rows = page.content or []
+            news = {row.id: row for row in rows if row.id in missing}
+            found |= news
+            if not news or (page.count or 0) <= len(rows):
+                break
+        return found
+
+    async def points(self) -> Decimal:
+        """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""
+        assets = await self._ask(POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
+        return sum((asset.point_balance for asset in assets.point_assets or ()), Decimal(0))
+
+    async def _ask(self, path: str, question: dict[str, Any], shape: type[M]) -> M:
+        answer = _read(await self._call(path, compact_json(question).encode(), paid=False), shape)
+        if answer is None:
+            raise unanswered(VENDOR, "an unreadable body", paid=False)
+        return answer
+
+    async def _call(self, path: str, body: bytes, *, paid: bool) -> Any:
+        """Sign and send the bytes; give the `body` of a successful envelope."""
+        headers = {
+            "Content-Type": "application/json",
+            "AppKey": self._app_key.get_secret_value(),
+            "AppSign": sign(body, self._app_secret),
+        }
+        request = self._http.build_request("POST", path, content=body, headers=headers)
+        response = await send(self._http, request, vendor=VENDOR, paid=paid)
+        envelope = _envelope(response)
+        if response.is_success and envelope and envelope.code == _OK:
+            return envelope.body
+        raise refusal(response, envelope, paid=paid)
+
+
+def _envelope(response: httpx.Response) -> Envelope | None:
+    try:
+        return Envelope.model_validate_json(response.content)
+    except ValidationError:
+        return None
+
+
+def _read(body: Any, shape: type[M]) -> M | None:
+    try:
+        return shape.model_validate(body)
+    except ValidationError:
+        return None

@@ -1,0 +1,1 @@
+"""Sync.so, the lip-sync vendor (HTTP API v2)."""

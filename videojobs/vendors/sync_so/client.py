@@ -1,0 +1,124 @@
+"""Sync.so's verbs. Create is the only one that costs money; all others are free and may be repeated.
+
+Every verb raises `VendorThrottled`, `VendorUnavailable`, `ConfigurationError` or `VendorRefused` as its name says;
+see `videojobs.vendors.sync_so.refusals`. Facts: Sync.so fact sheet, sections 2, 4, 5, 6 and 9.
+"""
+
+import json
+import re
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from videojobs.vendors.http import send, unanswered
+from videojobs.vendors.sync_so.refusals import VENDOR, RouteUnknown, refusal
+from videojobs.vendors.sync_so.wire import Estimate, Generation
+from videojobs.vendors.wire import compact_json, number
+
+LONGEST_WAIT = 10  # seconds; the vendor answers 400 to a longer long poll
+WAIT_MARGIN = 15.0  # seconds that an answer may come after the long poll's end before it counts as lost
+_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_JSON = {"Content-Type": "application/json"}
+
+A = TypeVar("A")
+_generation = TypeAdapter(Generation)
+_generations = TypeAdapter(list[Generation])
+_estimates = TypeAdapter(Estimate | list[Estimate])
+
+
+class SyncSoClient:
+    """Talks to Sync.so through `http`, which carries the base URL and the header `x-api-key`."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def create(self, body: bytes, idempotency_key: str) -> Generation:
+        """Buy a generation. Repeating the same key and bytes gives the same generation and costs nothing.
+
+        Raises `OutcomeUnknown` if the vendor may have taken it (repeat with the same key and bytes, never with
+        others) and `SubmissionConflict` if the key was used for other bytes.
+        """
+        if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+            raise ValueError("an idempotency key has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
+        request = self._http.build_request(
+            "POST", "/v2/generate", content=body, headers=_JSON | {"Idempotency-Key": idempotency_key}
+        )
+        return _read(await self._answer(request, paid=True), _generation, paid=True)
+
+    async def get(self, generation_id: str, *, wait_seconds: int | None = None, progress: bool = False) -> Generation:
+        """Ask where a generation stands. Raises `GenerationNotFound`.
+
+        With `wait_seconds` (kept within 1..10, the vendor's limits) the vendor holds its answer until the generation
+        ends or the time is over. `progress` asks for a percentage; the vendor cannot do both at once.
+        """
+        if wait_seconds is not None and progress:
+            raise ValueError("Sync.so cannot wait and report progress in one call")
+        params: dict[str, str | int] = {"include": "progress"} if progress else {}
+        timeout = self._http.timeout
+        if wait_seconds is not None:
+            wait = min(max(wait_seconds, 1), LONGEST_WAIT)
+            params = {"wait": "true", "timeout": wait}
+            timeout = _outlasting(wait, timeout)
+        request = self._http.build_request("GET", _path(generation_id), params=params, timeout=timeout)
+        return _read(await self._answer(request), _generation)
+
+    async def download_url(self, generation_id: str) -> str:
+        """Ask for a fresh link to the result; fetch it without the API key. Raises `GenerationNotFound`."""
+        path = f"/v2/generations/{quote(generation_id, safe='')}/download"
+        link = (await self._answer(self._http.build_request("GET", path))).text.strip().strip('"')
+        if not link.startswith(("https://", "http://")):
+            raise unanswered(VENDOR, "no download link in the answer", paid=False)
+        return link
+
+    async def list_recent(self, limit: int = 100, cursor: str | None = None) -> list[Generation]:
+        """List generations, newest first, at most 100; `cursor` is the last id of the page before."""
+        params: dict[str, str | int] = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        request = self._http.build_request("GET", "/v2/generations", params=params)
+        return _read(await self._answer(request), _generations)
+
+    async def check(self) -> None:
+        """Prove that the API key is accepted, at no cost; raises `ConfigurationError` if it is not."""
+        await self.list_recent(limit=1)
+
+    async def estimate(self, body: bytes, *, duration: float, fps: float = 30) -> Estimate:
+        """Ask what the generation request `body` would cost; `duration` is the result's, in seconds.
+
+        Asks the current endpoint, and the older one (same body as a generation) where the current one is unknown.
+        """
+        facts = {"model": json.loads(body)["model"], "duration": number(duration), "fps": number(fps)}
+        try:
+            return await self._estimate("/v2/generations/estimate", compact_json(facts).encode())
+        except RouteUnknown:
+            return await self._estimate("/v2/analyze/cost", body)
+
+    async def _estimate(self, path: str, body: bytes) -> Estimate:
+        answer = await self._answer(self._http.build_request("POST", path, content=body, headers=_JSON))
+        found = _read(answer, _estimates)
+        estimates = found if isinstance(found, list) else [found]
+        return estimates[0] if estimates else Estimate()
+
+    async def _answer(self, request: httpx.Request, *, paid: bool = False) -> httpx.Response:
+        response = await send(self._http, request, vendor=VENDOR, paid=paid)
+        if response.is_success:
+            return response
+        raise refusal(response, paid=paid)
+
+
+def _path(generation_id: str) -> str:
+    return f"/v2/generate/{quote(generation_id, safe='')}"
+
+
+def _outlasting(wait: int, timeout: httpx.Timeout) -> httpx.Timeout:
+    """Give the client's time-outs, with a read time-out that a long poll of `wait` seconds cannot reach."""
+    read = None if timeout.read is None else max(timeout.read, wait + WAIT_MARGIN)
+    return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
+
+
+def _read(response: httpx.Response, shape: TypeAdapter[A], *, paid: bool = False) -> A:
+    try:
+        return shape.validate_json(response.content)
+    except ValidationError:
+        # Without its cause, which quotes the answer: that holds links.
+        raise unanswered(VENDOR, f"{response.status_code} with an unreadable body", paid=paid) from None

@@ -1,0 +1,88 @@
+"""What the wire files of all vendors share: exact bytes out, tolerant reading in, clean vendor texts.
+
+Vendors add fields, turn ids from numbers into strings and send null for everything unset. A model here
+therefore demands only what nothing can be done without; an optional field of an unexpected type reads as None.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic.alias_generators import to_camel
+
+LONGEST_TEXT = 500  # characters of a vendor's text in an error message: enough to read, too short to flood a row
+_SCANNED_TEXT = 20 * LONGEST_TEXT  # what is looked at before it is shortened, so that a cut cannot bare half a query
+
+# Presigned links carry their permission in the query, plain or percent-encoded; it has no place in a message.
+_QUERY = re.compile(r"(?:\?|%3f)[^\s\"'<>]*(?:=|%3d)[^\s\"'<>]*", re.IGNORECASE)
+_USERINFO = re.compile(r"(?<=://)[^\s/@]+@")
+
+T = TypeVar("T")
+
+
+def compact_json(value: object) -> str:
+    """JSON without blanks, in ASCII: signatures and idempotency hashes depend on every byte."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def number(value: float) -> int | float:
+    """`value`, as an int where it is whole: 2 and 2.0 must give the same bytes."""
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def clean_text(text: str) -> str:
+    """A vendor's text, fit for a message, a log line and a database column.
+
+    One line, no control characters (Postgres refuses NUL), no URL queries or passwords, at most `LONGEST_TEXT`.
+    """
+    printable = "".join(char if char.isprintable() else " " for char in text[:_SCANNED_TEXT])
+    bare = _USERINFO.sub("", _QUERY.sub("", printable))
+    line = " ".join(bare.split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+
+
+def _as_text(value: object) -> str | None:
+    """Read a text that some answers give as a list of texts, or as an object with a message."""
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_as_text, value))) or None
+    if isinstance(value, dict):
+        return _as_text(value.get("message")) or compact_json(value)
+    return None if value is None else clean_text(str(value)) or None
+
+
+def _as_identifier(value: object) -> object:
+    """Read an id that one answer gives as a number and the next as a string."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _none_if_unreadable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+Text = Annotated[str | None, BeforeValidator(_as_text)]
+Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_as_identifier)]
+Lenient = Annotated[T | None, WrapValidator(_none_if_unreadable)]
+
+
+class VendorModel(BaseModel):
+    """Base of all vendor answers. For the job's record, unknown fields are kept and a dump has the vendor's names."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel, serialize_by_alias=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Ids and states only: the other fields carry links that are permissions."""
+        shown = ("id", "status", "process_status", "code")
+        return [(name, getattr(self, name)) for name in shown if name in type(self).model_fields]
