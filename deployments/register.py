@@ -8,8 +8,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from typing import Any
-
 import rich
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
@@ -17,12 +15,12 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
-from prefect_aws.client_parameters import AwsClientParameters
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
 from deployments.environment import REPOSITORY, Environment
 from deployments.limits import VendorSlots
+from deployments.storage import storage_block
 
 WORK_POOL = "video-jobs"
 BLOCK_TYPES = (SyncSoCredentials, GhostCutCredentials, JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials)
@@ -66,7 +64,7 @@ def _blocks(environment: Environment, names: Connections) -> dict[str, Block | N
     """The blocks that the environment has the values for; None for each that it has not."""
     return {
         names.database: _given(JobDatabase, url=environment.database_url),
-        names.storage: _storage(environment),
+        names.storage: storage_block(environment),
         names.sync_so: _given(
             SyncSoCredentials, api_key=environment.sync_so_api_key, base_url=environment.sync_so_base_url
         ),
@@ -84,34 +82,6 @@ def _given(block: type[Block], **fields: SecretStr | str | None) -> Block | None
     given = {name: value for name, value in fields.items() if value is not None}
     required = {name for name, field in block.model_fields.items() if field.is_required()}
     return block(**given) if required <= given.keys() else None
-
-
-def _storage(environment: Environment) -> S3Bucket | None:
-    if environment.s3_bucket is None:
-        return None
-    key_id = environment.s3_access_key_id
-    credentials = AwsCredentials(
-        aws_access_key_id=key_id.get_secret_value() if key_id else None,
-        aws_secret_access_key=environment.s3_secret_access_key,
-        region_name=environment.s3_region or "us-east-1",
-        aws_client_parameters=AwsClientParameters(
-            endpoint_url=environment.s3_endpoint_url,
-            config=_boto_config(own_endpoint=bool(environment.s3_endpoint_url)),
-        ),
-    )
-    return S3Bucket(bucket_name=environment.s3_bucket, credentials=credentials)
-
-
-def _boto_config(*, own_endpoint: bool) -> dict[str, Any]:
-    """Presigned links need signature v4; S3-compatible stores need path style and know no trailing checksums."""
-    config: dict[str, Any] = {"signature_version": "s3v4"}
-    if own_endpoint:
-        config |= {
-            "s3": {"addressing_style": "path"},
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-        }
-    return config
 
 
 async def _save(client: PrefectClient, name: str, block: Block | None) -> str:

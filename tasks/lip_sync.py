@@ -19,6 +19,8 @@ from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reach
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
 
+_LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
+
 
 @task(
     name="submit-lip-sync",
@@ -81,8 +83,8 @@ async def _send(client: SyncSoClient, submission: Submission) -> Accepted:
 
 
 def _answer(generation: Generation) -> dict[str, object]:
-    """What the vendor said, less our own inputs: their links are signed, and rows are read by many."""
-    return generation.model_dump(mode="json", exclude={"input"}, exclude_none=True)
+    """What the vendor said, less its links: who has one has the file, and rows are read by many."""
+    return generation.model_dump(mode="json", exclude=_LINKS, exclude_none=True)
 
 
 @task(

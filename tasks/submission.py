@@ -64,6 +64,9 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
         if intent.fresh:
             await _waits(ledger, lease, submission, str(delay))
         raise
+    except JobParked as conflict:  # the vendor knows this key with another request: something may have been bought
+        await _persist(lambda: ledger.settle(lease, submission, SubmissionState.UNKNOWN, error=str(conflict)))
+        await _park(ledger, lease, call, str(conflict))
     except Final as refusal:
         await _refused(ledger, lease, call, intent, refusal)
     else:

@@ -21,7 +21,7 @@ from videojobs.request import JobRequest
 from videojobs.settings import Timings
 from videojobs.states import RULES, TEXT_REMOVAL_STARTING, Point, Stage, progress_within, reached
 from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.ghostcut.wire import MaskSpec, WorkStatus, work_request
+from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
 
 
 @task(
@@ -73,9 +73,11 @@ def _body(job: VideoJob, request: JobRequest, store: ObjectStore, masks: list[Ma
     )
 
 
-def _resolution(height: int) -> str:
+def _resolution(height: int) -> Resolution:
     """The vendor's ceiling that leaves the picture its size: it scales down, never up."""
-    return next((name for limit, name in ((480, "480p"), (720, "720p")) if height <= limit), "1080p")
+    if height <= 480:
+        return "480p"
+    return "720p" if height <= 720 else "1080p"
 
 
 async def _send(client: GhostCutClient, submission: Submission) -> Accepted:

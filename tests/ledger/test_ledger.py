@@ -55,7 +55,9 @@ async def test_effects_are_stored_as_a_json_array_and_the_segments_are_counted(l
 
 async def test_the_database_refuses_effects_that_are_a_string(ledger: Ledger, job_id: str, database_url: str) -> None:
     await ledger.open(job_id, a_request(), actor="test")
-    statement = text("UPDATE video_jobs SET processing_config = jsonb_build_object('effects', '[]'::text) WHERE id = :id")
+    statement = text(
+        "UPDATE video_jobs SET processing_config = jsonb_build_object('effects', '[]'::text) WHERE id = :id"
+    )
     with pytest.raises(DBAPIError, match="effects_array"):
         async with engine_for(database_url).begin() as connection:
             await connection.execute(statement, {"id": job_id})
@@ -280,9 +282,7 @@ async def test_an_acceptance_is_recorded_even_when_the_lease_was_lost_meanwhile(
     await ledger.claim(slow, seconds=0)
     await ledger.claim(other, seconds=60)
     vendor_id = f"gen-{job_id}"
-    await ledger.accept(
-        slow, intent.submission, Point.LIP_SYNC_SUBMITTED, vendor_id=vendor_id, answer={}, metadata={}
-    )
+    await ledger.accept(slow, intent.submission, Point.LIP_SYNC_SUBMITTED, vendor_id=vendor_id, answer={}, metadata={})
     assert (await ledger.job(job_id)).zhaoli_task_id == vendor_id
 
 

@@ -1,0 +1,60 @@
+"""The house: imports point one way, the core knows no Prefect, and nothing committed tells where it was made."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("videojobs", "blocks", "tasks", "flows")  # each may import itself and those before it
+
+
+def imported_by(room: str) -> Iterator[tuple[Path, str]]:
+    for file in (ROOT / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((file, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield file, node.module
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_one_way(room: str) -> None:
+    later = {*ROOMS[ROOMS.index(room) + 1 :], "deployments", "tests"}
+    backward = [f"{file.name}: {module}" for file, module in imported_by(room) if module.split(".")[0] in later]
+    assert backward == []
+
+
+def test_the_core_imports_no_prefect() -> None:
+    found = [f"{file.name}: {module}" for file, module in imported_by("videojobs") if module.startswith("prefect")]
+    assert found == []
+
+
+def test_the_emulators_know_nothing_of_our_own_code() -> None:
+    emulators = "deployments/local/emulators"
+    ours = ("videojobs", "blocks", "tasks", "flows")
+    assert [module for _, module in imported_by(emulators) if module.split(".")[0] in ours] == []
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("a registry host", r"(files\.pythonhosted|pypi\.org/simple|--(extra-)?index-url|registry\.npmjs)"),
+        ("a path of a machine", r"(?<![\w.])/(root|home/\w+|work/main|Users/\w+)/"),
+        ("a private key", "-----BEGIN [A-Z ]*PRIVATE" + " KEY-----"),
+        ("an access key of AWS", r"\bAKIA[0-9A-Z]{16}\b"),
+    ],
+)
+def test_nothing_committed_holds(what: str, pattern: str) -> None:
+    own = Path(__file__)
+    texts = ((file, file.read_bytes()) for file in tracked() if file.is_file() and file != own)
+    found = [file.name for file, content in texts if b"\0" not in content and re.search(pattern, content.decode())]
+    assert found == [], f"{what} in {found}"
