@@ -1,0 +1,60 @@
+"""The parameter form in the Prefect UI is drawn from the JSON schema: a person who never saw the code fills it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from videojobs.request import JobRequest
+
+SCHEMA = JobRequest.model_json_schema()
+
+
+def models() -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "JobRequest", SCHEMA
+    yield from SCHEMA["$defs"].items()
+
+
+FIELDS = [(f"{model}.{name}", field) for model, schema in models() for name, field in schema["properties"].items()]
+
+
+@pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
+def test_every_field_has_a_title_a_sentence_and_a_place(field: dict[str, Any]) -> None:
+    referenced = SCHEMA["$defs"].get(field.get("$ref", "").removeprefix("#/$defs/"), {})
+    field = {**referenced, **field}  # what equals the referenced model's is left out
+    assert field["title"]
+    assert field["description"].endswith(".")
+    assert len(field["description"]) > 20
+    assert isinstance(field["position"], int)
+
+
+@pytest.mark.parametrize(("name", "schema"), list(models()), ids=[name for name, _ in models()])
+def test_fields_stand_in_the_order_in_which_they_are_written(name: str, schema: dict[str, Any]) -> None:
+    assert [field["position"] for field in schema["properties"].values()] == list(range(len(schema["properties"])))
+
+
+def test_the_form_uses_the_public_names() -> None:
+    definitions = SCHEMA["$defs"]
+    assert list(SCHEMA["properties"]) == [
+        "video", "audio", "segments", "effects", "display_name", "user_id", "options",
+    ]  # fmt: skip
+    assert list(definitions["Segment"]["properties"]) == ["startTime", "endTime", "audioInput", "label"]
+    assert list(definitions["AudioInput"]["properties"]) == ["refId", "startTime", "endTime"]
+    assert list(definitions["AnnotationArea"]["properties"]) == ["kind", "x", "y", "w", "h", "start", "end", "label"]
+
+
+def test_choices_are_drop_downs_and_optional_fields_are_switches() -> None:
+    definitions = SCHEMA["$defs"]
+    assert definitions["AnnotationArea"]["properties"]["kind"]["enum"] == ["erasure", "protection", "text"]
+    assert definitions["Options"]["properties"]["sync_mode"]["default"] == "remap"
+    assert {"type": "null"} in definitions["AudioInput"]["properties"]["startTime"]["anyOf"]
+
+
+def test_the_form_knows_the_bounds_of_numbers() -> None:
+    area = SCHEMA["$defs"]["AnnotationArea"]["properties"]
+    assert (area["x"]["minimum"], area["x"]["maximum"], area["start"]["minimum"]) == (0, 1, 0)
+
+
+def test_only_what_has_no_sensible_default_must_be_filled() -> None:
+    assert SCHEMA["required"] == ["video", "audio", "segments", "user_id"]
+    assert "required" not in SCHEMA["$defs"]["Options"]

@@ -1,0 +1,214 @@
+"""Rules that need facts of the media."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from videojobs.errors import Problem
+from videojobs.request import parse_request
+from videojobs.rules import check_media, check_result
+from videojobs.settings import Limits
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bare_environment() -> Iterator[None]:
+    """Defaults are tested, whatever the developer's environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
+            patch.delenv(name)
+        yield
+
+
+@dataclass(frozen=True)
+class Sound:
+    duration: float = 3.0
+    container: str = "wav"
+    size: int = 100_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    duration: float = 8.0
+    container: str = "mp4"
+    size: int = 5_000_000
+    width: int = 1280
+    height: int = 720
+    frame_rate: float = 25.0
+
+
+VIDEO, CLIP = Picture(), Sound()
+SEGMENTS = [
+    {"startTime": 0, "endTime": 2, "audioInput": {"refId": "a"}},
+    {"startTime": 3, "endTime": 8, "audioInput": {"refId": "b"}},
+]
+AREA = {"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4, "end": 8}
+
+
+def problems(
+    video: Picture = VIDEO, a: Sound = CLIP, b: Sound = CLIP, limits: Limits | None = None, **changes: Any
+) -> list[Problem]:
+    raw = {
+        "video": "s3://media/talk.mp4",
+        "audio": [{"refId": "a", "source": "s3://media/a.wav"}, {"refId": "b", "source": "s3://media/b.wav"}],
+        "segments": SEGMENTS,
+        "effects": [AREA],
+        "user_id": "user-1",
+        **changes,
+    }
+    return check_media(parse_request(raw), video, {"a": a, "b": b}, limits or Limits())
+
+
+def only(found: list[Problem]) -> tuple[str, str]:
+    (problem,) = found
+    return problem.path, problem.message
+
+
+def test_media_that_fits_has_no_problem() -> None:
+    assert problems() == []
+
+
+# ---- the files -----------------------------------------------------------------------------------------------
+
+
+def test_a_video_longer_than_the_plan_is_refused() -> None:
+    assert only(problems(replace(VIDEO, duration=301.2))) == ("video", "is 301.2 s long; at most 300 s are allowed")
+
+
+def test_a_video_of_just_the_plans_length_is_taken() -> None:
+    assert problems(replace(VIDEO, duration=300.0)) == []
+
+
+def test_a_video_too_big_in_bytes_is_refused() -> None:
+    limits = Limits(max_video_bytes=4_000_000)
+    assert only(problems(limits=limits)) == ("video", "has 5.0 MB; at most 4.0 MB are allowed")
+
+
+@pytest.mark.parametrize(("width", "height"), [(4098, 2160), (4096, 2162), (2162, 4096), (3000, 3000)])
+def test_a_picture_with_too_many_pixels_is_refused(width: int, height: int) -> None:
+    path, message = only(problems(replace(VIDEO, width=width, height=height)))
+    assert (path, message) == ("video", f"has {width} x {height} pixels; at most 4096 x 2160 are possible")
+
+
+def test_a_portrait_picture_has_the_same_room() -> None:
+    assert problems(replace(VIDEO, width=2160, height=4096)) == []
+
+
+@pytest.mark.parametrize("container", ["mkv", "3gp", "flac", "MP4"])
+def test_a_video_in_another_container_is_refused(container: str) -> None:
+    expected = f"is a {container} file; convert it to one of avi, mov, mp4, webm"
+    assert only(problems(replace(VIDEO, container=container))) == ("video", expected)
+
+
+def test_an_audio_in_another_container_is_refused() -> None:
+    path, message = only(problems(b=replace(CLIP, container="m4a")))
+    assert (path, message) == ("audio[1].source", "is a m4a file; convert it to one of flac, mp3, mp4, ogg, wav")
+
+
+def test_an_audio_that_is_too_long_is_refused() -> None:
+    path, message = only(problems(a=replace(CLIP, duration=300.5)))
+    assert (path, message) == ("audio[0].source", "is 300.5 s long; at most 300 s are allowed")
+
+
+def test_an_audio_too_big_in_bytes_is_refused() -> None:
+    path, message = only(problems(a=replace(CLIP, size=300_000_000)))
+    assert (path, message) == ("audio[0].source", "has 300.0 MB; at most 268.4 MB are allowed")
+
+
+# ---- times ---------------------------------------------------------------------------------------------------
+
+
+def test_a_segment_that_ends_behind_the_video_is_refused_with_the_videos_length() -> None:
+    path, message = only(problems(replace(VIDEO, duration=7.9), effects=None))
+    assert (path, message) == ("segments[1].endTime", "is 8 s, but the video lasts 7.9 s")
+
+
+def test_half_a_frame_behind_the_end_is_only_another_way_to_round() -> None:
+    assert problems(replace(VIDEO, duration=7.98)) == []
+    assert problems(replace(VIDEO, duration=7.979))
+
+
+def test_a_segment_that_starts_at_the_end_of_the_video_is_refused_at_both_ends() -> None:
+    found = {problem.path for problem in problems(replace(VIDEO, duration=3.0), effects=None)}
+    assert found == {"segments[1].startTime", "segments[1].endTime"}
+
+
+def test_an_area_outside_the_video_is_refused() -> None:
+    effects = [AREA, {**AREA, "end": 8.5}, {**AREA, "start": 9, "end": 10}]
+    found = {problem.path: problem.message for problem in problems(effects=effects)}
+    assert found == {
+        "effects[1].end": "is 8.5 s, but the video lasts 8 s",
+        "effects[2].start": "is 9 s, but the video lasts 8 s",
+        "effects[2].end": "is 10 s, but the video lasts 8 s",
+    }
+
+
+def cropped(start: float, end: float) -> list[dict[str, Any]]:
+    return [{**SEGMENTS[0], "audioInput": {"refId": "a", "startTime": start, "endTime": end}}, SEGMENTS[1]]
+
+
+def test_a_crop_behind_the_end_of_its_audio_is_refused() -> None:
+    path, message = only(problems(segments=cropped(1, 3.2)))
+    assert (path, message) == ("segments[0].audioInput.endTime", "is 3.2 s, but the audio a lasts 3 s")
+
+
+def test_a_crop_to_the_end_of_its_audio_may_be_a_packet_off() -> None:
+    assert problems(segments=cropped(1, 3.04)) == []
+
+
+# ---- what is to be expected ----------------------------------------------------------------------------------
+
+
+def test_a_segment_of_which_no_frame_would_be_left_is_refused() -> None:
+    path, message = only(problems(segments=cropped(1, 1.03)))
+    assert path == "segments[0].audioInput"
+    assert message == "is shorter than one frame: nothing of the segment from 0 s to 2 s would be left"
+
+
+def test_silence_keeps_the_picture_however_short_the_audio() -> None:
+    assert problems(segments=cropped(1, 1.03), options={"sync_mode": "silence"}) == []
+
+
+def test_a_result_too_long_for_text_removal_is_refused_before_lip_sync_is_paid() -> None:
+    limits = Limits(inpaint_max_seconds=8.5)
+    expected = "the lip-sync result will be about 9 s long; text removal takes 8.5 s at most"
+    assert only(problems(b=replace(CLIP, duration=5.0), limits=limits)) == ("effects", expected)
+
+
+def test_the_same_result_is_fine_where_no_text_is_removed_or_the_length_stays() -> None:
+    limits, longer = Limits(inpaint_max_seconds=8.5), replace(CLIP, duration=5.0)
+    assert problems(b=longer, limits=limits, effects=None) == []
+    assert problems(b=longer, limits=limits, options={"sync_mode": "cut_off"}) == []
+
+
+def test_all_problems_come_at_once() -> None:
+    found = problems(
+        replace(VIDEO, container="mkv", duration=7.0, width=8000),
+        a=replace(CLIP, container="amr", size=10**9),
+        segments=cropped(1, 4),
+    )
+    assert [problem.path for problem in found] == [
+        "video",
+        "video",
+        "audio[0].source",
+        "audio[0].source",
+        "segments[0].audioInput.endTime",
+        "segments[1].endTime",
+        "effects[0].end",
+    ]
+
+
+# ---- the measured result -------------------------------------------------------------------------------------
+
+
+def test_a_result_that_fits_may_go_on_to_text_removal() -> None:
+    assert check_result(Picture(duration=899.0, size=999_999_999), Limits()) == []
+
+
+def test_a_result_too_long_or_as_big_as_the_limit_may_not() -> None:
+    assert [problem.message for problem in check_result(Picture(duration=899.5, size=10**9), Limits())] == [
+        "text removal takes 899 s at most; the result is 899.5 s long",
+        "the lip-sync result has 1000.0 MB; text removal takes less than 1000.0 MB",
+    ]

@@ -1,0 +1,135 @@
+"""Rules that need facts of the media: checked after probing, before anything is uploaded or paid for.
+
+Segments have been sorted by then, so a message names its times: their number may differ from the client's.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+from videojobs.errors import Problem
+from videojobs.request import AnnotationArea, JobRequest, Segment, as_seconds
+from videojobs.settings import Limits
+from videojobs.timeline import clips, predict
+
+MB: Final = 1_000_000
+AUDIO_TOLERANCE: Final = 0.05  # seconds: the longest audio packet; compressed audio has no finer length
+
+
+class FileFacts(Protocol):
+    """What the rules need to know of any file. Sizes are in bytes, durations in seconds."""
+
+    @property
+    def container(self) -> str:
+        """Its everyday name: mp4, mov, wav ..."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def duration(self) -> float: ...
+
+
+class PictureFacts(FileFacts, Protocol):
+    """What they need to know of a video, beside: pixels as shown, and frames per second."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def frame_rate(self) -> float: ...
+
+
+def check_media(
+    request: JobRequest, video: PictureFacts, audio: Mapping[str, FileFacts], limits: Limits
+) -> list[Problem]:
+    """Every broken rule. `audio` has the facts of each audio file by its refId."""
+    problems = [*_video(video, limits)]
+    for index, item in enumerate(request.audio):
+        problems += _audio(f"audio[{index}].source", audio[item.refId], limits)
+    for index, segment in enumerate(request.segments):
+        path = f"segments[{index}]"
+        problems += _within(path, ("startTime", "endTime"), segment, video)
+        problems += _crop(path, segment, audio[segment.audioInput.refId])
+    for index, area in enumerate(request.effects):
+        problems += _within(f"effects[{index}]", ("start", "end"), area, video)
+    # What the lip-sync result will be like can only be told of times that make sense.
+    return problems or [*_prediction(request, video, audio, limits)]
+
+
+def check_result(video: FileFacts, limits: Limits) -> list[Problem]:
+    """Whether a lip-sync result may go on to text removal, by its measured length and size."""
+    problems = []
+    if video.duration > limits.inpaint_max_seconds:
+        length, most = as_seconds(round(video.duration, 3)), as_seconds(limits.inpaint_max_seconds)
+        problems.append(Problem("effects", f"text removal takes {most} at most; the result is {length} long"))
+    if video.size >= limits.inpaint_max_bytes:
+        size = f"{_mb(video.size)}; text removal takes less than {_mb(limits.inpaint_max_bytes)}"
+        problems.append(Problem("effects", f"the lip-sync result has {size}"))
+    return problems
+
+
+def _video(video: PictureFacts, limits: Limits) -> Iterator[Problem]:
+    yield from _container("video", video, limits.video_containers)
+    yield from _amount("video", video, limits.max_video_seconds, limits.max_video_bytes)
+    short, long = sorted((video.width, video.height))
+    if long > limits.max_picture_long_side or short > limits.max_picture_short_side:
+        most = f"{limits.max_picture_long_side} x {limits.max_picture_short_side}"
+        yield Problem("video", f"has {video.width} x {video.height} pixels; at most {most} are possible")
+
+
+def _audio(path: str, audio: FileFacts, limits: Limits) -> Iterator[Problem]:
+    yield from _container(path, audio, limits.audio_containers)
+    yield from _amount(path, audio, limits.max_audio_seconds, limits.max_audio_bytes)
+
+
+def _container(path: str, file: FileFacts, allowed: frozenset[str]) -> Iterator[Problem]:
+    if file.container not in allowed:
+        yield Problem(path, f"is a {file.container} file; convert it to one of {', '.join(sorted(allowed))}")
+
+
+def _amount(path: str, file: FileFacts, most_seconds: float, most_bytes: int) -> Iterator[Problem]:
+    if file.duration > most_seconds:
+        length, most = as_seconds(round(file.duration, 3)), as_seconds(most_seconds)
+        yield Problem(path, f"is {length} long; at most {most} are allowed")
+    if file.size > most_bytes:
+        yield Problem(path, f"has {_mb(file.size)}; at most {_mb(most_bytes)} are allowed")
+
+
+def _within(
+    path: str, names: tuple[str, str], part: Segment | AnnotationArea, video: PictureFacts
+) -> Iterator[Problem]:
+    """Times within the video. Half a frame more is nothing but another way to round."""
+    start, end = (getattr(part, name) for name in names)
+    lasts = f"the video lasts {as_seconds(round(video.duration, 3))}"
+    if start >= video.duration:
+        yield Problem(f"{path}.{names[0]}", f"is {as_seconds(start)}, but {lasts}")
+    if end > video.duration + 0.5 / video.frame_rate:
+        yield Problem(f"{path}.{names[1]}", f"is {as_seconds(end)}, but {lasts}")
+
+
+def _crop(path: str, segment: Segment, audio: FileFacts) -> Iterator[Problem]:
+    end = segment.audioInput.endTime
+    if end is not None and end > audio.duration + AUDIO_TOLERANCE:
+        lasts = f"the audio {segment.audioInput.refId} lasts {as_seconds(round(audio.duration, 3))}"
+        yield Problem(f"{path}.audioInput.endTime", f"is {as_seconds(end)}, but {lasts}")
+
+
+def _prediction(
+    request: JobRequest, video: PictureFacts, audio: Mapping[str, FileFacts], limits: Limits
+) -> Iterator[Problem]:
+    timed = clips(request, {ref_id: facts.duration for ref_id, facts in audio.items()})
+    mode = request.options.sync_mode
+    for index, clip in enumerate(timed):
+        if mode != "silence" and clip.audio_seconds * video.frame_rate < 1:
+            span = f"from {as_seconds(clip.start)} to {as_seconds(clip.end)}"
+            message = f"is shorter than one frame: nothing of the segment {span} would be left"
+            yield Problem(f"segments[{index}].audioInput", message)
+    length = predict(video.duration, timed, mode).result_duration
+    if request.effects and length > limits.inpaint_max_seconds:
+        most = f"text removal takes {as_seconds(limits.inpaint_max_seconds)} at most"
+        message = f"the lip-sync result will be about {as_seconds(round(length, 1))} long; {most}"
+        yield Problem("effects", message)
+
+
+def _mb(size: int) -> str:
+    return f"{size / MB:.1f} MB"

@@ -1,0 +1,124 @@
+"""Limits, timings and access from the environment. Each default says where it comes from.
+
+Vendor facts are named by their page: "Sync.so 8" is section 8 of the vendor's fact sheet.
+"""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+GIB = 1024**3
+MIB = 1024**2
+DAY_SECONDS = 86_400.0
+
+
+def _split(value: object) -> object:
+    """`"MP4, mov"` as it stands in an environment variable; anything else is left to pydantic."""
+    if not isinstance(value, str):
+        return value
+    return [name.strip().lower() for name in value.split(",") if name.strip()]
+
+
+Containers = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+"""Everyday names of containers, as the probe gives them; in the environment separated by commas."""
+
+Delay = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
+"""Seconds between two moments, more than nothing and a day at most."""
+
+
+class Limits(BaseSettings):
+    """What a job may ask for: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LIMIT_", env_ignore_empty=True, frozen=True)
+
+    max_video_seconds: float = Field(default=300, gt=0, le=7200)
+    """The Sync.so plan: Free 20, Hobbyist 60, Creator 300, Growth 600, Scale 1800 (Sync.so 8). Creator is the
+    smallest plan that runs more than one job at a time."""
+
+    max_video_bytes: int = Field(default=5 * GIB, gt=0, le=50 * GIB)
+    """Sync.so takes 5 GiB a file (Sync.so 2 and 8)."""
+
+    max_picture_long_side: int = Field(default=4096, ge=16, le=16_384)
+    """Pixels. Sync.so writes at most 4096 x 2160 (Sync.so 8)."""
+
+    max_picture_short_side: int = Field(default=2160, ge=16, le=16_384)
+    """Pixels. As above; which side is which is not said, so a portrait picture gets the same room."""
+
+    max_audio_seconds: float = Field(default=300, gt=0, le=7200)
+    """Sync.so's cap for one audio (Sync.so 8, an older figure, and the newest that there is)."""
+
+    max_audio_bytes: int = Field(default=256 * MIB, gt=0, le=5 * GIB)
+    """Ours: 300 s of 32-bit stereo at 96 kHz are 220 MiB, so every clip within `max_audio_seconds` fits."""
+
+    max_segments: int = Field(default=200, ge=1, le=10_000)
+    """Ours: the vendor documents no maximum (Sync.so 3). One cut every 1.5 s of a Creator plan's 300 s."""
+
+    min_segment_seconds: float = Field(default=0.1, gt=0, le=60)
+    """Ours: the vendor documents no minimum (Sync.so 14). A tenth of a second is shorter than a syllable: a slip."""
+
+    max_areas: int = Field(default=100, ge=1, le=10_000)
+    """Ours: GhostCut's basic model has no stated maximum of boxes (GhostCut 3 and 13)."""
+
+    inpaint_max_seconds: float = Field(default=899, gt=0, le=7200)
+    """GhostCut refuses 15 min and advises to stay at 14:59 or below (GhostCut 9)."""
+
+    inpaint_max_bytes: int = Field(default=1_000_000_000, gt=0, le=50 * GIB)
+    """GhostCut refuses 1000 MB *and more* (GhostCut 5, status 100): a file must be smaller than this. Which MB is
+    not said; the decimal one is the smaller."""
+
+    video_containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi"}), min_length=1)
+    """What Sync.so lists for video (Sync.so 8)."""
+
+    audio_containers: Containers = Field(default=frozenset({"wav", "mp3", "ogg", "flac", "mp4"}), min_length=1)
+    """What Sync.so lists for audio with full support; m4a and aac are "limited", whatever that means (Sync.so 8)."""
+
+
+class Timings(BaseSettings):
+    """How long things wait and last: `VIDEOJOBS_...`. Seconds unless the name says hours or days."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+
+    sync_long_poll_seconds: int = Field(default=10, ge=1, le=10)
+    """One waiting request to Sync.so; its long poll takes 1 to 10 s (Sync.so 5)."""
+
+    sync_poll_attempt_seconds: Delay = 60
+    """One polling attempt before it is handed back as a retry: each retry costs the Prefect server about 12
+    requests, so one a minute and job is cheap, and still a sign of life that a person sees."""
+
+    ghostcut_poll_first_seconds: Delay = 15
+    """The first pause between status requests; 15 to 30 s is what the fact sheet suggests (GhostCut 7)."""
+
+    ghostcut_poll_max_seconds: Delay = 30
+    """The longest pause between status requests (GhostCut 7)."""
+
+    ghostcut_poll_attempt_seconds: Delay = 60
+    """As `sync_poll_attempt_seconds`."""
+
+    poll_give_up_hours: float = Field(default=6, gt=0, le=24 * 14)
+    """Both vendors take minutes as a rule (Sync.so 8); after this long somebody has to look."""
+
+    media_link_hours: float = Field(default=24, gt=0, le=24 * 7)
+    """How long the links last that vendors fetch our files by. A work may queue for hours (GhostCut 11), and a
+    repeated submission must carry the same bytes (Sync.so 4). S3 signs for 7 days at most."""
+
+    result_link_days: float = Field(default=7, gt=0, le=7)
+    """How long a user's link to a result lasts: S3's maximum."""
+
+    lease_seconds: Delay = 60
+    """How long a run that has fallen silent keeps its job from others."""
+
+    retry_delay_seconds: float = Field(default=10, ge=0, le=3600)
+    """The pause after an error that a retry can heal, where the other side named none."""
+
+
+class Access(BaseSettings):
+    """Which places inputs may come from, beside `s3://` and `https://`: `VIDEOJOBS_ALLOW_...`."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+
+    allow_local_files: bool = False
+    """Paths and `file://`. For one's own machine: on a server this would let any client read the server's files."""
+
+    allow_plain_http: bool = False
+    """`http://`. For local stacks: anybody on the way can read and replace what comes unencrypted."""
