@@ -21,9 +21,9 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
 from deployments.limits import VendorSlots
-from videojobs.errors import VideoJobError
+from videojobs.errors import ConfigurationError, VideoJobError
 from videojobs.ledger import engine_for
 from videojobs.ledger.migrate import missing
 from videojobs.media.store import ObjectStore
@@ -31,7 +31,6 @@ from videojobs.media.store import ObjectStore
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 NAMES: Final = Connections()
-HELP: Final = "set its variables (see .env.example) and run `make register`"
 
 
 class Trouble(Exception):
@@ -140,9 +139,9 @@ async def deployment() -> str:
 
 async def _block(kind: type[AnyBlock], name: str) -> AnyBlock:
     try:
-        return await kind.aload(name)
-    except ValueError as error:
-        raise Trouble(f"there is no block {name}: {HELP}") from error
+        return await load(kind, name)
+    except ConfigurationError as error:
+        raise Trouble(str(error)) from error
 
 
 CHECKS: Final[dict[str, Callable[[], Awaitable[str]]]] = {

@@ -9,8 +9,9 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.retrying import BACKOFF, RETRIES, heals
 from videojobs.errors import InvalidRequest
+from videojobs.intake import parse_request
 from videojobs.ledger import Ledger
-from videojobs.request import check_job_id, parse_request
+from videojobs.request import check_job_id
 
 
 @task(
@@ -36,11 +37,15 @@ async def admit(job_id: str, raw: Mapping[str, object], connections: Connections
 
 async def _refuse(ledger: Ledger, job_id: str, raw: Mapping[str, object], error: InvalidRequest, actor: str) -> None:
     """Leave a row, so that who only looks at the job state sees why there is no video."""
-    user_id, display_name = raw.get("user_id"), raw.get("display_name")
     await ledger.open_refused(
         job_id,
-        user_id=user_id if isinstance(user_id, str) else "",
-        display_name=display_name if isinstance(display_name, str) else None,
+        user_id=_readable(raw.get("user_id")),
+        display_name=_readable(raw.get("display_name")) or None,
         error=str(error),
         actor=actor,
     )
+
+
+def _readable(value: object) -> str:
+    """A refused value as far as a row can hold it: Postgres takes no NUL."""
+    return value.replace("\0", "")[:200] if isinstance(value, str) else ""

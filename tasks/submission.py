@@ -58,15 +58,12 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
         await _park(ledger, lease, call, "a run died while it was being sent")
     try:
         accepted = await call.send(submission)
-    except OutcomeUnknown as doubt:
+    except (OutcomeUnknown, JobParked) as doubt:  # JobParked: the vendor knows this key, with another request
         await _in_doubt(ledger, lease, call, submission, doubt)
     except Retryable as delay:
         if intent.fresh:
             await _waits(ledger, lease, submission, str(delay))
         raise
-    except JobParked as conflict:  # the vendor knows this key with another request: something may have been bought
-        await _persist(lambda: ledger.settle(lease, submission, SubmissionState.UNKNOWN, error=str(conflict)))
-        await _park(ledger, lease, call, str(conflict))
     except Final as refusal:
         await _refused(ledger, lease, call, intent, refusal)
     else:
@@ -84,10 +81,10 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
 
 
 async def _in_doubt(
-    ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, doubt: OutcomeUnknown
+    ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, doubt: OutcomeUnknown | JobParked
 ) -> NoReturn:
     await _persist(lambda: ledger.settle(lease, submission, SubmissionState.UNKNOWN, error=str(doubt)))
-    if call.replayable:
+    if call.replayable and isinstance(doubt, OutcomeUnknown):
         raise VendorUnavailable(f"{doubt}; asking again with the same key") from doubt
     await _park(ledger, lease, call, str(doubt))
 

@@ -14,11 +14,13 @@ from tasks.run import JobRun
 from tasks.submission import Accepted, PaidCall, submit_once
 from tasks.waiting import attempt, give_up_if_overdue, patiently
 from videojobs.areas import decision_for, explain, masks_for
-from videojobs.errors import JobParked, VendorFailed, VendorUnavailable
+from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorUnavailable
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
+from videojobs.media.probe import VideoFacts
 from videojobs.media.store import ObjectStore, result_key, sync_result_key
 from videojobs.request import JobRequest
-from videojobs.settings import Timings
+from videojobs.rules import check_result
+from videojobs.settings import Limits, Timings
 from videojobs.states import RULES, TEXT_REMOVAL_STARTING, Point, Stage, progress_within, reached
 from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
@@ -41,6 +43,8 @@ async def submit_text_removal(run: JobRun) -> None:
         return
     logger.info("Found %d annotation areas. Starting GhostCut text inpainting...", len(job.request["effects"]))
     request = JobRequest.model_validate(job.request)
+    if problems := check_result(VideoFacts(**job.facts["lip_sync"]), Limits()):
+        raise InvalidRequest(problems)
     decision = decision_for(request, job.facts)
     story = explain(request, decision)
     for sentence in story:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from videojobs.errors import Problem
-from videojobs.request import AnnotationArea, JobRequest, Segment, as_seconds
+from videojobs.request import AnnotationArea, JobRequest, Segment
 from videojobs.settings import Limits
 from videojobs.timeline import clips, predict
+from videojobs.wording import as_seconds
 
 MB: Final = 1_000_000
 AUDIO_TOLERANCE: Final = 0.05  # seconds: the longest audio packet; compressed audio has no finer length

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from videojobs.request import JobRequest, SyncMode, as_seconds
+from videojobs.request import JobRequest, SyncMode
+from videojobs.wording import as_seconds
 
 Interval = tuple[float, float]
 MILLISECONDS: Final = 1000

@@ -8,8 +8,9 @@ import pytest
 
 from deployments.environment import Environment
 from deployments.local.stack import Stack
+from videojobs.intake import parse_request
 from videojobs.ledger import Lease, Ledger, engine_for
-from videojobs.request import JobRequest, parse_request
+from videojobs.request import JobRequest
 
 Opened = Callable[..., Awaitable[Lease]]
 

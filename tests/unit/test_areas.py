@@ -3,7 +3,8 @@
 from typing import Any
 
 from videojobs.areas import decision_for, explain, masks_for
-from videojobs.request import JobRequest, parse_request
+from videojobs.intake import parse_request
+from videojobs.request import JobRequest
 
 
 def a_request(*areas: dict[str, Any], **options: str) -> JobRequest:

@@ -1,15 +1,13 @@
 """Every way in which a request can be wrong, and what the client is told: one row each."""
 
 import json
-import os
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, NamedTuple
 
 import pytest
 
 from videojobs.errors import InvalidRequest
-from videojobs.request import check_job_id, parse_request
+from videojobs.intake import parse_request
 from videojobs.settings import Access, Limits
 
 GOOD: dict[str, Any] = {
@@ -28,15 +26,6 @@ GOOD: dict[str, Any] = {
 }
 GONE = object()
 Change = tuple[tuple[str | int, ...], object]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _bare_environment() -> Iterator[None]:
-    """Defaults are tested, whatever the developer's environment says."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
-            patch.delenv(name)
-        yield
 
 
 class Row(NamedTuple):
@@ -216,9 +205,9 @@ PLACES = [
     row("video", "must not be empty", (at("video"), " ")),
     row("video", "must be text", (at("video"), 5)),
     row("video", "at most 4096 characters", (at("video"), "https://example.com/" + "v" * 4096)),
-    row("video", "must not be a file path here", (at("video"), "/home/me/talk.mp4")),
+    row("video", "must not be a file path here", (at("video"), "/media/talk.mp4")),
     row("video", "must not be a file path here", (at("video"), "C:\\talk.mp4")),
-    row("video", "must not be a file path here", (at("video"), "file:///home/me/talk.mp4")),
+    row("video", "must not be a file path here", (at("video"), "file:///media/talk.mp4")),
     row("video", "must not be plain http", (at("video"), "http://example.com/talk.mp4")),
     row("video", "ftp: is not supported", (at("video"), "ftp://example.com/talk.mp4")),
     row("video", "data: is not supported", (at("video"), "data:video/mp4;base64,AAAA")),
@@ -363,14 +352,3 @@ def test_even_a_local_stack_takes_only_absolute_file_urls() -> None:
 def test_an_endless_field_name_is_cut_short() -> None:
     (problem,) = refused({**GOOD, "n" * 5000: 1})
     assert problem.path == "'" + "n" * 64 + "'"
-
-
-@pytest.mark.parametrize("value", ["", "a b", "a/b", "../x", "-a", "x" * 65, "job\n", None, 7])
-def test_a_job_id_that_is_unsafe_in_a_path_is_refused(value: object) -> None:
-    with pytest.raises(InvalidRequest, match="job_id: must be 1 to 64 letters"):
-        check_job_id(value)
-
-
-@pytest.mark.parametrize("value", ["1", "0191e5f0-7b1a-7000-8000-1a2b3c4d5e6f", "job_1.final"])
-def test_a_job_id_that_is_safe_in_a_path_is_taken(value: str) -> None:
-    assert check_job_id(value) == value

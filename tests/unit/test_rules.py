@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from videojobs.errors import Problem
-from videojobs.request import parse_request
+from videojobs.intake import parse_request
 from videojobs.rules import check_media, check_result
 from videojobs.settings import Limits
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from videojobs.request import SyncMode, parse_request
+from videojobs.intake import parse_request
+from videojobs.request import SyncMode
 from videojobs.timeline import (
     Clip,
     Decision,

@@ -1,0 +1,89 @@
+"""The forms in which a request gets through the door. What stays outside is in test_request_refusals.py."""
+
+import json
+import string
+from copy import deepcopy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.good_request import RAW, parsed
+from videojobs.errors import InvalidRequest
+from videojobs.intake import parse_request
+from videojobs.request import AnnotationArea, AudioFile, AudioInput, Options, Segment, canonical
+
+
+@pytest.mark.parametrize("name", ["audio", "segments", "effects"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_lists_may_be_json_text_once_or_twice_encoded(name: str, times: int) -> None:
+    value = RAW[name]
+    for _ in range(times):
+        value = json.dumps(value)
+    assert parsed(**{name: value}) == parsed()
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  ", [], (), "[]", "null", '""', '"[]"', '"null"'])
+def test_no_effects_in_any_form_is_an_empty_list(nothing: object) -> None:
+    assert parsed(effects=nothing).effects == []
+
+
+def test_effects_may_be_absent() -> None:
+    assert parse_request({name: value for name, value in RAW.items() if name != "effects"}).effects == []
+
+
+def test_the_old_spellings_of_an_area_mean_the_same() -> None:
+    old = {"type": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "startTime": 4.1, "endTime": 8.3}
+    assert parsed(effects=[old]) == parsed()
+
+
+def test_what_a_form_has_made_into_models_is_taken_as_it_is() -> None:
+    request = parse_request(
+        {
+            "video": "s3://media/talk.mp4",
+            "audio": [AudioFile(refId="a", source="s3://media/one.wav")],
+            "segments": [Segment(startTime=0, endTime=2, audioInput=AudioInput(refId="a"))],
+            "effects": [AnnotationArea(kind="text", x=0, y=0, w=1, h=1, start=0, end=1)],
+            "user_id": "user-1",
+            "options": Options(model="sync-3"),
+        }
+    )
+    assert (request.options.model, request.effects[0].kind) == ("sync-3", "text")
+
+
+def test_segments_come_out_sorted_by_their_start() -> None:
+    assert parsed(segments=RAW["segments"][::-1]) == parsed()
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    raw = {**deepcopy(RAW), "segments": json.dumps(RAW["segments"])}
+    before = deepcopy(raw)
+    parse_request(raw)
+    assert raw == before
+
+
+# ---- whatever comes ------------------------------------------------------------------------------------------
+
+names = st.sampled_from(["startTime", "endTime", "refId", "audioInput", "kind", "type", "x", "w", "label", "source"])
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["audio-1", "text", "[]", "\ud800", "\x00"])
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=4)),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from([*RAW, "options", "display_name", "more"]), anything, max_size=4))
+def test_whatever_comes_is_a_request_or_problems_in_plain_words(changes: dict[str, object]) -> None:
+    try:
+        request = parsed(**changes)
+    except InvalidRequest as refusal:
+        for problem in refusal.problems:
+            assert problem.path
+            assert "Input should" not in problem.message
+            assert problem.message[0] in string.ascii_lowercase
+    else:
+        assert parse_request(canonical(request)) == request
