@@ -111,7 +111,7 @@ class Ledger:
         self, job_id: str, *, user_id: str, display_name: str | None, error: str, actor: str
     ) -> None:
         """Record a request that never became a job, so that who asked for it sees why. Leaves a known job alone."""
-        row = {
+        row: Json = {
             "id": job_id,
             "user_id": user_id,
             "display_name": display_name,
