@@ -1,0 +1,91 @@
+"""The control endpoints under /_emulator/: for tests and operators, never part of a vendor's API."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from deployments.local.emulators.emulator import Emulator
+
+ExceptionHandler = Callable[[Request, Exception], Response]
+
+
+class Control:
+    """Health, books, settings and faults of one emulator."""
+
+    def __init__(self, emulator: Emulator[Any, Any]) -> None:
+        self._emulator = emulator
+
+    def mount(self) -> Mount:
+        return Mount(
+            "/_emulator",
+            routes=[
+                Route("/health", self.health),
+                Route("/books", self.books),
+                Route("/settings", self.read_settings),
+                Route("/settings", self.change_settings, methods=["PATCH"]),
+                Route("/faults", self.read_faults),
+                Route("/faults", self.arm_fault, methods=["POST"]),
+                Route("/faults", self.disarm_faults, methods=["DELETE"]),
+            ],
+        )
+
+    async def health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def books(self, _request: Request) -> Response:
+        return JSONResponse(self._emulator.books.pages())
+
+    async def read_settings(self, _request: Request) -> Response:
+        return JSONResponse(self._emulator.settings.model_dump())
+
+    async def change_settings(self, request: Request) -> Response:
+        try:
+            self._emulator.change(dict(await request.json()))
+        except ValidationError as error:
+            return _refusal(error)
+        return await self.read_settings(request)
+
+    async def read_faults(self, _request: Request) -> Response:
+        return JSONResponse(self._emulator.faults.armed())
+
+    async def arm_fault(self, request: Request) -> Response:
+        try:
+            self._emulator.faults.arm(await request.json())
+        except ValidationError as error:
+            return _refusal(error)
+        return JSONResponse(self._emulator.faults.armed(), 201)
+
+    async def disarm_faults(self, _request: Request) -> Response:
+        self._emulator.faults.disarm()
+        return Response(status_code=204)
+
+
+def _refusal(error: ValidationError) -> Response:
+    problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+    return JSONResponse({"problems": problems}, 422)
+
+
+def application(
+    emulator: Emulator[Any, Any],
+    routes: Sequence[BaseRoute],
+    exception_handlers: dict[Any, ExceptionHandler],
+) -> Starlette:
+    """The vendor's routes and the control endpoints, around one emulator's life."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        emulator.resume()
+        yield
+        await emulator.close()
+
+    return Starlette(
+        routes=[*routes, Control(emulator).mount()],
+        exception_handlers=exception_handlers,
+        lifespan=lifespan,
+    )

@@ -1,0 +1,65 @@
+"""What both vendors' emulators are made of, whatever the vendor."""
+
+import shutil
+from typing import Generic, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployments.local.emulators.faults import FaultBox
+from deployments.local.emulators.records import Records
+from deployments.local.emulators.serving import Options
+from deployments.local.emulators.workshop import Workshop
+
+NETWORK_SECONDS = 10.0  # sources and callbacks are on this machine or nearby
+
+
+class CommonSettings(BaseModel):
+    """Changeable while the program runs; changes are kept in the books."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    processing_seconds: float = Field(default=2.0, ge=0)
+
+
+SettingsT = TypeVar("SettingsT", bound=CommonSettings)
+BooksT = TypeVar("BooksT", bound=Records)
+
+
+class Emulator(Generic[BooksT, SettingsT]):
+    """Books, settings, armed faults, a workshop, and a way into the network."""
+
+    def __init__(self, options: Options, books: BooksT, settings: type[SettingsT], faults: FaultBox) -> None:
+        self.base_url = options.base_url
+        self.results = options.data / "results"
+        self.scratch = options.data / "scratch"
+        shutil.rmtree(self.scratch, ignore_errors=True)  # what a killed program left half done
+        for folder in (self.results, self.scratch):
+            folder.mkdir(exist_ok=True)
+        self.books = books
+        self.faults = faults
+        self.settings = settings.model_validate(books.settings())
+        self.workshop = Workshop(lambda: self.settings.processing_seconds)
+        # Proxies of the surroundings are for the internet; media and callbacks are local.
+        self.network = httpx.AsyncClient(timeout=NETWORK_SECONDS, follow_redirects=True, trust_env=False)
+        if options.processing_seconds is not None:
+            self.change({"processing_seconds": options.processing_seconds})
+
+    def change(self, changes: dict[str, object]) -> None:
+        """Change settings, now and in the books. Raises pydantic's ValidationError and changes nothing."""
+        self.settings = type(self.settings).model_validate(self.settings.model_dump() | changes)
+        for name in changes:
+            self.books.keep_setting(name, getattr(self.settings, name))
+        self.workshop.clock_changed()
+
+    def resume(self) -> None:
+        """Go on with everything that the books hold as unfinished."""
+        raise NotImplementedError
+
+    def leaving(self) -> None:
+        """The program is about to end: let go of everyone who waits for something."""
+
+    async def close(self) -> None:
+        await self.workshop.close()
+        await self.network.aclose()
+        self.books.close()

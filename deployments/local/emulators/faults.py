@@ -1,0 +1,173 @@
+"""Faults that a test arms: for the next N calls, optionally only calls that carry a given text."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+About = Callable[[Request, bytes], str]
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: the peer sees a reset, not an end
+
+
+class Fault(BaseModel):
+    """`on` names the call or event it spoils, `times` how many of them, `match` a text they must carry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str
+    on: str
+    times: int = Field(default=1, ge=1)
+    match: str = ""
+
+
+class AnswerFault(Fault):
+    """Spoils an HTTP answer, before the request is looked at or after it was accepted."""
+
+    on: str = "submit"
+    when: Literal["before", "after"] = "before"
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        """Give the answer to send instead; None lets the real one pass."""
+        raise NotImplementedError
+
+
+class HttpError(AnswerFault):
+    """An error page of the vendor's gateway, in HTML as gateways send it."""
+
+    kind: Literal["http_error"]
+    status: int = Field(default=502, ge=400, le=599)
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        return HTMLResponse(f"<html><body><h1>{self.status}</h1></body></html>", self.status)
+
+
+class Reset(AnswerFault):
+    """The connection is reset without an answer."""
+
+    kind: Literal["reset"]
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        transport: asyncio.Transport = request.state.transport
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+        transport.abort()
+        await asyncio.sleep(0)  # lets the server notice before it is handed an answer for nobody
+        return Response()
+
+
+class Slow(AnswerFault):
+    """The answer is right, and late."""
+
+    kind: Literal["slow"]
+    seconds: float = Field(default=1.0, gt=0)
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        await asyncio.sleep(self.seconds)
+        return None
+
+
+class Malformed(AnswerFault):
+    """The status is right, and the body is not JSON."""
+
+    kind: Literal["malformed"]
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        status = answer.status_code if answer is not None else 200
+        return Response('{"id": "', status, media_type="application/json")
+
+
+class TruncatedDownload(AnswerFault):
+    """Half of the file comes, then the connection ends."""
+
+    kind: Literal["truncated_download"]
+    on: str = "file"
+    when: Literal["before", "after"] = "after"
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        if not isinstance(answer, FileResponse):
+            return None
+        content = await asyncio.to_thread(Path(answer.path).read_bytes)
+        headers = {"content-length": str(len(content)), "content-type": "video/mp4"}
+        return StreamingResponse(_half(content, request.state.transport), headers=headers)
+
+
+async def _half(content: bytes, transport: asyncio.Transport) -> AsyncIterator[bytes]:
+    yield content[: len(content) // 2]
+    transport.close()
+    await asyncio.sleep(60)  # the lost connection cancels this; ending here would count as a server error
+
+
+COMMON_FAULTS = HttpError | Reset | Slow | Malformed | TruncatedDownload
+F = TypeVar("F", bound=Fault)
+
+
+class FaultBox:
+    """The armed faults. `kinds` is the union of a vendor's faults, `accepted` tells a yes from a refusal."""
+
+    def __init__(self, kinds: Any, accepted: Callable[[Response], bool]) -> None:
+        self._reader: TypeAdapter[Fault] = TypeAdapter(Annotated[kinds, Field(discriminator="kind")])
+        self._accepted = accepted
+        self._armed: list[Fault] = []
+
+    def arm(self, given: object) -> None:
+        """Add a fault from its JSON form. Raises pydantic's ValidationError."""
+        self._armed.append(self._reader.validate_python(given))
+
+    def disarm(self) -> None:
+        self._armed.clear()
+
+    def armed(self) -> list[dict[str, Any]]:
+        return [fault.model_dump() for fault in self._armed]
+
+    def take(self, kind: type[F], on: str, text: str) -> F | None:
+        """The first armed fault of that kind for a call `on` that carries `text`; it is used up by one."""
+        for fault in self._armed:
+            if isinstance(fault, kind) and fault.on == on and fault.match in text:
+                fault.times -= 1
+                if not fault.times:
+                    self._armed.remove(fault)
+                return fault
+        return None
+
+    def _put_back(self, fault: Fault) -> None:
+        fault.times += 1
+        if fault not in self._armed:
+            self._armed.insert(0, fault)
+
+    def spoils(self, on: str, endpoint: Endpoint, about: About) -> Endpoint:
+        """The endpoint, open to faults. `about` adds text to match: what the called job was submitted with."""
+
+        async def spoiled(request: Request) -> Response:
+            if not self._armed:
+                return await endpoint(request)
+            body = await request.body()
+            called = f"{request.method} {request.url}\n{body.decode(errors='replace')}"
+            fault = self.take(AnswerFault, on, f"{called}\n{about(request, body)}")
+            if fault is None:
+                return await endpoint(request)
+            answer = None
+            if fault.when == "after":
+                answer = await self._unless_refused(fault, endpoint, request)
+                if not self._accepted(answer):
+                    return answer
+            return await fault.spoil(request, answer) or answer or await endpoint(request)
+
+        return spoiled
+
+    async def _unless_refused(self, fault: Fault, endpoint: Endpoint, request: Request) -> Response:
+        """A fault "after accept" that meets a refusal waits for the next call."""
+        try:
+            answer = await endpoint(request)
+        except Exception:
+            self._put_back(fault)
+            raise
+        if not self._accepted(answer):
+            self._put_back(fault)
+        return answer

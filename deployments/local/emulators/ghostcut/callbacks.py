@@ -1,0 +1,41 @@
+"""Pushes the final state of a work to its callback, again and again until it is taken (fact sheet 6)."""
+
+import asyncio
+import json
+import time
+
+import httpx
+
+from deployments.local.emulators.ghostcut.books import Books
+from deployments.local.emulators.ghostcut.signing import sign
+from deployments.local.emulators.records import Row
+
+
+class Callbacks:
+    """Delivered means: HTTP 200 with a non-empty body. Everything else is tried again."""
+
+    def __init__(self, network: httpx.AsyncClient, books: Books, secret: str) -> None:
+        self._network = network
+        self._books = books
+        self._secret = secret
+
+    async def deliver(self, work: Row, payload: Row) -> bool:
+        """One try; returns whether it was taken."""
+        url = json.loads(work["request"])["callback"]
+        body = json.dumps(payload, separators=(",", ":")).encode()
+        headers = {"Content-Type": "application/json", "Callback-Sign": sign(body, self._secret)}
+        try:
+            answer = await self._network.post(url, content=body, headers=headers)
+            outcome = f"{answer.status_code}{'' if answer.content else ' with an empty body'}"
+            taken = answer.status_code == 200 and bool(answer.content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            outcome, taken = type(error).__name__, False
+        self._books.notified(str(work["id"]), url, body.decode(), outcome)
+        return taken
+
+    async def wait_for_retry(self, work: Row, seconds: float, window: float) -> bool:
+        """Wait until the next try; False where the work is too old for one."""
+        if time.time() + seconds > work["created_at"] + window:
+            return False
+        await asyncio.sleep(seconds)
+        return True

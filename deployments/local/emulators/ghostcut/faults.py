@@ -1,0 +1,59 @@
+"""The faults that only GhostCut has."""
+
+import json
+from typing import Literal
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from deployments.local.emulators.faults import COMMON_FAULTS, AnswerFault, Fault, FaultBox
+from deployments.local.emulators.ghostcut.answers import ACCEPTED, Refusal, refusal_answer
+
+
+class Code(AnswerFault):
+    """An envelope with an error code: 9999 (system error), 3006 (limit), or any other."""
+
+    kind: Literal["code"]
+    code: int = 9999
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        return refusal_answer(request, Refusal(self.code))
+
+
+class ExpiredLink(AnswerFault):
+    """The result's address has stopped working."""
+
+    kind: Literal["expired_link"]
+    on: str = "file"
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        return Response("Forbidden", 403)
+
+
+class Ends(Fault):
+    """An accepted work ends with this status instead of a result."""
+
+    kind: Literal["ends"]
+    on: Literal["accepted"] = "accepted"
+    status: int = Field(default=20, gt=1)
+    detail: str = ""
+
+
+class Callback(Fault):
+    """A callback is lost, comes twice, or comes again with another `videoUrl`."""
+
+    kind: Literal["callback"]
+    on: Literal["callback"] = "callback"
+    effect: Literal["drop", "duplicate", "changed_url"]
+
+
+def fault_box() -> FaultBox:
+    return FaultBox(COMMON_FAULTS | Code | ExpiredLink | Ends | Callback, _is_accepted)
+
+
+def _is_accepted(answer: Response) -> bool:
+    """Business errors come with HTTP 200: the envelope's code counts."""
+    if not isinstance(answer, JSONResponse):
+        return answer.status_code < 400
+    return bool(json.loads(bytes(answer.body)).get("code") == ACCEPTED)

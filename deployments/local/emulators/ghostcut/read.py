@@ -1,0 +1,93 @@
+"""The calls that cost nothing: status, points, the status enumeration, and the results themselves."""
+
+import json
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from deployments.local.emulators.ghostcut import statuses
+from deployments.local.emulators.ghostcut.answers import Refusal, envelope
+from deployments.local.emulators.ghostcut.life import GhostCut
+from deployments.local.emulators.records import Row
+
+POINTS_EXPIRE = 4_102_444_800_000  # 2100-01-01, in milliseconds
+
+
+class Read:
+    """Everything here is safe to repeat."""
+
+    def __init__(self, emulator: GhostCut) -> None:
+        self._emulator = emulator
+
+    async def status(self, request: Request) -> Response:
+        """The works that were asked for by id or project; unknown ids are left out."""
+        rows = self.asked(await request.body())
+        for row in rows:
+            self._emulator.books.polled(row["id"])
+        return envelope({"content": [self._emulator.item(row) for row in rows]}, count=len(rows))
+
+    def asked(self, body: bytes) -> list[Row]:
+        """The rows of the works that a status request is about. Raises Refusal 4001."""
+        given = _object(body)
+        works, projects = _ids(given.get("idWorks")), _ids(given.get("idProjects"))
+        if not works and not projects:
+            raise Refusal(4001, "idWorks missing")
+        return self._emulator.books.asked(works, projects)
+
+    async def points(self, request: Request) -> Response:
+        """The account's assets: here always a single one."""
+        given = _object(await request.body())
+        balance = self._emulator.settings.points
+        asset = {
+            "id": 1,
+            "company": 1,
+            "uid": "",
+            "ctime": 0,
+            "lutime": int(time.time() * 1000),
+            "pointAmount": balance,
+            "pointBalance": balance,
+            "expireTime": POINTS_EXPIRE,
+            "orderNo": "",
+            "remark": "",
+        }
+        assets = [] if given.get("notZero") and not balance else [asset]
+        return envelope({"pointAssets": assets, "count": len(assets)})
+
+    async def enum(self, request: Request) -> Response:
+        """Only the enumeration that the facts describe. The vendor's own descriptions are Chinese."""
+        if _object(await request.body()).get("text") != "ProcessStatus":
+            return envelope([])
+        return envelope(
+            [
+                {"code": code, "description": text, "descriptionEn": text, "descriptionPt": text}
+                for code, text in statuses.DESCRIPTIONS.items()
+            ]
+        )
+
+    async def file(self, request: Request) -> Response:
+        """A result on the CDN: no login; gone once the work has another `videoUrl` or the link is too old."""
+        row = self._emulator.books.by_file_key(request.path_params["key"])
+        if row is None or row["status"] != statuses.SUCCESS:
+            return Response("Not Found", 404)
+        ttl = self._emulator.settings.result_ttl
+        if ttl is not None and time.time() > row["ended_at"] + ttl:
+            return Response("Forbidden", 403)
+        return FileResponse(self._emulator.result_file(row["id"]), media_type="video/mp4")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(body)
+    except ValueError as error:
+        raise Refusal(4001, "the body is no JSON") from error
+    if not isinstance(given, dict):
+        raise Refusal(4001, "the body is no JSON object")
+    return given
+
+
+def _ids(given: object) -> set[int]:
+    """Ids as numbers or strings, both forms are in the vendor's samples."""
+    items = given if isinstance(given, list) else []
+    return {int(item) for item in items if str(item).isascii() and str(item).isdigit()}

@@ -1,0 +1,18 @@
+"""What can be changed on the GhostCut emulator while it runs."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from deployments.local.emulators.emulator import CommonSettings
+
+
+class Settings(CommonSettings):
+    """Durations in seconds. The vendor's half hour between callbacks is scaled down to seconds."""
+
+    points: float = Field(default=1000.0, ge=0)  # the account's balance; works are paid from it
+    ids_as_strings: bool = False  # the vendor's samples show both forms
+    parameter_errors: Literal["code", "status"] = "code"  # refused with 4001, or accepted and ended with 26
+    result_ttl: float | None = Field(default=None, gt=0)  # how long `videoUrl` works
+    callback_retry_seconds: float = Field(default=5.0, gt=0)  # stands for 30 minutes
+    callback_window_seconds: float = Field(default=240.0, gt=0)  # stands for 24 hours, on the same scale

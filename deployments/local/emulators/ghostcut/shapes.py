@@ -1,0 +1,62 @@
+"""The body of a submission: its types, and the options that hide in JSON strings."""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deployments.local.emulators.ghostcut.answers import Refusal
+
+Model = Literal["advanced_lite", "advanced", "advanced_large_box", "advanced_full"]
+
+
+class InpaintConfig(BaseModel):
+    model: Model | None = None
+
+
+class WriteOptions(BaseModel):
+    crf: Annotated[int, Field(ge=10, le=30)] | None = None
+
+
+class ExtraOptions(BaseModel):
+    """`range` (seconds) cuts the result."""
+
+    extra_inpaint_config: InpaintConfig = InpaintConfig()
+    write_options: WriteOptions = WriteOptions()
+    range: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(gt=0)]] | None = None
+
+
+class WorkRequest(BaseModel):
+    """What the emulator looks at; undocumented and effect fields are accepted and have no effect."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    urls: Annotated[list[str], Field(min_length=1, max_length=20)]
+    names: list[str] | None = None
+    mode: Annotated[int, Field(alias="needChineseOcclude")] = 0
+    language: Annotated[str | None, Field(alias="videoInpaintLang")] = None
+    masks: Annotated[str | None, Field(alias="videoInpaintMasks")] = None
+    extra_options: Annotated[str | None, Field(alias="extraOptions")] = None
+    resolution: Literal["480p", "720p", "1080p"] = "1080p"
+    callback: str | None = None
+    uid: str | None = None
+
+    def extra(self) -> ExtraOptions:
+        """The options inside the JSON string. Raises pydantic's ValidationError."""
+        return ExtraOptions.model_validate_json(self.extra_options or "{}")
+
+
+def read_request(body: bytes) -> WorkRequest:
+    """The submission in typed form. Raises Refusal 3008 or 4001."""
+    try:
+        given = json.loads(body)
+    except ValueError as error:
+        raise Refusal(4001, "the body is no JSON") from error
+    if not isinstance(given, dict) or not given.get("urls"):
+        raise Refusal(3008, "urls missing")
+    try:
+        return WorkRequest.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise Refusal(4001, f"{field}: {first['msg']}") from error

@@ -1,0 +1,79 @@
+"""An emulator's books: one SQLite file that outlives a kill -9 of the program."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+_COMMON_SCHEMA = """
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS refusals (
+    at REAL NOT NULL, status INTEGER NOT NULL, code TEXT, message TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS notifications (
+    at REAL NOT NULL, subject TEXT NOT NULL, url TEXT NOT NULL, body TEXT NOT NULL, outcome TEXT NOT NULL
+);
+"""
+
+
+class Records:
+    """The tables that both vendors keep; a vendor's own books add theirs. Used from one thread only."""
+
+    def __init__(self, file: Path, schema: str) -> None:
+        self._database = sqlite3.connect(file, isolation_level=None)
+        self._database.row_factory = sqlite3.Row
+        self._database.execute("PRAGMA journal_mode = WAL")
+        # Committed rows survive a kill -9, not a power cut: enough for a stand-in, and no fsync per poll.
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.executescript(_COMMON_SCHEMA + schema)
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        return [dict(row) for row in self._database.execute(query, values)]
+
+    def row(self, query: str, *values: object) -> Row | None:
+        found = self._database.execute(query, values).fetchone()
+        return dict(found) if found is not None else None
+
+    def run(self, statement: str, *values: object) -> None:
+        self._database.execute(statement, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block's changes, or none."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def settings(self) -> Row:
+        """The settings that were ever changed by hand."""
+        return {row["name"]: json.loads(row["value"]) for row in self.rows("SELECT * FROM settings")}
+
+    def keep_setting(self, name: str, value: object) -> None:
+        self.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, json.dumps(value))
+
+    def refused(self, status: int, code: str | None, message: str, body: bytes) -> None:
+        """A submission that was not taken."""
+        text = body[:10_000].decode(errors="replace")
+        self.run("INSERT INTO refusals VALUES (?, ?, ?, ?, ?)", time.time(), status, code, message, text)
+
+    def notified(self, subject: str, url: str, body: str, outcome: str) -> None:
+        """One try to deliver a webhook or callback, and how it ended."""
+        self.run("INSERT INTO notifications VALUES (?, ?, ?, ?, ?)", time.time(), subject, url, body, outcome)
+
+    def pages(self) -> Row:
+        """What `GET /_emulator/books` shows for either vendor; a vendor adds its submissions."""
+        refusals = self.rows("SELECT * FROM refusals ORDER BY at")
+        notifications = self.rows("SELECT * FROM notifications ORDER BY at")
+        return {"refused": len(refusals), "refusals": refusals, "notifications": notifications}
+
+    def close(self) -> None:
+        self._database.close()

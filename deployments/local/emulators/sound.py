@@ -1,0 +1,134 @@
+"""Reads and writes sound as 16-bit samples: arrays of shape (2, samples) at 48 kHz."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from deployments.local.emulators.video import Unusable
+
+RATE = 48_000
+BITS_PER_SECOND = 192_000  # transparent for speech: the sound has to stay comparable sample by sample
+CODEC_PADDING = 0.05  # seconds by which a codec's last block may overhang the declared end
+MP4_CODECS = ("aac", "mp3", "mp3float", "ac3", "alac")
+Samples = NDArray[np.int16]
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros((2, round(seconds * RATE)), np.int16)
+
+
+def seconds_of(samples: Samples) -> float:
+    return float(samples.shape[1] / RATE)
+
+
+def cut(samples: Samples, start: float, end: float) -> Samples:
+    """The sound from `start` to `end` (seconds), with silence where there is none."""
+    wanted = samples[:, round(start * RATE) : round(end * RATE)]
+    return fitted(wanted, end - start)
+
+
+def fitted(samples: Samples, seconds: float) -> Samples:
+    """Exactly that long: cut off, or filled up with silence."""
+    missing = round(seconds * RATE) - samples.shape[1]
+    if missing <= 0:
+        return samples[:, : samples.shape[1] + missing]
+    return np.pad(samples, ((0, 0), (0, missing)))
+
+
+def decode(file: Path) -> Samples:
+    """The whole first sound track, from time 0. Raises Unusable, also where there is no sound."""
+    resampler = AudioResampler(format="s16p", layout="stereo", rate=RATE)
+    try:
+        with av.open(file) as container:
+            stream = container.streams.audio[0]
+            frames = list(container.decode(stream))
+            declared = float((stream.duration or 0) * (stream.time_base or 0))
+            pieces = [piece for frame in [*frames, None] for piece in resampler.resample(frame)]
+    except (FFmpegError, IndexError) as error:
+        raise Unusable(f"no readable sound: {error}") from error
+    if not pieces:
+        raise Unusable("the sound is empty")
+    samples: Any = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)
+    late = max(0.0, frames[0].time or 0.0)
+    if 0 < seconds_of(samples) - declared < CODEC_PADDING:
+        samples = fitted(samples, declared)
+    return np.concatenate([silence(late), samples], axis=1)
+
+
+def has_sound(file: Path) -> bool:
+    with av.open(file) as container:
+        return bool(container.streams.audio)
+
+
+class SoundTrack:
+    """An AAC track that is written in step with the pictures, so that players need not search."""
+
+    def __init__(self, film: OutputContainer, samples: Samples) -> None:
+        self._film = film
+        self._samples = samples
+        self._track: AudioStream = film.add_stream("aac", rate=RATE)
+        self._track.bit_rate = BITS_PER_SECOND
+        self._track.layout = "stereo"
+        self._written = 0
+
+    def write_until(self, seconds: float) -> None:
+        """Write what is heard before that time."""
+        step = self._track.codec_context.frame_size or 1024
+        while self._written < min(self._samples.shape[1], seconds * RATE):
+            for frame in self._frames(step):
+                self._film.mux(self._track.encode(frame))
+
+    def _frames(self, step: int) -> Iterator[AudioFrame]:
+        chunk = np.ascontiguousarray(self._samples[:, self._written : self._written + step])
+        frame = AudioFrame.from_ndarray(chunk.astype(np.float32) / 32_768, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = RATE, self._written, Fraction(1, RATE)
+        self._written += chunk.shape[1]
+        yield frame
+
+    def close(self) -> None:
+        """Write the rest."""
+        self.write_until(seconds_of(self._samples) + 1)
+        self._film.mux(self._track.encode(None))
+
+
+class CopiedSound:
+    """The sound track of another file, its packets unchanged, written in step with the pictures."""
+
+    def __init__(self, film: OutputContainer, source: Path) -> None:
+        self._film = film
+        self._source = av.open(source)
+        stream = self._source.streams.audio[0]
+        self._track = film.add_stream_from_template(stream)
+        self._packets = self._source.demux(stream)
+        self._written = 0.0
+
+    def write_until(self, seconds: float) -> None:
+        """Write what is heard before that time."""
+        while self._written < seconds:
+            packet = next(self._packets, None)
+            if packet is None or packet.pts is None:  # demuxing ends with an empty packet
+                return
+            self._written = float(packet.pts * packet.time_base)
+            packet.stream = self._track
+            self._film.mux(packet)
+
+    def close(self) -> None:
+        """Write the rest."""
+        self.write_until(float("inf"))
+        self._source.close()
+
+
+def can_be_copied(file: Path) -> bool:
+    """Whether an MP4 can hold the file's sound as it is."""
+    with av.open(file) as container:
+        return container.streams.audio[0].codec_context.name in MP4_CODECS

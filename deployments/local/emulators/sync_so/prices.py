@@ -1,0 +1,38 @@
+"""The models on offer, and what a generation costs (fact sheet 2 and 8; US dollars)."""
+
+import math
+
+BILLED_PICTURES_PER_SECOND = 25
+
+# name -> price of one output second, the upper end of the published range
+MODELS = {
+    "sync-3": 0.133,
+    "lipsync-2": 0.05,
+    "lipsync-2-pro": 0.083,
+    "lipsync-1.9.0-beta": 0.025,
+    "react-1": 0.05,
+}
+
+
+def price(model: str, seconds: float) -> float:
+    """Billed by started picture at 25 pictures per second."""
+    return round(pictures(seconds) / BILLED_PICTURES_PER_SECOND * MODELS[model], 4)
+
+
+def pictures(seconds: float, rate: float = BILLED_PICTURES_PER_SECOND) -> int:
+    return math.ceil(round(seconds * rate, 6))
+
+
+def roster() -> list[dict[str, object]]:
+    """The answer of `GET /v2/models`."""
+    return [
+        {
+            "id": name,
+            "name": name,
+            "type": name.split("-", maxsplit=1)[0] if name.startswith("react") else "lipsync",
+            "version": name.partition("-")[2],
+            "description": None,
+            "deprecatedAt": None,
+        }
+        for name in MODELS
+    ]

@@ -1,0 +1,87 @@
+"""POST /v2/generate: what has to hold before a generation is accepted and paid for."""
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from deployments.local.emulators.sync_so import answers, bodies, inputs, media
+from deployments.local.emulators.sync_so.checks import check
+from deployments.local.emulators.sync_so.errors import Failure, Refusal, no_free_slot
+from deployments.local.emulators.sync_so.life import SyncSo
+from deployments.local.emulators.sync_so.shapes import GenerateRequest, read_request
+
+
+class Submit:
+    """Idempotency first, then the rules, then the plan's limits; a refusal leaves the key unused."""
+
+    def __init__(self, emulator: SyncSo) -> None:
+        self._emulator = emulator
+        self._uploads = emulator.results / "uploads"
+        self._uploads.mkdir(exist_ok=True)
+        self._key_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def create(self, request: Request) -> Response:
+        key = bodies.idempotency_key(request)
+        body = await bodies.read_body(request, self._uploads, f"{self._emulator.base_url}/storage/results/uploads")
+        if key is None:
+            return await self._accept(body, None)
+        async with self._key_locks[key]:  # concurrent duplicates get the first one's generation
+            return self._replay(key, body) or await self._accept(body, key)
+
+    def _replay(self, key: str, body: Any) -> Response | None:
+        """The generation that this key already has, None if it has none."""
+        known = self._emulator.books.by_key(key)
+        if known is None:
+            return None
+        if known["digest"] != bodies.digest(body):
+            raise Refusal(409, "The Idempotency-Key was used with another request", "IDEMPOTENCY_KEY_CONFLICT")
+        self._emulator.books.replayed(known["id"])
+        settings = self._emulator.settings
+        url = self._emulator.links.current(known, settings.token_ttl)
+        return JSONResponse(answers.generation(known, url), settings.replay_status)
+
+    async def _accept(self, body: Any, key: str | None) -> Response:
+        request = read_request(body)
+        check(request)
+        await self._check_media(request)
+        self._check_slots()
+        row = self._emulator.accept(body, bodies.digest(body), key)
+        return JSONResponse(answers.generation(row, None), 201)
+
+    def _check_slots(self) -> None:
+        active = len(self._emulator.books.running())
+        limit = self._emulator.settings.concurrency_limit
+        if active >= limit:
+            raise no_free_slot(active, limit)
+
+    async def _check_media(self, request: GenerateRequest) -> None:
+        """What needs a look at the media: the plan's duration, and everything if so set."""
+        settings = self._emulator.settings
+        if settings.plan_duration is None and settings.media_checks == "later":
+            return
+        with tempfile.TemporaryDirectory(dir=self._emulator.scratch) as folder:
+            try:
+                if settings.plan_duration is not None:
+                    await self._check_plan(request, Path(folder), settings.plan_duration)
+                if settings.media_checks == "at_submit":
+                    await self._read_media(request, Path(folder))
+            except Failure as failure:
+                if settings.media_checks == "at_submit":
+                    raise Refusal(422, str(failure), failure.code) from failure
+
+    async def _check_plan(self, request: GenerateRequest, folder: Path, limit: float) -> None:
+        if request.visuals()[0].type == "image":
+            return
+        file = await inputs.fetch_visual(self._emulator.network, request, folder)
+        facts = await asyncio.to_thread(media.probe, file)
+        if facts.duration > limit:
+            raise Refusal.coded(402, "generation_plan_duration_exceeded")
+
+    async def _read_media(self, request: GenerateRequest, folder: Path) -> None:
+        recipe = await inputs.gather(self._emulator.network, request, folder, self._emulator.settings.segment_length)
+        await asyncio.to_thread(media.cut, recipe)

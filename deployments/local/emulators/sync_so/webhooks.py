@@ -1,0 +1,42 @@
+"""Signs and sends webhooks: once, without a retry (fact sheet 7)."""
+
+import hashlib
+import hmac
+import json
+import time
+
+import httpx
+
+from deployments.local.emulators.records import Row
+from deployments.local.emulators.sync_so.faults import Webhook
+
+
+def signature(secret: str, moment: int, body: bytes) -> str:
+    """The value of the header `Sync-Signature`."""
+    signed = f"{moment}.".encode() + body
+    return f"t={moment},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+
+
+async def send(
+    network: httpx.AsyncClient, url: str, payload: Row, secret: str, fault: Webhook | None
+) -> list[tuple[str, str]]:
+    """Deliver a webhook as far as the armed fault lets it; returns (body, outcome) of each delivery."""
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    effect = fault.effect if fault else None
+    if effect == "drop":
+        return [(body.decode(), "dropped")]
+    if effect == "wrong_signature":
+        secret = f"not-{secret}"
+    headers = {
+        "Content-Type": "application/json",
+        "Sync-Signature": signature(secret, int(time.time()), body),
+    }
+    deliveries = []
+    for _ in range(2 if effect == "duplicate" else 1):
+        try:
+            answer = await network.post(url, content=body, headers=headers)
+            outcome = str(answer.status_code)
+        except httpx.HTTPError as error:
+            outcome = type(error).__name__
+        deliveries.append((body.decode(), outcome))
+    return deliveries

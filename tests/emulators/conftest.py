@@ -1,0 +1,61 @@
+"""Both emulators as real programs, started once; their clock stands at zero unless a test sets it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulators import clips, ghostcut_desk, sync_so_desk
+from tests.emulators.ghostcut_desk import GhostCutDesk
+from tests.emulators.listener import Listener, listening, serving_files
+from tests.emulators.program import Program
+from tests.emulators.sync_so_desk import SyncSoDesk
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source files: a film of 3 s at 25 pictures per second, sounds, and things that are neither."""
+    folder = tmp_path_factory.mktemp("media")
+    film = clips.write_video(folder / "film.mp4")
+    clips.write_video(folder / "short.mp4", seconds=0.4)
+    clips.write_video(folder / "clean.mp4", text=False)
+    clips.write_video(folder / "silent.mp4", seed=None)
+    clips.write_sound(folder / "two-seconds.wav", 2.0, seed=2)
+    clips.write_sound(folder / "half-a-second.wav", 0.5, seed=3)
+    clips.write_sound(folder / "long.wav", 3.6, seed=4)
+    (folder / "text.mp4").write_text("not a film")
+    (folder / "half.mp4").write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def files(media: Path) -> Iterator[str]:
+    with serving_files(media) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[Listener]:
+    with listening() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def sync_so(files: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncSoDesk]:
+    secrets = {
+        "SYNC_SO_API_KEY": sync_so_desk.API_KEY,
+        "SYNC_SO_WEBHOOK_SECRET": sync_so_desk.WEBHOOK_SECRET,
+    }
+    program = Program("sync_so", tmp_path_factory.mktemp("sync-so"), secrets)
+    program.start("--processing-seconds", "0")
+    yield SyncSoDesk(program, files, tmp_path_factory.mktemp("results"))
+    assert program.end() == 0
+
+
+@pytest.fixture(scope="session")
+def ghostcut(files: str, listener: Listener, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GhostCutDesk]:
+    secrets = {"GHOSTCUT_APP_KEY": ghostcut_desk.APP_KEY, "GHOSTCUT_APP_SECRET": ghostcut_desk.APP_SECRET}
+    program = Program("ghostcut", tmp_path_factory.mktemp("ghostcut"), secrets)
+    program.start("--processing-seconds", "0")
+    yield GhostCutDesk(program, files, listener, tmp_path_factory.mktemp("results"))
+    assert program.end() == 0

@@ -1,0 +1,84 @@
+"""An emulator as a program on a free port, and its control endpoints."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 15  # seconds until a program has to answer or be gone
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Program:
+    """`vendor` is the emulator's module; the data folder outlives a restart."""
+
+    def __init__(self, vendor: str, folder: Path, secrets: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self._command = [sys.executable, "-m", f"deployments.local.emulators.{vendor}"]
+        self._environment = {**os.environ, **secrets}
+        self.http = httpx.Client(trust_env=False)  # without any key, as a download has to be
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        place = ["--port", str(self.port), "--data", str(self.folder)]
+        self._process = subprocess.Popen([*self._command, *place, *options], cwd=ROOT, env=self._environment)
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert self._process.poll() is None, "the emulator ended by itself"
+            assert time.monotonic() < deadline, "the emulator does not answer"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            return self.control("GET", "health").is_success
+        except httpx.TransportError:
+            return False
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal; returns the exit code."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(PATIENCE)
+
+    def gone(self) -> None:
+        """Make sure that nothing stays behind, also where a test failed half-way."""
+        if self._process is not None and self._process.poll() is None:
+            self.end(signal.SIGKILL)
+
+    def control(self, method: str, page: str, body: object = None) -> httpx.Response:
+        return self.http.request(method, f"{self.url}/_emulator/{page}", json=body)
+
+    def books(self) -> Any:
+        return self.control("GET", "books").json()
+
+    def change(self, **settings: object) -> None:
+        self.control("PATCH", "settings", settings).raise_for_status()
+
+    def arm(self, kind: str, **details: object) -> None:
+        self.control("POST", "faults", {"kind": kind, **details}).raise_for_status()
+
+    @contextmanager
+    def settings(self, **changes: object) -> Iterator[None]:
+        """Settings for a while."""
+        before = self.control("GET", "settings").json()
+        self.change(**changes)
+        try:
+            yield
+        finally:
+            self.change(**{name: before[name] for name in changes})
