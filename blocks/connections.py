@@ -39,10 +39,27 @@ class Connections(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    database: str = Field("job-database", title="Job database", description="Name of a Job Database block.")
-    storage: str = Field("video-storage", title="Storage", description="Name of an S3 Bucket block.")
-    sync_so: str = Field("sync-so", title="Sync.so", description="Name of a Sync.so Credentials block.")
-    ghostcut: str = Field("ghostcut", title="GhostCut", description="Name of a GhostCut Credentials block.")
+    database: str = Field(
+        "job-database",
+        title="Job database",
+        description="Name of a Job Database block.",
+        json_schema_extra={"position": 0},
+    )
+    storage: str = Field(
+        "video-storage", title="Storage", description="Name of an S3 Bucket block.", json_schema_extra={"position": 1}
+    )
+    sync_so: str = Field(
+        "sync-so",
+        title="Sync.so",
+        description="Name of a Sync.so Credentials block.",
+        json_schema_extra={"position": 2},
+    )
+    ghostcut: str = Field(
+        "ghostcut",
+        title="GhostCut",
+        description="Name of a GhostCut Credentials block.",
+        json_schema_extra={"position": 3},
+    )
 
     async def ledger(self) -> Ledger:
         """The job state."""

@@ -7,13 +7,13 @@ from prefect import task
 from prefect.artifacts import acreate_image_artifact, acreate_link_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
-from videojobs.media.pictures import before_after
 
 from tasks.progress import show, slug
 from tasks.retrying import BACKOFF, RETRIES, heals
 from tasks.run import JobRun
 from videojobs.areas import decision_for
 from videojobs.ledger import VideoJob
+from videojobs.media.pictures import before_after
 from videojobs.media.store import ObjectStore, picture_key, result_key, sync_result_key
 from videojobs.request import JobRequest
 from videojobs.settings import Timings

@@ -92,4 +92,6 @@ async def has_text_to_remove(run: JobRun) -> bool:
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
     request = JobRequest.model_validate(job.request)
-    return bool(request.effects) and bool(masks_for(request, decision_for(request, job.facts)))
+    return bool(request.effects) and bool(
+        masks_for(request, decision_for(request, job.facts), job.facts["video"]["frame_rate"])
+    )

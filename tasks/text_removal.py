@@ -56,7 +56,9 @@ async def submit_text_removal(run: JobRun) -> None:
             vendor="GhostCut",
             stage=Stage.TEXT_REMOVAL,
             to=Point.TEXT_REMOVAL_SUBMITTED,
-            body=lambda submission: _body(job, request, store, masks_for(request, decision)),
+            body=lambda submission: _body(
+                job, request, store, masks_for(request, decision, job.facts["video"]["frame_rate"])
+            ),
             send=lambda submission: _send(client, submission),
             replayable=False,  # no key, no search: two submits are two paid works
         )

@@ -1,0 +1,148 @@
+"""The real local stack, started once for this layer: Postgres, object store, both emulators, Prefect server, worker."""
+
+import json
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.flow_runs import wait_for_flow_run
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.environment import Environment
+from deployments.local.figures import measure_job
+from deployments.local.measure import Report
+from deployments.local.sample import SampleFiles, write_sample
+from deployments.local.stack import Stack
+from deployments.storage import store_of
+from flows.pro_video import pro_video
+from videojobs.ledger import Ledger, VideoJob, engine_for
+from videojobs.media.store import ObjectStore, parse_uri
+
+DEPLOYMENT = "pro-video/pro-video"
+
+
+@dataclass
+class Desk:
+    """What a test does with the stack: start runs, wait for them, look into the books of everybody."""
+
+    stack: Stack
+    sample: SampleFiles
+    prefect: PrefectClient
+    folder: Path
+    _deployment: UUID | None = field(default=None)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(engine_for(self.stack.variables["DATABASE_URL"]))
+
+    @property
+    def store(self) -> ObjectStore:
+        return store_of(self.stack.variables)
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        """The owner's second acceptance case: two segments, one area (M12)."""
+        request: dict[str, Any] = {
+            "video": str(self.sample.video),
+            "audio": [{"refId": name, "source": str(path)} for name, path in self.sample.audio.items()],
+            "segments": [
+                {"startTime": 0, "endTime": 2, "audioInput": {"refId": "audio-1"}},
+                {"startTime": 2.1, "endTime": 3.5, "audioInput": {"refId": "audio-2"}},
+            ],
+            "effects": [{"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.1, "end": 8.3}],
+            "display_name": "A test",
+            "user_id": "ada",
+        }
+        return request | changes
+
+    async def start(self, request: dict[str, Any], *, idempotency_key: str | None = None) -> FlowRun:
+        """A run of the deployment, started through the Prefect API."""
+        if self._deployment is None:
+            self._deployment = (await self.prefect.read_deployment_by_name(DEPLOYMENT)).id
+        return await self.prefect.create_flow_run_from_deployment(
+            self._deployment, parameters=request, idempotency_key=idempotency_key
+        )
+
+    async def run_here(self, request: dict[str, Any], job_id: str | None = None) -> VideoJob:
+        """The flow, called in this process (with the fixture `here`); gives the job, however the run ended."""
+        job_id = job_id or f"job-{uuid.uuid4()}"
+        await pro_video(**request, job_id=job_id, return_state=True)
+        return await self.ledger.job(job_id)
+
+    async def ended(self, flow_run: FlowRun) -> FlowRun:
+        with temporary_settings({PREFECT_API_URL: self.stack.variables["PREFECT_API_URL"]}):
+            return await wait_for_flow_run(flow_run.id, timeout=150, poll_interval=1, client=self.prefect)
+
+    async def done(self, flow_run: FlowRun) -> VideoJob:
+        """The job of a run that has ended."""
+        await self.ended(flow_run)
+        parameters = (await self.prefect.read_flow_run(flow_run.id)).parameters
+        return await self.ledger.job(parameters.get("job_id") or str(flow_run.id))
+
+    async def final_video(self, job: VideoJob) -> Path:
+        """The result, fetched from the address in the row."""
+        assert job.output_url is not None, job.error_message
+        file = self.folder / f"{job.id}.mp4"
+        self.store.fetch(parse_uri(job.output_url)[1], file)
+        return file
+
+    def measure(self, job: VideoJob, video: Path) -> Report:
+        return measure_job(job, video, source=self.sample.video, clean=self.sample.clean, audio=self.sample.audio)
+
+    async def download(self, url: str) -> bytes:
+        """A link, opened by somebody without credentials."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(url)
+            answer.raise_for_status()
+            return answer.content
+
+    async def paid(self, vendor: str, job_id: str) -> list[dict[str, Any]]:
+        """What the vendor itself has on its books for a job: every entry was paid for."""
+        books = await self._emulator(vendor, "GET", "books")
+        return [entry for entry in books["submissions"] if job_id in json.dumps(entry["request"])]
+
+    async def fault(self, vendor: str, kind: str, job_id: str, *, times: int = 1, **more: Any) -> None:
+        """Let the vendor go wrong for requests that name this job."""
+        await self._emulator(vendor, "POST", "faults", {"kind": kind, "times": times, "match": job_id, **more})
+
+    async def settings(self, vendor: str, **changes: Any) -> None:
+        await self._emulator(vendor, "PATCH", "settings", changes)
+
+    async def _emulator(
+        self, vendor: str, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.stack.address_of(vendor)) as http:
+            answer = await http.request(method, f"/_emulator/{path}", json=body)
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+            return found
+
+
+@pytest.fixture(scope="session")
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    folder = tmp_path_factory.mktemp("stack")
+    sample = write_sample(folder / "sample")
+    started = Stack(data=folder / "data", environment=Environment.model_construct(), processing_seconds=1)
+    async with started as stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
+        yield Desk(stack, sample, prefect, folder)
+
+
+@pytest.fixture
+def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Flows that are called in this process run against the stack, as in a worker."""
+    for name, value in desk.stack.variables.items():
+        monkeypatch.setitem(os.environ, name, value)
+    with temporary_settings({PREFECT_API_URL: desk.stack.variables["PREFECT_API_URL"]}):
+        yield
+
+
+@pytest.fixture
+def job_id() -> str:
+    return f"job-{uuid.uuid4()}"
