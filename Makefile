@@ -1,0 +1,93 @@
+# Everything that a person does here. `make` alone lists it. Needs Python 3.11 or newer, make and git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# By its path: an active virtual environment of the user's is left alone.
+UV = $(BIN)/uv --quiet --no-progress
+INTO = --python $(BIN)/python
+
+# uv keeps its cache in HOME; where HOME cannot be written (a service account, say), beside the packages.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export UV_CACHE_DIR := $(CURDIR)/.venv/cache
+endif
+
+# The system's certificates, where there are any: a company's proxy is known to them.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
+
+# What runs on this machine only leaves the user's own Prefect profile alone, and sends no usage figures.
+demo up test unit: export PREFECT_HOME := $(CURDIR)/.venv/prefect
+demo up test unit: export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test unit lint types doctor register migrate requirements clean
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+demo: .venv/.local ## Run one job from start to end on this machine [VIDEO=file] [REQUEST=file.json]
+	@$(BIN)/python -m deployments.local demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(REQUEST),--request "$(REQUEST)")
+
+up: .venv/.local ## Start the local stack and keep it running
+	@$(BIN)/python -m deployments.local up $(ARGS)
+
+test: .venv/.dev ## Run every test [ARGS="-k word"]
+	@$(BIN)/pytest $(ARGS)
+
+unit: .venv/.dev ## Run the tests of the core: seconds
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+lint: .venv/.dev ## Check format and style
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: .venv/.dev ## Check types
+	@$(BIN)/mypy
+
+doctor: .venv/.local ## Check the configuration, and say in plain words what is missing
+	@$(BIN)/python -m deployments.doctor $(ARGS)
+
+register: .venv/.local ## Bring the Prefect server to the wanted state
+	@$(BIN)/python -m deployments.register
+
+migrate: .venv/.local ## Bring the job database to the newest schema
+	@$(if $(wildcard .env),$(BIN)/dotenv run --no-override --) $(BIN)/python -m videojobs.ledger.migrate
+
+requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
+	@$(call compile,dev,--extra local --extra dev)
+	@$(call compile,local,--extra local --constraints requirements/dev.txt)
+	@$(call compile,production,--constraints requirements/local.txt)
+
+clean: ## Delete the local stack's data, and the tools' caches
+	@if [ -e .venv/.local ]; then $(BIN)/python -m deployments.local clean; fi
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+compile = $(UV) pip compile --universal --generate-hashes --python-version 3.11 pyproject.toml $(2) $(ARGS) \
+	--custom-compile-command "make requirements" --output-file requirements/$(1).txt
+sync = $(UV) pip sync $(INTO) --require-hashes requirements/$(1).txt && \
+	$(UV) pip install $(INTO) --no-deps --editable .
+
+# The test environment holds all of the local one: once it is there, it is the one to keep up to date.
+ifeq ($(wildcard .venv/.dev),)
+.venv/.local: requirements/local.txt pyproject.toml .venv/.uv
+	@echo "Installing the packages into .venv ..."
+	@$(call sync,local)
+	@touch $@
+else
+.venv/.local: .venv/.dev
+	@touch $@
+endif
+
+.venv/.dev: requirements/dev.txt pyproject.toml .venv/.uv
+	@echo "Installing the packages and the test tools into .venv ..."
+	@$(call sync,dev)
+	@touch $@
+
+.venv/.uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed. If it has another name here: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "This Python cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --require-hashes -r requirements/uv.txt
+	@touch $@

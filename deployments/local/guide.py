@@ -1,0 +1,81 @@
+"""What a person needs to know once the stack runs: where everything is, and how to start a run."""
+
+import asyncio
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from deployments.local.requests import read_request
+from deployments.local.stack import Stack
+
+DEPLOYMENT = "pro-video/pro-video"
+
+
+async def print_guide(stack: Stack, console: Console) -> None:
+    """The addresses, and, if the whole stack runs, how to start a run of the sample clip."""
+    console.print(_addresses(stack))
+    console.print(f"Logs: {stack.data / 'logs'}", soft_wrap=True)
+    console.print(f"Variables for other programs: source {stack.data / 'environment'}", soft_wrap=True)
+    for warning in _warnings(stack):
+        console.print(warning, style="yellow", soft_wrap=True)
+    if not stack.has("worker"):
+        return
+    parameters = read_request(await asyncio.to_thread(_sample_request, stack.data / "sample"))
+    console.print("\nStart a run in the browser:", style="bold")
+    console.print(f"  {stack.ui_url}/deployments", soft_wrap=True)
+    console.print("or in a shell:", style="bold")
+    command = _cli(parameters) if stack.given_by("prefect_server") else await _curl(stack, parameters)
+    console.print(command, soft_wrap=True, markup=False, highlight=False)
+    console.print("\nCtrl-C stops everything; a second one at once.")
+
+
+def _addresses(stack: Stack) -> Table:
+    table = Table("part", "address", "given by")
+    for part in stack.parts:
+        table.add_row(part.name, part.address, part.given_by or "")
+    return table
+
+
+def _warnings(stack: Stack) -> list[str]:
+    """Vendors fetch media by link: real ones cannot reach a store on this machine."""
+    if not stack.has("object_store") or stack.given_by("object_store"):
+        return []
+    return [
+        f"{stack.given_by(vendor)} is set, but that vendor cannot fetch files from the object store on this machine: "
+        "set S3_ENDPOINT_URL too."
+        for vendor in ("sync_so", "ghostcut")
+        if stack.has(vendor) and stack.given_by(vendor)
+    ]
+
+
+def _sample_request(folder: Path) -> Path:
+    """The sample clip's request; the clip is made on the first call, in some seconds."""
+    request = folder / "request.json"  # what is written last
+    if request.exists():
+        return request
+    from deployments.local.sample import write_sample  # noqa: PLC0415  # its codecs take a second to load
+
+    return write_sample(folder).request
+
+
+async def _curl(stack: Stack, parameters: Mapping[str, Any]) -> str:
+    """The whole command, for the id that the deployment has on this server."""
+    api = stack.variables["PREFECT_API_URL"]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{api}/deployments/name/{DEPLOYMENT}")
+        answer.raise_for_status()
+    url = f"{api}/deployments/{answer.json()['id']}/create_flow_run"
+    body = shlex.quote(json.dumps({"parameters": parameters}))
+    return f"curl -X POST {url} \\\n  -H 'Content-Type: application/json' \\\n  -d {body}"
+
+
+def _cli(parameters: Mapping[str, Any]) -> str:
+    """For a given server, which may ask for a login that the Prefect CLI knows."""
+    return f"{sys.executable} -m prefect deployment run {DEPLOYMENT} --params {shlex.quote(json.dumps(parameters))}"

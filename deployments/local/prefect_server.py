@@ -1,0 +1,45 @@
+"""The Prefect server with its UI and all its services, on the stack's own Postgres."""
+
+from deployments.local.folder import HOST, Folder
+from deployments.local.launcher import Launcher
+from deployments.local.part import Part
+from deployments.local.postgres import PREFECT, Postgres
+from deployments.local.probes import is_healthy
+
+
+class PrefectServer(Part):
+    """Its home is `DATA/prefect`: the user's own profiles are neither read nor changed."""
+
+    name = "prefect_server"
+    needs = frozenset({Postgres.name})
+
+    def __init__(self, folder: Folder, launcher: Launcher, postgres: Postgres) -> None:
+        port = folder.port(self.name)
+        self.address = f"http://{HOST}:{port}"
+        self._api = f"{self.address}/api"
+        home = folder.path("prefect")
+        settings = {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": self._api,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(PREFECT).replace(
+                "postgresql://", "postgresql+asyncpg://"
+            ),
+            "PREFECT_SERVER_UI_API_URL": self._api,
+            # The default lies inside the installed package, which may be read-only or shared.
+            "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
+            "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # In memory, the default, a restart of the server would free every slot that a running job holds.
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        }
+        self._server = self.process = launcher.module(
+            self.name, "prefect", "server", "start", "--host", HOST, "--port", str(port), variables=settings
+        )
+
+    def variables(self) -> dict[str, str]:
+        return {"PREFECT_API_URL": self._api}
+
+    async def start(self) -> None:
+        await self._server.start()
+        # The first start makes the tables and copies the UI: about 7 s, more on a busy machine.
+        await self._server.until(lambda: is_healthy(f"{self._api}/health"), patience=120)

@@ -1,0 +1,58 @@
+"""The two paid vendors as programs on this machine. See `deployments/local/emulators`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployments.local.folder import HOST, Folder
+from deployments.local.launcher import Launcher
+from deployments.local.part import Part
+from deployments.local.probes import is_healthy
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """`name` is also the emulator's module. `quick` are settings for a vendor that needs seconds, not minutes."""
+
+    name: str
+    base_url: str
+    secrets: tuple[str, ...]
+    quick: Mapping[str, str]
+
+
+SYNC_SO = Vendor(
+    name="sync_so",
+    base_url="SYNC_SO_BASE_URL",
+    secrets=("SYNC_SO_API_KEY",),
+    quick={"VIDEOJOBS_SYNC_LONG_POLL_SECONDS": "2"},
+)
+GHOSTCUT = Vendor(
+    name="ghostcut",
+    base_url="GHOSTCUT_BASE_URL",
+    secrets=("GHOSTCUT_APP_KEY", "GHOSTCUT_APP_SECRET"),
+    quick={"VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "1", "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "2"},
+)
+
+
+class VendorEmulator(Part):
+    """One vendor. Its credentials are made up for this data folder."""
+
+    def __init__(self, folder: Folder, launcher: Launcher, vendor: Vendor, *, processing_seconds: float) -> None:
+        self.name = vendor.name
+        port = folder.port(vendor.name)
+        self.address = f"http://{HOST}:{port}"
+        self._vendor = vendor
+        self._secrets = {name: folder.secret(name.lower()) for name in vendor.secrets}
+        self._server = self.process = launcher.module(
+            vendor.name,
+            f"deployments.local.emulators.{vendor.name}",
+            *("--port", str(port), "--data", str(folder.path(vendor.name))),
+            *("--processing-seconds", str(processing_seconds)),
+            variables=self._secrets,
+        )
+
+    def variables(self) -> dict[str, str]:
+        return {self._vendor.base_url: self.address, **self._secrets, **self._vendor.quick}
+
+    async def start(self) -> None:
+        await self._server.start()
+        await self._server.until(lambda: is_healthy(f"{self.address}/_emulator/health"), patience=20)

@@ -1,0 +1,41 @@
+"""The worker: starts one process for each flow run of the work pool."""
+
+import shutil
+from collections.abc import Mapping
+
+from deployments.local.folder import Folder
+from deployments.local.launcher import Launcher
+from deployments.local.part import Part
+from deployments.local.registration import Registration
+
+WORK_POOL = "video-jobs"
+POLL_SECONDS = 1  # Prefect's default is 10: a person who has just pressed "Run" would think that nothing happens
+
+
+class Worker(Part):
+    """Flow runs inherit its environment, and so every address of the stack."""
+
+    name = "worker"
+    needs = frozenset({Registration.name})
+
+    def __init__(self, folder: Folder, launcher: Launcher, variables: Mapping[str, str]) -> None:
+        self.address = f"work pool {WORK_POOL}"
+        self._scratch = folder.path("tmp")
+        settings = {
+            "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
+            "TMPDIR": str(self._scratch),  # a killed run leaves its working files; here the next start finds them
+        }
+        self._worker = self.process = launcher.module(
+            self.name,
+            *("prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "local"),
+            variables={**variables, **settings},
+        )
+
+    async def start(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir()
+        await self._worker.start()
+        await self._worker.until(self._polls, patience=60)
+
+    async def _polls(self) -> bool:
+        return self._worker.has_logged("started!")
