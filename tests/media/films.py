@@ -1,0 +1,93 @@
+"""Makes small media files of every kind that the tests need. Nothing here is fetched or shipped."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 48_000
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What to make; the file's ending chooses the container."""
+
+    seconds: float = 2.0
+    rate: Fraction = Fraction(25)
+    size: tuple[int, int] = (64, 48)
+    codec: str | None = "libx264"
+    sound: str | None = "aac"
+    layout: str = "mono"
+    sound_seconds: float | None = None  # as long as the picture unless given
+    rotation: int = 0  # degrees, as a phone held upright writes it
+    pixel_aspect: Fraction = Fraction(1)
+    hidden: int = 0  # frames before the start, left out by an edit list as after trimming
+    uneven: bool = False  # a variable frame rate
+    options: dict[str, str] = field(default_factory=dict)
+
+    def write(self, path: Path) -> Path:
+        with av.open(path, "w", options=self.options) as film:
+            picture = self._picture_track(film, self.codec) if self.codec else None
+            sound = film.add_stream(self.sound, rate=SAMPLE_RATE, layout=self.layout) if self.sound else None
+            if picture:
+                film.mux(list(self._pictures(picture)))
+            if isinstance(sound, AudioStream):
+                film.mux(list(self._sounds(sound)))
+        return path
+
+    def _picture_track(self, film: OutputContainer, codec: str) -> VideoStream:
+        track = film.add_stream(codec, rate=self.rate, options={"x265-params": "log-level=error"})
+        assert isinstance(track, VideoStream)
+        track.width, track.height = self.size
+        track.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        track.codec_context.gop_size = 25
+        track.codec_context.sample_aspect_ratio = self.pixel_aspect
+        if self.uneven:
+            track.codec_context.time_base = 1 / (self.rate * 4)
+        if self.rotation:
+            track.set_display_rotation(self.rotation)
+        return track
+
+    def _pictures(self, track: VideoStream) -> Iterator["Packet[Stream]"]:
+        steps = 4 if self.uneven else 1
+        for number in range(round(self.seconds * self.rate)):
+            frame = VideoFrame.from_ndarray(picture(number, self.size), format="rgb24")
+            frame.pts = (number - self.hidden) * steps + (number % 3 if self.uneven else 0)
+            frame.time_base = 1 / (self.rate * steps)
+            yield from track.encode(frame)
+        yield from track.encode(None)
+
+    def _sounds(self, track: AudioStream) -> Iterator["Packet[Stream]"]:
+        frame = AudioFrame.from_ndarray(tone(self.sound_seconds or self.seconds), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+        context = track.codec_context
+        resampler = av.AudioResampler(context.format, self.layout, SAMPLE_RATE, context.frame_size or 1024)
+        for piece in resampler.resample(frame) + resampler.resample(None):
+            yield from track.encode(piece)
+        yield from track.encode(None)
+
+
+def picture(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A moving, noisy picture: codecs need enough bytes that damage can hit."""
+    width, height = size
+    noise = np.random.default_rng(number).integers(0, 90, (height, width, 3), dtype=np.uint8)
+    noise[:, (number * 2) % width :] += 100
+    return noise
+
+
+def tone(seconds: float) -> NDArray[np.int16]:
+    """A noisy tone at 48 kHz, one row."""
+    times = np.arange(round(SAMPLE_RATE * seconds)) / SAMPLE_RATE
+    noise = np.random.default_rng(1).normal(0, 400, len(times))
+    return (np.sin(times * 2 * np.pi * 440) * 8000 + noise).astype(np.int16).reshape(1, -1)

@@ -1,0 +1,218 @@
+"""Files come in whole from wherever they may lie, or with an error that says what to do. Over real connections."""
+
+import asyncio
+import hashlib
+import tempfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.media.website import CONTENT, Website
+from videojobs.errors import InvalidMedia, TransferInterrupted
+from videojobs.media import web
+from videojobs.media.sources import ExpiredLink, copy_url_to_store, fetched
+from videojobs.media.store import ObjectStore
+
+IMPATIENT = httpx.Timeout(0.2)  # seconds
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files of the test go."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def is_empty(folder: Path) -> bool:
+    return not list(folder.iterdir())
+
+
+# ---- inputs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["file", "moved", "unmeasured"])
+async def test_a_link_becomes_a_file_that_is_gone_afterwards(
+    store: ObjectStore, website: Website, temporary: Path, page: str
+) -> None:
+    async with fetched(website.url(page), store, allow_http=True) as path:
+        assert path.read_bytes() == CONTENT
+    assert is_empty(temporary)
+
+
+async def test_an_object_in_storage_becomes_a_file_that_is_gone_afterwards(store: ObjectStore, temporary: Path) -> None:
+    store.put_bytes("from/a user.mp4", CONTENT, "video/mp4")
+    async with fetched(store.uri("from/a user.mp4"), store) as path:
+        assert path.read_bytes() == CONTENT
+    assert is_empty(temporary)
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "file:{}", "FILE://{}"])
+async def test_a_local_file_is_used_where_it_is(store: ObjectStore, tmp_path: Path, form: str) -> None:
+    clip = tmp_path / "a:clip.mp4"
+    clip.write_bytes(CONTENT)
+    async with fetched(form.format(clip), store, allow_files=True) as path:
+        assert path == clip
+    assert clip.exists()
+
+
+async def test_a_file_address_may_be_percent_encoded(store: ObjectStore, tmp_path: Path) -> None:
+    clip = tmp_path / "mein Film.mp4"
+    clip.write_bytes(CONTENT)
+    async with fetched(clip.as_uri(), store, allow_files=True) as path:
+        assert path == clip
+
+
+@pytest.mark.parametrize("source", ["/etc/hostname", "file:///etc/hostname", "/dev/zero"])
+async def test_files_of_the_machine_are_not_taken_unless_that_is_allowed(store: ObjectStore, source: str) -> None:
+    with pytest.raises(InvalidMedia, match="https link"):
+        async with fetched(source, store):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("clip.mp4", "whole path"),
+        ("file:clip.mp4", "whole path"),
+        ("/nowhere/clip.mp4", "no such file"),
+        ("/etc", "no such file"),
+        ("/dev/zero", "no such file"),
+        ("", "whole path"),
+        ("/nul\0byte", "no such file"),
+        ("ftp://example.com/clip.mp4", "https link"),
+        ("data:video/mp4;base64,AAAA", "https link"),
+        ("s3://bucket", "s3://bucket/key"),
+        ("https://a\x01b/", "not an address"),
+        ("https://", "not https or http"),
+    ],
+)
+async def test_what_is_no_source_is_refused(store: ObjectStore, source: str, message: str) -> None:
+    with pytest.raises(InvalidMedia, match=message):
+        async with fetched(source, store, allow_files=True, allow_http=True):
+            pass
+
+
+async def test_a_file_that_may_not_be_read_is_refused(store: ObjectStore, tmp_path: Path) -> None:
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    with pytest.raises(InvalidMedia, match=r"no such file|cannot be read"):
+        async with fetched(str(loop), store, allow_files=True):
+            pass
+
+
+async def test_plain_http_is_not_taken_unless_that_is_allowed(store: ObjectStore, website: Website) -> None:
+    with pytest.raises(InvalidMedia, match="not https"):
+        async with fetched(website.url("file"), store):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("401", "answered 401.*without logging in"),
+        ("403", "answered 403"),
+        ("404", "answered 404"),
+        ("410", "answered 410"),
+        ("204", "answered 204"),
+        ("page", "web page"),
+        ("round", "one redirect to the next"),
+        ("out", "not https or http"),
+        ("ftp", "not https or http"),
+    ],
+)
+async def test_a_link_that_gives_no_file_is_refused_without_repeating_it(
+    store: ObjectStore, website: Website, page: str, message: str
+) -> None:
+    with pytest.raises(InvalidMedia, match=message) as caught:
+        async with fetched(website.url(f"{page}?signature=secret"), store, allow_http=True):
+            pass
+    assert "secret" not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("page", ["file", "unmeasured"])
+async def test_a_file_that_is_too_large_is_not_fetched_to_its_end(
+    store: ObjectStore, website: Website, temporary: Path, page: str
+) -> None:
+    with pytest.raises(InvalidMedia, match="larger than 1 MB"):
+        async with fetched(website.url(page), store, allow_http=True, max_bytes=1_000_000):
+            pass
+    assert is_empty(temporary)
+
+
+async def test_the_limit_holds_for_storage_and_local_files_too(store: ObjectStore, tmp_path: Path) -> None:
+    store.put_bytes("big.mp4", CONTENT, "video/mp4")
+    (tmp_path / "big.mp4").write_bytes(CONTENT)
+    for source in (store.uri("big.mp4"), str(tmp_path / "big.mp4")):
+        with pytest.raises(InvalidMedia, match="larger than 1 MB"):
+            async with fetched(source, store, allow_files=True, max_bytes=1_000_000):
+                pass
+
+
+async def test_an_object_that_is_not_in_storage_is_refused(store: ObjectStore) -> None:
+    with pytest.raises(InvalidMedia, match="no such object"):
+        async with fetched(store.uri("nothing.mp4"), store):
+            pass
+
+
+@pytest.mark.parametrize("page", ["cut", "silent", "500", "503", "429", "408"])
+async def test_a_transfer_that_another_try_may_heal_says_so(
+    store: ObjectStore, website: Website, temporary: Path, page: str
+) -> None:
+    with httpx.Client(timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
+        async with fetched(website.url(page), store, allow_http=True, client=client):
+            pass
+    assert caught.value.retry_after == (7 if page.isdigit() else None)
+    assert is_empty(temporary)
+
+
+async def test_a_transfer_that_never_ends_is_given_up(
+    store: ObjectStore, website: Website, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "LONGEST_TRANSFER", -1.0)
+    with pytest.raises(TransferInterrupted, match="took more than"):
+        async with fetched(website.url("file"), store, allow_http=True):
+            pass
+
+
+# ---- vendors' results ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["file", "moved", "unmeasured"])
+async def test_a_result_streams_from_its_link_into_the_store(store: ObjectStore, website: Website, page: str) -> None:
+    stored = await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4")
+    assert stored.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert store.open("result.mp4").read() == CONTENT
+
+
+@pytest.mark.parametrize("page", ["cut", "silent", "502"])
+async def test_a_result_that_breaks_off_leaves_nothing_in_the_store(
+    store: ObjectStore, website: Website, page: str
+) -> None:
+    with httpx.Client(timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
+        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", client=client)
+    assert not isinstance(caught.value, ExpiredLink)
+    assert list(store.keys("")) == []
+
+
+@pytest.mark.parametrize("page", ["401", "403", "404", "410", "page"])
+async def test_a_link_that_has_expired_is_told_apart(store: ObjectStore, website: Website, page: str) -> None:
+    with pytest.raises(ExpiredLink):
+        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4")
+    assert list(store.keys("")) == []
+
+
+async def test_a_transfer_that_nobody_waits_for_any_more_stops(store: ObjectStore, website: Website) -> None:
+    copying = asyncio.create_task(
+        copy_url_to_store(website.url("paused"), store, "result.mp4", content_type="video/mp4")
+    )
+    await asyncio.to_thread(website.paused.wait)
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    website.go_on.set()
+    await asyncio.to_thread(website.left.wait)
+    assert list(store.keys("")) == []

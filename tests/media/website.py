@@ -1,0 +1,84 @@
+"""A small web server whose pages answer in every way that a link can."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import ClassVar
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+
+
+class Website(ThreadingHTTPServer):
+    """`/paused` sends a part, sets `paused`, sends the rest upon `go_on`, and sets `left` when the client is done."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self.closing, self.paused, self.go_on, self.left = Event(), Event(), Event(), Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class _Page(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Website
+    redirects: ClassVar[dict[str, str]] = {
+        "moved": "/file",
+        "round": "/round",
+        "out": "file:///etc/hostname",
+        "ftp": "ftp://127.0.0.1/file",
+    }
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        name = self.path.strip("/").partition("?")[0]
+        if name in self.redirects:
+            self._answer(302, {"Location": self.redirects[name], "Content-Length": "0"})
+        elif name.isdigit():
+            self._answer(int(name), {"Content-Length": "0", "Retry-After": "7"})
+        elif name == "page":
+            self._answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>Please log in</h1>")
+        elif name == "cut":
+            self._answer(200, {"Content-Length": str(len(CONTENT) * 2)}, CONTENT)
+        elif name == "unmeasured":
+            self._answer(200, {}, CONTENT)
+        elif name == "silent":
+            self._answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT[:1000])
+            self.server.closing.wait()
+        elif name == "paused":
+            self._answer(200, {"Content-Length": str(len(CONTENT)), "Connection": "keep-alive"}, CONTENT[:1000])
+            self.server.paused.set()
+            self.server.go_on.wait()
+            with suppress(ConnectionError):
+                self.wfile.write(CONTENT[1000:])
+                self.rfile.read(1)
+            self.server.left.set()
+        else:
+            self._answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT)
+
+    def _answer(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in ({"Connection": "close"} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name that the base class gives it
+        """Says nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[Website]:
+    with Website() as website:
+        thread = Thread(target=website.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield website
+        finally:
+            website.closing.set()
+            website.shutdown()
+            thread.join()

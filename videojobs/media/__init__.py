@@ -1,0 +1,1 @@
+"""Media: probing and validating files, the object store, bringing files in, the before/after picture."""

@@ -1,0 +1,156 @@
+"""Opening a media file by its content, and decoding it to its end while counting what cannot be decoded.
+
+A look at the header alone is not enough: cut-off and damaged files often have a perfect one
+(platform facts, "Media"). What the counts mean for a file is decided in `probe`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from videojobs.errors import InvalidMedia
+
+# The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
+# sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names.
+_ONLY: Final = {"format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac", "protocol_whitelist": "none"}
+_DECODER_THREADS: Final = 4  # more would only cost memory: other jobs share the machine
+_HEAD: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
+_OTHER_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
+_OGG_PAGE: Final = 27 + 255 + 255 * 255  # bytes of the largest page: its header, table and content (RFC 3533)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An open media file: FFmpeg's view of it, the name of its format (`mp4`), its size in bytes."""
+
+    container: InputContainer
+    format: str
+    size: int
+    declared: float  # seconds that the file as a whole says it is long; 0 where it does not say
+    endless: bool  # a WAV written into a pipe does not know its own length
+    cut: bool  # the file ends within one of the container's own parts
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What decoding one track to its end yielded. Times are seconds on the file's own timeline."""
+
+    frames: int = 0
+    samples: int = 0  # per channel; sound only
+    packets: int = 0
+    damaged: int = 0  # packets that the decoder refused, and frames with holes in them
+    cut: bool = False  # the file ended within a packet
+    left_out: int = 0  # packets hidden by an edit list, as in a video trimmed on a phone
+    rotation: int = 0  # degrees by which a player turns the picture
+    start: float | None = None
+    end: float = 0.0
+
+    def add(self, frame: VideoFrame | AudioFrame, seconds: float) -> None:
+        """Counts one decoded frame that is shown for about `seconds`."""
+        self.frames += 1
+        self.damaged += frame.is_corrupt
+        if isinstance(frame, VideoFrame):
+            self.rotation = frame.rotation
+            if frame.duration and frame.time_base:
+                seconds = float(frame.duration * frame.time_base)
+        else:
+            self.samples += frame.samples
+            seconds = frame.samples / frame.sample_rate
+        if frame.time is not None:
+            self.start = frame.time if self.start is None else min(self.start, frame.time)
+            self.end = max(self.end, frame.time + seconds)
+
+
+@contextmanager
+def opened(source: Path | BinaryIO) -> Iterator[Media]:
+    """Opens a file, or anything that can be read and sought, by its content; its name is never looked at.
+
+    Raises `InvalidMedia` where the content is no media; an error of the source's own `read` passes unchanged.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file, opened(file) as media:
+            yield media
+        return
+    size = source.seek(0, os.SEEK_END)
+    source.seek(0)
+    if not size:
+        raise InvalidMedia("the file is empty; export or upload it again")
+    head = source.read(_HEAD)
+    cut = head.startswith(b"OggS") and _ogg_is_cut(source, size)
+    source.seek(0)
+    try:
+        container = av.open(source, "r", options=_ONLY, metadata_errors="replace")
+    except av.FFmpegError as error:
+        if cut or head[4:8] == b"ftyp":
+            raise InvalidMedia("the file ends in the middle: its index is missing; upload it again") from error
+        raise InvalidMedia("the content is not a video or sound file of a known format; export it again") from error
+    with container:
+        declared = (container.duration or 0) / av.time_base
+        yield Media(container, _format(container, head), size, declared, _endless(head), cut)
+
+
+def decode(media: Media, tracks: list[VideoStream | AudioStream]) -> list[Decoded]:
+    """Decodes the tracks to their end and keeps only the counts, one for each track."""
+    results = {track.index: Decoded() for track in tracks}
+    for track in tracks:
+        context = track.codec_context
+        context.thread_type, context.thread_count = type(context.thread_type).AUTO, _DECODER_THREADS
+        if context.name == "flac":
+            context.options = {"err_detect": "crccheck+explode"}  # the one codec here with checksums: use them
+    with suppress(av.FFmpegError):  # the demuxer gives up: what is missing then shows in the counts
+        for packet in media.container.demux(*tracks):
+            _decode_packet(packet, results[packet.stream.index], media)
+    return [results[track.index] for track in tracks]
+
+
+def _decode_packet(packet: "Packet[Stream]", result: Decoded, media: Media) -> None:
+    if packet.size:  # the last packet is an empty one, which makes the decoder hand out what it still holds
+        result.packets += 1
+        result.left_out += packet.is_discard
+        result.cut |= packet.is_corrupt and not media.endless
+    seconds = float(packet.duration * packet.time_base) if packet.duration else 0.0
+    try:
+        for frame in packet.decode():
+            if isinstance(frame, VideoFrame | AudioFrame):
+                result.add(frame, seconds)
+    except av.FFmpegError:
+        result.damaged += 1
+
+
+def _format(container: InputContainer, head: bytes) -> str:
+    """The everyday name of the format: FFmpeg has one demuxer for MP4 and MOV, and one for WebM and MKV."""
+    name = container.format.name
+    if name.startswith("matroska"):
+        return "webm" if b"webm" in head else "mkv"
+    if not name.startswith("mov"):
+        return name
+    brand = container.metadata.get("major_brand", "qt  ")  # old QuickTime files carry no brand
+    if brand in _OTHER_BRANDS:
+        return brand.strip()
+    return "mov" if brand == "qt  " else "3gp" if brand.startswith("3g") else "mp4"
+
+
+def _endless(head: bytes) -> bool:
+    """True for a WAV whose length field was never filled in: zero, or (nearly) the largest number it can hold."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WAVE" and not 0 < int.from_bytes(head[4:8], "little") < 0x7FFF0000
+
+
+def _ogg_is_cut(source: BinaryIO, size: int) -> bool:
+    """True where the last page reaches beyond the end of the file. FFmpeg takes the rest for a whole, shorter file."""
+    source.seek(max(0, size - _OGG_PAGE))
+    tail = source.read(_OGG_PAGE)
+    page = tail[tail.rfind(b"OggS") :]
+    lengths = page[27 : 27 + page[26]] if len(page) > 26 else b""
+    return len(page) < 27 + len(lengths) + sum(lengths) or not lengths

@@ -1,0 +1,195 @@
+"""What a media file is, found out by decoding all of it; what is cut off, damaged or something else is refused.
+
+This is CPU work on whole files (0.13 s per 10 s of 720p): call it in a thread. Messages are for the person who sent
+the file and never name its location.
+"""
+
+import math
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from av.audio.stream import AudioStream
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from videojobs.errors import InvalidMedia
+from videojobs.media.decoding import Decoded, Media, decode, opened
+
+VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
+AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Sync.so 8; ALAC and M4A are MP4 inside
+
+WHOLE: Final = 0.98  # of what is declared has to be there; containers round at the ends (platform facts, "Media")
+CODEC_DELAY: Final = 0.1  # seconds that sound codecs add or drop at the ends; much in a clip of a second
+HOLE: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and times are rounded
+MAX_PIXELS: Final = 8192 * 4320  # 8K; a small file that claims more would fill the memory while it is decoded
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """A video that decodes from end to end."""
+
+    duration: float  # seconds, of the picture track
+    width: int  # pixels as displayed: turned upright, with square pixels
+    height: int
+    frame_rate: float  # frames per second, the average where it varies
+    frames: int
+    has_audio: bool
+    container: str  # `mp4`, `mov`, `webm`, `avi`
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """A sound file that decodes from end to end."""
+
+    duration: float  # seconds, as decoded
+    sample_rate: int  # Hz
+    channels: int
+    codec: str  # FFmpeg's name: `aac`, `pcm_s16le`
+    container: str  # `wav`, `mp3`, `ogg`, `flac`, `mp4`
+    size: int  # bytes
+
+
+def inspect_video(
+    source: Path | BinaryIO,
+    *,
+    containers: AbstractSet[str] = VIDEO_CONTAINERS,
+    longest: float = math.inf,
+) -> VideoFacts:
+    """Decodes picture and sound of a video. Raises `InvalidMedia`, which says what is wrong and what to do.
+
+    A file that declares more than `longest` seconds is refused before it is decoded, which could take hours.
+    """
+    with opened(source) as media:
+        picture, sound = _picture(media), _sound(media)
+        if picture is None:
+            raise InvalidMedia("there is no moving picture in the file; choose a video")
+        _check_before_decoding(media, containers, longest)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise InvalidMedia(f"the picture has {picture.width} x {picture.height} pixels; make it smaller")
+        seen, *heard = decode(media, [picture, sound] if sound else [picture])
+        duration = _picture_seconds(media, picture, seen, max(track.end for track in (seen, *heard)))
+        if sound:
+            _sound_seconds(media, sound, heard[0])
+        width, height = _displayed(picture, seen)
+        return VideoFacts(
+            duration=duration,
+            width=width,
+            height=height,
+            frame_rate=float(picture.average_rate or 0) or seen.frames / duration,
+            frames=seen.frames,
+            has_audio=sound is not None,
+            container=media.format,
+            size=media.size,
+        )
+
+
+def inspect_audio(
+    source: Path | BinaryIO,
+    *,
+    containers: AbstractSet[str] = AUDIO_CONTAINERS,
+    longest: float = math.inf,
+) -> AudioFacts:
+    """Decodes a sound file. Raises `InvalidMedia`, which says what is wrong and what to do; `longest` as for videos."""
+    with opened(source) as media:
+        sound = _sound(media)
+        if sound is None:
+            raise InvalidMedia("there is no sound in the file; choose a sound file")
+        _check_before_decoding(media, containers, longest)
+        [heard] = decode(media, [sound])
+        return AudioFacts(
+            duration=_sound_seconds(media, sound, heard),
+            sample_rate=sound.sample_rate,
+            channels=sound.channels,
+            codec=sound.codec_context.codec.canonical_name,
+            container=media.format,
+            size=media.size,
+        )
+
+
+def _picture(media: Media) -> VideoStream | None:
+    """The picture track that players show. A song's cover is none."""
+    best = media.container.streams.best("video")
+    if not isinstance(best, VideoStream) or best.disposition & Disposition.attached_pic:
+        return None
+    if best.codec_context is None:
+        raise InvalidMedia("the picture is encoded in a way that cannot be read here; convert it to H.264")
+    return best
+
+
+def _sound(media: Media) -> AudioStream | None:
+    """The sound track that players choose; phones add others, some of which only the phone itself can decode."""
+    best = media.container.streams.best("audio")
+    if not isinstance(best, AudioStream):
+        return None
+    if best.codec_context is None:
+        raise InvalidMedia("the sound is encoded in a way that cannot be read here; convert it to AAC")
+    return best
+
+
+def _check_before_decoding(media: Media, containers: AbstractSet[str], longest: float) -> None:
+    if media.format not in containers:
+        names = ", ".join(sorted(name.upper() for name in containers))
+        raise InvalidMedia(f"this is {media.format.upper()}, which is not taken here; convert it to one of {names}")
+    if media.declared * WHOLE > longest:  # a little more may be the sound's, which ends as it likes
+        raise InvalidMedia(f"it is {media.declared:.0f} s long, and {longest:.0f} s is the limit; cut it")
+
+
+def _picture_seconds(media: Media, picture: VideoStream, seen: Decoded, end_of_all: float) -> float:
+    """Length of the picture in seconds, if it is whole."""
+    if not seen.frames:
+        raise InvalidMedia("no frame of the picture can be decoded; export it again")
+    declared = _declared(media, picture)
+    rate = float(picture.average_rate or 0)
+    shown = seen.end - seen.start if seen.start is not None else seen.frames / rate if rate else 0.0
+    if not shown > 0 or not (declared or media.declared):
+        raise InvalidMedia("the file does not say how long it is; export it again")
+    # WebM declares one length for all its tracks, of which the longest has to reach it.
+    reached, wanted = (shown, declared) if declared else (end_of_all, media.declared)
+    indexed = media.format in ("mp4", "mov")  # every frame is listed
+    expected = len(picture.index_entries) - seen.left_out if indexed else round(wanted * rate)
+    if reached < WHOLE * wanted - CODEC_DELAY or seen.cut:
+        raise InvalidMedia(
+            f"the file ends in the middle: {seen.frames} of {expected} frames could be decoded; export it again"
+        )
+    if seen.damaged or (indexed and seen.frames < WHOLE * expected):
+        lost = max(seen.damaged, expected - seen.frames)
+        raise InvalidMedia(
+            f"the picture is damaged: {lost} of {max(expected, seen.frames)} frames cannot be decoded; export it again"
+        )
+    return declared if abs(declared - shown) <= (1 - WHOLE) * shown else shown
+
+
+def _sound_seconds(media: Media, sound: AudioStream, heard: Decoded) -> float:
+    """Length of the sound in seconds, if it is whole."""
+    if not heard.samples:
+        raise InvalidMedia("no sound can be decoded; export it again")
+    seconds = heard.samples / sound.sample_rate
+    declared = _declared(media, sound)
+    # Without its encoder's tag, seen as a start offset, the length of an MP3 is only guessed from its bit rate.
+    guessed = media.format == "mp3" and not sound.start_time
+    # FLAC and Ogg tell when each piece is heard, and FFmpeg leaves out one with a wrong checksum without a word.
+    hole = media.format in ("flac", "ogg") and heard.end - (heard.start or 0) - seconds > HOLE
+    short = not guessed and (heard.start or 0) + seconds < WHOLE * declared - CODEC_DELAY
+    cut = short or media.cut or heard.cut
+    if heard.damaged > cut or hole:  # a cut alone spoils one piece at most
+        lost = max(1, heard.damaged)
+        raise InvalidMedia(f"the sound is damaged: {lost} of {heard.packets} pieces cannot be decoded; export it again")
+    if cut:
+        raise InvalidMedia(f"the sound ends in the middle: {seconds:.1f} s of it can be decoded; export it again")
+    return seconds
+
+
+def _declared(media: Media, track: VideoStream | AudioStream) -> float:
+    """The length in seconds that the file declares for a track; 0 where it declares none."""
+    if media.format == "avi" and isinstance(track, VideoStream) and track.average_rate:
+        return float(track.frames / track.average_rate)  # FFmpeg fits the duration of a cut-off AVI to what is there
+    return float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
+
+
+def _displayed(picture: VideoStream, seen: Decoded) -> tuple[int, int]:
+    """Width and height on the screen."""
+    width = round(picture.width * (picture.sample_aspect_ratio or 1))
+    return (picture.height, width) if seen.rotation % 180 else (width, picture.height)

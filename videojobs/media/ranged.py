@@ -1,0 +1,52 @@
+"""An object in storage as a file that can be read from any place, so that it is decoded without a copy on disk."""
+
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+# Decoders read in small steps, and from two places at once where picture and sound lie apart.
+BLOCK: Final = 2 * 1024**2  # bytes fetched at a time: the time of a request hardly shows in the whole
+HELD: Final = 6  # blocks kept: 12 MiB for each open object
+
+
+class RangedFile(io.RawIOBase):
+    """Reads `size` bytes through `fetch(start, end)`, which gives the bytes from `start` up to but without `end`."""
+
+    def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
+        super().__init__()
+        self._size = size
+        self._fetch = fetch
+        self._place = 0
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a place before the start of the file")
+        self._place = base + offset
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower than Buffer: callers are io's own
+        number, start = divmod(self._place, BLOCK)
+        if self._place >= self._size:
+            return 0
+        part = self._block(number)[start : start + len(buffer)]
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)
+
+    def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            if len(self._blocks) == HELD:
+                self._blocks.popitem(last=False)  # the one that was not used for the longest time
+            start = number * BLOCK
+            self._blocks[number] = self._fetch(start, min(start + BLOCK, self._size))
+        self._blocks.move_to_end(number)
+        return self._blocks[number]

@@ -1,0 +1,150 @@
+"""Bringing files in: inputs from wherever the request says they are, and vendors' results into the store.
+
+Each transfer is one thread that reads the network and writes the file or the store, since boto3 knows no async.
+"""
+
+import asyncio
+import math
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Final, TypeVar
+from urllib.parse import unquote
+
+import httpx
+
+from videojobs.errors import InvalidMedia, TransferInterrupted
+from videojobs.media.metered import Metered
+from videojobs.media.store import ObjectStore, StoredObject, parse_uri
+from videojobs.media.web import TIMEOUT, LinkRefused, download, too_large
+
+T = TypeVar("T")
+
+# Threads of their own: a transfer takes minutes, and asyncio's few shared ones also look up host names for everybody.
+_TRANSFERS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="transfer")
+_STEP: Final = 1024**2  # bytes written to a file at a time
+
+
+class ExpiredLink(TransferInterrupted):
+    """A vendor's link to a result does not give it (any more): ask the vendor for a new link, then try again."""
+
+
+@asynccontextmanager
+async def fetched(
+    source: str,
+    store: ObjectStore,
+    *,
+    max_bytes: float = math.inf,
+    allow_http: bool = False,
+    allow_files: bool = False,
+    client: httpx.Client | None = None,
+) -> AsyncIterator[Path]:
+    """An input as a local file: from `s3://`, `https://`, and if allowed `http://`, `file://` or an absolute path.
+
+    A local file is used where it is; anything else becomes a temporary file, gone when the block is left. `store`
+    opens other buckets with its own keys. Raises InvalidMedia with what to do, or TransferInterrupted.
+    """
+    fetch: Callable[[Path, Event], None]
+    match _scheme(source):
+        case "s3":
+            fetch = partial(_from_store, source, store, max_bytes)
+        case "https" | "http":
+            fetch = partial(_from_web, source, client, max_bytes, allow_http)
+        case "" | "file" if allow_files:
+            yield await asyncio.to_thread(_local, source, max_bytes)
+            return
+        case _:
+            raise InvalidMedia("the file cannot be taken from there; give it as s3://bucket/key or an https link")
+    with TemporaryDirectory(prefix="videojobs-") as folder:
+        path = Path(folder) / "input"
+        await _in_thread(partial(fetch, path))
+        yield path
+
+
+async def copy_url_to_store(
+    url: str, store: ObjectStore, key: str, *, content_type: str, client: httpx.Client | None = None
+) -> StoredObject:
+    """Streams a vendor's result into the store, through a few parts in memory; it is stored whole or not at all.
+
+    `client` must carry no vendor's credentials, since results lie on other hosts. Raises ExpiredLink where the link
+    gives no file, and TransferInterrupted where the transfer broke off.
+    """
+
+    def copy(stop: Event) -> StoredObject:
+        with _client(client) as http, download(http, url, max_bytes=math.inf, allow_http=True) as coming:
+            return store.put_stream(key, _until(stop, coming.chunks), content_type, expected_length=coming.length)
+
+    try:
+        return await _in_thread(copy)
+    except LinkRefused as error:
+        raise ExpiredLink(f"the result cannot be fetched: {error}") from error
+
+
+def _scheme(source: str) -> str:
+    """What stands before the first colon; nothing for a path, which may have colons further on."""
+    scheme, colon, _ = source.partition(":")
+    return scheme.lower() if colon and "/" not in scheme else ""
+
+
+async def _in_thread(work: Callable[[Event], T]) -> T:
+    """Runs a transfer, and tells it to stop when nobody waits for it any more."""
+    stop = Event()
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_TRANSFERS, work, stop)
+    finally:
+        stop.set()
+
+
+def _until(stop: Event, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if stop.is_set():
+            raise TransferInterrupted("the transfer was stopped")
+        yield chunk
+
+
+def _client(client: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
+    return nullcontext(client) if client else httpx.Client(timeout=TIMEOUT)
+
+
+def _from_web(
+    url: str, client: httpx.Client | None, max_bytes: float, allow_http: bool, path: Path, stop: Event
+) -> None:
+    with _client(client) as http, download(http, url, max_bytes=max_bytes, allow_http=allow_http) as coming:
+        _write(path, _until(stop, coming.chunks), coming.length)
+
+
+def _from_store(uri: str, store: ObjectStore, max_bytes: float, path: Path, stop: Event) -> None:
+    bucket, key = parse_uri(uri)
+    with store.at(bucket).open(key) as file:
+        size = file.seek(0, os.SEEK_END)
+        if size > max_bytes:
+            raise too_large(max_bytes)
+        file.seek(0)
+        _write(path, _until(stop, iter(partial(file.read, _STEP), b"")), size)
+
+
+def _write(path: Path, chunks: Iterator[bytes], expected_length: int | None) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(Metered(chunks, expected_length), file, _STEP)
+
+
+def _local(source: str, max_bytes: float) -> Path:
+    """A file of this machine. Devices and pipes are none: reading one might never end."""
+    path = Path(unquote(source[len("file:") :].removeprefix("//")) if _scheme(source) else source)
+    if not path.is_absolute():
+        raise InvalidMedia("give the whole path of the file, beginning with /")
+    try:
+        if not path.is_file():
+            raise InvalidMedia("there is no such file; correct its path")
+        if path.stat().st_size > max_bytes:
+            raise too_large(max_bytes)
+        path.open("rb").close()
+    except OSError as error:
+        raise InvalidMedia(f"the file cannot be read ({error.strerror}); change its rights") from error
+    return path

@@ -1,0 +1,58 @@
+"""What boto3 raises, as errors of this project. Only the store's own error codes are passed on, never its texts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseStreamingError,
+    SSLError,
+)
+from botocore.exceptions import ConnectionError as NotConnected
+
+from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted, VideoJobError
+
+_MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
+_PASSING: Final = frozenset(
+    {
+        "RequestTimeout",  # a 400: the store waited too long for our bytes
+        "NoSuchUpload",  # a 404: the store forgot a half-sent object, as a restarted one does
+    }
+)
+
+
+@contextmanager
+def storage_errors(action: str) -> Iterator[None]:
+    """Turns errors of the block into TransferInterrupted, InvalidMedia or ConfigurationError.
+
+    `action` completes "the storage refused to ...".
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise refusal(action, error.response.get("Error", {}).get("Code", ""), _status(error)) from error
+    except SSLError as error:
+        raise ConfigurationError("the storage's certificate is not valid; check its address") from error
+    except (NotConnected, HTTPClientError, ResponseStreamingError, IncompleteReadError) as error:
+        raise TransferInterrupted(f"the connection to the storage broke off ({type(error).__name__})") from error
+    except BotoCoreError as error:
+        raise ConfigurationError(
+            f"the storage cannot be used ({type(error).__name__}); check its address, keys and region"
+        ) from error
+
+
+def refusal(action: str, code: str, status: int) -> VideoJobError:
+    """The error for a code of the S3 API and its HTTP status (0 where it came without one)."""
+    if status >= 500 or status == 429 or code in _PASSING or code in ("SlowDown", "InternalError"):
+        return TransferInterrupted(f"the storage could not {action} now ({code or status})")
+    if code in _MISSING:
+        return InvalidMedia("there is no such object in the storage; upload it first, or correct its address")
+    return ConfigurationError(f"the storage refused to {action} ({code or status}); check its bucket, keys and rights")
+
+
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

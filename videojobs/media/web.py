@@ -1,0 +1,104 @@
+"""Reading a file from a web address, piece by piece. Links carry signatures: no error ever repeats one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+import httpx
+
+from videojobs.errors import InvalidMedia, TransferInterrupted
+
+HOPS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
+TIMEOUT: Final = httpx.Timeout(30, connect=10)  # seconds of silence
+LONGEST_TRANSFER: Final = 3600.0  # seconds; 5 GiB, the largest video taken, at 1.5 MB/s
+_LATER: Final = frozenset({408, 425, 429})  # beside 5xx: the other side asks us to come again
+
+
+class LinkRefused(InvalidMedia):
+    """The other side answers, but hands over no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file on its way in. `length` is in bytes, None where the other side did not say."""
+
+    length: int | None
+    chunks: Iterator[bytes]
+
+
+@contextmanager
+def download(client: httpx.Client, url: str, *, max_bytes: float, allow_http: bool) -> Iterator[Download]:
+    """Opens a link, following redirects.
+
+    Raises LinkRefused, InvalidMedia where the file is larger than `max_bytes`, and TransferInterrupted where a
+    later try may go well. Each address on the way has to be https, or http if `allow_http`.
+    """
+    with _network_errors(), _followed(client, url, allow_http) as answer:
+        _check(answer)
+        encoded = "content-encoding" in answer.headers  # then it is the length of the compressed file
+        announced = "" if encoded else answer.headers.get("content-length", "")
+        length = int(announced) if announced.isdigit() else None
+        if length is not None and length > max_bytes:
+            raise too_large(max_bytes)
+        yield Download(length, _chunks(answer, max_bytes))
+
+
+def too_large(max_bytes: float) -> InvalidMedia:
+    """The error for a file of more than `max_bytes` bytes."""
+    return InvalidMedia(f"the file is larger than {max_bytes / 1e6:,.0f} MB; make it smaller")
+
+
+@contextmanager
+def _followed(client: httpx.Client, url: str, allow_http: bool) -> Iterator[httpx.Response]:
+    """The answer at the end of the redirects, its content still unread."""
+    schemes = ("https", "http") if allow_http else ("https",)
+    request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+    for _ in range(HOPS):
+        if request.url.scheme not in schemes or not request.url.host:
+            raise LinkRefused(f"the link leads to an address that is not {' or '.join(schemes)}; give another link")
+        answer = client.send(request, stream=True, follow_redirects=False)
+        try:
+            if answer.next_request is None:
+                yield answer
+                return
+        finally:
+            answer.close()
+        request = answer.next_request
+    raise LinkRefused("the link leads from one redirect to the next; give the link at the end of them")
+
+
+def _check(answer: httpx.Response) -> None:
+    status = answer.status_code
+    if status in _LATER or status >= 500:
+        seconds = answer.headers.get("retry-after", "")
+        raise TransferInterrupted(
+            f"the link answered {status}", retry_after=float(seconds) if seconds.isdigit() else None
+        )
+    if status != 200:
+        raise LinkRefused(f"the link answered {status}; give a link that can be downloaded without logging in")
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        raise LinkRefused("the link leads to a web page, not to a file; give the link of the file itself")
+
+
+def _chunks(answer: httpx.Response, max_bytes: float) -> Iterator[bytes]:
+    size, deadline = 0, monotonic() + LONGEST_TRANSFER
+    with _network_errors():
+        for chunk in answer.iter_bytes():
+            if monotonic() > deadline:
+                raise TransferInterrupted(f"the transfer took more than {LONGEST_TRANSFER:.0f} s")
+            size += len(chunk)
+            if size > max_bytes:
+                raise too_large(max_bytes)
+            yield chunk
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise LinkRefused("the link is not an address that can be opened; correct it") from error
+    except httpx.HTTPError as error:
+        raise TransferInterrupted(f"the connection broke off ({type(error).__name__})") from error
