@@ -8,11 +8,12 @@ import asyncio
 import os
 import subprocess
 import sys
+
 import rich
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
@@ -32,6 +33,7 @@ async def register(environment: Environment) -> list[str]:
     lines = []
     async with get_client() as client:
         lines.append(await _work_pool(client, os.environ.get("VIDEOJOBS_WORK_POOL", WORK_POOL)))
+        deploying = asyncio.create_task(asyncio.to_thread(_deploy))  # seconds, most of them imports
         for name, slots in VendorSlots().by_name().items():
             await client.upsert_global_concurrency_limit_by_name(name, slots)
             lines.append(f"concurrency limit {name}: {slots}")
@@ -40,23 +42,22 @@ async def register(environment: Environment) -> list[str]:
             lines.append(f"block type {block_type.get_block_type_slug()}")
         for name, block in _blocks(environment, names).items():
             lines.append(await _save(client, name, block))
-    _deploy()
+        await deploying
     return [*lines, "deployments of prefect.yaml"]
 
 
 async def _work_pool(client: PrefectClient, name: str) -> str:
     """The pool, made as a process pool if it is not there; an existing one is an operator's and stays as it is."""
+    wanted = WorkPoolCreate(
+        name=name,
+        type=ProcessWorker.type,
+        base_job_template=ProcessWorker.get_default_base_job_template(),
+        description="Runs the video jobs.",
+    )
     try:
+        pool = await client.create_work_pool(wanted)
+    except ObjectAlreadyExists:
         pool = await client.read_work_pool(name)
-    except ObjectNotFound:
-        pool = await client.create_work_pool(
-            WorkPoolCreate(
-                name=name,
-                type=ProcessWorker.type,
-                base_job_template=ProcessWorker.get_default_base_job_template(),
-                description="Runs the video jobs.",
-            )
-        )
     return f"work pool {pool.name} ({pool.type})"
 
 

@@ -39,13 +39,13 @@ async def _refuse(ledger: Ledger, job_id: str, raw: Mapping[str, object], error:
     """Leave a row, so that who only looks at the job state sees why there is no video."""
     await ledger.open_refused(
         job_id,
-        user_id=_readable(raw.get("user_id")),
-        display_name=_readable(raw.get("display_name")) or None,
-        error=str(error),
+        user_id=_storable(raw.get("user_id"))[:200],
+        display_name=_storable(raw.get("display_name"))[:200] or None,
+        error=_storable(str(error)),
         actor=actor,
     )
 
 
-def _readable(value: object) -> str:
-    """A refused value as far as a row can hold it: Postgres takes no NUL."""
-    return value.replace("\0", "")[:200] if isinstance(value, str) else ""
+def _storable(value: object) -> str:
+    """A refused text as far as a row can hold it: Postgres takes neither NUL nor half a surrogate pair."""
+    return value.replace("\0", "").encode("utf-8", "ignore").decode() if isinstance(value, str) else ""

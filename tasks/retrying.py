@@ -16,6 +16,8 @@ from videojobs.settings import Timings
 # network's bad day, short enough that somebody still remembers the job.
 BACKOFF: Final = [Timings().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
 RETRIES: Final = 60
+# Before anything is paid for, about three minutes: somebody may be waiting to hear that a link does not work.
+INPUT_RETRIES: Final = 8
 
 # More attempts than fit into the longest wait that the settings allow; `poll_give_up_hours` ends it.
 POLLS: Final = 100_000

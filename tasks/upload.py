@@ -12,9 +12,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.progress import show
-from tasks.retrying import BACKOFF, RETRIES, heals
+from tasks.retrying import BACKOFF, INPUT_RETRIES, heals
 from tasks.run import JobRun
-from videojobs.errors import InvalidMedia, InvalidRequest, Problem
+from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
 from videojobs.ledger import Ledger, VideoJob
 from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_video
 from videojobs.media.sources import fetched
@@ -30,7 +30,7 @@ Facts = TypeVar("Facts", VideoFacts, AudioFacts)
 @task(
     name="upload",
     task_run_name="upload the inputs",
-    retries=RETRIES,
+    retries=INPUT_RETRIES,
     retry_delay_seconds=BACKOFF,
     retry_condition_fn=heals,
     cache_policy=NO_CACHE,
@@ -93,6 +93,8 @@ async def _validated(stack: AsyncExitStack, request: JobRequest, store: ObjectSt
         except InvalidMedia as error:
             problems.append(Problem(path, str(error)))
             return None
+        except TransferInterrupted as error:
+            raise TransferInterrupted(str(Problem(path, str(error)))) from error
 
     video = await look("video", request.video, limits.max_video_bytes, look_at_video)
     audio = {

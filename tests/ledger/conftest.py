@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environment import Environment
+from deployments.environment import NOTHING_GIVEN
 from deployments.local.stack import Stack
 from videojobs.intake import parse_request
 from videojobs.ledger import Lease, Ledger, engine_for
@@ -18,7 +18,7 @@ Opened = Callable[..., Awaitable[Lease]]
 @pytest.fixture(scope="session")
 async def database_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     data: Path = tmp_path_factory.mktemp("ledger")
-    async with Stack(data=data, environment=Environment.model_construct(), wanted={"job_database"}) as stack:
+    async with Stack(data=data, environment=NOTHING_GIVEN, wanted={"job_database"}, keep=False) as stack:
         yield stack.variables["DATABASE_URL"]
 
 

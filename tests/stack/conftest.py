@@ -12,11 +12,15 @@ from uuid import UUID
 import httpx
 import pytest
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_runs import wait_for_flow_run
+from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.environment import Environment
+# Read when the tasks are imported: retries of this layer wait tenths of seconds.
+os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
+
+from deployments.environment import NOTHING_GIVEN
 from deployments.local.figures import measure_job
 from deployments.local.measure import Report
 from deployments.local.sample import SampleFiles, write_sample
@@ -25,6 +29,7 @@ from deployments.storage import store_of
 from flows.pro_video import pro_video
 from videojobs.ledger import Ledger, VideoJob, engine_for
 from videojobs.media.store import ObjectStore, parse_uri
+from videojobs.states import Stage
 
 DEPLOYMENT = "pro-video/pro-video"
 
@@ -73,8 +78,12 @@ class Desk:
     async def run_here(self, request: dict[str, Any], job_id: str | None = None) -> VideoJob:
         """The flow, called in this process (with the fixture `here`); gives the job, however the run ended."""
         job_id = job_id or f"job-{uuid.uuid4()}"
-        await pro_video(**request, job_id=job_id, return_state=True)
+        await self.state_here(request, job_id)
         return await self.ledger.job(job_id)
+
+    async def state_here(self, request: dict[str, Any], job_id: str) -> State[Any]:
+        """As `run_here`; gives the state in which the run ended."""
+        return await pro_video(**request, job_id=job_id, return_state=True)
 
     async def ended(self, flow_run: FlowRun) -> FlowRun:
         with temporary_settings({PREFECT_API_URL: self.stack.variables["PREFECT_API_URL"]}):
@@ -108,6 +117,11 @@ class Desk:
         books = await self._emulator(vendor, "GET", "books")
         return [entry for entry in books["submissions"] if job_id in json.dumps(entry["request"])]
 
+    async def submission(self, job_id: str, stage: Stage) -> str | None:
+        """The state of a job's submission; None while there is none."""
+        live = await self.ledger.live_submission(job_id, stage)
+        return live.state if live else None
+
     async def fault(self, vendor: str, kind: str, job_id: str, *, times: int = 1, **more: Any) -> None:
         """Let the vendor go wrong for requests that name this job."""
         await self._emulator(vendor, "POST", "faults", {"kind": kind, "times": times, "match": job_id, **more})
@@ -129,16 +143,18 @@ class Desk:
 async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     folder = tmp_path_factory.mktemp("stack")
     sample = write_sample(folder / "sample")
-    started = Stack(data=folder / "data", environment=Environment.model_construct(), processing_seconds=1)
+    started = Stack(data=folder / "data", environment=NOTHING_GIVEN, processing_seconds=0.5, keep=False)
     async with started as stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
         yield Desk(stack, sample, prefect, folder)
+        await APILogHandler.aflush()  # else the last lines are sent to a server that is gone
 
 
 @pytest.fixture
 def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Flows that are called in this process run against the stack, as in a worker."""
-    for name, value in desk.stack.variables.items():
-        monkeypatch.setitem(os.environ, name, value)
+    quick = {"VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.2"}
+    for name, value in {**desk.stack.variables, **quick}.items():
+        monkeypatch.setenv(name, value)
     with temporary_settings({PREFECT_API_URL: desk.stack.variables["PREFECT_API_URL"]}):
         yield
 

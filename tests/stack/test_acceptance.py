@@ -45,12 +45,12 @@ async def cases(desk: Desk) -> dict[str, Case]:
         "both": desk.request(effects=[ERASURE], display_name="Both"),
         "three areas": desk.request(effects=[ERASURE, SECOND_ERASURE, PROTECTION], display_name="Three areas"),
     }
-    await desk.settings("ghostcut", processing_seconds=12)
+    await desk.settings("ghostcut", processing_seconds=9)
     try:
         runs = {name: await desk.start(request) for name, request in requests.items()}
         jobs = await asyncio.gather(*(desk.done(run) for run in runs.values()))
     finally:
-        await desk.settings("ghostcut", processing_seconds=1)
+        await desk.settings("ghostcut", processing_seconds=0.5)
     done = zip(runs.items(), jobs, strict=True)
     return {name: Case(run, job, await desk.final_video(job)) for (name, run), job in done}
 
