@@ -32,8 +32,9 @@ demo: .venv/.local ## Run one job from start to end on this machine [VIDEO=file]
 up: .venv/.local ## Start the local stack and keep it running
 	@$(BIN)/python -m deployments.local up $(ARGS)
 
+# Two processes: one for the tests that share the real stack, one for all the others (tests/conftest.py).
 test: .venv/.dev ## Run every test [ARGS="-k word"]
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest tests/unit $(ARGS)

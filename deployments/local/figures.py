@@ -13,7 +13,7 @@ from videojobs.request import JobRequest
 
 
 def measure_job(job: VideoJob, result: Path, *, source: Path, clean: Path | None, audio: dict[str, Path]) -> Report:
-    """Holds the result of a completed job against its inputs; `clean` is the source without its text, if it is known."""
+    """Holds a completed job's result against its inputs; `clean` is the source without its text, if it is known."""
     request = JobRequest.model_validate(job.request)
     timeline = decision_for(request, job.facts).timelines[0]
     pieces = [(piece.source_start, piece.source_end, piece.result_start, piece.result_end) for piece in timeline.pieces]

@@ -2,7 +2,6 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
 import pytest
 
@@ -67,7 +66,10 @@ def test_progress_is_told_on_request(sync_so: SyncSoDesk) -> None:
 
 @pytest.mark.parametrize(
     ("identity", "status", "code"),
-    [("not-a-uuid", 400, "invalid_generation_id"), (str(uuid4()), 404, "generation_not_found")],
+    [
+        ("not-a-uuid", 400, "invalid_generation_id"),
+        ("00000000-0000-4000-8000-000000000000", 404, "generation_not_found"),
+    ],
 )
 def test_an_id_that_is_none_or_nobody_s_is_refused(sync_so: SyncSoDesk, identity: str, status: int, code: str) -> None:
     answer = sync_so.get(identity)

@@ -31,7 +31,7 @@ def test_sounds_of_one_job_never_share_a_name_nor_take_the_video_s() -> None:
     assert len(keys | {video_key("u", "j", "mp4")}) == 5
 
 
-@pytest.mark.parametrize("container", VIDEO_CONTAINERS | AUDIO_CONTAINERS)
+@pytest.mark.parametrize("container", sorted(VIDEO_CONTAINERS | AUDIO_CONTAINERS))
 def test_every_container_that_is_taken_has_a_media_type(container: str) -> None:
     assert content_type(container, sound=container not in VIDEO_CONTAINERS).count("/") == 1
 

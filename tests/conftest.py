@@ -1,0 +1,21 @@
+"""How the tests are spread over processes: each layer stays in one, so that the programs it shares start once."""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+
+class ByLayer(LoadScopeScheduling):
+    """A layer is a folder below tests/."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByLayer:
+    return ByLayer(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest layer first: the others fit beside it."""
+    items.sort(key=lambda item: "stack" not in item.path.parts)
