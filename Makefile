@@ -17,11 +17,11 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 # What runs on this machine only leaves the user's own Prefect profile alone, and sends no usage figures.
-demo up test unit: export PREFECT_HOME := $(CURDIR)/.venv/prefect
-demo up test unit: export DO_NOT_TRACK := 1
+demo up test browser unit: export PREFECT_HOME := $(CURDIR)/.venv/prefect
+demo up test browser unit: export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit lint types doctor register migrate requirements clean
+.PHONY: help demo up test browser unit lint types doctor register migrate requirements clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -33,8 +33,11 @@ up: .venv/.local ## Start the local stack and keep it running
 	@$(BIN)/python -m deployments.local up $(ARGS)
 
 # Two processes: one for the tests that share the real stack, one for all the others (tests/conftest.py).
-test: .venv/.dev ## Run every test [ARGS="-k word"]
-	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+test: .venv/.dev ## Run every test that needs nothing but this [ARGS="-k word"]
+	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not browser" $(ARGS)
+
+browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get install chromium)
+	@$(BIN)/pytest -m browser $(ARGS)
 
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest tests/unit $(ARGS)

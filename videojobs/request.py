@@ -136,7 +136,7 @@ class AnnotationArea(_Part):
         title="What to do here",
         description="erasure: wipe the whole rectangle. text: remove only the text found in it. "
         "protection: leave everything in it as it is.",
-        json_schema_extra=_at(0),
+        json_schema_extra=_at(0) | {"default": "erasure"},  # what the form begins with; a client has to say it
     )
     x: Fraction = Field(
         title="Left edge",

@@ -100,7 +100,7 @@ def test_a_work_that_cannot_be_paid_at_its_end_is_locked_until_points_come_in(gh
     body = ghostcut.body()
     with ghostcut.program.settings(processing_seconds=NEVER, points=1):
         ids = [ghostcut.accepted(body), ghostcut.accepted(body)]
-        ghostcut.program.change(processing_seconds=4)  # both have begun before the first one is paid for
+        ghostcut.program.change(processing_seconds=2)  # both have begun before the first one is paid for
         works = [ghostcut.delivery(body).body for _ in ids]
         assert sorted(work["processStatus"] for work in works) == [1, 83]
         ghostcut.program.change(points=5)

@@ -73,7 +73,7 @@ class GhostCut(Emulator[Books, Settings]):
             self._charge(row["id"], cost)
             if row["callback"] != "none":
                 self.books.callback_is(row["id"], "owed")
-                self.workshop.start(self._tell(row["id"]))
+                self.workshop.start(self._deliver(row["id"]))
 
     async def _live(self, identity: int) -> None:
         try:
@@ -126,10 +126,13 @@ class GhostCut(Emulator[Books, Settings]):
             super().change({"points": left})
 
     async def _tell(self, identity: int) -> None:
-        """Push the end to the callback, if the work has one, with whatever fault is armed for it."""
+        """Push the end to the callback, if the work has one that was not told yet."""
+        if self.books.work(identity)["callback"] == "owed":
+            await self._deliver(identity)
+
+    async def _deliver(self, identity: int) -> None:
+        """With whatever fault is armed for it. An earlier delivery may still be on its way."""
         work = self.books.work(identity)
-        if work["callback"] != "owed":
-            return
         fault = self.faults.take(Callback, "callback", work["request"])
         if fault and fault.effect == "drop":
             self.books.callback_is(identity, "lost")

@@ -1,0 +1,67 @@
+"""A person who never saw the code starts a job in the Prefect UI, in a real browser."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.stack.conftest import DEPLOYMENT, Desk
+from videojobs.states import Status
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")  # Debian's; playwright's own builds are in no package registry
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+AREA = {"Left edge": 0.3, "Top edge": 0.3, "Width": 0.4, "Height": 0.4, "From (s)": 4.1, "Until (s)": 8.3}
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = await browser.new_page(viewport={"width": 1300, "height": 1400})
+        page.set_default_timeout(20_000)
+        yield page
+        await browser.close()
+
+
+async def test_a_job_is_started_with_the_form_and_its_page_shows_the_result(
+    desk: Desk, page: Page, tmp_path: Path
+) -> None:
+    deployment = await desk.prefect.read_deployment_by_name(DEPLOYMENT)
+    await page.goto(f"{desk.stack.ui_url}/deployments/deployment/{deployment.id}/run")
+    await expect(page.get_by_text("Start in the video (s)")).to_be_visible()
+
+    texts, numbers = page.locator("textarea"), page.locator("input[type=number]")
+    await texts.nth(0).fill(str(desk.sample.video))
+    await texts.nth(2).fill(str(desk.sample.audio["audio-1"]))
+    await page.get_by_role("button", name="Add item").nth(2).click()
+    await expect(page.get_by_text("What to do here")).to_be_visible()
+    for number, value in enumerate(AREA.values(), start=2):  # after the two of the segment
+        await numbers.nth(number).fill(str(value))
+    await texts.nth(4).fill("From the browser")
+    await page.screenshot(path=tmp_path / "form.png", full_page=True)
+    await page.get_by_role("button", name="Submit").click()
+
+    await page.get_by_text("From the browser", exact=True).first.click(timeout=60_000)  # the deployment lists its runs
+    await page.wait_for_url("**/runs/flow-run/*")
+    run_id = UUID(page.url.split("?")[0].rsplit("/", 1)[-1])
+    job = await desk.done(await desk.prefect.read_flow_run(run_id))
+    await expect(page.get_by_text("Completed").first).to_be_visible()
+    await page.screenshot(path=tmp_path / "run.png")
+    await page.get_by_text("Artifacts", exact=True).click()
+    await expect(page.get_by_text(job.progress_message).first).to_be_visible()
+    await page.screenshot(path=tmp_path / "artifacts.png")
+
+    assert (job.status, job.display_name) == (Status.COMPLETED, "From the browser")
+    assert desk.measure(job, await desk.final_video(job)).failures() == []
