@@ -30,14 +30,12 @@ from videojobs.media.store import ObjectStore
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
-NAMES: Final = Connections()
-
 
 class Trouble(Exception):
     """What is wrong, and what to do."""
 
 
-async def server() -> str:
+async def server(names: Connections) -> str:
     """The Prefect server answers, in a version that this code was tried with."""
     address = PREFECT_API_URL.value()
     if not address:
@@ -56,9 +54,9 @@ async def server() -> str:
     return f"Prefect {version} at {address}"
 
 
-async def database() -> str:
+async def database(names: Connections) -> str:
     """Postgres is reachable and migrated."""
-    block = await _block(JobDatabase, NAMES.database)
+    block = await _block(JobDatabase, names.database)
     try:
         async with engine_for(block.url.get_secret_value()).connect() as connection:
             version = (await connection.execute(text("SHOW server_version"))).scalar_one()
@@ -72,9 +70,9 @@ async def database() -> str:
     return f"PostgreSQL {version}, migrated"
 
 
-async def storage() -> str:
+async def storage(names: Connections) -> str:
     """The bucket takes an object, and a presigned link gives it back without credentials."""
-    block = await _block(S3Bucket, NAMES.storage)
+    block = await _block(S3Bucket, names.storage)
     store = ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
     key, content = "doctor/probe.txt", secrets.token_bytes(16)
     try:
@@ -93,9 +91,9 @@ async def storage() -> str:
     return f"bucket {block.bucket_name}: writable, presigned links work"
 
 
-async def sync_so() -> str:
+async def sync_so(names: Connections) -> str:
     """The Sync.so key is taken (by a list call, which costs nothing)."""
-    block = await _block(SyncSoCredentials, NAMES.sync_so)
+    block = await _block(SyncSoCredentials, names.sync_so)
     try:
         async with block.client() as client:
             await client.check()
@@ -104,9 +102,9 @@ async def sync_so() -> str:
     return f"the key is taken by {block.base_url}"
 
 
-async def ghostcut() -> str:
+async def ghostcut(names: Connections) -> str:
     """The GhostCut key and secret are taken (by a points query, which costs nothing)."""
-    block = await _block(GhostCutCredentials, NAMES.ghostcut)
+    block = await _block(GhostCutCredentials, names.ghostcut)
     try:
         async with block.client() as client:
             points = await client.points()
@@ -117,7 +115,7 @@ async def ghostcut() -> str:
     return f"the key is taken by {block.base_url}; {points} points left"
 
 
-async def deployment() -> str:
+async def deployment(names: Connections) -> str:
     """The deployment, its pool and its concurrency limits are on the server, and a worker is there to run it."""
     async with get_client() as client:
         try:
@@ -144,7 +142,7 @@ async def _block(kind: type[AnyBlock], name: str) -> AnyBlock:
         raise Trouble(str(error)) from error
 
 
-CHECKS: Final[dict[str, Callable[[], Awaitable[str]]]] = {
+CHECKS: Final[dict[str, Callable[[Connections], Awaitable[str]]]] = {
     "Prefect server": server,
     "Job database": database,
     "Storage": storage,
@@ -154,12 +152,12 @@ CHECKS: Final[dict[str, Callable[[], Awaitable[str]]]] = {
 }
 
 
-async def examine() -> dict[str, str | Trouble]:
-    """Every check with what it found. Without a server nothing else can be looked up."""
+async def examine(names: Connections) -> dict[str, str | Trouble]:
+    """Every check with what it found on these blocks. Without a server nothing else can be looked up."""
     findings: dict[str, str | Trouble] = {}
     for name, check in CHECKS.items():
         try:
-            findings[name] = await check()
+            findings[name] = await check(names)
         except Trouble as trouble:
             findings[name] = trouble
             if check is server:
@@ -169,7 +167,7 @@ async def examine() -> dict[str, str | Trouble]:
 
 def main() -> int:
     """Print the findings; 1 if anything is missing."""
-    findings = asyncio.run(examine())
+    findings = asyncio.run(examine(Connections()))
     table = Table("", "Part", "Finding", title="Doctor")
     for name, finding in findings.items():
         table.add_row("[red]✗[/]" if isinstance(finding, Trouble) else "[green]✓[/]", name, str(finding))

@@ -10,7 +10,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from deployments.local.errors import StackError
 from deployments.local.figures import measure_job, print_figures
@@ -110,7 +110,7 @@ async def _watch(client: PrefectClient, stack: Stack, flow_run: FlowRun, console
 
 def _print_row(console: Console, job: VideoJob) -> None:
     """The row as the operators' queries show it."""
-    table = Table("Column", "Value", title="The job's row in video_jobs")
+    table = Table("Column", Column("Value", overflow="fold"), title="The job's row in video_jobs")
     for name in ("id", "status", "progress_percentage", "progress_message", "zhaoli_task_id", "output_url"):
         table.add_row(name, str(getattr(job, name)))
     for name in ("ghostcut_task_id", "segments_count", "video_s3_url"):
@@ -128,7 +128,6 @@ async def _fetch(stack: Stack, job: VideoJob, output: Path, console: Console) ->
         await asyncio.to_thread(store.fetch, key, file)
     console.print(f"The final video:          {final}")
     console.print(f"The before/after picture: {picture}")
-    console.print(
-        f"A link while the stack runs: {store.presign(result_key(job.user_id, job.id), 3600)}", soft_wrap=True
-    )
+    link = store.presign(result_key(job.user_id, job.id), 3600)
+    console.print(f"Link for an hour, while the stack runs (`make up`): {link}", soft_wrap=True)
     return final

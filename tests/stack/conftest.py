@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 # Read when the tasks are imported: retries of this layer wait tenths of seconds.
 os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
-from deployments.environment import NOTHING_GIVEN
+from deployments.environment import NOTHING_GIVEN, Environment
 from deployments.local.figures import measure_job
 from deployments.local.measure import Report
 from deployments.local.sample import SampleFiles, write_sample
@@ -47,6 +47,11 @@ class Desk:
     @property
     def ledger(self) -> Ledger:
         return Ledger(engine_for(self.stack.variables["DATABASE_URL"]))
+
+    @property
+    def environment(self) -> Environment:
+        """As an operator's `.env` would name the stack's parts."""
+        return Environment.model_validate({name.lower(): value for name, value in self.stack.variables.items()})
 
     @property
     def store(self) -> ObjectStore:

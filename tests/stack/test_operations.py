@@ -1,0 +1,96 @@
+"""What operators do: bring a server to the wanted state, and ask the doctor what is missing."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
+from deployments.doctor import CHECKS, Trouble, examine
+from deployments.environment import NOTHING_GIVEN
+from deployments.register import register
+from deployments.storage import storage_block
+from tests.stack.conftest import Desk
+
+pytestmark = pytest.mark.usefixtures("here")
+
+REGISTERED = {
+    "pool video-jobs",
+    "deployment pro-video",
+    "limit sync-so-generations",
+    "limit ghostcut-works",
+    "block job-database",
+    "block video-storage",
+    "block sync-so",
+    "block ghostcut",
+}
+
+
+async def on_the_server(desk: Desk) -> list[str]:
+    """All that registering makes, by name."""
+    return [
+        *(f"pool {pool.name}" for pool in await desk.prefect.read_work_pools()),
+        *(f"deployment {deployment.name}" for deployment in await desk.prefect.read_deployments()),
+        *(f"limit {limit.name}" for limit in await desk.prefect.read_global_concurrency_limits()),
+        *(f"block {block.name}" for block in await desk.prefect.read_block_documents()),
+    ]
+
+
+async def test_registering_again_makes_nothing_twice(desk: Desk) -> None:
+    await register(desk.environment)
+    found = [name for name in await on_the_server(desk) if name in REGISTERED]
+    assert sorted(found) == sorted(REGISTERED)
+
+
+async def test_registering_without_a_value_leaves_its_block_as_it_was(desk: Desk) -> None:
+    lines = await register(NOTHING_GIVEN)
+    assert any("block sync-so: left alone" in line for line in lines)
+    block = await load(SyncSoCredentials, "sync-so")
+    assert block.api_key.get_secret_value() == desk.stack.variables["SYNC_SO_API_KEY"]
+
+
+async def test_the_doctor_finds_the_local_stack_in_good_health(desk: Desk, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "deployments.doctor")
+    environment = {**desk.stack.variables, "COLUMNS": "200"}
+    doctor = await asyncio.create_subprocess_exec(
+        *command, env=environment, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await doctor.communicate()
+    assert doctor.returncode == 0, printed.decode()
+    assert printed.decode().count("✓") == len(CHECKS)
+    for secret in (name for name in desk.stack.variables if "SECRET" in name or name.endswith("_KEY")):
+        assert desk.stack.variables[secret] not in printed.decode()
+
+
+async def test_the_doctor_says_of_each_broken_part_what_to_do(desk: Desk) -> None:
+    """Every part broken in its own way, each in a block of its own; the doctor still looks at all of them."""
+    broken = Connections(database="broken-db", storage="broken-store", sync_so="broken-sync", ghostcut="no-such-block")
+    await JobDatabase(url=SecretStr("postgresql://nobody:hush@127.0.0.1:1/x")).save("broken-db", overwrite=True)
+    store = storage_block(desk.environment.model_copy(update={"s3_bucket": "no-such-bucket"}))
+    assert store is not None
+    await store.save("broken-store", overwrite=True)
+    await SyncSoCredentials(api_key=SecretStr("wrong"), base_url=desk.stack.address_of("sync_so")).save(
+        "broken-sync", overwrite=True
+    )
+    findings = await examine(broken)
+    said = {name: str(finding) for name, finding in findings.items() if isinstance(finding, Trouble)}
+    assert set(said) == {"Job database", "Storage", "Sync.so", "GhostCut"}
+    assert "mend DATABASE_URL" in said["Job database"]
+    assert "hush" not in said["Job database"]
+    assert "no-such-bucket" in said["Storage"]
+    assert "401" in said["Sync.so"] or "key" in said["Sync.so"]
+    assert "make register" in said["GhostCut"]
+
+
+async def test_the_doctor_sees_a_wrong_ghostcut_secret_without_spending_anything(desk: Desk) -> None:
+    wrong = GhostCutCredentials(
+        app_key=SecretStr(desk.stack.variables["GHOSTCUT_APP_KEY"]),
+        app_secret=SecretStr("wrong"),
+        base_url=desk.stack.address_of("ghostcut"),
+    )
+    await wrong.save("wrong-ghostcut", overwrite=True)
+    finding = (await examine(Connections(ghostcut="wrong-ghostcut")))["GhostCut"]
+    assert isinstance(finding, Trouble)
+    assert "2004" in str(finding)
