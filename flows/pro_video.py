@@ -1,5 +1,6 @@
 """The product's main job: lip-sync, then text removal where there are areas, then the finished video."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from prefect import flow
@@ -103,5 +104,6 @@ async def _chain(run: JobRun) -> str:
     except Exception as error:
         await close_with_error(run, error)
         raise
-    await show_results(run)
+    with suppress(Exception):  # Prefect has logged it; a picture that cannot be shown does not undo a finished video
+        await show_results(run)
     return video

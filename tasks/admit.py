@@ -2,26 +2,17 @@
 
 from collections.abc import Mapping
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from blocks import Connections
-from tasks.retrying import BACKOFF, RETRIES, heals
+from tasks.steps import step
 from videojobs.errors import InvalidRequest
 from videojobs.intake import parse_request
 from videojobs.ledger import Ledger
 from videojobs.request import check_job_id
 
 
-@task(
-    name="admit",
-    task_run_name="check the request",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("check the request")
 async def admit(job_id: str, raw: Mapping[str, object], connections: Connections) -> None:
     """Open the job. Raises InvalidRequest (recorded as a failed job, nothing paid) or RequestMismatch."""
     check_job_id(job_id)

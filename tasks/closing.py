@@ -1,12 +1,10 @@
 """What becomes of a job whose run ends in an error (requirements M7)."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from tasks.retrying import BACKOFF, RETRIES, heals
 from tasks.run import JobRun
-from videojobs.errors import JobParked, Retryable
+from tasks.steps import step
+from videojobs.errors import JobParked, Retryable, VideoJobError
 from videojobs.ledger import SubmissionState, VideoJob
 from videojobs.media.store import sync_result_key
 from videojobs.states import Point, Stage, reached
@@ -14,20 +12,17 @@ from videojobs.states import Point, Stage, reached
 _AT_STAKE = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
 
 
-@task(
-    name="close-with-error",
-    task_run_name="record the failure",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("record the failure")
 async def close_with_error(run: JobRun, error: Exception) -> None:
     """Fail the job with its reason, or park it where money is at stake and a retry might still bring it home."""
     if isinstance(error, JobParked):
         return
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
+    if not isinstance(error, VideoJobError):
+        # Prefect, the network, a bug: nothing that speaks against the job. It stays where it is, to be gone on with.
+        await ledger.record(run.lease, "interrupted", {"error": type(error).__name__})
+        return
     stage = Stage.TEXT_REMOVAL if reached(job.point, Point.LIP_SYNC_STORED) else Stage.LIP_SYNC
     submission = await ledger.live_submission(run.job_id, stage)
     if isinstance(error, Retryable) and submission is not None and submission.state in _AT_STAKE:

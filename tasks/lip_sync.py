@@ -1,13 +1,11 @@
 """Sync.so: submit the segments once, wait for the generation, bring its result home."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.progress import show
 from tasks.results import bring_home
-from tasks.retrying import BACKOFF, POLL_PAUSE, POLLS, RETRIES, heals
 from tasks.run import JobRun
+from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, submit_once
 from tasks.waiting import attempt, give_up_if_overdue, patiently
 from videojobs.errors import VendorFailed
@@ -22,14 +20,7 @@ from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_r
 _LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
 
-@task(
-    name="submit-lip-sync",
-    task_run_name="submit the lip-sync",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("submit the lip-sync")
 async def submit_lip_sync(run: JobRun) -> None:
     """One paid generation for this job, however often this runs."""
     ledger = await run.connections.ledger()
@@ -87,14 +78,7 @@ def _answer(generation: Generation) -> dict[str, object]:
     return generation.model_dump(mode="json", exclude=_LINKS, exclude_none=True)
 
 
-@task(
-    name="await-lip-sync",
-    task_run_name="wait for the lip-sync",
-    retries=POLLS,
-    retry_delay_seconds=POLL_PAUSE,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@polling_step("wait for the lip-sync")
 async def await_lip_sync(run: JobRun) -> None:
     """Ask by the vendor's long poll until the generation has ended. Raises VendorFailed."""
     ledger = await run.connections.ledger()
@@ -132,14 +116,7 @@ async def _report(ledger: Ledger, run: JobRun, client: SyncSoClient, submission:
         await show(await ledger.tell(run.lease, share, job.progress_message))
 
 
-@task(
-    name="store-lip-sync",
-    task_run_name="store the lip-sync result",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("store the lip-sync result")
 async def store_lip_sync(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured."""
     ledger = await run.connections.ledger()

@@ -9,8 +9,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.progress import show, slug
-from tasks.retrying import BACKOFF, RETRIES, heals
 from tasks.run import JobRun
+from tasks.steps import step
 from videojobs.areas import decision_for
 from videojobs.ledger import VideoJob
 from videojobs.media.pictures import before_after
@@ -21,14 +21,7 @@ from videojobs.states import Point
 from videojobs.timeline import carry_area
 
 
-@task(
-    name="publish",
-    task_run_name="publish the result",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("publish the result")
 async def publish(run: JobRun) -> str:
     """Complete the job; gives the `s3://` address of the final video."""
     ledger = await run.connections.ledger()
@@ -45,7 +38,7 @@ async def publish(run: JobRun) -> str:
     return store.uri(key)
 
 
-@task(name="show-results", task_run_name="show the results", cache_policy=NO_CACHE)
+@task(name="show the results", cache_policy=NO_CACHE)
 async def show_results(run: JobRun) -> None:
     """A link to the final video and a before/after picture, as artifacts of the run."""
     ledger = await run.connections.ledger()

@@ -3,14 +3,12 @@
 import asyncio
 import logging
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.progress import show
 from tasks.results import bring_home
-from tasks.retrying import BACKOFF, POLL_PAUSE, POLLS, RETRIES, heals
 from tasks.run import JobRun
+from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, submit_once
 from tasks.waiting import attempt, give_up_if_overdue, patiently
 from videojobs.areas import decision_for, explain, masks_for
@@ -26,14 +24,7 @@ from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
 
 
-@task(
-    name="submit-text-removal",
-    task_run_name="submit the text removal",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("submit the text removal")
 async def submit_text_removal(run: JobRun) -> None:
     """One paid work for this job, however often this runs."""
     logger = get_run_logger()
@@ -96,14 +87,7 @@ async def _send(client: GhostCutClient, submission: Submission) -> Accepted:
     )
 
 
-@task(
-    name="await-text-removal",
-    task_run_name="wait for the text removal",
-    retries=POLLS,
-    retry_delay_seconds=POLL_PAUSE,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@polling_step("wait for the text removal")
 async def await_text_removal(run: JobRun) -> None:
     """Ask for the work's status, less and less often, until it has ended. Raises VendorFailed."""
     ledger = await run.connections.ledger()
@@ -152,14 +136,7 @@ async def _failed(ledger: Ledger, run: JobRun, submission: Submission, status: W
     raise VendorFailed(status.failure_text)
 
 
-@task(
-    name="store-text-removal",
-    task_run_name="store the final video",
-    retries=RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("store the final video")
 async def store_text_removal(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured and paid."""
     ledger = await run.connections.ledger()

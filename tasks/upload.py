@@ -8,12 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.progress import show
-from tasks.retrying import BACKOFF, INPUT_RETRIES, heals
 from tasks.run import JobRun
+from tasks.steps import INPUT_RETRIES, step
 from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
 from videojobs.ledger import Ledger, VideoJob
 from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_video
@@ -27,14 +24,7 @@ from videojobs.states import RULES, Point, progress_within, reached
 Facts = TypeVar("Facts", VideoFacts, AudioFacts)
 
 
-@task(
-    name="upload",
-    task_run_name="upload the inputs",
-    retries=INPUT_RETRIES,
-    retry_delay_seconds=BACKOFF,
-    retry_condition_fn=heals,
-    cache_policy=NO_CACHE,
-)
+@step("upload the inputs", retries=INPUT_RETRIES)
 async def upload(run: JobRun) -> None:
     """Fetch, decode and check all inputs, then put them into the job's folder. Raises InvalidRequest."""
     ledger = await run.connections.ledger()

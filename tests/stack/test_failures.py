@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tests.stack.conftest import Desk
-from videojobs.ledger import SubmissionState
+from videojobs.intake import parse_request
+from videojobs.ledger import Lease, SubmissionState
+from videojobs.settings import Access
 from videojobs.states import Point, Stage, Status
 
 ONE_SEGMENT = [{"startTime": 0, "endTime": 1, "audioInput": {"refId": "audio-2"}}]
@@ -144,6 +146,23 @@ async def test_a_run_that_died_in_the_middle_is_continued_without_paying_again(d
     assert job.status == Status.COMPLETED
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == 1
+
+
+async def test_an_error_that_nobody_foresaw_leaves_the_job_to_be_gone_on_with(desk: Desk, job_id: str) -> None:
+    request = small(desk, areas=False)
+    await desk.ledger.open(job_id, parse_request(request, access=Access(allow_local_files=True)), actor="test")
+    lease = Lease(job_id, "test/1")
+    await desk.ledger.claim(lease, 60)
+    await desk.ledger.advance(lease, Point.UPLOADED)  # without the facts that every upload records
+    await desk.ledger.release(lease)
+    state = await desk.state_here(request, job_id)
+    assert state.is_failed()
+    job = await desk.ledger.job(job_id)
+    assert (job.status, job.error_message, job.lease_holder) == (Status.PROCESSING, None, None)
+    assert [event.detail for event in await desk.ledger.events(job_id) if event.kind == "interrupted"] == [
+        {"error": "KeyError"}
+    ]
+    assert await desk.paid("sync_so", job_id) == []
 
 
 async def test_another_request_under_a_known_job_id_is_refused(desk: Desk, job_id: str) -> None:
