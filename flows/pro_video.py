@@ -16,8 +16,9 @@ from tasks.admit import admit
 from tasks.closing import close_with_error
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, show_results
-from tasks.run import JobRun, at_work, has_text_to_remove
+from tasks.run import JobRun, at_work
 from tasks.slots import SYNC_SO_GENERATIONS, slot
+from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
 from videojobs.errors import JobParked, LeaseLost
 from videojobs.request import OWNER_ID, AnnotationArea, AudioFile, Options, Segment

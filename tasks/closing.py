@@ -7,9 +7,9 @@ from tasks.steps import step
 from videojobs.errors import JobParked, Retryable, VideoJobError
 from videojobs.ledger import SubmissionState, VideoJob
 from videojobs.media.store import sync_result_key
-from videojobs.states import Point, Stage, reached
+from videojobs.states import Point, reached
 
-_AT_STAKE = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
+_AT_STAKE = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED, SubmissionState.DONE)
 
 
 @step("record the failure")
@@ -23,19 +23,18 @@ async def close_with_error(run: JobRun, error: Exception) -> None:
         # Prefect, the network, a bug: nothing that speaks against the job. It stays where it is, to be gone on with.
         await ledger.record(run.lease, "interrupted", {"error": type(error).__name__})
         return
-    stage = Stage.TEXT_REMOVAL if reached(job.point, Point.LIP_SYNC_STORED) else Stage.LIP_SYNC
-    submission = await ledger.live_submission(run.job_id, stage)
-    if isinstance(error, Retryable) and submission is not None and submission.state in _AT_STAKE:
-        await ledger.park(run.lease, f"retries are used up while a paid submission is open: {error}")
+    paid = any(submission.state in _AT_STAKE for submission in await ledger.submissions(job.id))
+    if isinstance(error, Retryable) and paid:
+        await ledger.park(run.lease, f"retries are used up, and something is paid for: {error}")
         return
-    message, fallback = await _message(run, job, stage, error)
+    message, fallback = await _message(run, job, error)
     get_run_logger().error("Job %s failed: %s", job.id, message)
     await ledger.fail(run.lease, message, fallback_url=fallback)
 
 
-async def _message(run: JobRun, job: VideoJob, stage: Stage, error: Exception) -> tuple[str, str | None]:
+async def _message(run: JobRun, job: VideoJob, error: Exception) -> tuple[str, str | None]:
     """The owner's words for the failure, and the lip-sync result as the fallback where there is one."""
-    if stage is Stage.LIP_SYNC or not job.request["effects"]:
+    if not reached(job.point, Point.LIP_SYNC_STORED) or not job.request["effects"]:
         return str(error), None
     store = await run.connections.store()
     return f"Text inpainting failed: {error}", store.uri(sync_result_key(job.user_id, job.id))

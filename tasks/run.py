@@ -10,10 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
 from tasks.progress import open_board
-from videojobs.areas import decision_for, masks_for
 from videojobs.errors import AlreadyFailed, Final, JobParked, LeaseLost, LedgerUnavailable
 from videojobs.ledger import Lease, Ledger
-from videojobs.request import JobRequest
 from videojobs.settings import Timings
 from videojobs.states import Status
 
@@ -85,13 +83,3 @@ async def _beat(ledger: Ledger, lease: Lease) -> None:
             continue
         except LeaseLost:
             return
-
-
-async def has_text_to_remove(run: JobRun) -> bool:
-    """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
-    ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    request = JobRequest.model_validate(job.request)
-    return bool(request.effects) and bool(
-        masks_for(request, decision_for(request, job.facts), job.facts["video"]["frame_rate"])
-    )

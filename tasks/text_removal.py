@@ -24,6 +24,17 @@ from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
 
 
+@step("look for text to remove")
+async def has_text_to_remove(run: JobRun) -> bool:
+    """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
+    ledger = await run.connections.ledger()
+    job = await ledger.job(run.job_id)
+    request = JobRequest.model_validate(job.request)
+    return bool(request.effects) and bool(
+        masks_for(request, decision_for(request, job.facts), job.facts["video"]["frame_rate"])
+    )
+
+
 @step("submit the text removal")
 async def submit_text_removal(run: JobRun) -> None:
     """One paid work for this job, however often this runs."""
