@@ -3,9 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from prefect import task
 from prefect.artifacts import acreate_image_artifact, acreate_link_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.progress import show, slug
@@ -38,7 +36,7 @@ async def publish(run: JobRun) -> str:
     return store.uri(key)
 
 
-@task(name="show the results", cache_policy=NO_CACHE)
+@step("show the results", retries=0)
 async def show_results(run: JobRun) -> None:
     """A link to the final video and a before/after picture, as artifacts of the run."""
     ledger = await run.connections.ledger()

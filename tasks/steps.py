@@ -38,7 +38,14 @@ def step(
     name: str, *, retries: int = RETRIES, delay: float | list[float] = BACKOFF
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A task called `name` in the UI. Never cached: whether there is something to do is read from the ledger."""
-    return task(name=name, retries=retries, retry_delay_seconds=delay, retry_condition_fn=heals, cache_policy=NO_CACHE)
+    return task(
+        name=name,
+        task_run_name=name,  # else Prefect appends a random ending
+        retries=retries,
+        retry_delay_seconds=delay,
+        retry_condition_fn=heals,
+        cache_policy=NO_CACHE,
+    )
 
 
 polling_step = partial(step, retries=POLLS, delay=POLL_PAUSE)

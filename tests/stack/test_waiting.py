@@ -1,0 +1,57 @@
+"""How a job waits: a minute inside the task, then back to Prefect as a retry; and never for ever."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterName
+from prefect.client.schemas.objects import TaskRun
+
+from tests.stack.conftest import Desk
+from tests.stack.test_failures import small
+from videojobs.ledger import SubmissionState
+from videojobs.states import Stage, Status
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+async def test_a_poll_that_lasts_too_long_is_handed_back_to_prefect_and_goes_on_as_a_retry(
+    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_SYNC_POLL_ATTEMPT_SECONDS", "0.1")
+    monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")
+    await desk.settings("sync_so", processing_seconds=3)
+    try:
+        job = await desk.run_here(small(desk, areas=False), job_id)
+    finally:
+        await desk.settings("sync_so", processing_seconds=0.5)
+    assert job.status == Status.COMPLETED
+    waiting = await recorded(desk, job_id, "wait for the lip-sync")
+    assert waiting.run_count >= 2
+
+
+async def recorded(desk: Desk, job_id: str, name: str) -> TaskRun:
+    """A task run as the server has it in the end; it learns of task runs a little later, from events."""
+    holder = next(event.actor for event in await desk.ledger.events(job_id) if event.kind == "claimed")
+    of_the_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(holder.split("/")[0])]))
+    named = TaskRunFilter(name=TaskRunFilterName(any_=[name]))
+    while True:
+        found = await desk.prefect.read_task_runs(flow_run_filter=of_the_run, task_run_filter=named)
+        if found and found[0].state is not None and found[0].state.is_completed():
+            return found[0]
+        await asyncio.sleep(0.2)
+
+
+async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submission_kept(
+    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_GHOSTCUT_POLL_ATTEMPT_SECONDS", "0.1")
+    monkeypatch.setenv("VIDEOJOBS_POLL_GIVE_UP_HOURS", "0.0005")  # 1.8 s
+    await desk.settings("ghostcut", processing_seconds=3600)
+    try:
+        job = await desk.run_here(small(desk), job_id)
+    finally:
+        await desk.settings("ghostcut", processing_seconds=0.5)
+    assert job.status == Status.PROCESSING
+    assert "GhostCut has not finished" in (job.parked_reason or "")
+    assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
