@@ -200,10 +200,9 @@ class Ledger:
                 _note(session, job, lease.holder, "progress", detail)
             return job
 
-    async def record(self, lease: Lease, kind: str, detail: Json, *, metadata: Json | None = None) -> None:
+    async def record(self, lease: Lease, kind: str, detail: Json) -> None:
         """Something worth keeping that changes neither point nor progress, as an event of its own kind."""
         async with self._held(lease) as (session, job):
-            _merge(job, metadata, None)
             _note(session, job, lease.holder, kind, detail)
 
     async def finish(self, lease: Lease, output_url: str) -> VideoJob:

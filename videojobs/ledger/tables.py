@@ -126,11 +126,6 @@ class VideoJob(Base):
     def point(self) -> Point:
         return Point(self.recovery_point)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing left to do: completed or failed."""
-        return self.status in (Status.COMPLETED, Status.FAILED)
-
 
 class Submission(Base):
     """A paid call: intended, then its outcome. The exact bytes are kept, since a repeat must send the same."""
