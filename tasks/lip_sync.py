@@ -7,7 +7,7 @@ from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, submit_once
-from tasks.waiting import attempt, give_up_if_overdue, patiently
+from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
 from videojobs.errors import VendorFailed
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
@@ -83,9 +83,9 @@ async def await_lip_sync(run: JobRun) -> None:
     """Ask by the vendor's long poll until the generation has ended. Raises VendorFailed."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
-    submission = await ledger.live_submission(run.job_id, Stage.LIP_SYNC)
-    if reached(job.point, Point.LIP_SYNC_STORED) or submission is None:
+    if reached(job.point, Point.LIP_SYNC_STORED):
         return
+    submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     await give_up_if_overdue(ledger, run, submission, "Sync.so")
     timings = Timings()
     async with run.connections.sync_so_client() as client:
@@ -102,9 +102,9 @@ async def await_lip_sync(run: JobRun) -> None:
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:
-    why = generation.failure_text
+    why = f"Lip-sync failed: {generation.failure_text}"
     await ledger.settle(run.lease, submission, SubmissionState.FAILED, error=why, answer=_answer(generation))
-    raise VendorFailed(f"Lip-sync failed: {why}")
+    raise VendorFailed(why)
 
 
 async def _report(ledger: Ledger, run: JobRun, client: SyncSoClient, submission: Submission) -> None:
@@ -121,9 +121,9 @@ async def store_lip_sync(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
-    submission = await ledger.live_submission(run.job_id, Stage.LIP_SYNC)
-    if reached(job.point, Point.LIP_SYNC_STORED) or submission is None:
+    if reached(job.point, Point.LIP_SYNC_STORED):
         return
+    submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     store = await run.connections.store()
     async with run.connections.sync_so_client() as client:
         generation = await client.get(str(submission.vendor_id))

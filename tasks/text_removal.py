@@ -10,7 +10,7 @@ from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, submit_once
-from tasks.waiting import attempt, give_up_if_overdue, patiently
+from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
 from videojobs.areas import decision_for, explain, masks_for
 from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorUnavailable
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
@@ -103,9 +103,9 @@ async def await_text_removal(run: JobRun) -> None:
     """Ask for the work's status, less and less often, until it has ended. Raises VendorFailed."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
-    submission = await ledger.live_submission(run.job_id, Stage.TEXT_REMOVAL)
-    if reached(job.point, Point.TEXT_REMOVAL_STORED) or submission is None:
+    if reached(job.point, Point.TEXT_REMOVAL_STORED):
         return
+    submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     await give_up_if_overdue(ledger, run, submission, "GhostCut")
     timings = Timings()
     pause = timings.ghostcut_poll_first_seconds
@@ -152,9 +152,9 @@ async def store_text_removal(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured and paid."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
-    submission = await ledger.live_submission(run.job_id, Stage.TEXT_REMOVAL)
-    if reached(job.point, Point.TEXT_REMOVAL_STORED) or submission is None:
+    if reached(job.point, Point.TEXT_REMOVAL_STORED):
         return
+    submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     store = await run.connections.store()
     async with run.connections.ghostcut_client() as client:
         status = await _status(client, submission)

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from tasks.run import JobRun
-from videojobs.errors import JobParked, Retryable, StillRunning
+from videojobs.errors import JobParked, Retryable, StillRunning, VendorFailed
 from videojobs.ledger import Ledger, Submission
 from videojobs.settings import Timings
+from videojobs.states import Stage
 
 T = TypeVar("T")
 
@@ -32,6 +33,14 @@ async def patiently(answer: Awaitable[T]) -> T:
         named = error.retry_after
         await asyncio.sleep(Timings().retry_delay_seconds if named is None else min(named, 60.0))
         raise
+
+
+async def accepted_submission(ledger: Ledger, run: JobRun, stage: Stage) -> Submission:
+    """The submission that the vendor works on. Raises VendorFailed when it ended and a run died before it said so."""
+    if live := await ledger.live_submission(run.job_id, stage):
+        return live
+    ended = [submission for submission in await ledger.submissions(run.job_id) if submission.stage == stage]
+    raise VendorFailed(ended[-1].error or "the vendor gave no reason")
 
 
 async def give_up_if_overdue(ledger: Ledger, run: JobRun, submission: Submission, vendor: str) -> None:

@@ -165,6 +165,26 @@ async def test_an_error_that_nobody_foresaw_leaves_the_job_to_be_gone_on_with(de
     assert await desk.paid("sync_so", job_id) == []
 
 
+async def test_a_run_that_died_before_it_recorded_the_vendors_failure_is_followed_by_one_that_does(
+    desk: Desk, job_id: str
+) -> None:
+    request = small(desk, areas=False)
+    await desk.ledger.open(job_id, parse_request(request, access=Access(allow_local_files=True)), actor="test")
+    lease = Lease(job_id, "test/1")
+    await desk.ledger.claim(lease, 60)
+    await desk.ledger.advance(lease, Point.UPLOADED)
+    intent = await desk.ledger.intend(lease, Stage.LIP_SYNC, lambda _: b"{}")
+    await desk.ledger.accept(
+        lease, intent.submission, Point.LIP_SYNC_SUBMITTED, vendor_id=job_id, answer={}, metadata={}
+    )
+    why = "Lip-sync failed: no face"
+    await desk.ledger.settle(lease, intent.submission, SubmissionState.FAILED, error=why)
+    await desk.ledger.release(lease)
+    job = await desk.run_here(request, job_id)
+    assert (job.status, job.error_message) == (Status.FAILED, why)
+    assert await desk.paid("sync_so", job_id) == []
+
+
 async def test_another_request_under_a_known_job_id_is_refused(desk: Desk, job_id: str) -> None:
     first = await desk.run_here(small(desk, areas=False), job_id)
     state = await desk.state_here(small(desk, areas=True), job_id)

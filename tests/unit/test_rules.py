@@ -1,7 +1,5 @@
 """Rules that need facts of the media."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,15 +9,6 @@ from videojobs.errors import Problem
 from videojobs.intake import parse_request
 from videojobs.rules import check_media, check_result
 from videojobs.settings import Limits
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _bare_environment() -> Iterator[None]:
-    """Defaults are tested, whatever the developer's environment says."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
-            patch.delenv(name)
-        yield
 
 
 @dataclass(frozen=True)

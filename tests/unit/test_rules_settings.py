@@ -1,22 +1,10 @@
 """Limits, timings and access from the environment."""
 
-import os
-from collections.abc import Iterator
-
 import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from videojobs.settings import Access, Limits, Timings
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _bare_environment() -> Iterator[None]:
-    """Defaults are tested, whatever the developer's environment says."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
-            patch.delenv(name)
-        yield
 
 
 def test_the_defaults_are_the_creator_plan_and_the_vendors_ceilings() -> None:
