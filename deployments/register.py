@@ -1,7 +1,7 @@
 """Brings a Prefect server to the wanted state: `python -m deployments.register`. Idempotent: run it after every change.
 
-In this order: the work pool, the global concurrency limits, the block types, the blocks (from the environment), and the
-deployments of prefect.yaml. Nothing that an operator added is removed.
+In this order: the work pool, the global concurrency limits, the block types, the blocks (from the environment), the
+automations, and the deployments of prefect.yaml. Nothing that an operator added is removed.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from deployments.automations import automations, upsert
 from deployments.environment import REPOSITORY, Environment
 from deployments.limits import VendorSlots
 from deployments.storage import storage_block
@@ -42,6 +43,8 @@ async def register(environment: Environment) -> list[str]:
             lines.append(f"block type {block_type.get_block_type_slug()}")
         for name, block in _blocks(environment, names).items():
             lines.append(await _save(client, name, block))
+        for automation in automations():
+            lines.append(await upsert(client, automation))
         await deploying
     return [*lines, "deployments of prefect.yaml"]
 

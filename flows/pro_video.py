@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 from blocks import Connections
 from flows.remove_text import remove_text
 from tasks.admit import admit
+from tasks.cancelling import record_cancellation
 from tasks.closing import close_with_error
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, show_results
@@ -21,6 +22,7 @@ from tasks.slots import SYNC_SO_GENERATIONS, slot
 from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
 from videojobs.errors import JobParked, LeaseLost
+from videojobs.faults import job_in_hand
 from videojobs.request import OWNER_ID, AnnotationArea, AudioFile, Options, Segment
 
 
@@ -43,6 +45,7 @@ def _filled_with(example: object) -> Any:
     flow_run_name=_run_name,
     # The door is `admit`: it reports every problem at once, and leaves them in the job's row.
     validate_parameters=False,
+    on_cancellation=[record_cancellation],
 )
 async def pro_video(
     video: Annotated[str, Field(min_length=1)],
@@ -78,6 +81,7 @@ async def pro_video(
         "options": options,
     }
     job_id = job_id or str(flow_run.get_id())
+    job_in_hand.set(job_id)
     connections = Connections.model_validate(connections)
     await admit(job_id, to_jsonable_python(raw), connections)
     try:

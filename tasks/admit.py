@@ -23,7 +23,7 @@ async def admit(job_id: str, raw: Mapping[str, object], connections: Connections
     except InvalidRequest as error:
         await _refuse(ledger, job_id, raw, error, actor)
         raise
-    await ledger.open(job_id, request, actor=actor)
+    await ledger.open(job_id, request, actor=actor, connections=connections.model_dump())
 
 
 async def _refuse(ledger: Ledger, job_id: str, raw: Mapping[str, object], error: InvalidRequest, actor: str) -> None:

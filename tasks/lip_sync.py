@@ -6,7 +6,7 @@ from tasks.progress import show
 from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.steps import polling_step, step
-from tasks.submission import Accepted, PaidCall, submit_once
+from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
 from videojobs.errors import VendorFailed
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
@@ -28,16 +28,15 @@ async def submit_lip_sync(run: JobRun) -> None:
     if reached(job.point, Point.LIP_SYNC_SUBMITTED):
         return
     store = await run.connections.store()
-    async with run.connections.sync_so_client() as client:
-        call = PaidCall(
-            vendor="Sync.so",
-            stage=Stage.LIP_SYNC,
-            to=Point.LIP_SYNC_SUBMITTED,
-            body=lambda submission: _body(job, store),
-            send=lambda submission: _send(client, submission),
-            replayable=True,  # the vendor knows our idempotency key
-        )
-        await submit_once(ledger, run.lease, call)
+    call = PaidCall(
+        vendor="Sync.so",
+        stage=Stage.LIP_SYNC,
+        to=Point.LIP_SYNC_SUBMITTED,
+        body=lambda submission: _body(job, store),
+        send=lambda submission: _send(run, submission),
+        replayable=True,  # the vendor knows our idempotency key
+    )
+    await buy(run, call)
     await show(await ledger.job(run.job_id))
 
 
@@ -63,8 +62,14 @@ def _body(job: VideoJob, store: ObjectStore) -> bytes:
     )
 
 
-async def _send(client: SyncSoClient, submission: Submission) -> Accepted:
-    generation = await client.create(submission.request_body, submission.idempotency_key)
+async def _send(run: JobRun, submission: Submission) -> Accepted:
+    async with run.connections.sync_so_client() as client:
+        generation = await client.create(submission.request_body, submission.idempotency_key)
+    return taken(generation)
+
+
+def taken(generation: Generation) -> Accepted:
+    """What the books say of a generation that is ours."""
     answer = _answer(generation)
     return Accepted(
         vendor_id=generation.id,

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
 from tasks.progress import open_board
-from videojobs.errors import AlreadyFailed, Final, JobParked, LeaseLost, LedgerUnavailable
-from videojobs.ledger import Lease, Ledger
+from videojobs.errors import AlreadyFailed, Final, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
+from videojobs.ledger import Lease, Ledger, VideoJob
+from videojobs.ledger.books import run_of
 from videojobs.settings import Timings
 from videojobs.states import Status
 
@@ -37,23 +38,28 @@ async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun
     await _claim(ledger, lease)
     await _admissible(ledger, lease)
     heart = asyncio.create_task(_beat(ledger, lease))
+    in_order = True
     try:
         yield JobRun(lease=lease, connections=connections)
+    except VideoJobError:
+        raise
+    except Exception:
+        in_order = False
+        raise
     finally:
         heart.cancel()
         with suppress(asyncio.CancelledError):
             await heart
         with suppress(LedgerUnavailable):  # it runs out by itself
-            await ledger.release(lease)
+            await ledger.release(lease, in_order=in_order)
 
 
 async def _claim(ledger: Ledger, lease: Lease) -> None:
     """Take the lease, or step aside; an earlier attempt of this same run is waited for, since it may still be alive."""
     seconds = Timings().lease_seconds
-    this_run = lease.holder.split("/")[0]
     while (holder := await ledger.claim(lease, seconds)) is not None:
-        if holder.split("/")[0] != this_run:
-            raise LeaseLost(f"flow run {holder.split('/')[0]} is at work on job {lease.job_id}")
+        if (other := run_of(holder)) != lease.run_id:
+            raise LeaseLost(f"flow run {other} is at work on job {lease.job_id}")
         get_run_logger().info("Waiting for the lease of an earlier attempt of this run to run out")
         await asyncio.sleep(seconds / 10)
 
@@ -62,14 +68,34 @@ async def _admissible(ledger: Ledger, lease: Lease) -> None:
     """Refuse work on a job that waits for an operator or has failed; show the progress of any other."""
     job = await ledger.job(lease.job_id)
     try:
+        if job.claims > Timings().recovery_attempts and job.parked_reason is None:
+            job = await _park_after_too_many(ledger, lease, job)
         if job.parked_reason is not None:
             raise JobParked(job.parked_reason)
         if job.status == Status.FAILED:
-            raise AlreadyFailed(f"this job has failed before: {job.error_message}; ask for it under a new job_id")
+            raise AlreadyFailed(
+                f"this job has failed before: {job.error_message}; "
+                "decide what to do with the deployment `decide`, or ask for it under a new job_id"
+            )
     except Final:
         await ledger.release(lease)
         raise
     await open_board(job)
+
+
+async def _park_after_too_many(ledger: Ledger, lease: Lease, job: VideoJob) -> VideoJob:
+    """A job that its runs do not survive is not run for ever: an operator gets it, with who tried and what was seen."""
+    told = ("claimed", "interrupted")
+    history = [
+        {"at": event.at.isoformat(), "run": event.actor, "what": event.kind, **(event.detail or {})}
+        for event in await ledger.events(job.id)
+        if event.kind in told
+    ][-2 * job.claims :]
+    reason = (
+        f"{job.claims - 1} runs in a row ended without getting any further than {job.recovery_point}; "
+        "look at their logs, mend what is wrong, then decide `retry`"
+    )
+    return await ledger.park(lease, reason, detail={"history": history})
 
 
 async def _beat(ledger: Ledger, lease: Lease) -> None:

@@ -4,19 +4,27 @@
     send               the call; no transaction is open
     ledger.accept      committed: the vendor's id and the job's next point
 
-A crash between the first and the last leaves the submission in doubt. A vendor that takes an idempotency key is then
-asked again with the same key and bytes (`replayable`); for any other the job is parked, never sent again by itself.
+A crash between the first and the last leaves the submission in doubt. Then, by the vendor's own means:
+
+    a vendor that takes an idempotency key is asked again with the same key and bytes (`replayable`);
+    of any other it is asked what became of the submission (`find`), as far as anything is known to ask by;
+    if that proves nothing, the job is parked, and never sent again by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+from tasks.run import JobRun
 from videojobs.errors import Final, JobParked, LedgerUnavailable, OutcomeUnknown, Retryable, VendorUnavailable
 from videojobs.ledger import Intent, Lease, Ledger, Submission, SubmissionState
+from videojobs.ledger.connection import close_engines
 from videojobs.ledger.tables import Json
 from videojobs.states import Point, Stage
+
+T = TypeVar("T")
 
 # An outcome in memory is worth waiting for: a restarting Postgres is back within seconds, a fail-over within minutes.
 RECORD_FOR_SECONDS = 600
@@ -33,9 +41,16 @@ class Accepted:
     batch_id: str | None = None
 
 
+async def _nothing_to_ask_by(submission: Submission) -> Accepted | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class PaidCall:
-    """A vendor's submit call. `body` gives the exact bytes, `send` sends them."""
+    """A vendor's submit call. `body` gives the exact bytes, `send` sends them with a client of its own.
+
+    `find` asks the vendor for a submission whose answer was lost; None where the vendor proves nothing.
+    """
 
     vendor: str  # as people call it
     stage: Stage
@@ -43,6 +58,33 @@ class PaidCall:
     body: Callable[[Submission], bytes]
     send: Callable[[Submission], Awaitable[Accepted]]
     replayable: bool
+    find: Callable[[Submission], Awaitable[Accepted | None]] = _nothing_to_ask_by
+
+
+async def buy(run: JobRun, call: PaidCall) -> None:
+    """`submit_once` for a run, as a whole: a cancelled run comes to its end, and the outcome on the books, first."""
+
+    async def whole() -> None:
+        try:
+            await submit_once(await run.connections.ledger(), run.lease, call)
+        finally:
+            await close_engines()
+
+    await uninterrupted(whole)
+
+
+async def uninterrupted(work: Callable[[], Coroutine[None, None, T]]) -> T:
+    """Do `work` in a thread with an event loop of its own, which nothing short of the end of the process stops.
+
+    A cancelled run's own loop cancels all that goes on in it, and half a paid call is a call whose outcome is unknown.
+    """
+    in_context = copy_context().run
+    doing = asyncio.get_running_loop().run_in_executor(None, in_context, lambda: asyncio.run(work()))
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
@@ -55,7 +97,8 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
     if submission.vendor_id is not None:
         return
     if not (intent.fresh or call.replayable):
-        await _park(ledger, lease, call, "a run died while it was being sent")
+        await _find(ledger, lease, call, submission, "a run died while it was being sent")
+        return
     try:
         accepted = await call.send(submission)
     except (OutcomeUnknown, JobParked) as doubt:  # JobParked: the vendor knows this key, with another request
@@ -67,26 +110,46 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
     except Final as refusal:
         await _refused(ledger, lease, call, intent, refusal)
     else:
-        await _persist(
-            lambda: ledger.accept(
-                lease,
-                submission,
-                call.to,
-                vendor_id=accepted.vendor_id,
-                batch_id=accepted.batch_id,
-                answer=accepted.answer,
-                metadata=accepted.metadata,
-            )
+        await _accept(ledger, lease, call, submission, accepted)
+
+
+async def _accept(ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, accepted: Accepted) -> None:
+    await _persist(
+        lambda: ledger.accept(
+            lease,
+            submission,
+            call.to,
+            vendor_id=accepted.vendor_id,
+            batch_id=accepted.batch_id,
+            answer=accepted.answer,
+            metadata=accepted.metadata,
         )
+    )
 
 
 async def _in_doubt(
     ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, doubt: OutcomeUnknown | JobParked
-) -> NoReturn:
-    await _persist(lambda: ledger.settle(lease, submission, SubmissionState.UNKNOWN, error=str(doubt)))
+) -> None:
+    named = doubt.vendor_id if isinstance(doubt, OutcomeUnknown) else None
+    state = SubmissionState.UNKNOWN
+    await _persist(lambda: ledger.settle(lease, submission, state, error=str(doubt), batch_id=named))
     if call.replayable and isinstance(doubt, OutcomeUnknown):
         raise VendorUnavailable(f"{doubt}; asking again with the same key") from doubt
-    await _park(ledger, lease, call, str(doubt))
+    known = await _again(ledger, submission)
+    await _find(ledger, lease, call, known, str(doubt))
+
+
+async def _again(ledger: Ledger, submission: Submission) -> Submission:
+    """The submission as it is on the books now: the vendor's callback may have come before its answer was lost."""
+    return next(row for row in await ledger.submissions(submission.job_id) if row.id == submission.id)
+
+
+async def _find(ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, why: str) -> None:
+    """Adopt what the vendor proves to be ours, else park. Raises Retryable while the vendor cannot be asked."""
+    found = await call.find(submission)
+    if found is None:
+        await _park(ledger, lease, call, why)
+    await _accept(ledger, lease, call, submission, found)
 
 
 async def _waits(ledger: Ledger, lease: Lease, submission: Submission, why: str) -> None:

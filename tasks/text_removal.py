@@ -1,15 +1,17 @@
 """GhostCut: submit the areas once, wait for the work, bring its result home."""
 
 import asyncio
+import json
 import logging
 
 from prefect.logging import get_run_logger
 
+from tasks.callbacks import callback_url
 from tasks.progress import show
 from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.steps import polling_step, step
-from tasks.submission import Accepted, PaidCall, submit_once
+from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
 from videojobs.areas import decision_for, explain, masks_for
 from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorUnavailable
@@ -53,24 +55,25 @@ async def submit_text_removal(run: JobRun) -> None:
         logger.log(logging.WARNING if decision.kind == "uncertain" else logging.INFO, "Job %s: %s", job.id, sentence)
     await show(await ledger.tell(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": story}))
     store = await run.connections.store()
-    async with run.connections.ghostcut_client() as client:
-        call = PaidCall(
-            vendor="GhostCut",
-            stage=Stage.TEXT_REMOVAL,
-            to=Point.TEXT_REMOVAL_SUBMITTED,
-            body=lambda submission: _body(
-                job, request, store, masks_for(request, decision, job.facts["video"]["frame_rate"])
-            ),
-            send=lambda submission: _send(client, submission),
-            replayable=False,  # no key, no search: two submits are two paid works
-        )
-        await submit_once(ledger, run.lease, call)
+    masks = masks_for(request, decision, job.facts["video"]["frame_rate"])
+    call = PaidCall(
+        vendor="GhostCut",
+        stage=Stage.TEXT_REMOVAL,
+        to=Point.TEXT_REMOVAL_SUBMITTED,
+        body=lambda submission: _body(job, request, store, masks, submission),
+        send=lambda submission: _send(run, submission),
+        replayable=False,  # no key, no search: two submits are two paid works
+        find=lambda submission: _find(run, submission),
+    )
+    await buy(run, call)
     job = await ledger.job(run.job_id)
     logger.info("GhostCut task created: %s", job.job_metadata["ghostcut_task_id"])
     await show(job)
 
 
-def _body(job: VideoJob, request: JobRequest, store: ObjectStore, masks: list[MaskSpec]) -> bytes:
+def _body(
+    job: VideoJob, request: JobRequest, store: ObjectStore, masks: list[MaskSpec], submission: Submission
+) -> bytes:
     return work_request(
         url=store.presign(sync_result_key(job.user_id, job.id), int(Timings().media_link_hours * 3600)),
         name=job.id,
@@ -78,6 +81,7 @@ def _body(job: VideoJob, request: JobRequest, store: ObjectStore, masks: list[Ma
         model=request.options.inpaint_model,
         language=request.options.inpaint_language,
         resolution=_resolution(job.facts["lip_sync"]["height"]),
+        callback=callback_url("ghostcut", submission),
     )
 
 
@@ -88,14 +92,36 @@ def _resolution(height: int) -> Resolution:
     return "720p" if height <= 720 else "1080p"
 
 
-async def _send(client: GhostCutClient, submission: Submission) -> Accepted:
-    work = await client.submit(submission.request_body)
+async def _send(run: JobRun, submission: Submission) -> Accepted:
+    async with run.connections.ghostcut_client() as client:
+        work = await client.submit(submission.request_body)
+    return taken(work.id, work.project_id)
+
+
+def taken(work_id: str, project_id: str | None) -> Accepted:
+    """What the books say of a work that is ours."""
     return Accepted(
-        vendor_id=work.id,
-        batch_id=work.project_id,
-        answer={"id": work.id, "idProject": work.project_id},
-        metadata={"ghostcut_task_id": work.id, "ghostcut_project_id": work.project_id},
+        vendor_id=work_id,
+        batch_id=project_id,
+        answer={"id": work_id, "idProject": project_id},
+        metadata={"ghostcut_task_id": work_id, "ghostcut_project_id": project_id},
     )
+
+
+async def _find(run: JobRun, submission: Submission) -> Accepted | None:
+    """The work whose answer was lost, if its callback or its project named it and the vendor's own row proves it."""
+    async with run.connections.ghostcut_client() as client:
+        rows = list((await client.status([submission.candidate_id])).values()) if submission.candidate_id else []
+        if not rows and submission.vendor_batch_id:
+            rows = await client.works_of(submission.vendor_batch_id)
+    ours = next((row for row in rows if row.url == source_of(submission)), None)
+    return taken(ours.id, ours.id_project) if ours else None
+
+
+def source_of(submission: Submission) -> str:
+    """The link that the vendor was given: signed for this job and this moment, so no other work has the same."""
+    url: str = json.loads(submission.request_body)["urls"][0]
+    return url
 
 
 @polling_step("wait for the text removal")

@@ -108,12 +108,16 @@ class Timings(BaseSettings):
     lease_seconds: Delay = 60
     """How long a run that has fallen silent keeps its job from others."""
 
+    recovery_attempts: int = Field(default=10, ge=1, le=1000)
+    """How often a job may be taken up at one recovery point by runs that crash or end in an error nobody foresaw,
+    before it is parked. Ours: a bad day of restarts stays below it, a job that kills its process does not."""
+
     retry_delay_seconds: float = Field(default=10, ge=0, le=3600)
     """The pause after an error that a retry can heal, where the other side named none."""
 
 
 class Access(BaseSettings):
-    """Which places inputs may come from, beside `s3://` and `https://`: `VIDEOJOBS_ALLOW_...`."""
+    """Who reaches what: places that inputs may come from, beside `s3://` and `https://`, and where vendors reach us."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
 
@@ -122,3 +126,6 @@ class Access(BaseSettings):
 
     allow_plain_http: bool = False
     """`http://`. For local stacks: anybody on the way can read and replace what comes unencrypted."""
+
+    public_url: str | None = Field(default=None, pattern="^https?://[^/?#]+(/[^?#]*)?$")
+    """Where the front door is reached from the internet, for the vendors' callbacks. Unset: they are only asked."""

@@ -22,6 +22,7 @@ class Status(StrEnum):
     PROCESSING = "processing"  # taken up; a parked job stays here, with the reason as its message
     COMPLETED = "completed"  # the final video is stored
     FAILED = "failed"  # `error_message` says why
+    CANCELLED = "cancelled"  # somebody stopped it; a later run may go on with it
 
 
 class Stage(StrEnum):
@@ -66,6 +67,20 @@ RULES: Final[dict[Point, Rule]] = {
     Point.COMPLETED: Rule(100, 100, "", ()),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class PaidStep:
+    """What was bought on the way to a point, and where a job stood before it."""
+
+    stage: Stage
+    before: Point
+
+
+_PAID_STEPS: Final = {
+    Point.LIP_SYNC_SUBMITTED: PaidStep(Stage.LIP_SYNC, Point.UPLOADED),
+    Point.TEXT_REMOVAL_SUBMITTED: PaidStep(Stage.TEXT_REMOVAL, Point.LIP_SYNC_STORED),
+}
+
 # News between two points: progress and message change while the point stays.
 LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its result is being stored
 TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # on the way to GhostCut
@@ -81,6 +96,11 @@ def reached(at: Point, wanted: Point) -> bool:
 def allowed(at: Point, to: Point) -> bool:
     """Whether the transition is legal."""
     return to in RULES[at].after
+
+
+def submitted_for(at: Point) -> PaidStep | None:
+    """The paid step that a job which stands at `at` waits for; None where it waits for none."""
+    return _PAID_STEPS.get(at)
 
 
 def completed_message(*, text_removed: bool) -> str:

@@ -62,7 +62,13 @@ def given(swap: Swap, environment: Environment) -> Given | None:
 
 
 def assemble(
-    environment: Environment, folder: Folder, launcher: Launcher, *, wanted: Iterable[str], processing_seconds: float
+    environment: Environment,
+    folder: Folder,
+    launcher: Launcher,
+    *,
+    wanted: Iterable[str],
+    processing_seconds: float,
+    settings: Mapping[str, str],
 ) -> tuple[list[Part], Mapping[str, str]]:
     """The wanted parts with all that they need, and the variables of a client of them."""
     postgres = Postgres(folder, launcher)
@@ -83,10 +89,10 @@ def assemble(
         given(PREFECT_SERVER, environment) or PrefectServer(folder, launcher, postgres),
     ]
     # Addresses are known before anything runs, so the parts that use them can be made now too.
-    everything = variables_of(resources, folder)
+    everything = {**variables_of(resources, folder), **settings}
     parts = [*resources, Registration(launcher, everything), Worker(folder, launcher, everything)]
     chosen = with_needs(parts, wanted)
-    return chosen, variables_of(chosen, folder)
+    return chosen, {**variables_of(chosen, folder), **settings}
 
 
 def with_needs(parts: list[Part], wanted: Iterable[str]) -> list[Part]:

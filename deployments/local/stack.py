@@ -26,7 +26,8 @@ class Stack:
 
     `wanted` names the parts to start; what they need comes along. The default is everything.
     `environment` swaps parts for given ones; the default reads the process's environment and `.env`.
-    `processing_seconds` is how long each vendor emulator works on a job. `keep=False` deletes the data at the end.
+    `processing_seconds` is how long each vendor emulator works on a job. `settings` are further variables for
+    all that is ours (`VIDEOJOBS_...`, `PREFECT_...`). `keep=False` deletes the data at the end.
     Raises `StackError`; by then nothing runs any more.
     """
 
@@ -37,6 +38,7 @@ class Stack:
         environment: Environment | None = None,
         wanted: Iterable[str] = EVERYTHING,
         processing_seconds: float = 2.0,
+        settings: Mapping[str, str] | None = None,
         keep: bool = True,
         report: Report = lambda _part, _seconds: None,
     ) -> None:
@@ -44,6 +46,7 @@ class Stack:
         self._environment = environment or Environment()
         self._wanted = frozenset(wanted)
         self._processing_seconds = processing_seconds
+        self._settings = settings or {}
         self._keep = keep
         self._report = report
         self._started: list[Part] = []
@@ -108,6 +111,7 @@ class Stack:
             launcher,
             wanted=self._wanted,
             processing_seconds=self._processing_seconds,
+            settings=self._settings,
         )
         self._watchdog = Watchdog(launcher)
         await self._watchdog.start()

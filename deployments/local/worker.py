@@ -23,6 +23,7 @@ class Worker(Part):
         self._scratch = folder.path("tmp")
         settings = {
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds, Prefect's minimum: how soon a dead run is noticed
             "TMPDIR": str(self._scratch),  # a killed run leaves its working files; here the next start finds them
         }
         self._worker = self.process = launcher.module(

@@ -230,8 +230,9 @@ async def test_the_database_itself_refuses_a_second_live_submission_of_a_stage(
     lease = await opened()
     await ledger.intend(lease, Stage.TEXT_REMOVAL, a_body)
     copy = text(
-        "INSERT INTO video_submissions (id, job_id, stage, attempt, state, request_body) "
-        "SELECT gen_random_uuid(), job_id, stage, 2, 'intended', request_body FROM video_submissions WHERE job_id = :id"
+        "INSERT INTO video_submissions (id, job_id, stage, attempt, state, request_body, callback_token) "
+        "SELECT gen_random_uuid(), job_id, stage, 2, 'intended', request_body, 'another' "
+        "FROM video_submissions WHERE job_id = :id"
     )
     with pytest.raises(DBAPIError, match="uq_video_submissions_live"):
         async with engine_for(database_url).begin() as connection:

@@ -30,3 +30,9 @@ def engine_for(url: str) -> AsyncEngine:
             connect_args={"connect_timeout": 10, "application_name": "videojobs"},
         )
     return engines[url]
+
+
+async def close_engines() -> None:
+    """Let go of all connections of the running event loop, before it ends."""
+    for engine in _engines.pop(asyncio.get_running_loop(), {}).values():
+        await engine.dispose()

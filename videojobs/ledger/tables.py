@@ -9,6 +9,7 @@
 Times are the database's clock (`clock_timestamp()`), never a worker's.
 """
 
+import secrets
 import uuid
 from datetime import datetime
 from decimal import Decimal
@@ -49,9 +50,10 @@ class SubmissionState(StrEnum):
     DONE = "done"  # the vendor delivered
     REFUSED = "refused"  # surely not taken, nothing bought; another one may follow
     FAILED = "failed"  # taken, and ended without a result; another one may follow
+    WRITTEN_OFF = "written_off"  # an operator gave it up, paid or not; another one may follow
 
 
-ENDED_WITHOUT_RESULT = (SubmissionState.REFUSED, SubmissionState.FAILED)
+ENDED_WITHOUT_RESULT = (SubmissionState.REFUSED, SubmissionState.FAILED, SubmissionState.WRITTEN_OFF)
 LIVE = tuple(state for state in SubmissionState if state not in ENDED_WITHOUT_RESULT)
 
 
@@ -60,6 +62,11 @@ def _one_of(column: str, values: type[StrEnum]) -> str:
 
 
 _NOW = func.clock_timestamp()
+
+
+def _token() -> str:
+    """Not to be guessed: 256 bits."""
+    return secrets.token_urlsafe(32)
 
 
 class Base(DeclarativeBase):
@@ -105,7 +112,10 @@ class VideoJob(Base):
 
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    claims: Mapped[int] = mapped_column(Integer, default=0)  # how often a run took this job up
+    claims: Mapped[int] = mapped_column(Integer, default=0)  # since its last point, those that did not end in order
+
+    connections: Mapped[Json] = mapped_column(JSONB, default=dict)  # names of the blocks that it was opened with
+    estimate: Mapped[Json | None] = mapped_column(JSONB)  # what it was expected to cost, before it was paid for
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW, onupdate=_NOW)
@@ -141,6 +151,10 @@ class Submission(Base):
     vendor_id: Mapped[str | None] = mapped_column(Text)  # generation id, work id
     vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # GhostCut's idProject
     vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
+    callback_token: Mapped[str] = mapped_column(Text, default=_token)  # in the address that the vendor reports to
+    candidate_id: Mapped[str | None] = mapped_column(Text)  # the vendor id that a callback named, yet to be proven
+    estimated_usd: Mapped[Decimal | None] = mapped_column(Numeric)
+    estimated_points: Mapped[Decimal | None] = mapped_column(Numeric)
     paid_points: Mapped[Decimal | None] = mapped_column(Numeric)
     error: Mapped[str | None] = mapped_column(Text)
     intended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
@@ -158,6 +172,8 @@ class Submission(Base):
             unique=True,
             postgresql_where=text(f"state IN ({', '.join(repr(state.value) for state in LIVE)})"),
         ),
+        Index("uq_video_submissions_callback_token", "callback_token", unique=True),
+        Index("ix_video_submissions_intended_at", "intended_at"),  # the day's spending
         Index("uq_video_submissions_attempt", "job_id", "stage", "attempt", unique=True),
         # One vendor id belongs to one submission.
         Index(

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 
 from videojobs.errors import TransferInterrupted
+from videojobs.faults import fault_point, job_in_hand
 
 
 class Metered:
@@ -13,7 +14,9 @@ class Metered:
     the half-sent object: an incomplete one never becomes visible.
     """
 
-    def __init__(self, chunks: Iterable[bytes], expected_length: int | None) -> None:
+    def __init__(self, chunks: Iterable[bytes], expected_length: int | None, *, stream: str) -> None:
+        self._stream = stream  # its name among the fault points
+        self._job_id = job_in_hand.get()  # boto3 reads in threads of its own
         self._chunks = iter(chunks)
         self._expected = expected_length
         self._waiting = bytearray()
@@ -32,7 +35,10 @@ class Metered:
             if chunk is None:
                 self._check_end()
                 break
+            first = self.size == 0
             self._take(chunk)
+            if first:
+                fault_point(f"{self._stream}.middle", self._job_id)
         part = bytes(self._waiting[:size] if size >= 0 else self._waiting)
         del self._waiting[: len(part)]
         return part

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -96,7 +97,8 @@ async def _in_thread(work: Callable[[Event], T]) -> T:
     """Runs a transfer, and tells it to stop when nobody waits for it any more."""
     stop = Event()
     try:
-        return await asyncio.get_running_loop().run_in_executor(_TRANSFERS, work, stop)
+        in_context = partial(copy_context().run, work, stop)
+        return await asyncio.get_running_loop().run_in_executor(_TRANSFERS, in_context)
     finally:
         stop.set()
 
@@ -131,7 +133,7 @@ def _from_store(uri: str, store: ObjectStore, max_bytes: float, path: Path, stop
 
 def _write(path: Path, chunks: Iterator[bytes], expected_length: int | None) -> None:
     with path.open("wb") as file:
-        shutil.copyfileobj(Metered(chunks, expected_length), file, _STEP)
+        shutil.copyfileobj(Metered(chunks, expected_length, stream="stream.fetch"), file, _STEP)
 
 
 def _local(source: str, max_bytes: float) -> Path:

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 from boto3.s3.transfer import TransferConfig
 
 from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted
+from videojobs.faults import fault_point
 from videojobs.media.metered import Metered
 from videojobs.media.ranged import RangedFile
 from videojobs.media.storage_errors import refusal, storage_errors
@@ -151,7 +152,8 @@ class ObjectStore:
         A stream that breaks off, or is not `expected_length` bytes long, leaves nothing behind and raises
         TransferInterrupted; an error of the stream's own passes unchanged.
         """
-        source = Metered(chunks, expected_length)
+        source = Metered(chunks, expected_length, stream="stream.put")
+        fault_point("store.put.before")
         with storage_errors("store an object"):
             self._client.upload_fileobj(
                 cast("IO[bytes]", source), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_SENDING
@@ -160,15 +162,18 @@ class ObjectStore:
         if stored is None or stored.size != source.size:
             self.delete([key])
             raise TransferInterrupted(f"{source.size} bytes were sent, but not all of them were stored")
+        fault_point("store.put.after")
         return StoredObject(key, source.size, self.uri(key), source.sha256)
 
     def copy(self, source_key: str, key: str) -> StoredObject:
         """Copies an object within the bucket; the bytes do not pass through here."""
+        fault_point("store.copy.before")
         with storage_errors("copy an object"):
             self._client.copy({"Bucket": self.bucket, "Key": source_key}, self.bucket, key, Config=_COPYING)
         copied = self.head(key)
         if copied is None:
             raise TransferInterrupted("the copy of an object is not there")
+        fault_point("store.copy.after")
         return copied
 
     def head(self, key: str) -> StoredObject | None:
@@ -219,6 +224,7 @@ class ObjectStore:
     def delete(self, keys: Iterable[str]) -> None:
         """Removes objects; one that is not there is no error."""
         wanted = list(keys)
+        fault_point("store.delete.before")
         for first in range(0, len(wanted), _DELETED_AT_ONCE):
             batch = wanted[first : first + _DELETED_AT_ONCE]
             with storage_errors("delete objects"):
@@ -227,3 +233,4 @@ class ObjectStore:
                 )
             for failed in answer.get("Errors", []):
                 raise refusal("delete objects", failed.get("Code", ""), 0)
+        fault_point("store.delete.after")

@@ -15,6 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from videojobs.errors import ConfigurationError, OutcomeUnknown, VendorUnavailable
+from videojobs.faults import fault_point
 from videojobs.vendors.wire import clean_text
 
 CONNECT_SECONDS = 10.0  # a vendor that takes longer to accept a connection is down
@@ -99,18 +100,23 @@ def header_secret(secret: SecretStr, name: str) -> str:
     return value
 
 
-async def send(http: httpx.AsyncClient, request: httpx.Request, *, vendor: str, paid: bool) -> httpx.Response:
+async def send(
+    http: httpx.AsyncClient, request: httpx.Request, *, vendor: str, call: str, paid: bool
+) -> httpx.Response:
     """Send one request and give the vendor's answer, whatever its status, except for redirects.
 
+    `call` names it among the fault points (`videojobs.faults`).
     Raises `VendorUnavailable` where nothing was bought, `OutcomeUnknown` where a paid request may have
     arrived, `ConfigurationError` where the vendor's address has moved.
     """
+    fault_point(f"{call}.before_call")
     try:
         response = await http.send(request, follow_redirects=False)
     except _NOT_SENT as error:
         raise VendorUnavailable(f"{vendor} could not be reached: {_reason(error)}") from error
     except httpx.RequestError as error:
         raise unanswered(vendor, _reason(error), paid=paid) from error
+    fault_point(f"{call}.after_call")
     if not 300 <= response.status_code < 400:
         return response
     target = clean_text(response.headers.get("location", "nowhere"))

@@ -31,7 +31,9 @@ PERHAPS_SENT = [
 
 async def sent(vendor: ScriptedVendor, *, paid: bool) -> httpx.Response:
     http = vendor_http("https://vendor.test", headers={"x-api-key": API_KEY}, transport=vendor.transport())
-    return await send(http, http.build_request("POST", "/buy", content=b"{}"), vendor="Vendor", paid=paid)
+    return await send(
+        http, http.build_request("POST", "/buy", content=b"{}"), vendor="Vendor", call="vendor.buy", paid=paid
+    )
 
 
 @pytest.mark.parametrize("paid", [True, False])
@@ -77,7 +79,9 @@ async def test_a_refused_connection_is_seen_on_a_real_socket() -> None:
         port = server.sockets[0].getsockname()[1]
     async with vendor_http(f"http://127.0.0.1:{port}", connect_retries=0) as http:
         with pytest.raises(VendorUnavailable, match="could not be reached"):
-            await send(http, http.build_request("POST", "/buy", content=b"{}"), vendor="Vendor", paid=True)
+            await send(
+                http, http.build_request("POST", "/buy", content=b"{}"), vendor="Vendor", call="vendor.buy", paid=True
+            )
 
 
 async def test_a_connection_closed_after_the_request_is_seen_on_a_real_socket() -> None:
@@ -92,7 +96,13 @@ async def test_a_connection_closed_after_the_request_is_seen_on_a_real_socket() 
         port = server.sockets[0].getsockname()[1]
         async with vendor_http(f"http://127.0.0.1:{port}") as http:
             with pytest.raises(OutcomeUnknown, match="RemoteProtocolError"):
-                await send(http, http.build_request("POST", "/buy", content=b"{}"), vendor="Vendor", paid=True)
+                await send(
+                    http,
+                    http.build_request("POST", "/buy", content=b"{}"),
+                    vendor="Vendor",
+                    call="vendor.buy",
+                    paid=True,
+                )
     assert arrived.is_set()
 
 
@@ -117,7 +127,9 @@ async def test_a_redirect_is_not_followed_even_by_a_client_that_would() -> None:
     vendor = ScriptedVendor(httpx.Response(302, headers={"location": "https://thief.test/"}))
     async with httpx.AsyncClient(transport=vendor.transport(), follow_redirects=True) as http:
         with pytest.raises(VendorUnavailable):
-            await send(http, http.build_request("GET", "https://vendor.test/"), vendor="Vendor", paid=False)
+            await send(
+                http, http.build_request("GET", "https://vendor.test/"), vendor="Vendor", call="vendor.buy", paid=False
+            )
     assert vendor.request.url.host == "vendor.test"
 
 

@@ -54,7 +54,7 @@ class GhostCutClient:
 
         Raises `OutcomeUnknown` if the vendor may have taken it; its `vendor_id` is then the project id, if known.
         """
-        answer = await self._call(self._submit_path, body, paid=True)
+        answer = await self._send("ghostcut.submit", self._submit_path, body, paid=True)
         submission = _read(answer, Submission) or Submission()
         if submission.work is None:
             raise unanswered(VENDOR, "accepted, but no work id was given", paid=True, vendor_id=submission.id_project)
@@ -67,7 +67,7 @@ class GhostCutClient:
         """
         found: dict[str, WorkStatus] = {}
         while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
-            page = await self._ask(STATUS_PATH, {"idWorks": missing}, StatusPage)
+            page = await self._ask("ghostcut.status", STATUS_PATH, {"idWorks": missing}, StatusPage)
             rows = page.content or []
             news = {row.id: row for row in rows if row.id in missing}
             found |= news
@@ -75,18 +75,23 @@ class GhostCutClient:
                 break
         return found
 
+    async def works_of(self, project_id: str) -> list[WorkStatus]:
+        """Ask which works one submit call made; seen to work by other clients, not documented by the vendor."""
+        page = await self._ask("ghostcut.status", STATUS_PATH, {"idProjects": [_as_sent(project_id)]}, StatusPage)
+        return page.content or []
+
     async def points(self) -> Decimal:
         """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""
-        assets = await self._ask(POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
+        assets = await self._ask("ghostcut.points", POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
         return sum((asset.point_balance for asset in assets.point_assets or ()), Decimal(0))
 
-    async def _ask(self, path: str, question: dict[str, Any], shape: type[M]) -> M:
-        answer = _read(await self._call(path, compact_json(question).encode(), paid=False), shape)
+    async def _ask(self, call: str, path: str, question: dict[str, Any], shape: type[M]) -> M:
+        answer = _read(await self._send(call, path, compact_json(question).encode(), paid=False), shape)
         if answer is None:
             raise unanswered(VENDOR, "an unreadable body", paid=False)
         return answer
 
-    async def _call(self, path: str, body: bytes, *, paid: bool) -> Any:
+    async def _send(self, call: str, path: str, body: bytes, *, paid: bool) -> Any:
         """Sign and send the bytes; give the `body` of a successful envelope."""
         headers = {
             "Content-Type": "application/json",
@@ -94,11 +99,16 @@ class GhostCutClient:
             "AppSign": sign(body, self._app_secret),
         }
         request = self._http.build_request("POST", path, content=body, headers=headers)
-        response = await send(self._http, request, vendor=VENDOR, paid=paid)
+        response = await send(self._http, request, vendor=VENDOR, call=call, paid=paid)
         envelope = _envelope(response)
         if response.is_success and envelope and envelope.code == _OK:
             return envelope.body
         raise refusal(response, envelope, paid=paid)
+
+
+def _as_sent(project_id: str) -> int | str:
+    """As the live sample has it: a number."""
+    return int(project_id) if project_id.isdigit() else project_id
 
 
 def _envelope(response: httpx.Response) -> Envelope | None:

@@ -45,7 +45,7 @@ class SyncSoClient:
         request = self._http.build_request(
             "POST", "/v2/generate", content=body, headers=_JSON | {"Idempotency-Key": idempotency_key}
         )
-        return _read(await self._answer(request, paid=True), _generation, paid=True)
+        return _read(await self._answer(request, "sync_so.create", paid=True), _generation, paid=True)
 
     async def get(self, generation_id: str, *, wait_seconds: int | None = None, progress: bool = False) -> Generation:
         """Ask where a generation stands. Raises `GenerationNotFound`.
@@ -62,12 +62,13 @@ class SyncSoClient:
             params = {"wait": "true", "timeout": wait}
             timeout = _outlasting(wait, timeout)
         request = self._http.build_request("GET", _path(generation_id), params=params, timeout=timeout)
-        return _read(await self._answer(request), _generation)
+        return _read(await self._answer(request, "sync_so.get"), _generation)
 
     async def download_url(self, generation_id: str) -> str:
         """Ask for a fresh link to the result; fetch it without the API key. Raises `GenerationNotFound`."""
         path = f"/v2/generations/{quote(generation_id, safe='')}/download"
-        link = (await self._answer(self._http.build_request("GET", path))).text.strip().strip('"')
+        answer = await self._answer(self._http.build_request("GET", path), "sync_so.download_url")
+        link = answer.text.strip().strip('"')
         if not link.startswith(("https://", "http://")):
             raise unanswered(VENDOR, "no download link in the answer", paid=False)
         return link
@@ -76,7 +77,7 @@ class SyncSoClient:
         """List generations, newest first, at most 100; `cursor` is the last id of the page before."""
         params: dict[str, str | int] = {"limit": limit} | ({"cursor": cursor} if cursor else {})
         request = self._http.build_request("GET", "/v2/generations", params=params)
-        return _read(await self._answer(request), _generations)
+        return _read(await self._answer(request, "sync_so.list_recent"), _generations)
 
     async def check(self) -> None:
         """Prove that the API key is accepted, at no cost; raises `ConfigurationError` if it is not."""
@@ -94,13 +95,14 @@ class SyncSoClient:
             return await self._estimate("/v2/analyze/cost", body)
 
     async def _estimate(self, path: str, body: bytes) -> Estimate:
-        answer = await self._answer(self._http.build_request("POST", path, content=body, headers=_JSON))
+        request = self._http.build_request("POST", path, content=body, headers=_JSON)
+        answer = await self._answer(request, "sync_so.estimate")
         found = _read(answer, _estimates)
         estimates = found if isinstance(found, list) else [found]
         return estimates[0] if estimates else Estimate()
 
-    async def _answer(self, request: httpx.Request, *, paid: bool = False) -> httpx.Response:
-        response = await send(self._http, request, vendor=VENDOR, paid=paid)
+    async def _answer(self, request: httpx.Request, call: str, *, paid: bool = False) -> httpx.Response:
+        response = await send(self._http, request, vendor=VENDOR, call=call, paid=paid)
         if response.is_success:
             return response
         raise refusal(response, paid=paid)

@@ -1,0 +1,87 @@
+"""Recovery by itself, as Prefect automations: a run that has fallen silent is Crashed, and a crashed run is run again.
+
+Both act on runs with the tag of our deployments only, so they leave other people's flows on the same server alone.
+A run that is run again goes on where the ledger says; how often, the ledger's cap decides (`recovery_attempts`).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+RECOVERED_TAG: Final = "recovered-by-itself"
+"""Runs of deployments with this tag (prefect.yaml) are watched. They have to be safe to run again."""
+
+_HEARTBEAT: Final = "prefect.flow-run.heartbeat"
+_ENDS: Final = frozenset(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
+# Ends under names of their own, see flows/pro_video.py; the events carry the state's name.
+_OWN_ENDS: Final = frozenset(f"prefect.flow-run.{state}" for state in ("SteppedAside", "Parked", "AwaitingRetry"))
+_ANY_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+_OURS: Final = ResourceSpecification(
+    {"prefect.resource.id": f"prefect.tag.{RECOVERED_TAG}", "prefect.resource.role": "tag"}
+)
+
+
+class Watch(BaseSettings):
+    """How long a silent run is believed to be alive: `VIDEOJOBS_...`, applied by `make register`."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True)
+
+    silence_seconds: float = Field(default=90, gt=30, le=86_400)
+    """Three heartbeats of 30 s (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers, whose minimum that is)."""
+
+
+def automations() -> list[AutomationCore]:
+    """What `make register` brings the server to, by name."""
+    return [
+        AutomationCore(
+            name="videojobs: a silent run has crashed",
+            description="A run whose process or machine is gone sends no heartbeat any more.",
+            trigger=EventTrigger(
+                posture=Posture.Proactive,
+                after={_HEARTBEAT},
+                expect={_HEARTBEAT, *_ENDS, *_OWN_ENDS},
+                match=_ANY_RUN,
+                match_related=_OURS,
+                for_each={"prefect.resource.id"},
+                threshold=1,
+                within=timedelta(seconds=Watch().silence_seconds),
+            ),
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run has fallen silent.")],
+        ),
+        AutomationCore(
+            name="videojobs: a crashed run is run again",
+            description="It goes on where the job's row says, and pays for nothing twice.",
+            trigger=EventTrigger(
+                posture=Posture.Reactive,
+                expect={"prefect.flow-run.Crashed"},
+                match=_ANY_RUN,
+                match_related=_OURS,
+                for_each={"prefect.resource.id"},
+                threshold=1,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.SCHEDULED, name="AwaitingRetry", message="Run again, since it had crashed."
+                )
+            ],
+        ),
+    ]
+
+
+async def upsert(client: PrefectClient, wanted: AutomationCore) -> str:
+    """Bring the automation of this name to what is wanted; `create` alone would make a second one each time."""
+    known = await client.read_automations_by_name(wanted.name)
+    if not known:
+        await client.create_automation(wanted)
+    for automation in known[:1]:
+        await client.update_automation(automation.id, wanted.model_copy(update={"enabled": automation.enabled}))
+    for double in known[1:]:
+        await client.delete_automation(double.id)
+    return f"automation {wanted.name!r}"

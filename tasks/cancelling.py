@@ -1,0 +1,48 @@
+"""What becomes of a job whose run somebody cancels in Prefect.
+
+Prefect calls this when the run has stopped: a paid call that was under way has come to its end (`tasks.submission`),
+or its process is gone and the submission is in doubt. No vendor can cancel, so what was bought is kept for a later run.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun, State
+
+from blocks import Connections
+from videojobs.ledger import Submission, SubmissionState, UnknownJob
+
+_WORDS = {
+    SubmissionState.INTENDED: "may have been submitted",
+    SubmissionState.UNKNOWN: "may have been submitted",
+    SubmissionState.ACCEPTED: "submitted, the vendor finishes it",
+    SubmissionState.DONE: "done",
+}
+
+
+async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Record it in the job's row and its events, with what is paid for."""
+    given = flow_run.parameters
+    job_id = given.get("job_id") or str(flow_run.id)
+    ledger = await Connections.model_validate(given.get("connections") or {}).ledger()
+    try:
+        submissions = await ledger.submissions(job_id)
+        await ledger.cancel(job_id, str(flow_run.id), _message(submissions), actor=f"cancelled flow run {flow_run.id}")
+    except UnknownJob:
+        return  # it was cancelled before it opened its job
+
+
+def _message(submissions: Sequence[Submission]) -> str:
+    paid = [
+        f"{submission.stage.replace('_', ' ')} ({_WORDS[SubmissionState(submission.state)]}"
+        + (f", vendor id {submission.vendor_id})" if submission.vendor_id else ")")
+        for submission in submissions
+        if submission.state in _WORDS
+    ]
+    if not paid:
+        return "Cancelled; nothing was paid for. A later run with this job_id goes on with it."
+    return (
+        f"Cancelled; paid for, since no vendor can cancel: {', '.join(paid)}. "
+        "A later run with this job_id takes what the vendors have finished."
+    )

@@ -1,0 +1,139 @@
+"""Transactions on the job state, and the small things that all verbs share.
+
+Every verb that moves a job locks its row first and checks that the caller still holds the lease, so two runs of one
+job cannot both act. Each change leaves one event. No transaction is open during a vendor call.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from videojobs.errors import LeaseLost, LedgerUnavailable, VideoJobError
+from videojobs.faults import fault_point
+from videojobs.ledger.tables import LIVE, JobEvent, Json, Submission, VideoJob
+from videojobs.states import RULES, Point, Stage, allowed, reached
+
+NOW = func.clock_timestamp()
+
+
+class UnknownJob(VideoJobError):
+    """No job has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job: `holder` names one attempt of one run, as `{flow run id}/{run count}`."""
+
+    job_id: str
+    holder: str
+
+    @property
+    def run_id(self) -> str:
+        """The flow run, whichever of its attempts."""
+        return run_of(self.holder)
+
+
+def run_of(holder: str) -> str:
+    """The flow run behind the holder of a lease."""
+    return holder.partition("/")[0]
+
+
+class Books:
+    """Opens transactions on an engine of `videojobs.ledger.connection`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        """A transaction. A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""
+        try:
+            async with self._sessions.begin() as session:
+                yield session
+        except (OperationalError, InterfaceError) as error:
+            raise LedgerUnavailable(f"the job database does not answer ({type(error.orig).__name__})") from error
+
+    @asynccontextmanager
+    async def _writing(self, verb: str, job_id: str) -> AsyncIterator[AsyncSession]:
+        """The one place where something is committed; `verb` names it among the fault points."""
+        async with self._reading() as session:
+            yield session
+            fault_point(f"ledger.{verb}.before_commit", job_id)
+        fault_point(f"ledger.{verb}.after_commit", job_id)
+
+    @asynccontextmanager
+    async def _held(self, verb: str, lease: Lease) -> AsyncIterator[tuple[AsyncSession, VideoJob]]:
+        """To write with the job's row locked, for the holder of its lease only."""
+        async with self._writing(verb, lease.job_id) as session:
+            job = await get(session, lease.job_id, lock=True)
+            if job.lease_holder != lease.holder:
+                raise LeaseLost(f"job {lease.job_id} is held by another run")
+            yield session, job
+
+
+async def get(session: AsyncSession, job_id: str, *, lock: bool = False) -> VideoJob:
+    """The job's row. Raises UnknownJob."""
+    job = await session.get(VideoJob, job_id, with_for_update=lock, populate_existing=True)
+    if job is None:
+        raise UnknownJob(f"no job has the id {job_id}")
+    return job
+
+
+async def live(session: AsyncSession, job_id: str, stage: Stage) -> Submission | None:
+    """The one submission that counts for this stage."""
+    return await session.scalar(
+        select(Submission).where(Submission.job_id == job_id, Submission.stage == stage, Submission.state.in_(LIVE))
+    )
+
+
+def move(job: VideoJob, to: Point) -> bool:
+    """Whether the job moved; it did not if it had been there before."""
+    if reached(job.point, to):
+        return False
+    if not allowed(job.point, to):
+        raise VideoJobError(f"job {job.id} cannot go from {job.recovery_point} to {to}")
+    rule = RULES[to]
+    job.recovery_point = to.value
+    job.progress_percentage = max(job.progress_percentage, rule.progress)
+    job.progress_message = rule.message
+    job.claims = 1  # it gets on: the takings-up that ended badly before count no more
+    return True
+
+
+def merge(job: VideoJob, metadata: Json | None, facts: Json | None) -> None:
+    """New values into the JSON columns: assigned as a whole, since a change in place would not be saved."""
+    if metadata:
+        job.job_metadata = {**job.job_metadata, **metadata}
+    if facts:
+        job.facts = {**job.facts, **facts}
+
+
+def note(session: AsyncSession, job: VideoJob, actor: str, kind: str, detail: Json | None = None) -> None:
+    """One event: who, what, and where the job stands now."""
+    session.add(
+        JobEvent(
+            job_id=job.id,
+            actor=actor,
+            kind=kind,
+            point=job.recovery_point,
+            progress=job.progress_percentage,
+            message=job.progress_message,
+            detail=detail,
+        )
+    )
+
+
+def about(submission: Submission) -> Json:
+    """A submission as an event tells of it: without its bytes and its callback's address."""
+    told = {
+        "submission": str(submission.id),
+        "stage": submission.stage,
+        "attempt": submission.attempt,
+        "vendor_id": submission.vendor_id,
+        "error": submission.error,
+    }
+    return {key: value for key, value in told.items() if value is not None}

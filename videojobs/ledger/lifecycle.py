@@ -1,0 +1,226 @@
+"""How a job comes onto the books, who works on it, how far it got, and how it ends."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videojobs.errors import JobParked, LeaseLost, RequestMismatch
+from videojobs.ledger.books import NOW, Books, Lease, get, live, merge, move, note, run_of
+from videojobs.ledger.tables import Json, VideoJob
+from videojobs.request import JobRequest, canonical, fingerprint
+from videojobs.states import RULES, Point, Status, completed_message, reached, submitted_for
+
+
+class Lifecycle(Books):
+    """Opening, the lease, moving, ending."""
+
+    # ---- opening -----------------------------------------------------------------------------------------
+
+    async def open(
+        self, job_id: str, request: JobRequest, *, actor: str, connections: Mapping[str, str] | None = None
+    ) -> VideoJob:
+        """Put a job on the books, or find it there. Raises RequestMismatch if it is there with another request.
+
+        `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
+        """
+        plain = canonical(request)
+        row = {
+            "id": job_id,
+            "user_id": request.user_id,
+            "display_name": request.display_name,
+            "progress_message": RULES[Point.OPENED].message,
+            "processing_config": {"effects": plain["effects"], "options": plain["options"]},
+            "segments_data": {"segments": plain["segments"], "total_segments": len(request.segments)},
+            "job_metadata": {"segments_count": len(request.segments)},
+            "request": plain,
+            "request_fingerprint": fingerprint(request),
+            "connections": dict(connections or {}),
+        }
+        async with self._writing("open", job_id) as session:
+            fresh = await _insert(session, row)
+            job = await get(session, job_id)
+            if fresh:
+                note(session, job, actor, "opened")
+            elif job.request_fingerprint != row["request_fingerprint"]:
+                raise RequestMismatch(
+                    f"job {job_id} is known with another request; use a new job_id, or send the first request again"
+                )
+            return job
+
+    async def open_refused(
+        self, job_id: str, *, user_id: str, display_name: str | None, error: str, actor: str
+    ) -> None:
+        """Record a request that never became a job, so that who asked for it sees why. Leaves a known job alone."""
+        row: Json = {
+            "id": job_id,
+            "user_id": user_id,
+            "display_name": display_name,
+            "status": Status.FAILED.value,
+            "progress_message": "Refused",
+            "error_message": error,
+            "processing_config": {"effects": []},
+            "segments_data": {"segments": [], "total_segments": 0},
+            "job_metadata": {},
+            "request": {},
+            "request_fingerprint": "",
+        }
+        async with self._writing("open_refused", job_id) as session:
+            if await _insert(session, row):
+                note(session, await get(session, job_id), actor, "refused", {"error": error})
+
+    # ---- the lease ---------------------------------------------------------------------------------------
+
+    async def claim(self, lease: Lease, seconds: float) -> str | None:
+        """Take the job up. Returns None when it is ours now, else the name of the holder whose lease is alive.
+
+        A cancelled job is at work again with this; one that failed or is parked stays so.
+        """
+        async with self._writing("claim", lease.job_id) as session:
+            job = await get(session, lease.job_id, lock=True)
+            before = job.lease_holder
+            alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
+            if before not in (None, lease.holder) and alive:
+                return before
+            job.lease_holder = lease.holder
+            job.lease_until = await session.scalar(select(NOW + timedelta(seconds=seconds)))
+            job.claims += 1
+            if job.status in (Status.PENDING, Status.CANCELLED):
+                job.status = Status.PROCESSING.value
+                job.error_message, job.completed_at = None, None
+            left_behind = {"left_behind_by": before} if before not in (None, lease.holder) else {}
+            note(session, job, lease.holder, "claimed", {"claims": job.claims, **left_behind})
+            return None
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        """Prove life. Raises LeaseLost."""
+        async with self._writing("renew", lease.job_id) as session:
+            renewed = await session.scalar(
+                update(VideoJob)
+                .where(VideoJob.id == lease.job_id, VideoJob.lease_holder == lease.holder)
+                # Not a change of the job: `updated_at` tells operators when it last got anywhere.
+                .values(lease_until=NOW + timedelta(seconds=seconds), updated_at=VideoJob.updated_at)
+                .returning(VideoJob.id)
+            )
+            if renewed is None:
+                raise LeaseLost(f"job {lease.job_id} is held by another run")
+
+    async def release(self, lease: Lease, *, in_order: bool = True) -> None:
+        """Let go. Harmless when the lease is not ours any more.
+
+        `in_order` is False for a run that ended in an error nobody foresaw: it counts towards the cap on takings-up.
+        """
+        async with self._writing("release", lease.job_id) as session:
+            await session.execute(
+                update(VideoJob)
+                .where(VideoJob.id == lease.job_id, VideoJob.lease_holder == lease.holder)
+                .values(
+                    lease_holder=None,
+                    lease_until=None,
+                    claims=func.greatest(VideoJob.claims - int(in_order), 0),
+                    updated_at=VideoJob.updated_at,
+                )
+            )
+
+    # ---- moving ------------------------------------------------------------------------------------------
+
+    async def advance(
+        self, lease: Lease, to: Point, *, metadata: Json | None = None, facts: Json | None = None
+    ) -> VideoJob:
+        """Reach the next recovery point. A job that is there already, or beyond, is left as it is."""
+        async with self._held("advance", lease) as (session, job):
+            if move(job, to):
+                merge(job, metadata, facts)
+                note(session, job, lease.holder, "advanced", metadata)
+            return job
+
+    async def tell(self, lease: Lease, progress: int, message: str, *, detail: Json | None = None) -> VideoJob:
+        """News within a point: progress (percent, only ever rising) and message. The same news twice is one event."""
+        async with self._held("tell", lease) as (session, job):
+            higher = max(job.progress_percentage, progress)
+            if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
+                job.progress_percentage = higher
+                job.progress_message = message
+                note(session, job, lease.holder, "progress", detail)
+            return job
+
+    async def record(self, lease: Lease, kind: str, detail: Json) -> None:
+        """Something worth keeping that changes neither point nor progress, as an event of its own kind."""
+        async with self._held("record", lease) as (session, job):
+            note(session, job, lease.holder, kind, detail)
+
+    # ---- ending ------------------------------------------------------------------------------------------
+
+    async def finish(self, lease: Lease, output_url: str) -> VideoJob:
+        """The final video is stored at `output_url`: the job is completed."""
+        async with self._held("finish", lease) as (session, job):
+            text_removed = reached(job.point, Point.TEXT_REMOVAL_STORED)
+            if move(job, Point.COMPLETED):
+                job.status = Status.COMPLETED.value
+                job.progress_message = completed_message(text_removed=text_removed)
+                job.output_url = output_url
+                job.completed_at = await session.scalar(select(NOW))
+                note(session, job, lease.holder, "completed", {"output_url": output_url})
+            return job
+
+    async def fail(self, lease: Lease, error: str, *, fallback_url: str | None = None) -> VideoJob:
+        """The job ends without its result; `fallback_url` is what it can offer instead. Its recovery point stays."""
+        async with self._held("fail", lease) as (session, job):
+            job.status = Status.FAILED.value
+            job.parked_reason = None
+            job.error_message = error
+            job.output_url = fallback_url
+            job.completed_at = await session.scalar(select(NOW))
+            note(session, job, lease.holder, "failed", {"error": error})
+            return job
+
+    async def park(self, lease: Lease, reason: str, *, detail: Json | None = None) -> VideoJob:
+        """Stop here until an operator decides. The status stays `processing`, so the operators' query finds it."""
+        async with self._held("park", lease) as (session, job):
+            job.parked_reason = reason
+            job.progress_message = f"Parked for an operator: {reason}"
+            note(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})
+            return job
+
+    async def cancel(self, job_id: str, run_id: str, message: str, *, actor: str) -> VideoJob | None:
+        """Somebody stopped the flow run `run_id`, which does not work any more. None where that is not this job's run.
+
+        The recovery point and all submissions stay: neither vendor can cancel, so what they finish is not lost.
+        """
+        async with self._writing("cancel", job_id) as session:
+            job = await get(session, job_id, lock=True)
+            others = job.lease_holder is not None and run_of(job.lease_holder) != run_id
+            if others or job.status not in (Status.PENDING, Status.PROCESSING) or job.parked_reason is not None:
+                return None
+            job.lease_holder, job.lease_until = None, None
+            job.status = Status.CANCELLED.value
+            job.error_message = job.progress_message = message
+            job.completed_at = await session.scalar(select(NOW))
+            note(session, job, actor, "cancelled", {"run": run_id, "message": message})
+            return job
+
+    async def reopen(self, lease: Lease, why: Json) -> VideoJob:
+        """Let a job that is parked, failed or was cancelled be worked on again; `why` goes into the event.
+
+        Where its paid step came to nothing, it goes back to the point before, so that another one can be bought; its
+        progress stays. Raises JobParked for a job that is completed.
+        """
+        async with self._held("reopen", lease) as (session, job):
+            if job.status == Status.COMPLETED:
+                raise JobParked(f"job {job.id} is completed; there is nothing to decide")
+            if (paid := submitted_for(job.point)) and await live(session, job.id, paid.stage) is None:
+                job.recovery_point = paid.before.value
+            job.status = Status.PROCESSING.value
+            job.parked_reason, job.error_message, job.output_url, job.completed_at = None, None, None, None
+            job.progress_message = RULES[job.point].message
+            job.claims = 1
+            note(session, job, lease.holder, "reopened", why)
+            return job
+
+
+async def _insert(session: AsyncSession, row: Json) -> bool:
+    """Whether the row is new."""
+    statement = insert(VideoJob).values(row).on_conflict_do_nothing().returning(VideoJob.id)
+    return await session.scalar(statement) is not None

@@ -1,0 +1,147 @@
+"""The books of what is paid for: one row for each paid call that was ever meant to be made."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import func, select
+
+from videojobs.errors import JobParked
+from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note
+from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, Json, Submission, SubmissionState, VideoJob
+from videojobs.states import Point, Stage
+
+IN_DOUBT = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A submission and what is known of it: `fresh` means that the vendor surely has not taken it yet."""
+
+    submission: Submission
+    fresh: bool
+
+
+class Paid(Books):
+    """Intent, call, outcome; and what becomes of a call whose outcome nobody heard."""
+
+    async def intend(self, lease: Lease, stage: Stage, body: Callable[[Submission], bytes]) -> Intent:
+        """Commit to a paid call before it is made, or find the one that is already on the books.
+
+        `body` gives the exact request bytes; it may use the new submission's id, key and token. Raises JobParked.
+        """
+        async with self._held("intend", lease) as (session, job):
+            if job.parked_reason is not None:
+                raise JobParked(job.parked_reason)
+            if known := await live(session, job.id, stage):
+                waited = known.state == SubmissionState.WAITING
+                if waited:
+                    known.state = SubmissionState.INTENDED.value
+                    note(session, job, lease.holder, "intended", about(known))
+                return Intent(known, fresh=waited)
+            count = await session.scalar(
+                select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
+            )
+            submission = Submission(job_id=job.id, stage=stage.value, attempt=(count or 0) + 1, request_body=b"")
+            session.add(submission)
+            await session.flush()  # gives the id and the token
+            submission.request_body = body(submission)
+            note(session, job, lease.holder, "intended", about(submission))
+            return Intent(submission, fresh=True)
+
+    async def accept(
+        self,
+        lease: Lease,
+        submission: Submission,
+        to: Point,
+        *,
+        vendor_id: str,
+        batch_id: str | None = None,
+        answer: Json,
+        metadata: Json,
+    ) -> VideoJob:
+        """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit.
+
+        A fact, so it is recorded even for a run that has lost its lease meanwhile; and for a submission that an
+        operator has written off, which stays so.
+        """
+        async with self._writing("accept", lease.job_id) as session:
+            job = await get(session, lease.job_id, lock=True)
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.vendor_id is not None:
+                return job  # somebody recorded it first
+            row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
+            row.accepted_at = await session.scalar(select(NOW))
+            if row.state in ENDED_WITHOUT_RESULT:
+                note(session, job, lease.holder, "accepted_too_late", about(row))
+                return job
+            if row.state in IN_DOUBT:
+                job.parked_reason = None  # if it was parked, then for this doubt
+            row.state, row.error = SubmissionState.ACCEPTED.value, None
+            if move(job, to):
+                merge(job, metadata, None)
+                if row.stage == Stage.LIP_SYNC:
+                    job.zhaoli_task_id = vendor_id
+                note(session, job, lease.holder, "accepted", about(row))
+            return job
+
+    async def settle(
+        self,
+        lease: Lease,
+        submission: Submission,
+        state: SubmissionState,
+        *,
+        error: str | None = None,
+        batch_id: str | None = None,
+        answer: Json | None = None,
+        paid_points: Decimal | None = None,
+    ) -> None:
+        """What became of a submission: ended (REFUSED, FAILED, DONE), has to wait (WAITING), in doubt (UNKNOWN).
+
+        A fact like an acceptance; the first one that ends a submission stays.
+        """
+        async with self._writing("settle", lease.job_id) as session:
+            job = await get(session, lease.job_id, lock=True)
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            known_taken = row.vendor_id is not None and state not in (SubmissionState.DONE, SubmissionState.FAILED)
+            if row.state == state or row.ended_at is not None or known_taken:
+                return
+            row.state = state.value
+            row.error = error
+            row.vendor_batch_id = batch_id or row.vendor_batch_id
+            row.vendor_answer = answer if answer is not None else row.vendor_answer
+            row.paid_points = paid_points if paid_points is not None else row.paid_points
+            if state not in LIVE or state is SubmissionState.DONE:
+                row.ended_at = await session.scalar(select(NOW))
+            note(session, job, lease.holder, state.value, about(row))
+
+    async def write_off(self, lease: Lease, submission: Submission, why: Json) -> None:
+        """Give a live submission up, paid or not, so that another one may be bought: an operator's word only."""
+        async with self._held("write_off", lease) as (session, job):
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.state in ENDED_WITHOUT_RESULT:
+                return
+            row.state = SubmissionState.WRITTEN_OFF.value
+            row.ended_at = await session.scalar(select(NOW))
+            note(session, job, lease.holder, "written_off", {**about(row), **why})
+
+    async def hear(self, token: str, vendor_id: str, *, batch_id: str | None = None) -> Submission | None:
+        """A callback came to the address with this token, and named a work. None where no submission has the token.
+
+        A hint, not a proof: only for a submission whose answer was lost the named work is noted, to be confirmed by
+        asking the vendor; a job that was parked for this doubt may be taken up again to do so.
+        """
+        async with self._reading() as session:
+            found = await session.scalar(select(Submission).where(Submission.callback_token == token))
+        if found is None or not hmac.compare_digest(found.callback_token, token):
+            return None
+        async with self._writing("hear", found.job_id) as session:
+            job = await get(session, found.job_id, lock=True)
+            row = await session.get_one(Submission, found.id, with_for_update=True)
+            if row.state in IN_DOUBT and row.candidate_id is None:
+                row.candidate_id = vendor_id
+                row.vendor_batch_id = row.vendor_batch_id or batch_id
+                job.parked_reason = None
+                note(session, job, "callback", "heard_of", {**about(row), "candidate": vendor_id})
+            return row
