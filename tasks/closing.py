@@ -6,7 +6,7 @@ from tasks.run import JobRun
 from tasks.steps import step
 from videojobs.errors import JobParked, Retryable, VideoJobError
 from videojobs.ledger import SubmissionState, VideoJob
-from videojobs.media.store import sync_result_key
+from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.states import Point, reached
 
 _AT_STAKE = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED, SubmissionState.DONE)
@@ -27,14 +27,13 @@ async def close_with_error(run: JobRun, error: Exception) -> None:
     if isinstance(error, Retryable) and paid:
         await ledger.park(run.lease, f"retries are used up, and something is paid for: {error}")
         return
-    message, fallback = await _message(run, job, error)
+    message, fallback = failure(job, await run.connections.store(), str(error))
     get_run_logger().error("Job %s failed: %s", job.id, message)
     await ledger.fail(run.lease, message, fallback_url=fallback)
 
 
-async def _message(run: JobRun, job: VideoJob, error: Exception) -> tuple[str, str | None]:
-    """The owner's words for the failure, and the lip-sync result as the fallback where there is one."""
+def failure(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
+    """The owner's words for the failure, and the lip-sync result as the fallback where there is one (M7)."""
     if not reached(job.point, Point.LIP_SYNC_STORED) or not job.request["effects"]:
-        return str(error), None
-    store = await run.connections.store()
+        return error, None
     return f"Text inpainting failed: {error}", store.uri(sync_result_key(job.user_id, job.id))

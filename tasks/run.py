@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
 from tasks.progress import open_board
-from videojobs.errors import AlreadyFailed, Final, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
+from videojobs.errors import AlreadyFailed, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.ledger import Lease, Ledger, VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.settings import Timings
@@ -32,11 +32,18 @@ class JobRun(BaseModel):
 
 @asynccontextmanager
 async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
-    """Hold the job's lease for as long as the context lasts. Raises LeaseLost when another run is at work on it."""
+    """Hold the job's lease to go on with the job. Raises LeaseLost when another run is at work on it."""
+    async with holding(job_id, connections) as run:
+        await _admissible(await connections.ledger(), run.lease)
+        yield run
+
+
+@asynccontextmanager
+async def holding(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
+    """Hold the job's lease for as long as the context lasts, whatever state it is in. Raises LeaseLost."""
     ledger = await connections.ledger()
     lease = Lease(job_id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
     await _claim(ledger, lease)
-    await _admissible(ledger, lease)
     heart = asyncio.create_task(_beat(ledger, lease))
     in_order = True
     try:
@@ -67,19 +74,15 @@ async def _claim(ledger: Ledger, lease: Lease) -> None:
 async def _admissible(ledger: Ledger, lease: Lease) -> None:
     """Refuse work on a job that waits for an operator or has failed; show the progress of any other."""
     job = await ledger.job(lease.job_id)
-    try:
-        if job.claims > Timings().recovery_attempts and job.parked_reason is None:
-            job = await _park_after_too_many(ledger, lease, job)
-        if job.parked_reason is not None:
-            raise JobParked(job.parked_reason)
-        if job.status == Status.FAILED:
-            raise AlreadyFailed(
-                f"this job has failed before: {job.error_message}; "
-                "decide what to do with the deployment `decide`, or ask for it under a new job_id"
-            )
-    except Final:
-        await ledger.release(lease)
-        raise
+    if job.claims > Timings().recovery_attempts and job.parked_reason is None:
+        job = await _park_after_too_many(ledger, lease, job)
+    if job.parked_reason is not None:
+        raise JobParked(job.parked_reason)
+    if job.status == Status.FAILED:
+        raise AlreadyFailed(
+            f"this job has failed before: {job.error_message}; "
+            "decide what to do with the deployment `decide`, or ask for it under a new job_id"
+        )
     await open_board(job)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.errors import JobParked, LeaseLost, RequestMismatch
+from videojobs.errors import LeaseLost, RequestMismatch, VideoJobError
 from videojobs.ledger.books import NOW, Books, Lease, get, live, merge, move, note, run_of
 from videojobs.ledger.tables import Json, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
@@ -205,11 +205,11 @@ class Lifecycle(Books):
         """Let a job that is parked, failed or was cancelled be worked on again; `why` goes into the event.
 
         Where its paid step came to nothing, it goes back to the point before, so that another one can be bought; its
-        progress stays. Raises JobParked for a job that is completed.
+        progress stays. A completed job is refused.
         """
         async with self._held("reopen", lease) as (session, job):
             if job.status == Status.COMPLETED:
-                raise JobParked(f"job {job.id} is completed; there is nothing to decide")
+                raise VideoJobError(f"job {job.id} is completed and stays so")
             if (paid := submitted_for(job.point)) and await live(session, job.id, paid.stage) is None:
                 job.recovery_point = paid.before.value
             job.status = Status.PROCESSING.value

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.errors import JobParked
+from videojobs.errors import InvalidRequest, JobParked, Problem
 from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note
 from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, Json, Submission, SubmissionState, VideoJob
 from videojobs.states import Point, Stage
@@ -71,6 +72,7 @@ class Paid(Books):
             row = await session.get_one(Submission, submission.id, with_for_update=True)
             if row.vendor_id is not None:
                 return job  # somebody recorded it first
+            await _refuse_if_known(session, row, vendor_id)
             row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
             row.accepted_at = await session.scalar(select(NOW))
             if row.state in ENDED_WITHOUT_RESULT:
@@ -145,3 +147,10 @@ class Paid(Books):
                 job.parked_reason = None
                 note(session, job, "callback", "heard_of", {**about(row), "candidate": vendor_id})
             return row
+
+
+async def _refuse_if_known(session: AsyncSession, row: Submission, vendor_id: str) -> None:
+    """One vendor id belongs to one submission; a slip of the pen of whoever adopts one must not say otherwise."""
+    same = select(Submission.job_id).where(Submission.stage == row.stage, Submission.vendor_id == vendor_id)
+    if (owner := await session.scalar(same)) is not None:
+        raise InvalidRequest([Problem("vendor_id", f"{vendor_id} belongs to job {owner} already; look it up again")])
