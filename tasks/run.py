@@ -13,6 +13,7 @@ from tasks.progress import open_board
 from videojobs.errors import AlreadyFailed, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.ledger import Lease, Ledger, VideoJob
 from videojobs.ledger.books import run_of
+from videojobs.media.store import job_prefix
 from videojobs.settings import Timings
 from videojobs.states import Status
 
@@ -34,7 +35,10 @@ class JobRun(BaseModel):
 async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
     """Hold the job's lease to go on with the job. Raises LeaseLost when another run is at work on it."""
     async with holding(job_id, connections) as run:
-        await _admissible(await connections.ledger(), run.lease)
+        job = await _admissible(await connections.ledger(), run.lease)
+        if job.claims > 1:  # the run before this one did not end in order
+            await _tidy_up(job, connections)
+        await open_board(job)
         yield run
 
 
@@ -71,8 +75,8 @@ async def _claim(ledger: Ledger, lease: Lease) -> None:
         await asyncio.sleep(seconds / 10)
 
 
-async def _admissible(ledger: Ledger, lease: Lease) -> None:
-    """Refuse work on a job that waits for an operator or has failed; show the progress of any other."""
+async def _admissible(ledger: Ledger, lease: Lease) -> VideoJob:
+    """The job, unless it waits for an operator or has failed."""
     job = await ledger.job(lease.job_id)
     if job.claims > Timings().recovery_attempts and job.parked_reason is None:
         job = await _park_after_too_many(ledger, lease, job)
@@ -83,7 +87,19 @@ async def _admissible(ledger: Ledger, lease: Lease) -> None:
             f"this job has failed before: {job.error_message}; "
             "decide what to do with the deployment `decide`, or ask for it under a new job_id"
         )
-    await open_board(job)
+    return job
+
+
+async def _tidy_up(job: VideoJob, connections: Connections) -> None:
+    """Drop the half-sent objects of a run that was killed. Nothing depends on it, so it may also fail."""
+    store = await connections.store()
+    try:
+        dropped = await asyncio.to_thread(store.abort_unfinished, job_prefix(job.user_id, job.id))
+    except VideoJobError as error:
+        get_run_logger().warning("Half-sent objects of an earlier run could not be dropped: %s", error)
+        return
+    if dropped:
+        get_run_logger().info("Dropped %d half-sent objects of an earlier run", dropped)
 
 
 async def _park_after_too_many(ledger: Ledger, lease: Lease, job: VideoJob) -> VideoJob:

@@ -52,7 +52,7 @@ CALLS: Final = (
 )
 """Every request to a vendor; `before_call` and `after_call`, the latter with the answer in memory only."""
 
-STORING: Final = ("store.put", "store.copy", "store.delete")
+STORING: Final = ("store.put", "store.copy", "store.delete", "store.abort")
 """Every change of the object store; `before` and `after`."""
 
 STREAMS: Final = ("stream.fetch", "stream.put")

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Final, TypeVar
 from urllib.parse import unquote
@@ -22,6 +21,7 @@ import httpx
 
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.metered import Metered
+from videojobs.media.scratch import scratch_folder
 from videojobs.media.store import ObjectStore, StoredObject, parse_uri
 from videojobs.media.web import TIMEOUT, LinkRefused, download, too_large
 
@@ -62,8 +62,8 @@ async def fetched(
             return
         case _:
             raise InvalidMedia("the file cannot be taken from there; give it as s3://bucket/key or an https link")
-    with TemporaryDirectory(prefix="videojobs-") as folder:
-        path = Path(folder) / "input"
+    with scratch_folder() as folder:
+        path = folder / "input"
         await _in_thread(partial(fetch, path))
         yield path
 

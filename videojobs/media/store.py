@@ -14,6 +14,7 @@ import io
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -234,3 +235,18 @@ class ObjectStore:
             for failed in answer.get("Errors", []):
                 raise refusal("delete objects", failed.get("Code", ""), 0)
         fault_point("store.delete.after")
+
+    def abort_unfinished(self, prefix: str) -> int:
+        """Drops what was sent in parts and never completed, as by a process that was killed; gives their number."""
+        with storage_errors("list half-sent objects"):
+            try:
+                pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+                found = [upload for page in pages for upload in page.get("Uploads", [])]
+            except self._client.exceptions.NoSuchUpload:  # rclone's way to say that there is none
+                return 0
+        fault_point("store.abort.before")
+        for upload in found:
+            with storage_errors("drop a half-sent object"), suppress(self._client.exceptions.NoSuchUpload):
+                self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        fault_point("store.abort.after")
+        return len(found)
