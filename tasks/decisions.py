@@ -6,24 +6,20 @@ retry      go on from the failed stage, or after what stood in the way is mended
 give up    end it as failed, with what it has
 """
 
-import json
 from typing import Literal
 
 from prefect.logging import get_run_logger
 
+from tasks import lip_sync, text_removal
 from tasks.closing import failure
-from tasks.lip_sync import taken as taken_generation
 from tasks.run import JobRun
 from tasks.steps import step
 from tasks.submission import Accepted
-from tasks.text_removal import source_of
-from tasks.text_removal import taken as taken_work
 from videojobs.errors import InvalidRequest, Problem
 from videojobs.ledger import IN_DOUBT, Ledger, Submission, VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.ledger.tables import Json
 from videojobs.states import Point, Stage, Status
-from videojobs.vendors.sync_so.wire import Generation
 
 Decision = Literal["adopt", "resubmit", "retry", "give up"]
 
@@ -131,21 +127,16 @@ def _stage_of(job: VideoJob) -> Stage:
 
 def _source(submission: Submission) -> str:
     """The link to our video that the submission gave the vendor."""
-    if submission.stage == Stage.TEXT_REMOVAL:
-        return source_of(submission)
-    url: str = json.loads(submission.request_body)["input"][0]["url"]
-    return url
+    if submission.stage == Stage.LIP_SYNC:
+        return lip_sync.source_of(submission)
+    return text_removal.source_of(submission)
 
 
 async def _generation(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
     """A generation as an acceptance, and the files that the vendor says it was made from."""
     async with run.connections.sync_so_client() as client:
         generation = await client.get(vendor_id)
-    return taken_generation(generation), _inputs(generation)
-
-
-def _inputs(generation: Generation) -> set[str]:
-    return {item["url"] for item in generation.input or [] if isinstance(item.get("url"), str)}
+    return lip_sync.taken(generation), lip_sync.inputs_of(generation)
 
 
 async def _work(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
@@ -153,4 +144,4 @@ async def _work(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
         row = (await client.status([vendor_id])).get(vendor_id)
     if row is None:
         raise InvalidRequest([Problem("vendor_id", f"GhostCut knows no work {vendor_id}; look it up again")])
-    return taken_work(row.id, row.id_project), {row.url} if row.url else set()
+    return text_removal.taken(row.id, row.id_project), {row.url} if row.url else set()

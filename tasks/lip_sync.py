@@ -1,5 +1,8 @@
 """Sync.so: submit the segments once, wait for the generation, bring its result home."""
 
+import json
+from datetime import timedelta
+
 from prefect.logging import get_run_logger
 
 from tasks.progress import show
@@ -17,6 +20,8 @@ from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reach
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
 
+_PAGES = 100  # of 100 generations: more than any plan makes in a day
+_CLOCKS_DIFFER = timedelta(minutes=10)  # the vendor's and the database's
 _LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
 
@@ -34,7 +39,8 @@ async def submit_lip_sync(run: JobRun) -> None:
         to=Point.LIP_SYNC_SUBMITTED,
         body=lambda submission: _body(job, store),
         send=lambda submission: _send(run, submission),
-        replayable=True,  # the vendor knows our idempotency key
+        replay_within=timedelta(hours=Timings().replay_hours),
+        find=lambda submission: _find(run, submission),
     )
     await buy(run, call)
     await show(await ledger.job(run.job_id))
@@ -66,6 +72,33 @@ async def _send(run: JobRun, submission: Submission) -> Accepted:
     async with run.connections.sync_so_client() as client:
         generation = await client.create(submission.request_body, submission.idempotency_key)
     return taken(generation)
+
+
+async def _find(run: JobRun, submission: Submission) -> Accepted | None:
+    """The generation that was made from our file, in the vendor's list, newest first, back to the submission."""
+    since = submission.intended_at - _CLOCKS_DIFFER
+    cursor = None
+    async with run.connections.sync_so_client() as client:
+        for _ in range(_PAGES):
+            page = await client.list_recent(cursor=cursor)
+            for generation in page:
+                if source_of(submission) in inputs_of(generation):
+                    return taken(generation)
+            if not page or (page[-1].created_at or since) < since:
+                return None
+            cursor = page[-1].id
+    return None
+
+
+def source_of(submission: Submission) -> str:
+    """The link to our video that the vendor was given: signed for this job and this moment."""
+    url: str = json.loads(submission.request_body)["input"][0]["url"]
+    return url
+
+
+def inputs_of(generation: Generation) -> set[str]:
+    """The links that the vendor says it was made from."""
+    return {item["url"] for item in generation.input or [] if isinstance(item.get("url"), str)}
 
 
 def taken(generation: Generation) -> Accepted:

@@ -6,8 +6,9 @@
 
 A crash between the first and the last leaves the submission in doubt. Then, by the vendor's own means:
 
-    a vendor that takes an idempotency key is asked again with the same key and bytes (`replayable`);
-    of any other it is asked what became of the submission (`find`), as far as anything is known to ask by;
+    a vendor that takes an idempotency key is asked again with the same key and bytes, as long as it surely still knows
+    the key (`replay_within`);
+    any other is asked what became of the submission (`find`), as far as anything is known to ask by;
     if that proves nothing, the job is parked, and never sent again by itself.
 """
 
@@ -15,6 +16,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NoReturn, TypeVar
 
 from tasks.run import JobRun
@@ -50,6 +52,7 @@ class PaidCall:
     """A vendor's submit call. `body` gives the exact bytes, `send` sends them with a client of its own.
 
     `find` asks the vendor for a submission whose answer was lost; None where the vendor proves nothing.
+    `replay_within` is how long after the intent the same key may be sent again; zero where the vendor knows no keys.
     """
 
     vendor: str  # as people call it
@@ -57,7 +60,7 @@ class PaidCall:
     to: Point
     body: Callable[[Submission], bytes]
     send: Callable[[Submission], Awaitable[Accepted]]
-    replayable: bool
+    replay_within: timedelta
     find: Callable[[Submission], Awaitable[Accepted | None]] = _nothing_to_ask_by
 
 
@@ -96,7 +99,7 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
     submission = intent.submission
     if submission.vendor_id is not None:
         return
-    if not (intent.fresh or call.replayable):
+    if not (intent.fresh or await ledger.waited_for(submission) < call.replay_within):
         await _find(ledger, lease, call, submission, "a run died while it was being sent")
         return
     try:
@@ -133,7 +136,7 @@ async def _in_doubt(
     named = doubt.vendor_id if isinstance(doubt, OutcomeUnknown) else None
     state = SubmissionState.UNKNOWN
     await _persist(lambda: ledger.settle(lease, submission, state, error=str(doubt), batch_id=named))
-    if call.replayable and isinstance(doubt, OutcomeUnknown):
+    if call.replay_within and isinstance(doubt, OutcomeUnknown):
         raise VendorUnavailable(f"{doubt}; asking again with the same key") from doubt
     known = await _again(ledger, submission)
     await _find(ledger, lease, call, known, str(doubt))

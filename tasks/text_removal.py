@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from datetime import timedelta
 
 from prefect.logging import get_run_logger
 
@@ -62,7 +63,7 @@ async def submit_text_removal(run: JobRun) -> None:
         to=Point.TEXT_REMOVAL_SUBMITTED,
         body=lambda submission: _body(job, request, store, masks, submission),
         send=lambda submission: _send(run, submission),
-        replayable=False,  # no key, no search: two submits are two paid works
+        replay_within=timedelta(0),  # no key, no search: two submits are two paid works
         find=lambda submission: _find(run, submission),
     )
     await buy(run, call)

@@ -108,6 +108,11 @@ class Timings(BaseSettings):
     lease_seconds: Delay = 60
     """How long a run that has fallen silent keeps its job from others."""
 
+    replay_hours: float = Field(default=20, ge=0, le=24)
+    """How long a submission in doubt is sent again with its idempotency key. The vendor does not say how long it keeps
+    keys, and advises not to count on a day (Sync.so 4); the links in the request last 24 h, too. After this time the
+    vendor's list is searched for it, and what is not found there is parked."""
+
     recovery_attempts: int = Field(default=10, ge=1, le=1000)
     """How often a job may be taken up at one recovery point by runs that crash or end in an error nobody foresaw,
     before it is parked. Ours: a bad day of restarts stays below it, a job that kills its process does not."""

@@ -1,6 +1,8 @@
 """Intent, call, outcome: what becomes of a job for each way in which a paid call can end."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -43,7 +45,7 @@ def a_call(vendor: Send, *, replayable: bool) -> PaidCall:
         to=Point.LIP_SYNC_SUBMITTED,
         body=lambda submission: f"body of {submission.id}".encode(),
         send=vendor,
-        replayable=replayable,
+        replay_within=timedelta(hours=20 if replayable else 0),
     )
 
 
@@ -164,3 +166,28 @@ async def test_a_throttled_replay_stays_in_doubt(ledger: Ledger, lease: Lease) -
     assert await state_of(ledger, lease) == SubmissionState.UNKNOWN
     await submit_once(ledger, lease, call)
     assert len({key for key, _ in vendor.sent}) == 1
+
+
+async def test_a_doubt_that_is_older_than_the_vendors_memory_of_keys_is_never_sent_again(
+    ledger: Ledger, lease: Lease
+) -> None:
+    vendor = Vendor(OutcomeUnknown("reset"), "never")
+    with pytest.raises(VendorUnavailable):
+        await submit_once(ledger, lease, a_call(vendor, replayable=True))
+    old = replace(a_call(vendor, replayable=True), replay_within=timedelta(microseconds=1))
+    with pytest.raises(JobParked):
+        await submit_once(ledger, lease, old)
+    assert len(vendor.sent) == 1
+
+
+async def test_a_lost_submission_that_the_vendor_can_prove_is_adopted_and_not_sent_again(
+    ledger: Ledger, lease: Lease
+) -> None:
+    async def find(submission: Submission) -> Accepted | None:
+        return Accepted(vendor_id=f"found-{submission.job_id}", answer={}, metadata={})
+
+    vendor = Vendor(OutcomeUnknown("reset"))
+    await submit_once(ledger, lease, replace(a_call(vendor, replayable=False), find=find))
+    assert await state_of(ledger, lease) == SubmissionState.ACCEPTED
+    assert (await ledger.job(lease.job_id)).point is Point.LIP_SYNC_SUBMITTED
+    assert len(vendor.sent) == 1

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.usefixtures("here")
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60):
-        while not await condition():
+        while True:
+            if await condition():
+                return
             await asyncio.sleep(0.2)
 
 

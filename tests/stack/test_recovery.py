@@ -117,3 +117,16 @@ async def test_runs_that_end_in_order_do_not_count_towards_the_cap(desk: Desk, j
         await desk.ledger.claim(lease, 60)
         await desk.ledger.release(lease)
     assert (await desk.run_here(small(desk, areas=False), job_id)).status == Status.COMPLETED
+
+
+async def test_a_doubt_that_is_days_old_is_settled_by_the_vendors_list_and_not_by_its_memory_of_keys(
+    desk: Desk, job_id: str, slow_vendors: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await die_when_accepted(desk, job_id, Stage.LIP_SYNC)
+    await sql(desk, AS_IF_THE_ANSWER_HAD_NEVER_COME, id=job_id, stage=Stage.LIP_SYNC)
+    await sql(desk, AND_THE_JOB_HAD_NOT_MOVED, id=job_id, point=Point.UPLOADED)
+    monkeypatch.setenv("VIDEOJOBS_REPLAY_HOURS", "0")
+    job = await desk.run_here(small(desk), job_id)
+    assert job.status == Status.COMPLETED
+    [generation] = await desk.paid("sync_so", job_id)
+    assert generation["replays"] == 0
