@@ -119,8 +119,11 @@ class Desk:
 
     async def paid(self, vendor: str, job_id: str) -> list[dict[str, Any]]:
         """What the vendor itself has on its books for a job: every entry was paid for."""
-        books = await self._emulator(vendor, "GET", "books")
-        return [entry for entry in books["submissions"] if job_id in json.dumps(entry["request"])]
+        return [entry for entry in (await self.books(vendor))["submissions"] if job_id in json.dumps(entry["request"])]
+
+    async def books(self, vendor: str) -> dict[str, Any]:
+        """All that the vendor itself has written down."""
+        return await self._emulator(vendor, "GET", "books")
 
     async def submission(self, job_id: str, stage: Stage) -> str | None:
         """The state of a job's submission; None while there is none."""

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 async def decided(desk: Desk, job_id: str, decision: str, **more: Any) -> str | None:
     """The decision, made here; gives the message of the state in which it ended."""
-    state = await decide(job_id, decision, "a test", **more, return_state=True)  # type: ignore[call-overload]  # by name
+    state = await decide(job_id, decision, "a test", **more, return_state=True)
     return state.message if state.is_completed() else f"refused: {state.message}"
 
 
@@ -53,9 +53,7 @@ async def test_an_id_that_is_somebody_elses_work_is_not_adopted(desk: Desk, job_
     other = await desk.run_here(small(desk))
     said = str(await decided(desk, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"]))
     assert "does not name this job's file" in said
-    said = str(
-        await decided(desk, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"], unproven=True)
-    )
+    said = str(await decided(desk, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"], unproven=True))
     assert f"belongs to job {other.id}" in said
     assert (await desk.ledger.job(job_id)).parked_reason is not None
 

@@ -85,9 +85,10 @@ async def test_a_lost_answer_of_sync_so_is_asked_for_again_and_paid_for_once(
     ],
     ids=lambda fault: fault["kind"],
 )
-async def test_a_lost_answer_of_ghostcut_parks_the_job_and_is_never_submitted_again(
+async def test_a_lost_answer_of_ghostcut_whose_callback_is_lost_too_parks_the_job_and_is_never_submitted_again(
     desk: Desk, job_id: str, fault: dict[str, Any]
 ) -> None:
+    await desk.fault("ghostcut", "callback", job_id, effect="drop")
     await desk.fault("ghostcut", job_id=job_id, **fault)
     first = await desk.run_here(small(desk), job_id)
     again = await desk.run_here(small(desk), job_id)
