@@ -128,13 +128,17 @@ async def test_holding_is_no_taking_up(ledger: Ledger, aged: Job) -> None:
     assert (job.status, job.claims, job.lease_holder) == (Status.PENDING, 0, None)
 
 
-async def test_a_job_that_was_acted_on_is_not_stuck_for_a_while(ledger: Ledger, aged: Job) -> None:
+@pytest.mark.parametrize("let_go", [True, False], ids=["let go", "killed"])
+async def test_a_job_that_was_held_and_left_as_it_was_is_as_stuck_as_before(
+    ledger: Ledger, aged: Job, let_go: bool
+) -> None:
     job_id = await aged("job")
     seen = (await stuck(ledger))[job_id]
-    assert await ledger.hold(Lease(job_id, "cleanup/1"), 60, seen)
-    await ledger.release(Lease(job_id, "cleanup/1"), in_order=False)
-    assert await stuck(ledger) == {}
-    assert not await ledger.hold(Lease(job_id, "another/1"), 60, seen)
+    assert await ledger.hold(Lease(job_id, "cleanup/1"), 60 if let_go else 0, seen)
+    if let_go:
+        await ledger.release(Lease(job_id, "cleanup/1"), in_order=False)
+    assert set(await stuck(ledger)) == {job_id}
+    assert await ledger.hold(Lease(job_id, "another/1"), 60, seen)
 
 
 async def test_a_job_that_a_run_has_taken_up_meanwhile_is_not_held(ledger: Ledger, aged: Job) -> None:

@@ -257,3 +257,12 @@ def test_no_fault_point_is_named_twice_and_all_belong_to_one_of_the_four_kinds()
 @pytest.mark.parametrize("room", ROOMS)
 def test_whoever_writes_a_name_in_full_writes_one_of_the_list(room: str) -> None:
     assert set(constants({"fault_point"}, room)) <= set(POINTS)
+
+
+# ---- the page --------------------------------------------------------------------------------------------
+
+
+def test_the_crash_matrix_has_been_at_every_fault_point_or_says_why_not() -> None:
+    """`make crash` writes the page; whoever adds a fault point has to run it again."""
+    page = (ROOT / "docs/crash-matrix.md").read_text()
+    assert [point for point in POINTS if point not in page] == []
