@@ -26,8 +26,8 @@ from deployments.local.errors import PartFailed
 from deployments.local.stack import Stack
 from tasks.decisions import Decision
 from tests.crash.cases import Outcome, Strike
-from tests.crash.inputs import request, write_inputs, write_large
 from tests.stack.conftest import Desk
+from tests.stack.short_clip import request, write_inputs, write_large
 from videojobs.errors import LedgerUnavailable
 from videojobs.ledger import UnknownJob, VideoJob, engine_for
 
@@ -261,7 +261,7 @@ async def open_bench(folder: Path, changes: Mapping[str, str] | None = None) -> 
         data=folder / "data", environment=NOTHING_GIVEN, processing_seconds=0.3, settings=settings, keep=False
     )
     async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
-        desk = Desk(stack, sample, prefect, folder)
+        desk = Desk(stack, sample, sample, prefect, folder)
         bench = Bench(desk, faults, await asyncio.to_thread(_stored, desk))
         helpers = [asyncio.create_task(bench.watch()), asyncio.create_task(bench.keep("worker", "gateway"))]
         try:

@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from tests.stack.conftest import DEPLOYMENT, Desk
 from tests.stack.test_cancelling import until
-from tests.stack.test_failures import small
 from videojobs.intake import parse_request
 from videojobs.ledger import Lease, engine_for
 from videojobs.recovery import Kind
@@ -82,7 +81,7 @@ async def _has_a_run_that_waits(desk: Desk, job_id: str) -> None:
     deployment = await desk.prefect.read_deployment_by_name(DEPLOYMENT)
     await desk.prefect.create_flow_run_from_deployment(
         deployment.id,
-        parameters={**small(desk), "job_id": job_id},
+        parameters={**desk.small(), "job_id": job_id},
         state=Scheduled(scheduled_time=datetime.now(UTC) + timedelta(days=1)),
     )
 
@@ -222,7 +221,7 @@ async def _the_vendors_are_through(desk: Desk, job_id: str) -> bool:
 
 async def make(desk: Desk, kind: Stuck, job_id: str, faults: Path) -> None:
     """Bring a job into this state, and let it be forgotten for days."""
-    request = small(desk, areas=kind.areas)
+    request = desk.small(areas=kind.areas)
     if kind.fault is not None:
         vendor, name, more = kind.fault
         await desk.fault(vendor, name, job_id, **more)

@@ -16,7 +16,6 @@ from prefect.client.schemas.sorting import FlowRunSort
 from tests.stack.conftest import Desk
 from tests.stack.test_cancelling import until
 from tests.stack.test_deciding import lost_work
-from tests.stack.test_failures import small
 from videojobs.ledger import SubmissionState
 from videojobs.states import Stage, Status
 
@@ -84,7 +83,7 @@ async def test_a_lost_answer_is_repaired_by_the_callback_that_comes_when_the_job
     desk: Desk, job_id: str, slow_ghostcut: None
 ) -> None:
     await desk.fault("ghostcut", "reset", job_id, when="after")
-    assert (await desk.run_here(small(desk), job_id)).parked_reason is not None
+    assert (await desk.run_here(desk.small(), job_id)).parked_reason is not None
     await completed(desk, job_id)
     [work] = await desk.paid("ghostcut", job_id)
     job = await desk.ledger.job(job_id)
@@ -102,7 +101,7 @@ async def test_a_callback_that_finds_the_front_door_closed_is_repeated_and_repai
 
     await desk.stack.kill("gateway")
     await desk.fault("ghostcut", "reset", job_id, when="after")
-    assert (await desk.run_here(small(desk), job_id)).parked_reason is not None
+    assert (await desk.run_here(desk.small(), job_id)).parked_reason is not None
     await until(knocked)
     await desk.stack.restart("gateway")
     await completed(desk, job_id)
@@ -111,7 +110,7 @@ async def test_a_callback_that_finds_the_front_door_closed_is_repeated_and_repai
 
 async def test_a_callback_that_overtakes_the_answer_changes_nothing_about_a_normal_run(desk: Desk, job_id: str) -> None:
     await desk.fault("ghostcut", "slow", job_id, when="after", seconds=8)
-    assert (await desk.run_here(small(desk), job_id)).status == Status.COMPLETED
+    assert (await desk.run_here(desk.small(), job_id)).status == Status.COMPLETED
     assert await kinds(desk, job_id) == ["heard_of", "accepted", "completed"]
     [work] = await desk.paid("ghostcut", job_id)
     assert work["callback"] == "delivered"
@@ -121,7 +120,7 @@ async def test_a_callback_that_overtakes_the_answer_changes_nothing_about_a_norm
 async def test_an_answer_that_names_the_project_only_is_repaired_without_any_callback(desk: Desk, job_id: str) -> None:
     await desk.fault("ghostcut", "callback", job_id, effect="drop")
     await desk.fault("ghostcut", "no_work_ids", job_id)
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     [work] = await desk.paid("ghostcut", job_id)
     assert (job.status, job.job_metadata["ghostcut_task_id"]) == (Status.COMPLETED, str(work["id"]))
     assert await kinds(desk, job_id) == ["accepted", "completed"]

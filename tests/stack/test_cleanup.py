@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -18,7 +17,6 @@ from flows.cleanup import CleanupConfig, PurgeConfig, cleanup
 from tests.stack.conftest import Desk
 from tests.stack.stuck_jobs import KINDS, MINUTES, age, make, sql
 from tests.stack.test_acceptance import artifacts
-from tests.stack.test_failures import small
 from videojobs.intake import parse_request
 from videojobs.ledger import Lease, UnknownJob
 from videojobs.media.store import job_prefix
@@ -29,16 +27,6 @@ from videojobs.states import Stage, Status
 pytestmark = [pytest.mark.usefixtures("here", "no_scheduled_cleanup"), pytest.mark.timeout(900)]
 
 Table = dict[str, dict[str, str]]  # rows of the report, by job
-
-
-@pytest.fixture
-async def no_scheduled_cleanup(desk: Desk) -> AsyncIterator[None]:
-    """The one of the schedule would do what these tests want to see done."""
-    deployment = (await desk.prefect.read_deployment_by_name("cleanup/cleanup")).id
-    [schedule] = await desk.prefect.read_deployment_schedules(deployment)
-    await desk.prefect.update_deployment_schedule(deployment, schedule.id, active=False)
-    yield
-    await desk.prefect.update_deployment_schedule(deployment, schedule.id, active=True)
 
 
 @pytest.fixture
@@ -239,7 +227,7 @@ TESTER = "load-test"
 async def ended_test(desk: Desk, *, user: str = TESTER, days: int = 8, in_flight: bool = False) -> str:
     """A job that failed so many days ago, with two objects."""
     job_id = str(uuid4())
-    request = parse_request(small(desk) | {"user_id": user}, access=Access(allow_local_files=True))
+    request = parse_request(desk.small() | {"user_id": user}, access=Access(allow_local_files=True))
     await desk.ledger.open(job_id, request, actor="test")
     lease = Lease(job_id, "test/1")
     await desk.ledger.claim(lease, 60)

@@ -8,10 +8,10 @@ from playwright.async_api import Page, expect
 
 from tests.stack.conftest import Desk
 from tests.stack.stuck_jobs import KINDS, make
-from tests.stack.test_cleanup import no_scheduled_cleanup, swept
+from tests.stack.test_cleanup import swept
 from tests.stack.test_prefect_ui import page
 
-__all__ = ["no_scheduled_cleanup", "page"]
+__all__ = ["page"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("here", "no_scheduled_cleanup")]
 

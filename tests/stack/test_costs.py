@@ -9,7 +9,6 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
 
 from tests.stack.conftest import Desk
-from tests.stack.test_failures import small
 from videojobs.ledger import Lease, SubmissionState
 from videojobs.states import Point, Stage, Status
 from videojobs.vendors.sync_so.client import SyncSoClient
@@ -40,7 +39,7 @@ async def reopened(desk: Desk, job_id: str) -> None:
 
 
 async def test_a_job_says_what_it_is_expected_to_cost_before_anything_is_bought(desk: Desk, job_id: str) -> None:
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.status == Status.COMPLETED
     assert job.estimate is not None
     assert (job.estimate["lip_sync"]["basis"], job.estimate["text_removal"]["basis"]) == (VENDOR, PRICE_LIST)
@@ -53,7 +52,7 @@ async def test_a_job_says_what_it_is_expected_to_cost_before_anything_is_bought(
 
 
 async def test_the_run_shows_the_estimate_and_in_the_end_what_was_paid(desk: Desk, job_id: str) -> None:
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.estimate is not None
     before, after = await tables(desk, job_id)
     assert [row["paid"] for row in before] == ["", "", ""]
@@ -83,7 +82,7 @@ async def test_a_missing_estimate_stops_no_job(
 ) -> None:
     monkeypatch.setattr("tasks.costs.ESTIMATE_SECONDS", 2.0)
     await desk.fault("sync_so", on="estimate", job_id="", **fault)  # an estimate names no job
-    job = await desk.run_here(small(desk, areas=False), job_id)
+    job = await desk.run_here(desk.small(areas=False), job_id)
     assert (job.status, job.error_message) == (Status.COMPLETED, None)
     assert job.estimate is not None
     assert job.estimate["lip_sync"]["basis"] == basis
@@ -98,7 +97,7 @@ async def test_a_job_that_is_too_dear_fails_before_either_vendor_is_paid(
     desk: Desk, job_id: str, budget: str, amount: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"VIDEOJOBS_BUDGET_{budget}", amount)
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert (job.status, job.point) == (Status.FAILED, Point.UPLOADED)
     assert str(job.error_message).startswith("Not bought, since it would go over a budget: expected cost ")
     assert f"VIDEOJOBS_BUDGET_{budget}" in str(job.error_message)
@@ -111,12 +110,12 @@ async def test_when_the_budget_is_raised_the_job_goes_on_with_its_first_estimate
     desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_BUDGET_JOB_USD", "0.01")
-    first = await desk.run_here(small(desk, areas=False), job_id)
+    first = await desk.run_here(desk.small(areas=False), job_id)
     await reopened(desk, job_id)
     monkeypatch.setenv("VIDEOJOBS_BUDGET_JOB_USD", "1")
     monkeypatch.setenv("VIDEOJOBS_PRICE_LIPSYNC_2", "100")
     monkeypatch.delattr(SyncSoClient, "estimate")  # nobody asks again
-    again = await desk.run_here(small(desk, areas=False), job_id)
+    again = await desk.run_here(desk.small(areas=False), job_id)
     assert (again.status, again.error_message) == (Status.COMPLETED, None)
     assert await estimates(desk, job_id) == [first.estimate]
     assert len(await desk.paid("sync_so", job_id)) == 1
@@ -126,10 +125,10 @@ async def test_a_day_that_is_used_up_between_the_stages_leaves_the_lip_sync_as_t
     desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await desk.fault("ghostcut", "ends", job_id, status=20)
-    await desk.run_here(small(desk), job_id)
+    await desk.run_here(desk.small(), job_id)
     await reopened(desk, job_id)
     monkeypatch.setenv("VIDEOJOBS_BUDGET_DAY_POINTS", "0")
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert (job.status, job.point) == (Status.FAILED, Point.LIP_SYNC_STORED)
     assert str(job.error_message).startswith("Text inpainting failed: Not bought, since it would go over a budget: ")
     assert "wait until 00:00 UTC" in str(job.error_message)
@@ -141,13 +140,13 @@ async def test_a_lip_sync_that_may_be_bought_is_not_given_up_for_a_budget(
     desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_BUDGET_JOB_USD", "0")
-    await desk.run_here(small(desk, areas=False), job_id)
+    await desk.run_here(desk.small(areas=False), job_id)
     await reopened(desk, job_id)
     lease = Lease(job_id, "test/2")
     assert await desk.ledger.claim(lease, seconds=60) is None
     intent = await desk.ledger.intend(lease, Stage.LIP_SYNC, lambda _: b"{}")
     await desk.ledger.settle(lease, intent.submission, SubmissionState.UNKNOWN, error="the answer was lost")
     await desk.ledger.release(lease)
-    job = await desk.run_here(small(desk, areas=False), job_id)
+    job = await desk.run_here(desk.small(areas=False), job_id)
     assert job.status == Status.PROCESSING
     assert "it is not known whether Sync.so took the submission" in str(job.parked_reason)
