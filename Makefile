@@ -17,11 +17,11 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 # What runs on this machine only leaves the user's own Prefect profile alone, and sends no usage figures.
-demo up test browser unit: export PREFECT_HOME := $(CURDIR)/.venv/prefect
-demo up test browser unit: export DO_NOT_TRACK := 1
+demo up test browser unit crash chaos: export PREFECT_HOME := $(CURDIR)/.venv/prefect
+demo up test browser unit crash chaos: export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser unit lint types doctor register migrate requirements clean
+.PHONY: help demo up test browser unit crash chaos lint types doctor register migrate requirements clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -34,13 +34,21 @@ up: .venv/.local ## Start the local stack and keep it running
 
 # Two processes: one for the tests that share the real stack, one for all the others (tests/conftest.py).
 test: .venv/.dev ## Run every test that needs nothing but this [ARGS="-k word"]
-	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not browser" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not browser and not crash" $(ARGS)
 
 browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get install chromium)
 	@$(BIN)/pytest -m browser $(ARGS)
 
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest tests/unit $(ARGS)
+
+# All cases take the better part of an hour on two cores, and write docs/crash-matrix.md. The short form takes two
+# minutes: each fault point of a job with areas once, by few jobs that are killed again and again.
+crash: .venv/.dev ## Kill the real processes at every fault point, and see every job come home [CASES=short]
+	@CRASH_CASES=$(CASES) $(BIN)/pytest -n 0 --capture=no -m crash tests/crash $(ARGS)
+
+chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
+	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: .venv/.dev ## Check format and style
 	@$(BIN)/ruff format --check .

@@ -18,10 +18,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 RECOVERED_TAG: Final = "recovered-by-itself"
 """Runs of deployments with this tag (prefect.yaml) are watched. They have to be safe to run again."""
 
+
+def _states(*names: str) -> set[str]:
+    """The events of a run's states, which carry the states' names."""
+    return {f"prefect.flow-run.{name}" for name in names}
+
+
 _HEARTBEAT: Final = "prefect.flow-run.heartbeat"
-_ENDS: Final = frozenset(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
-# Ends under names of their own, see flows/pro_video.py; the events carry the state's name.
-_OWN_ENDS: Final = frozenset(f"prefect.flow-run.{state}" for state in ("SteppedAside", "Parked", "AwaitingRetry"))
+_STARTING: Final = _states("Pending", "Submitting", "InfrastructurePending")
+_ENDS: Final = _states("Completed", "Failed", "Cancelled", "Crashed")
+_OWN_ENDS: Final = _states("SteppedAside", "Parked", "InUse")  # names of our own, see flows/
+_BACK: Final = _states("Scheduled", "Late", "AwaitingRetry", "Cancelling")
 _ANY_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 _OURS: Final = ResourceSpecification(
     {"prefect.resource.id": f"prefect.tag.{RECOVERED_TAG}", "prefect.resource.role": "tag"}
@@ -36,6 +43,10 @@ class Watch(BaseSettings):
     silence_seconds: float = Field(default=90, gt=30, le=86_400)
     """Three heartbeats of 30 s (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers, whose minimum that is)."""
 
+    start_seconds: float = Field(default=300, ge=10, le=86_400)
+    """From the moment that a worker takes a run until it runs. A process is there in seconds; a container may have to
+    wait for a machine and pull its image first."""
+
 
 def automations() -> list[AutomationCore]:
     """What `make register` brings the server to, by name."""
@@ -46,7 +57,7 @@ def automations() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after={_HEARTBEAT},
-                expect={_HEARTBEAT, *_ENDS, *_OWN_ENDS},
+                expect={_HEARTBEAT, *_ENDS, *_OWN_ENDS, *_BACK},
                 match=_ANY_RUN,
                 match_related=_OURS,
                 for_each={"prefect.resource.id"},
@@ -54,6 +65,21 @@ def automations() -> list[AutomationCore]:
                 within=timedelta(seconds=Watch().silence_seconds),
             ),
             actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run has fallen silent.")],
+        ),
+        AutomationCore(
+            name="videojobs: a run that never began has crashed",
+            description="Its worker died between taking it and starting it. No heartbeat tells of such a run.",
+            trigger=EventTrigger(
+                posture=Posture.Proactive,
+                after=_STARTING,
+                expect={"prefect.flow-run.Running", *_ENDS, *_OWN_ENDS, *_BACK},
+                match=_ANY_RUN,
+                match_related=_OURS,
+                for_each={"prefect.resource.id"},
+                threshold=1,
+                within=timedelta(seconds=Watch().start_seconds),
+            ),
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run was taken, and never began.")],
         ),
         AutomationCore(
             name="videojobs: a crashed run is run again",

@@ -15,6 +15,7 @@ from flows.remove_text import remove_text
 from tasks.admit import admit
 from tasks.cancelling import record_cancellation
 from tasks.closing import close_with_error
+from tasks.costs import estimate_cost
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, show_results
 from tasks.run import JobRun, at_work
@@ -97,6 +98,7 @@ async def _chain(run: JobRun) -> str:
     """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
     try:
         await upload(run)
+        await estimate_cost(run)
         async with slot(SYNC_SO_GENERATIONS):
             await submit_lip_sync(run)
             await await_lip_sync(run)

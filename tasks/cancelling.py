@@ -28,12 +28,15 @@ async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: St
     ledger = await Connections.model_validate(given.get("connections") or {}).ledger()
     try:
         submissions = await ledger.submissions(job_id)
-        await ledger.cancel(job_id, str(flow_run.id), _message(submissions), actor=f"cancelled flow run {flow_run.id}")
+        await ledger.cancel(
+            job_id, str(flow_run.id), cancellation_message(submissions), actor=f"cancelled flow run {flow_run.id}"
+        )
     except UnknownJob:
         return  # it was cancelled before it opened its job
 
 
-def _message(submissions: Sequence[Submission]) -> str:
+def cancellation_message(submissions: Sequence[Submission]) -> str:
+    """What somebody who stopped a job has to know: what is paid for."""
     paid = [
         f"{submission.stage.replace('_', ' ')} ({_WORDS[SubmissionState(submission.state)]}"
         + (f", vendor id {submission.vendor_id})" if submission.vendor_id else ")")

@@ -1,4 +1,4 @@
-"""The cost guard: what a job is expected to cost is said, recorded and held against the budgets before it is paid for."""
+"""The cost guard: what a job is expected to cost is recorded, shown and held against budgets before it is bought."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tasks.lip_sync import generation_body
 from tasks.progress import slug
 from tasks.run import JobRun
 from tasks.steps import step
-from videojobs.costs import Amount, Budget, Cost, Estimate, Prices, by_price_list, expected
+from videojobs.costs import Budget, Cost, Estimate, Prices, by_price_list, expected, in_points
 from videojobs.errors import VideoJobError
 from videojobs.ledger import Ledger, Submission, VideoJob
 from videojobs.request import JobRequest
@@ -100,4 +100,4 @@ def _table(estimate: Estimate, submissions: Sequence[Submission]) -> list[dict[s
 def _paid(submissions: Sequence[Submission]) -> str:
     """The points that the vendor told of; empty while it has told nothing."""
     told = [row.paid_points for row in submissions if row.paid_points is not None]
-    return str(Amount(points=sum(told, start=Decimal(0)))) if told else ""
+    return in_points(sum(told, start=Decimal(0))) if told else ""

@@ -11,9 +11,11 @@ from tasks.run import JobRun
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
+from videojobs.costs import expected
 from videojobs.errors import VendorFailed
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
+from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
 from videojobs.settings import Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
@@ -37,16 +39,18 @@ async def submit_lip_sync(run: JobRun) -> None:
         vendor="Sync.so",
         stage=Stage.LIP_SYNC,
         to=Point.LIP_SYNC_SUBMITTED,
-        body=lambda submission: _body(job, store),
+        body=lambda submission: generation_body(job, store),
         send=lambda submission: _send(run, submission),
         replay_within=timedelta(hours=Timings().replay_hours),
+        cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
         find=lambda submission: _find(run, submission),
     )
     await buy(run, call)
     await show(await ledger.job(run.job_id))
 
 
-def _body(job: VideoJob, store: ObjectStore) -> bytes:
+def generation_body(job: VideoJob, store: ObjectStore) -> bytes:
+    """What Sync.so is sent to be paid for, or to be asked for an estimate of."""
     request = JobRequest.model_validate(job.request)
     keys = job.facts["keys"]
     seconds = int(Timings().media_link_hours * 3600)
@@ -140,9 +144,16 @@ async def await_lip_sync(run: JobRun) -> None:
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:
-    why = f"Lip-sync failed: {generation.failure_text}"
-    await ledger.settle(run.lease, submission, SubmissionState.FAILED, error=why, answer=_answer(generation))
-    raise VendorFailed(why)
+    truth = truth_of(generation)
+    await ledger.settle(run.lease, submission, SubmissionState.FAILED, error=truth.text, answer=truth.answer)
+    raise VendorFailed(truth.text)
+
+
+def truth_of(generation: Generation) -> Truth:
+    """How a generation stands, in the words of the job's row."""
+    if generation.is_failed:
+        return Truth(Says.FAILED, f"Lip-sync failed: {generation.failure_text}", _answer(generation))
+    return Truth(Says.DONE if generation.is_done else Says.RUNNING)
 
 
 async def _report(ledger: Ledger, run: JobRun, client: SyncSoClient, submission: Submission) -> None:

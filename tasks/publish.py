@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prefect.artifacts import acreate_image_artifact, acreate_link_artifact
 from prefect.logging import get_run_logger
 
+from tasks.costs import show_cost
 from tasks.progress import show, slug
 from tasks.run import JobRun
 from tasks.steps import step
@@ -38,7 +39,7 @@ async def publish(run: JobRun) -> str:
 
 @step("show the results", retries=0)
 async def show_results(run: JobRun) -> None:
-    """A link to the final video and a before/after picture, as artifacts of the run."""
+    """A link to the final video, its cost and a before/after picture, as artifacts of the run."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
     store = await run.connections.store()
@@ -49,6 +50,7 @@ async def show_results(run: JobRun) -> None:
         link_text="The final video",
         description=f"{job.progress_message}. The link works for {Timings().result_link_days:g} days.",
     )
+    await show_cost(ledger, job)
     moment = _moment(job)
     picture = await asyncio.to_thread(_picture, store, job, moment)
     key = picture_key(job.user_id, job.id)

@@ -13,7 +13,9 @@ from tasks.progress import open_board
 from videojobs.errors import AlreadyFailed, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.ledger import Lease, Ledger, VideoJob
 from videojobs.ledger.books import run_of
+from videojobs.ledger.tables import Json
 from videojobs.media.store import job_prefix
+from videojobs.recovery import too_many_runs
 from videojobs.settings import Timings
 from videojobs.states import Status
 
@@ -104,17 +106,18 @@ async def _tidy_up(job: VideoJob, connections: Connections) -> None:
 
 async def _park_after_too_many(ledger: Ledger, lease: Lease, job: VideoJob) -> VideoJob:
     """A job that its runs do not survive is not run for ever: an operator gets it, with who tried and what was seen."""
+    reason = too_many_runs(job.claims - 1, job.point)
+    return await ledger.park(lease, reason, detail={"history": await history(ledger, job)})
+
+
+async def history(ledger: Ledger, job: VideoJob) -> list[Json]:
+    """Who took the job up since it last got on, and what was seen, as an event tells of it."""
     told = ("claimed", "interrupted")
-    history = [
+    return [
         {"at": event.at.isoformat(), "run": event.actor, "what": event.kind, **(event.detail or {})}
         for event in await ledger.events(job.id)
         if event.kind in told
     ][-2 * job.claims :]
-    reason = (
-        f"{job.claims - 1} runs in a row ended without getting any further than {job.recovery_point}; "
-        "look at their logs, mend what is wrong, then decide `retry`"
-    )
-    return await ledger.park(lease, reason, detail={"history": history})
 
 
 async def _beat(ledger: Ledger, lease: Lease) -> None:

@@ -1,9 +1,21 @@
-"""Starts a run that goes on with a job: the same deployment, the same request, the same job id."""
+"""Runs that go on with a job: the same deployment, the same request, the same job id."""
 
 import time
+from itertools import count
 from typing import Final
 from uuid import UUID
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 from prefect.deployments import arun_deployment
 
 from videojobs.ledger import VideoJob
@@ -12,6 +24,7 @@ DEPLOYMENT: Final = "pro-video/pro-video"
 # Whoever asks for the same job in the same state within this time gets the same run; later, a run that was
 # cancelled before it began does not stand in the way of another one.
 ONE_RUN_EACH_SECONDS: Final = 300
+_PAGE: Final = 200  # runs; the server gives no more at once
 
 
 async def run_again(job: VideoJob) -> UUID:
@@ -25,3 +38,23 @@ async def run_again(job: VideoJob) -> UUID:
         idempotency_key=f"{job.id} {job.updated_at.isoformat()} {window}",
     )
     return found.id
+
+
+async def waiting_runs() -> dict[str, str]:
+    """The runs that no worker has taken yet: their ids, by the ids of their jobs."""
+    flow, deployment = DEPLOYMENT.split("/")
+    scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+    found: dict[str, str] = {}
+    async with get_client() as client:
+        for offset in count(0, _PAGE):
+            page = await client.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+                flow_run_filter=FlowRunFilter(state=scheduled),
+                limit=_PAGE,
+                offset=offset,
+            )
+            found |= {str(run.parameters.get("job_id") or run.id): str(run.id) for run in page}
+            if len(page) < _PAGE:
+                break
+    return found

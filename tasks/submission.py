@@ -20,10 +20,12 @@ from datetime import timedelta
 from typing import NoReturn, TypeVar
 
 from tasks.run import JobRun
+from videojobs.costs import Budget, Cost
 from videojobs.errors import Final, JobParked, LedgerUnavailable, OutcomeUnknown, Retryable, VendorUnavailable
 from videojobs.ledger import Intent, Lease, Ledger, Submission, SubmissionState
 from videojobs.ledger.connection import close_engines
 from videojobs.ledger.tables import Json
+from videojobs.recovery import lost_answer
 from videojobs.states import Point, Stage
 
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class PaidCall:
     body: Callable[[Submission], bytes]
     send: Callable[[Submission], Awaitable[Accepted]]
     replay_within: timedelta
+    cost: Cost  # what it is expected to cost; budgets are held against it
     find: Callable[[Submission], Awaitable[Accepted | None]] = _nothing_to_ask_by
 
 
@@ -93,9 +96,9 @@ async def uninterrupted(work: Callable[[], Coroutine[None, None, T]]) -> T:
 async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
     """Make the paid call unless it was made before.
 
-    Raises Retryable (try again later, safely), JobParked (an operator decides), or why it was refused.
+    Raises Retryable (try again later, safely), JobParked (an operator decides), BudgetExceeded, or why it was refused.
     """
-    intent = await ledger.intend(lease, call.stage, call.body)
+    intent = await ledger.intend(lease, call.stage, call.body, cost=call.cost, budget=Budget())
     submission = intent.submission
     if submission.vendor_id is not None:
         return
@@ -151,7 +154,7 @@ async def _find(ledger: Ledger, lease: Lease, call: PaidCall, submission: Submis
     """Adopt what the vendor proves to be ours, else park. Raises Retryable while the vendor cannot be asked."""
     found = await call.find(submission)
     if found is None:
-        await _park(ledger, lease, call, why)
+        await _park(ledger, lease, call, why, submission)
     await _accept(ledger, lease, call, submission, found)
 
 
@@ -167,12 +170,9 @@ async def _refused(ledger: Ledger, lease: Lease, call: PaidCall, intent: Intent,
     raise refusal
 
 
-async def _park(ledger: Ledger, lease: Lease, call: PaidCall, why: str) -> NoReturn:
-    reason = (
-        f"it is not known whether {call.vendor} took the submission ({why}). "
-        f"Look for the job id in the {call.vendor} dashboard before you submit again: each submission costs."
-    )
-    await _persist(lambda: ledger.park(lease, reason))
+async def _park(ledger: Ledger, lease: Lease, call: PaidCall, why: str, doubt: Submission | None = None) -> NoReturn:
+    reason = lost_answer(call.vendor, why)
+    await _persist(lambda: ledger.park(lease, reason, doubt=doubt))
     raise JobParked(reason)
 
 

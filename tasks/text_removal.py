@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 from prefect.logging import get_run_logger
@@ -15,10 +16,13 @@ from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
 from videojobs.areas import decision_for, explain, masks_for
-from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorUnavailable
+from videojobs.costs import expected
+from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorRefused, VendorUnavailable
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
+from videojobs.ledger.tables import Json
 from videojobs.media.probe import VideoFacts
 from videojobs.media.store import ObjectStore, result_key, sync_result_key
+from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
 from videojobs.rules import check_result
 from videojobs.settings import Limits, Timings
@@ -64,6 +68,7 @@ async def submit_text_removal(run: JobRun) -> None:
         body=lambda submission: _body(job, request, store, masks, submission),
         send=lambda submission: _send(run, submission),
         replay_within=timedelta(0),  # no key, no search: two submits are two paid works
+        cost=expected(job.request, job.facts, job.estimate)[Stage.TEXT_REMOVAL],
         find=lambda submission: _find(run, submission),
     )
     await buy(run, call)
@@ -111,11 +116,13 @@ def taken(work_id: str, project_id: str | None) -> Accepted:
 
 async def _find(run: JobRun, submission: Submission) -> Accepted | None:
     """The work whose answer was lost, if its callback or its project named it and the vendor's own row proves it."""
+    source = source_of(submission)
     async with run.connections.ghostcut_client() as client:
         rows = list((await client.status([submission.candidate_id])).values()) if submission.candidate_id else []
-        if not rows and submission.vendor_batch_id:
-            rows = await client.works_of(submission.vendor_batch_id)
-    ours = next((row for row in rows if row.url == source_of(submission)), None)
+        if submission.vendor_batch_id and not any(row.url == source for row in rows):
+            with suppress(VendorRefused):  # the vendor documents no such question: a refusal tells nothing
+                rows = await client.works_of(submission.vendor_batch_id)
+    ours = next((row for row in rows if row.url == source), None)
     return taken(ours.id, ours.id_project) if ours else None
 
 
@@ -160,18 +167,33 @@ async def _status(client: GhostCutClient, submission: Submission) -> WorkStatus:
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, status: WorkStatus) -> None:
-    if status.is_locked:  # paid for and finished: another submission would be paid twice
-        await ledger.park(run.lease, f"GhostCut: {status.failure_text}")
-        raise JobParked(f"GhostCut: {status.failure_text}")
+    truth = truth_of(status)
+    if truth.says is Says.LOCKED:  # paid for and finished: another submission would be paid twice
+        await ledger.park(run.lease, truth.text)
+        raise JobParked(truth.text)
     await ledger.settle(
         run.lease,
         submission,
         SubmissionState.FAILED,
-        error=status.failure_text,
-        answer=status.model_dump(mode="json", exclude={"url"}, exclude_none=True),
-        paid_points=status.paid_points,
+        error=truth.text,
+        answer=truth.answer,
+        paid_points=truth.paid_points,
     )
-    raise VendorFailed(status.failure_text)
+    raise VendorFailed(truth.text)
+
+
+def truth_of(status: WorkStatus) -> Truth:
+    """How a work stands, in the words of the job's row."""
+    if status.is_locked:
+        return Truth(Says.LOCKED, f"GhostCut: {status.failure_text}")
+    if status.is_failed:
+        return Truth(Says.FAILED, status.failure_text, _answer(status), status.paid_points)
+    return Truth(Says.DONE if status.is_done else Says.RUNNING)
+
+
+def _answer(status: WorkStatus) -> Json:
+    """What the vendor said, less the link to our file."""
+    return status.model_dump(mode="json", exclude={"url"}, exclude_none=True)
 
 
 @step("store the final video")
@@ -192,7 +214,7 @@ async def store_text_removal(run: JobRun) -> None:
         run.lease,
         submission,
         SubmissionState.DONE,
-        answer=status.model_dump(mode="json", exclude={"url"}, exclude_none=True),
+        answer=_answer(status),
         paid_points=status.paid_points,
     )
     job = await ledger.advance(

@@ -8,6 +8,7 @@ from typing import TypeVar
 from tasks.run import JobRun
 from videojobs.errors import JobParked, Retryable, StillRunning, VendorFailed
 from videojobs.ledger import Ledger, Submission
+from videojobs.recovery import not_finished
 from videojobs.settings import Timings
 from videojobs.states import Stage
 
@@ -48,6 +49,6 @@ async def give_up_if_overdue(ledger: Ledger, run: JobRun, submission: Submission
     hours = Timings().poll_give_up_hours
     if await ledger.waited_for(submission) < timedelta(hours=hours):
         return
-    reason = f"{vendor} has not finished {submission.vendor_id} within {hours:g} hours; ask the vendor about it"
+    reason = not_finished(vendor, submission.vendor_id, hours)
     await ledger.park(run.lease, reason)
     raise JobParked(reason)

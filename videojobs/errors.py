@@ -12,6 +12,7 @@ VideoJobError
 │   ├── ConfigurationError credentials or settings are wrong; an operator's matter
 │   ├── VendorRefused      the vendor said no to a submission; nothing was bought
 │   ├── VendorFailed       an accepted generation or work ended without a result
+│   ├── BudgetExceeded     a budget does not allow it; nothing was bought
 │   ├── RequestMismatch    the job id is known, with another request
 │   └── JobParked          an operator has to decide
 ├── LeaseLost              another run holds the job; step aside
@@ -101,6 +102,10 @@ class VendorFailed(Final):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class BudgetExceeded(Final):
+    """It is expected to cost more than a budget allows. The message says which one, and what to do."""
 
 
 class RequestMismatch(Final):

@@ -36,6 +36,7 @@ COMMITS: Final = (
     "accept",
     "settle",
     "hear",
+    "hold",
     "purge",
 )
 """Every verb of the ledger that writes; `before_commit` and `after_commit`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from deployments.environment import Environment
 from deployments.local.errors import MissingVariables, StackError
 from deployments.local.folder import Folder
+from deployments.local.gateway import Gateway
 from deployments.local.job_database import JobDatabase
 from deployments.local.launcher import Launcher
 from deployments.local.object_store import ObjectStore
@@ -17,7 +18,7 @@ from deployments.local.registration import Registration
 from deployments.local.vendor_emulators import GHOSTCUT, SYNC_SO, Vendor, VendorEmulator
 from deployments.local.worker import Worker
 
-EVERYTHING = frozenset({Worker.name})  # the worker needs all the others
+EVERYTHING = frozenset({Worker.name, Gateway.name})  # they need all the others
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,21 @@ def assemble(
             folder, launcher, vendor, processing_seconds=processing_seconds
         )
 
+    ghostcut = vendor(GHOSTCUT)
     resources: list[Part] = [
         postgres,
         JobDatabase(launcher, given=job_database_url, postgres=postgres),
         given(OBJECT_STORE, environment) or ObjectStore(folder, launcher),
         vendor(SYNC_SO),
-        vendor(GHOSTCUT),
+        ghostcut,
         given(PREFECT_SERVER, environment) or PrefectServer(folder, launcher, postgres),
     ]
     # Addresses are known before anything runs, so the parts that use them can be made now too.
-    everything = {**variables_of(resources, folder), **settings}
-    parts = [*resources, Registration(launcher, everything), Worker(folder, launcher, everything)]
+    known = {**variables_of(resources, folder), **settings}
+    gateway = Gateway(folder, launcher, known, near=ghostcut.given_by is None)
+    callable_back = [*resources, gateway] if gateway.name in wanted else resources
+    everything = {**variables_of(callable_back, folder), **settings}
+    parts = [*resources, Registration(launcher, known), gateway, Worker(folder, launcher, everything)]
     chosen = with_needs(parts, wanted)
     return chosen, {**variables_of(chosen, folder), **settings}
 

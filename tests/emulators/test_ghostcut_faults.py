@@ -65,3 +65,12 @@ def test_a_download_can_break_off_and_a_link_can_expire(ghostcut: GhostCutDesk) 
         ghostcut.program.http.get(url)
     ghostcut.program.arm("expired_link")
     assert [ghostcut.program.http.get(url).status_code for _ in range(2)] == [403, 200]
+
+
+def test_an_acceptance_can_name_the_project_only_and_the_project_shows_the_work(ghostcut: GhostCutDesk) -> None:
+    body = ghostcut.body()
+    ghostcut.program.arm("no_work_ids")
+    answer = ghostcut.submit(body)
+    assert (answer["code"], list(answer["body"])) == (1000, ["idProject"])
+    [row] = ghostcut.post("work/status", {"idProjects": [answer["body"]["idProject"]]}).json()["body"]["content"]
+    assert row["url"] == body["urls"][0]

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from tasks.submission import Accepted, PaidCall, submit_once
 from tests.ledger.conftest import Opened
+from videojobs.costs import Cost
 from videojobs.errors import (
     ConfigurationError,
     JobParked,
@@ -46,6 +48,7 @@ def a_call(vendor: Send, *, replayable: bool) -> PaidCall:
         body=lambda submission: f"body of {submission.id}".encode(),
         send=vendor,
         replay_within=timedelta(hours=20 if replayable else 0),
+        cost=Cost(usd=Decimal(1), seconds=10, basis="price list"),
     )
 
 

@@ -11,8 +11,11 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from deployments.environment import NOTHING_GIVEN, Environment
+from deployments.local.assembly import EVERYTHING, assemble
 from deployments.local.errors import MissingVariables, PartFailed, StackError
+from deployments.local.folder import Folder
 from deployments.local.guide import print_guide
+from deployments.local.launcher import Launcher
 from deployments.local.marking import folder_mark, marked
 from deployments.local.stack import Stack
 
@@ -102,3 +105,21 @@ async def test_a_real_vendor_with_a_store_that_it_cannot_reach_is_warned_about(d
     printed = console.file.getvalue()
     assert "SYNC_SO_BASE_URL is set, but that vendor cannot fetch files from the object store" in printed
     assert "a-key" not in printed
+
+
+@pytest.mark.parametrize("real", [False, True])
+async def test_a_vendor_is_given_the_front_doors_address_only_if_it_can_reach_this_machine(
+    data: Path, real: bool
+) -> None:
+    given = {
+        "ghostcut_base_url": "https://vendor.example",
+        "ghostcut_app_key": SecretStr("a-key"),
+        "ghostcut_app_secret": SecretStr("a-secret"),
+    }
+    environment = NOTHING_GIVEN.model_copy(update=given if real else {})
+
+    with Folder(data) as folder:
+        launcher = Launcher(folder, environment)
+        _, variables = assemble(environment, folder, launcher, wanted=EVERYTHING, processing_seconds=1, settings={})
+
+    assert ("VIDEOJOBS_PUBLIC_URL" in variables) is not real

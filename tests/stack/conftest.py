@@ -27,6 +27,8 @@ from deployments.local.sample import SampleFiles, write_sample
 from deployments.local.stack import Stack
 from deployments.storage import store_of
 from flows.pro_video import pro_video
+from tests.stack.short_clip import request as short_request
+from tests.stack.short_clip import write_inputs
 from videojobs.ledger import Ledger, VideoJob, engine_for
 from videojobs.media.store import ObjectStore, parse_uri
 from videojobs.states import Stage
@@ -40,6 +42,7 @@ class Desk:
 
     stack: Stack
     sample: SampleFiles
+    short: SampleFiles
     prefect: PrefectClient
     folder: Path
     _deployment: UUID | None = field(default=None)
@@ -71,6 +74,10 @@ class Desk:
             "user_id": "ada",
         }
         return request | changes
+
+    def small(self, *, areas: bool = True) -> dict[str, Any]:
+        """As little work as possible, for tests that do not look at the video."""
+        return short_request(str(self.short.video), str(self.short.audio["audio-2"]), areas=areas)
 
     async def start(self, request: dict[str, Any], *, idempotency_key: str | None = None) -> FlowRun:
         """A run of the deployment, started through the Prefect API."""
@@ -119,8 +126,11 @@ class Desk:
 
     async def paid(self, vendor: str, job_id: str) -> list[dict[str, Any]]:
         """What the vendor itself has on its books for a job: every entry was paid for."""
-        books = await self._emulator(vendor, "GET", "books")
-        return [entry for entry in books["submissions"] if job_id in json.dumps(entry["request"])]
+        return [entry for entry in (await self.books(vendor))["submissions"] if job_id in json.dumps(entry["request"])]
+
+    async def books(self, vendor: str) -> dict[str, Any]:
+        """All that the vendor itself has written down."""
+        return await self._emulator(vendor, "GET", "books")
 
     async def submission(self, job_id: str, stage: Stage) -> str | None:
         """The state of a job's submission; None while there is none."""
@@ -150,7 +160,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     sample = write_sample(folder / "sample")
     started = Stack(data=folder / "data", environment=NOTHING_GIVEN, processing_seconds=0.5, keep=False)
     async with started as stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
-        yield Desk(stack, sample, prefect, folder)
+        yield Desk(stack, sample, write_inputs(folder / "short"), prefect, folder)
         await APILogHandler.aflush()  # else the last lines are sent to a server that is gone
 
 
@@ -167,3 +177,13 @@ def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def job_id() -> str:
     return f"job-{uuid.uuid4()}"
+
+
+@pytest.fixture
+async def no_scheduled_cleanup(desk: Desk) -> AsyncIterator[None]:
+    """The one of the schedule would do what these tests want to see done."""
+    deployment = (await desk.prefect.read_deployment_by_name("cleanup/cleanup")).id
+    [schedule] = await desk.prefect.read_deployment_schedules(deployment)
+    await desk.prefect.update_deployment_schedule(deployment, schedule.id, active=False)
+    yield
+    await desk.prefect.update_deployment_schedule(deployment, schedule.id, active=True)

@@ -170,9 +170,9 @@ async def test_progress_only_rises_and_passes_the_owners_messages_in_order(desk:
     ]
 
 
-async def test_the_run_shows_progress_a_link_that_works_and_a_picture(desk: Desk, both: Case) -> None:
+async def test_the_run_shows_progress_a_link_that_works_the_cost_and_a_picture(desk: Desk, both: Case) -> None:
     found = await artifacts(desk, both.flow_run)
-    assert set(found) == {"progress", "markdown", "image"}
+    assert set(found) == {"progress", "markdown", "table", "image"}
     assert found["progress"].data == 100.0
     link = str(found["markdown"].data).split("(")[1].split(")")[0]
     assert await desk.download(link) == both.video.read_bytes()

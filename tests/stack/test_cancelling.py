@@ -8,7 +8,6 @@ import pytest
 from prefect.states import Cancelling
 
 from tests.stack.conftest import Desk
-from tests.stack.test_failures import small
 from videojobs.ledger import SubmissionState, UnknownJob
 from videojobs.states import Point, Stage, Status
 
@@ -48,7 +47,7 @@ async def cancelled(desk: Desk, flow_run: UUID) -> bool:
 async def test_a_cancelled_job_says_what_is_paid_for_and_a_later_run_takes_what_the_vendor_has_finished(
     desk: Desk, job_id: str, slow_vendors: None
 ) -> None:
-    request = small(desk)
+    request = desk.small()
     run = await desk.start({**request, "job_id": job_id})
     await until(lambda: at(desk, job_id, Stage.LIP_SYNC))
     await desk.prefect.set_flow_run_state(run.id, Cancelling())
@@ -74,7 +73,7 @@ async def test_a_paid_call_that_is_under_way_comes_to_its_end_before_its_cancell
 ) -> None:
     """GhostCut answers late; the run is cancelled meanwhile. Its answer still gets onto the books."""
     await desk.fault("ghostcut", "slow", job_id, when="after", seconds=4)
-    run = await desk.start({**small(desk), "job_id": job_id})
+    run = await desk.start({**desk.small(), "job_id": job_id})
 
     async def being_sent() -> bool:
         return bool(await desk.paid("ghostcut", job_id))
@@ -86,6 +85,6 @@ async def test_a_paid_call_that_is_under_way_comes_to_its_end_before_its_cancell
     assert (job.status, job.point) == (Status.CANCELLED, Point.TEXT_REMOVAL_SUBMITTED)
     assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
 
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.status == Status.COMPLETED
     assert len(await desk.paid("ghostcut", job_id)) == 1

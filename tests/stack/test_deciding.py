@@ -6,7 +6,6 @@ import pytest
 
 from flows.decide import decide
 from tests.stack.conftest import Desk
-from tests.stack.test_failures import small
 from videojobs.ledger import VideoJob
 from videojobs.states import Status
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("here")
 
 async def decided(desk: Desk, job_id: str, decision: str, **more: Any) -> str | None:
     """The decision, made here; gives the message of the state in which it ended."""
-    state = await decide(job_id, decision, "a test", **more, return_state=True)  # type: ignore[call-overload]  # by name
+    state = await decide(job_id, decision, "a test", **more, return_state=True)
     return state.message if state.is_completed() else f"refused: {state.message}"
 
 
@@ -32,7 +31,7 @@ async def lost_work(desk: Desk, job_id: str) -> str:
     """A job that is parked since GhostCut's answer was lost, and no callback comes; gives the work's id."""
     await desk.fault("ghostcut", "callback", job_id, effect="drop", times=9)
     await desk.fault("ghostcut", "reset", job_id, when="after")
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.parked_reason is not None
     [work] = await desk.paid("ghostcut", job_id)
     return str(work["id"])
@@ -50,12 +49,10 @@ async def test_a_lost_work_is_adopted_by_the_id_that_the_operator_found(desk: De
 
 async def test_an_id_that_is_somebody_elses_work_is_not_adopted(desk: Desk, job_id: str) -> None:
     await lost_work(desk, job_id)
-    other = await desk.run_here(small(desk))
+    other = await desk.run_here(desk.small())
     said = str(await decided(desk, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"]))
     assert "does not name this job's file" in said
-    said = str(
-        await decided(desk, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"], unproven=True)
-    )
+    said = str(await decided(desk, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"], unproven=True))
     assert f"belongs to job {other.id}" in said
     assert (await desk.ledger.job(job_id)).parked_reason is not None
 
@@ -73,7 +70,7 @@ async def test_resubmitting_needs_a_yes_to_the_cost_and_then_buys_the_stage_once
 
 async def test_a_job_that_failed_in_text_removal_is_retried_without_a_second_lip_sync(desk: Desk, job_id: str) -> None:
     await desk.fault("ghostcut", "ends", job_id, status=20)
-    failed = await desk.run_here(small(desk), job_id)
+    failed = await desk.run_here(desk.small(), job_id)
     assert failed.status == Status.FAILED
     await decided(desk, job_id, "retry")
     job = await settled(desk, job_id)
@@ -95,6 +92,6 @@ async def test_a_job_that_is_given_up_is_failed_and_offers_its_lip_sync_result(d
 
 
 async def test_a_completed_job_leaves_nothing_to_decide(desk: Desk, job_id: str) -> None:
-    await desk.run_here(small(desk), job_id)
+    await desk.run_here(desk.small(), job_id)
     assert "nothing to decide" in str(await decided(desk, job_id, "retry"))
     assert (await desk.ledger.job(job_id)).status == Status.COMPLETED

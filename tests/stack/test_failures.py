@@ -11,24 +11,12 @@ from videojobs.ledger import Lease, SubmissionState
 from videojobs.settings import Access
 from videojobs.states import Point, Stage, Status
 
-ONE_SEGMENT = [{"startTime": 0, "endTime": 1, "audioInput": {"refId": "audio-2"}}]
-SHORT_AREA = [{"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.5, "end": 5}]
-
-
-def small(desk: Desk, *, areas: bool = True) -> dict[str, Any]:
-    return desk.request(
-        audio=[{"refId": "audio-2", "source": str(desk.sample.audio["audio-2"])}],
-        segments=ONE_SEGMENT,
-        effects=SHORT_AREA if areas else [],
-    )
-
-
 pytestmark = pytest.mark.usefixtures("here")
 
 
 async def test_when_sync_so_fails_the_job_says_why_and_ghostcut_is_never_called(desk: Desk, job_id: str) -> None:
     await desk.fault("sync_so", "ends", job_id, errorCode="generation_pipeline_failed")
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.status == Status.FAILED
     assert job.error_message is not None
     assert job.error_message.startswith("Lip-sync failed: ")
@@ -38,7 +26,7 @@ async def test_when_sync_so_fails_the_job_says_why_and_ghostcut_is_never_called(
 
 async def test_when_ghostcut_fails_the_lip_sync_result_stays_and_is_offered(desk: Desk, job_id: str) -> None:
     await desk.fault("ghostcut", "ends", job_id, status=20)
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.status == Status.FAILED
     assert job.error_message is not None
     assert job.error_message.startswith("Text inpainting failed: ")
@@ -49,8 +37,8 @@ async def test_when_ghostcut_fails_the_lip_sync_result_stays_and_is_offered(desk
 
 async def test_a_failed_job_is_not_run_again_under_its_id(desk: Desk, job_id: str) -> None:
     await desk.fault("sync_so", "ends", job_id)
-    first = await desk.run_here(small(desk), job_id)
-    again = await desk.run_here(small(desk), job_id)
+    first = await desk.run_here(desk.small(), job_id)
+    again = await desk.run_here(desk.small(), job_id)
     assert again.error_message == first.error_message
     assert len(await desk.paid("sync_so", job_id)) == 1
 
@@ -69,7 +57,7 @@ async def test_a_lost_answer_of_sync_so_is_asked_for_again_and_paid_for_once(
     desk: Desk, job_id: str, fault: dict[str, Any]
 ) -> None:
     await desk.fault("sync_so", job_id=job_id, **fault)
-    job = await desk.run_here(small(desk, areas=False), job_id)
+    job = await desk.run_here(desk.small(areas=False), job_id)
     assert job.status == Status.COMPLETED
     [generation] = await desk.paid("sync_so", job_id)
     assert generation["replays"] == 1
@@ -85,12 +73,13 @@ async def test_a_lost_answer_of_sync_so_is_asked_for_again_and_paid_for_once(
     ],
     ids=lambda fault: fault["kind"],
 )
-async def test_a_lost_answer_of_ghostcut_parks_the_job_and_is_never_submitted_again(
+async def test_a_lost_answer_of_ghostcut_whose_callback_is_lost_too_parks_the_job_and_is_never_submitted_again(
     desk: Desk, job_id: str, fault: dict[str, Any]
 ) -> None:
+    await desk.fault("ghostcut", "callback", job_id, effect="drop")
     await desk.fault("ghostcut", job_id=job_id, **fault)
-    first = await desk.run_here(small(desk), job_id)
-    again = await desk.run_here(small(desk), job_id)
+    first = await desk.run_here(desk.small(), job_id)
+    again = await desk.run_here(desk.small(), job_id)
     assert again.status == first.status == Status.PROCESSING
     assert "Parked for an operator" in again.progress_message
     assert len(await desk.paid("ghostcut", job_id)) == 1
@@ -115,41 +104,41 @@ async def test_what_a_retry_can_heal_is_healed_and_paid_for_once(
     desk: Desk, job_id: str, vendor: str, fault: dict[str, Any]
 ) -> None:
     await desk.fault(vendor, job_id=job_id, **fault)
-    job = await desk.run_here(small(desk, areas=vendor == "ghostcut"), job_id)
+    job = await desk.run_here(desk.small(areas=vendor == "ghostcut"), job_id)
     assert (job.status, job.error_message) == (Status.COMPLETED, None)
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == (vendor == "ghostcut")
 
 
 async def test_of_two_runs_of_one_job_one_works_and_the_other_steps_aside(desk: Desk, job_id: str) -> None:
-    states = await asyncio.gather(*(desk.state_here(small(desk), job_id) for _ in range(3)))
+    states = await asyncio.gather(*(desk.state_here(desk.small(), job_id) for _ in range(3)))
     assert sorted(state.name or "" for state in states) == ["Completed", "SteppedAside", "SteppedAside"]
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == 1
 
 
 async def test_a_completed_job_that_is_run_again_gives_its_video_and_buys_nothing(desk: Desk, job_id: str) -> None:
-    first = await desk.run_here(small(desk), job_id)
-    state = await desk.state_here(small(desk), job_id)
+    first = await desk.run_here(desk.small(), job_id)
+    state = await desk.state_here(desk.small(), job_id)
     assert await state.aresult() == first.output_url
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == 1
 
 
 async def test_a_run_that_died_in_the_middle_is_continued_without_paying_again(desk: Desk, job_id: str) -> None:
-    working = asyncio.create_task(desk.state_here(small(desk), job_id))
+    working = asyncio.create_task(desk.state_here(desk.small(), job_id))
     while (await desk.submission(job_id, Stage.TEXT_REMOVAL)) != SubmissionState.ACCEPTED:
         assert not working.done(), "the job ended before it could be killed"
     working.cancel()
     await asyncio.wait([working])
-    job = await desk.run_here(small(desk), job_id)
+    job = await desk.run_here(desk.small(), job_id)
     assert job.status == Status.COMPLETED
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == 1
 
 
 async def test_an_error_that_nobody_foresaw_leaves_the_job_to_be_gone_on_with(desk: Desk, job_id: str) -> None:
-    request = small(desk, areas=False)
+    request = desk.small(areas=False)
     await desk.ledger.open(job_id, parse_request(request, access=Access(allow_local_files=True)), actor="test")
     lease = Lease(job_id, "test/1")
     await desk.ledger.claim(lease, 60)
@@ -168,7 +157,7 @@ async def test_an_error_that_nobody_foresaw_leaves_the_job_to_be_gone_on_with(de
 async def test_a_run_that_died_before_it_recorded_the_vendors_failure_is_followed_by_one_that_does(
     desk: Desk, job_id: str
 ) -> None:
-    request = small(desk, areas=False)
+    request = desk.small(areas=False)
     await desk.ledger.open(job_id, parse_request(request, access=Access(allow_local_files=True)), actor="test")
     lease = Lease(job_id, "test/1")
     await desk.ledger.claim(lease, 60)
@@ -186,8 +175,8 @@ async def test_a_run_that_died_before_it_recorded_the_vendors_failure_is_followe
 
 
 async def test_another_request_under_a_known_job_id_is_refused(desk: Desk, job_id: str) -> None:
-    first = await desk.run_here(small(desk, areas=False), job_id)
-    state = await desk.state_here(small(desk, areas=True), job_id)
+    first = await desk.run_here(desk.small(areas=False), job_id)
+    state = await desk.state_here(desk.small(areas=True), job_id)
     assert state.is_failed()
     assert "known with another request" in str(state.message)
     assert (await desk.ledger.job(job_id)).output_url == first.output_url

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
@@ -94,3 +96,17 @@ async def test_the_doctor_sees_a_wrong_ghostcut_secret_without_spending_anything
     finding = (await examine(Connections(ghostcut="wrong-ghostcut")))["GhostCut"]
     assert isinstance(finding, Trouble)
     assert "2004" in str(finding)
+
+
+async def test_the_clean_up_is_on_its_schedule_and_acts(desk: Desk) -> None:
+    """As the scheduler makes its runs: started by hand, it only looks."""
+    deployment = await desk.prefect.read_deployment_by_name("cleanup/cleanup")
+    of_the_cleanup = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
+    scheduled: list[FlowRun] = []
+    async with asyncio.timeout(90):
+        while not scheduled:  # the scheduler, a program of its own, brings it about
+            await asyncio.sleep(0.5)
+            runs = await desk.prefect.read_flow_runs(deployment_filter=of_the_cleanup)
+            scheduled = [run for run in runs if run.auto_scheduled]
+    assert scheduled[0].parameters["config"]["dry_run"] is False
+    assert deployment.parameters.get("config", {}).get("dry_run", True) is True

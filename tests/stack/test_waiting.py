@@ -8,7 +8,6 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskR
 from prefect.client.schemas.objects import TaskRun
 
 from tests.stack.conftest import Desk
-from tests.stack.test_failures import small
 from videojobs.ledger import SubmissionState
 from videojobs.states import Stage, Status
 
@@ -22,7 +21,7 @@ async def test_a_poll_that_lasts_too_long_is_handed_back_to_prefect_and_goes_on_
     monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")
     await desk.settings("sync_so", processing_seconds=3)
     try:
-        job = await desk.run_here(small(desk, areas=False), job_id)
+        job = await desk.run_here(desk.small(areas=False), job_id)
     finally:
         await desk.settings("sync_so", processing_seconds=0.5)
     assert job.status == Status.COMPLETED
@@ -49,7 +48,7 @@ async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submis
     monkeypatch.setenv("VIDEOJOBS_POLL_GIVE_UP_HOURS", "0.0005")  # 1.8 s
     await desk.settings("ghostcut", processing_seconds=3600)
     try:
-        job = await desk.run_here(small(desk), job_id)
+        job = await desk.run_here(desk.small(), job_id)
     finally:
         await desk.settings("ghostcut", processing_seconds=0.5)
     assert job.status == Status.PROCESSING

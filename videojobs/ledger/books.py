@@ -85,9 +85,10 @@ async def get(session: AsyncSession, job_id: str, *, lock: bool = False) -> Vide
 
 async def live(session: AsyncSession, job_id: str, stage: Stage) -> Submission | None:
     """The one submission that counts for this stage."""
-    return await session.scalar(
+    found: Submission | None = await session.scalar(
         select(Submission).where(Submission.job_id == job_id, Submission.stage == stage, Submission.state.in_(LIVE))
     )
+    return found
 
 
 def move(job: VideoJob, to: Point) -> bool:

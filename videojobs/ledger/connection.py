@@ -3,8 +3,12 @@
 import asyncio
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from videojobs.settings import Timings
 
 DRIVER = "postgresql+psycopg"
 
@@ -21,7 +25,7 @@ def engine_for(url: str) -> AsyncEngine:
     """The engine of this URL for the running event loop."""
     engines = _engines.setdefault(asyncio.get_running_loop(), {})
     if url not in engines:
-        engines[url] = create_async_engine(
+        engine = create_async_engine(
             driver_url(url),
             pool_size=5,  # a verb holds a connection for milliseconds; waiting jobs hold none
             max_overflow=5,
@@ -29,7 +33,17 @@ def engine_for(url: str) -> AsyncEngine:
             hide_parameters=True,  # request bodies hold presigned links; they must not reach an error text
             connect_args={"connect_timeout": 10, "application_name": "videojobs"},
         )
+        event.listen(engine.sync_engine, "connect", _bound)
+        engines[url] = engine
     return engines[url]
+
+
+def _bound(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """A process that stands still in a transaction holds the job's row no longer than it would have held its lease."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {round(Timings().lease_seconds * 1000)}")
+    cursor.close()
+    connection.commit()  # else the pool's first rollback undoes it
 
 
 async def close_engines() -> None:

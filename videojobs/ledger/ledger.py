@@ -1,4 +1,4 @@
-"""The ledger: what can be read from the job state, and the verbs that change it (lifecycle, paid)."""
+"""The ledger: what can be read from the job state, and the verbs that change it (lifecycle, paid, spending, upkeep)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,11 +8,13 @@ from sqlalchemy import func, select
 from videojobs.ledger.books import NOW, get, live
 from videojobs.ledger.lifecycle import Lifecycle
 from videojobs.ledger.paid import Paid
+from videojobs.ledger.spending import Spending
 from videojobs.ledger.tables import JobEvent, Submission, VideoJob
+from videojobs.ledger.upkeep import Upkeep
 from videojobs.states import Stage
 
 
-class Ledger(Lifecycle, Paid):
+class Ledger(Lifecycle, Paid, Spending, Upkeep):
     """Job state in Postgres. Construct it with an engine of `videojobs.ledger.connection`."""
 
     async def job(self, job_id: str) -> VideoJob:

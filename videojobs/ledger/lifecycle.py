@@ -7,9 +7,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.errors import LeaseLost, RequestMismatch, VideoJobError
+from videojobs.errors import LeaseLost, RequestMismatch, Retryable, VideoJobError
 from videojobs.ledger.books import NOW, Books, Lease, get, live, merge, move, note, run_of
-from videojobs.ledger.tables import Json, VideoJob
+from videojobs.ledger.tables import Json, Submission, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
 from videojobs.states import RULES, Point, Status, completed_message, reached, submitted_for
 
@@ -176,9 +176,18 @@ class Lifecycle(Books):
             note(session, job, lease.holder, "failed", {"error": error})
             return job
 
-    async def park(self, lease: Lease, reason: str, *, detail: Json | None = None) -> VideoJob:
-        """Stop here until an operator decides. The status stays `processing`, so the operators' query finds it."""
+    async def park(
+        self, lease: Lease, reason: str, *, detail: Json | None = None, doubt: Submission | None = None
+    ) -> VideoJob:
+        """Stop here until an operator decides. The status stays `processing`, so the operators' query finds it.
+
+        `doubt` is the submission that nothing was found about. Raises Retryable where a callback named a work since.
+        """
         async with self._held("park", lease) as (session, job):
+            if doubt is not None:
+                known = await session.get_one(Submission, doubt.id)
+                if known.candidate_id != doubt.candidate_id:
+                    raise Retryable("the vendor has just named the work in a callback; it is asked about that")
             job.parked_reason = reason
             job.progress_message = f"Parked for an operator: {reason}"
             note(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})

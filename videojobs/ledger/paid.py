@@ -1,6 +1,5 @@
 """The books of what is paid for: one row for each paid call that was ever meant to be made."""
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,10 +7,12 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videojobs.costs import UNLIMITED, Budget, Cost
 from videojobs.errors import InvalidRequest, JobParked, Problem
 from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note
+from videojobs.ledger.spending import keep_within
 from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, Json, Submission, SubmissionState, VideoJob
-from videojobs.states import Point, Stage
+from videojobs.states import RULES, Point, Stage, Status
 
 IN_DOUBT = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
 
@@ -27,10 +28,19 @@ class Intent:
 class Paid(Books):
     """Intent, call, outcome; and what becomes of a call whose outcome nobody heard."""
 
-    async def intend(self, lease: Lease, stage: Stage, body: Callable[[Submission], bytes]) -> Intent:
+    async def intend(
+        self,
+        lease: Lease,
+        stage: Stage,
+        body: Callable[[Submission], bytes],
+        *,
+        cost: Cost | None = None,
+        budget: Budget = UNLIMITED,
+    ) -> Intent:
         """Commit to a paid call before it is made, or find the one that is already on the books.
 
-        `body` gives the exact request bytes; it may use the new submission's id, key and token. Raises JobParked.
+        `body` gives the exact request bytes; it may use the new submission's id, key and token. Raises JobParked, or
+        BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
         """
         async with self._held("intend", lease) as (session, job):
             if job.parked_reason is not None:
@@ -45,6 +55,8 @@ class Paid(Books):
                 select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
             )
             submission = Submission(job_id=job.id, stage=stage.value, attempt=(count or 0) + 1, request_body=b"")
+            if cost is not None:
+                await keep_within(session, submission, cost, budget)
             session.add(submission)
             await session.flush()  # gives the id and the token
             submission.request_body = body(submission)
@@ -128,25 +140,45 @@ class Paid(Books):
             row.ended_at = await session.scalar(select(NOW))
             note(session, job, lease.holder, "written_off", {**about(row), **why})
 
-    async def hear(self, token: str, vendor_id: str, *, batch_id: str | None = None) -> Submission | None:
-        """A callback came to the address with this token, and named a work. None where no submission has the token.
-
-        A hint, not a proof: only for a submission whose answer was lost the named work is noted, to be confirmed by
-        asking the vendor; a job that was parked for this doubt may be taken up again to do so.
-        """
+    async def called_back(self, token: str, stage: Stage) -> Submission | None:
+        """The submission of this stage whose callback's address has this token."""
         async with self._reading() as session:
-            found = await session.scalar(select(Submission).where(Submission.callback_token == token))
-        if found is None or not hmac.compare_digest(found.callback_token, token):
-            return None
-        async with self._writing("hear", found.job_id) as session:
-            job = await get(session, found.job_id, lock=True)
-            row = await session.get_one(Submission, found.id, with_for_update=True)
-            if row.state in IN_DOUBT and row.candidate_id is None:
-                row.candidate_id = vendor_id
-                row.vendor_batch_id = row.vendor_batch_id or batch_id
-                job.parked_reason = None
-                note(session, job, "callback", "heard_of", {**about(row), "candidate": vendor_id})
-            return row
+            found: Submission | None = await session.scalar(
+                select(Submission).where(Submission.callback_token == token, Submission.stage == stage)
+            )
+            return found
+
+    async def hear(self, submission: Submission, vendor_id: str, *, batch_id: str | None = None) -> VideoJob | None:
+        """The vendor's callback names the work that it made of this submission. Gives the job if it needs a run now.
+
+        A hint, not a proof: where the answer is missing, the named work is noted, to be confirmed by asking the vendor,
+        and a job that was parked for this doubt is taken up again to do so. A run that is at work finds the note.
+        """
+        async with self._writing("hear", submission.job_id) as session:
+            job = await get(session, submission.job_id, lock=True)
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.state not in (*IN_DOUBT, SubmissionState.WAITING):
+                return None
+            if row.candidate_id != vendor_id:
+                _note_candidate(session, job, row, vendor_id, batch_id)
+                await session.flush()
+                await session.refresh(job)  # the database's clock has set `updated_at`
+            alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
+            unattended = job.status == Status.PROCESSING and job.parked_reason is None and not alive
+            return job if unattended else None
+
+
+def _note_candidate(
+    session: AsyncSession, job: VideoJob, row: Submission, vendor_id: str, batch_id: str | None
+) -> None:
+    row.candidate_id = vendor_id
+    row.vendor_batch_id = batch_id or row.vendor_batch_id
+    if row.state == SubmissionState.WAITING:
+        row.state = SubmissionState.UNKNOWN.value  # it was taken after all: not to be sent again
+    if job.parked_reason is not None:
+        job.parked_reason, job.progress_message = None, RULES[job.point].message
+        job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
+    note(session, job, "callback", "heard_of", {**about(row), "candidate": vendor_id})
 
 
 async def _refuse_if_known(session: AsyncSession, row: Submission, vendor_id: str) -> None:

@@ -35,10 +35,8 @@ class Metered:
             if chunk is None:
                 self._check_end()
                 break
-            first = self.size == 0
             self._take(chunk)
-            if first:
-                fault_point(f"{self._stream}.middle", self._job_id)
+            fault_point(f"{self._stream}.middle", self._job_id)
         part = bytes(self._waiting[:size] if size >= 0 else self._waiting)
         del self._waiting[: len(part)]
         return part

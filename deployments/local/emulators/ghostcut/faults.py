@@ -21,6 +21,19 @@ class Code(AnswerFault):
         return refusal_answer(request, Refusal(self.code))
 
 
+class NoWorkIds(AnswerFault):
+    """The works are accepted, and the answer names their project only."""
+
+    kind: Literal["no_work_ids"]
+    when: Literal["before", "after"] = "after"
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        if answer is None:
+            return None
+        given = json.loads(bytes(answer.body))
+        return JSONResponse(given | {"body": {"idProject": given["body"]["idProject"]}})
+
+
 class ExpiredLink(AnswerFault):
     """The result's address has stopped working."""
 
@@ -49,7 +62,7 @@ class Callback(Fault):
 
 
 def fault_box() -> FaultBox:
-    return FaultBox(COMMON_FAULTS | Code | ExpiredLink | Ends | Callback, _is_accepted)
+    return FaultBox(COMMON_FAULTS | Code | NoWorkIds | ExpiredLink | Ends | Callback, _is_accepted)
 
 
 def _is_accepted(answer: Response) -> bool:

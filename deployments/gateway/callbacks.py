@@ -1,0 +1,96 @@
+"""Vendors report here that they are done, each submission at an address of its own (`tasks.callbacks`).
+
+A callback proves nothing about a job: it is a hint whose work the job's next run asks the vendor about. It is answered
+with 200 once everything that it sets off is on the books; anything else makes the vendor send it again.
+"""
+
+import asyncio
+import logging
+import re
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import PlainTextResponse
+from pydantic import StringConstraints, ValidationError
+from starlette.requests import ClientDisconnect
+
+from deployments.gateway.backing import Backing
+from deployments.gateway.settings import Door
+from videojobs.ledger import Ledger, Submission, VideoJob
+from videojobs.states import Stage
+from videojobs.vendors.ghostcut.callback import is_genuine
+from videojobs.vendors.ghostcut.wire import WorkStatus
+from videojobs.vendors.wire import Identifier, Lenient
+
+MAX_BYTES: Final = 64 * 1024  # one status row with a few links is 1 to 4 KB
+_TOKEN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits as the ledger writes them
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix="/callbacks", tags=["callbacks"])
+
+
+def backing_of(request: Request) -> Backing:
+    """The one that the application was made with."""
+    backing: Backing = request.app.state.backing
+    return backing
+
+
+WorkId = Annotated[Identifier, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+
+
+class Report(WorkStatus):
+    """A callback's body. Its ids go into our books, so they have to look like ids."""
+
+    id: WorkId
+    id_project: Lenient[WorkId] = None
+
+
+@router.post("/ghostcut/{token}", response_class=PlainTextResponse)
+async def ghostcut(token: str, request: Request, backing: Annotated[Backing, Depends(backing_of)]) -> str:
+    """GhostCut has ended a work. It takes 200 with a body that is not empty for "heard" (its fact sheet, section 6)."""
+    async with asyncio.timeout(Door().answer_seconds):
+        raw = await read(request, MAX_BYTES)
+        ledger = await backing.ledger()
+        submission = await addressed(ledger, token, Stage.TEXT_REMOVAL)
+        secret = await backing.ghostcut_secret(await ledger.job(submission.job_id))
+        if not is_genuine(raw, request.headers.get("Callback-Sign"), secret):
+            raise HTTPException(403, "not signed by GhostCut")
+        report = understood(raw)
+        job = await ledger.hear(submission, report.id, batch_id=report.id_project)
+        if job is not None:
+            await _go_on(backing, job, report)
+    return "heard\n"
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """The body's bytes as they came; more than `limit` are not taken in."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise HTTPException(413, "too long for a callback")
+    except ClientDisconnect as error:
+        raise HTTPException(400, "broken off") from error
+    return bytes(body)
+
+
+async def addressed(ledger: Ledger, token: str, stage: Stage) -> Submission:
+    """The submission that was given this address. An address that nobody was given does not exist."""
+    found = await ledger.called_back(token, stage) if _TOKEN.fullmatch(token) else None
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def understood(raw: bytes) -> Report:
+    """The report in a body that is the vendor's own."""
+    try:
+        return Report.model_validate_json(raw)
+    except ValidationError as error:
+        raise HTTPException(400, "not a report about a work") from error
+
+
+async def _go_on(backing: Backing, job: VideoJob, report: Report) -> None:
+    run = await backing.go_on(job)
+    log.info("Job %s: GhostCut names work %s; flow run %s asks it about that", job.id, report.id, run)

@@ -1,0 +1,141 @@
+"""Runs that Prefect believes in and nobody works on: their end was never told, or nobody listened.
+
+The automations notice such runs within a minute or two (`deployments/automations.py`). They need the server's events,
+and a server that was down, or that started while its database was away, may have missed some. This is the second line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import AwaitingRetry, Cancelled, Crashed
+
+from blocks import Connections
+from tasks.cancelling import cancellation_message
+from tasks.run_again import DEPLOYMENT
+from tasks.steps import step
+from videojobs.ledger import Ledger, UnknownJob, VideoJob
+from videojobs.ledger.books import run_of
+from videojobs.ledger.upkeep import Standing
+
+_UNFINISHED: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.CRASHED]
+_PAGE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
+
+
+@dataclass(frozen=True, slots=True)
+class LostRun:
+    """A run, its job, the state that it is brought to, and why."""
+
+    run: FlowRun
+    job_id: str
+    to: State[None]
+    reason: str
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class MissedCancellation:
+    """A job whose run was cancelled by a person, which its row does not know."""
+
+    standing: Standing
+    run_id: str
+
+
+@step("find lost runs", retries=0)
+async def find_lost_runs(connections: Connections, older_than: timedelta) -> list[LostRun]:
+    """Runs that have been in one state for so long, with nobody at work on them. Nothing is changed."""
+    ledger = await connections.ledger()
+    found = []
+    for run in await _unfinished():
+        age = datetime.now(UTC) - run.state.timestamp if run.state else timedelta(0)
+        job_id = str(run.parameters.get("job_id") or run.id)
+        if age >= older_than and (fate := await _fate(ledger, run, job_id)) is not None:
+            found.append(LostRun(run, job_id, *fate, age))
+    return found
+
+
+async def _unfinished() -> Sequence[FlowRun]:
+    flow = DEPLOYMENT.split("/")[0]
+    wanted = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED)),
+        deployment_id=FlowRunFilterDeploymentId(is_null_=False),
+    )
+    async with get_client() as client:
+        return await client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])), flow_run_filter=wanted, limit=_PAGE
+        )
+
+
+async def _fate(ledger: Ledger, run: FlowRun, job_id: str) -> tuple[State[None], str] | None:
+    """What the run is brought to, and why; None where all is well, or the job's row leads on by itself."""
+    try:
+        job: VideoJob | None = await ledger.job(job_id)
+    except UnknownJob:
+        job = None
+    if job is not None and job.lease_holder is not None and run_of(job.lease_holder) == str(run.id):
+        return None  # at work; if it is not, its job is found as stuck
+    if run.state_type == StateType.CANCELLING:
+        return Cancelled(), "it was cancelled, and its worker died before it was"
+    if job is None:
+        return AwaitingRetry(), "it died before its job was on the books"
+    if run.state_type == StateType.CRASHED:
+        return None
+    return Crashed(message="Its process is gone."), "its process is gone"
+
+
+@step("bring a lost run to its state", retries=0)
+async def settle_run(lost: LostRun) -> None:
+    """Tell Prefect what became of a run."""
+    async with get_client() as client:
+        await client.set_flow_run_state(lost.run.id, lost.to, force=True)
+
+
+@step("find cancellations that were missed", retries=0)
+async def find_missed_cancellations(
+    connections: Connections, older_than: timedelta, limit: int
+) -> list[MissedCancellation]:
+    """Jobs that stand still because somebody cancelled their run, whose worker died before it could record that."""
+    ledger = await connections.ledger()
+    found = []
+    async with get_client() as client:
+        for standing in await ledger.stuck(older_than, limit):
+            if standing.lease_alive or standing.job.parked_reason is not None:
+                continue
+            if (run_id := await _last_run(ledger, standing.job.id)) and await _was_cancelled(client, run_id):
+                found.append(MissedCancellation(standing, run_id))
+    return found
+
+
+async def _last_run(ledger: Ledger, job_id: str) -> str | None:
+    """The run that took the job up last."""
+    actors = [run_of(event.actor) for event in await ledger.events(job_id) if event.kind == "claimed"]
+    return actors[-1] if actors else None
+
+
+async def _was_cancelled(client: PrefectClient, run_id: str) -> bool:
+    try:
+        run = await client.read_flow_run(run_id)  # type: ignore[arg-type]  # the id's text will do
+    except (ObjectNotFound, ValueError):
+        return False
+    return run.state_type in (StateType.CANCELLED, StateType.CANCELLING)
+
+
+@step("record a cancellation that was missed", retries=0)
+async def record_missed(missed: MissedCancellation, connections: Connections) -> None:
+    """As the run's own end would have done."""
+    ledger = await connections.ledger()
+    job_id = missed.standing.job.id
+    message = cancellation_message(await ledger.submissions(job_id))
+    await ledger.cancel(job_id, missed.run_id, message, actor="cleanup")

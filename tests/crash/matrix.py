@@ -1,0 +1,126 @@
+"""From recorded ways of jobs to cases: every point that a job passes, as often as it passes it."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from tests.crash.bench import Bench
+from tests.crash.cases import BOTH, CHOSEN, DECIDED, HELD, LAST, OUTAGES, STOPPED, TROUBLES, WHOLE, Case, Kind, Strike
+from tests.crash.play import Played, play
+
+RELAYS: Final = 6  # jobs in the short form
+AT_ONCE: Final = 6  # jobs: more of them do not end sooner on two cores
+POLLED: Final = ("ledger.renew", "ledger.tell", "ledger.hear", "sync_so.get", "ghostcut.status")
+"""What is passed once a second or a poll, or by the front door: how often and when depends on the machine, so only the
+first time is tried."""
+LOST_FROM, LOST_UNTIL = "ledger.intend.after_commit", "ledger.accept.after_commit"
+
+Recorded = dict[Kind, list[str]]
+
+
+async def play_full(bench: Bench, numbers: Iterator[int]) -> list[Played]:
+    """All that there is to try."""
+    recorded = await record(bench, (*WHOLE, *LAST, *DECIDED), numbers)
+    played = await play_all(bench, every_case(_ways(recorded), numbers))
+    return [*recorded, *played, *(await play_outages(bench, numbers))]
+
+
+async def play_short(bench: Bench, numbers: Iterator[int]) -> list[Played]:
+    """Each point of a job once, by few jobs that are killed again and again."""
+    recorded = await record(bench, (BOTH,), numbers)
+    ways = _ways(recorded)
+    cases = [*relays(ways, BOTH, numbers, RELAYS), *lost_cases(ways, BOTH, numbers)]
+    return [*recorded, *(await play_all(bench, cases))]
+
+
+def _ways(recorded: Iterable[Played]) -> Recorded:
+    return {played.case.kind: played.passed for played in recorded}
+
+
+async def record(bench: Bench, kinds: Iterable[Kind], numbers: Iterator[int]) -> list[Played]:
+    """Each kind of job once, undisturbed."""
+    return await play_all(bench, [Case(next(numbers), kind) for kind in kinds])
+
+
+async def play_all(bench: Bench, cases: Iterable[Case]) -> list[Played]:
+    """All of them, some at once; in their own order."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(case: Case) -> Played:
+        async with places:
+            return await play(bench, case)
+
+    return await asyncio.gather(*map(one, cases))
+
+
+def every_case(recorded: Recorded, numbers: Iterator[int]) -> list[Case]:
+    """One job for each point of each kind, and all that is tried beside."""
+    struck = [
+        Case(next(numbers), kind, (Strike(*step),), may_park=_is_lost(recorded[kind], step))
+        for kind in recorded
+        for step in _steps(kind, recorded[kind])
+    ]
+    beside = [*CHOSEN, *((kind, ()) for kind in (*STOPPED, *TROUBLES))]
+    return [*struck, *(Case(next(numbers), kind, tuple(strikes)) for kind, strikes in beside)]
+
+
+def _steps(kind: Kind, passed: list[str]) -> list[tuple[str, int]]:
+    """Where a kind is struck: (point, nth)."""
+    if kind in LAST:
+        return [(point, passed.count(point)) for point in dict.fromkeys(passed) if verb_of(point) in LAST[kind]]
+    if kind in DECIDED:
+        return [(point, 1) for point in dict.fromkeys(passed) if verb_of(point) in DECIDED[kind]]
+    steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
+    return [(point, nth) for point, nth in steps if nth == 1 or verb_of(point) not in POLLED]
+
+
+def verb_of(point: str) -> str:
+    return point.rpartition(".")[0]
+
+
+def _is_lost(passed: list[str], step: tuple[str, int]) -> bool:
+    """Whether a kill there leaves GhostCut's submission in doubt: after its intent, and before its acceptance."""
+    if "ghostcut.submit.before_call" not in passed:
+        return False
+    call = passed.index("ghostcut.submit.before_call")
+    first = max(index for index, point in enumerate(passed[:call]) if point == LOST_FROM)
+    last = next((index for index, point in enumerate(passed) if index > call and point == LOST_UNTIL), first)
+    point, nth = step
+    at = [index for index, name in enumerate(passed) if name == point][nth - 1]
+    return first <= at < last
+
+
+def relays(recorded: Recorded, kind: Kind, numbers: Iterator[int], runners: int) -> list[Case]:
+    """Few jobs that are killed at one point after the other: each point once, where time is short."""
+    passed = recorded[kind]
+    points = [point for point in dict.fromkeys(passed) if verb_of(point) not in POLLED]
+    surely = [point for point in points if not _is_lost(passed, (point, 1))]
+    share = -(-len(surely) // runners)
+    legs = [surely[start : start + share] for start in range(0, len(surely), share)]
+    return [Case(next(numbers), kind, tuple(map(Strike, leg))) for leg in legs]
+
+
+def lost_cases(recorded: Recorded, kind: Kind, numbers: Iterator[int]) -> list[Case]:
+    """The points between GhostCut's intent and its acceptance, of a job each: it may be parked there."""
+    passed = recorded[kind]
+    steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
+    return [Case(next(numbers), kind, (Strike(*step),), may_park=True) for step in steps if _is_lost(passed, step)]
+
+
+async def play_outages(bench: Bench, numbers: Iterator[int]) -> list[Played]:
+    """All held jobs at once, and then the parts that run them are gone; for each of the outages."""
+    played: list[Played] = []
+    for parts in OUTAGES:
+        name = " and ".join(parts).replace("_", " ")
+        cases = [
+            Case(next(numbers), replace(kind, name=f"{kind.name}; {name} lost"), (Strike(point, 1, "hang"),))
+            for kind, point in HELD
+        ]
+        jobs = [asyncio.create_task(play(bench, case)) for case in cases]
+        await asyncio.gather(*(bench.until_struck(case.job_id) for case in cases))
+        await asyncio.gather(*map(bench.desk.stack.kill, parts))
+        for part in reversed(parts):
+            await bench.desk.stack.restart(part)
+        played += await asyncio.gather(*jobs)
+    return played

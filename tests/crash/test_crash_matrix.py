@@ -1,0 +1,68 @@
+"""A job is struck wherever it can be, and comes home by itself, paid for once.
+
+`CRASH_CASES=short` is for a CI with little time: every point of a job with areas once, and few jobs for it.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.crash import matrix, table
+from tests.crash.bench import Bench, open_bench
+from tests.crash.cases import ELSEWHERE
+from tests.crash.leftovers import leftovers
+from tests.crash.play import Played
+from tests.crash.verdict import troubles
+from videojobs.faults import POINTS
+
+SHORT: Final = os.environ.get("CRASH_CASES") == "short"
+PAGE: Final = Path(__file__).parents[2] / "docs/crash-matrix.md"
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(2 * 3600)]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All jobs that were played, and what was left behind."""
+
+    played: list[Played]
+    left: list[str]
+
+
+@pytest.fixture(scope="session")
+async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    async with open_bench(tmp_path_factory.mktemp("crash")) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="session")
+async def results(bench: Bench) -> Results:
+    numbers = count(1)
+    played = await (matrix.play_short if SHORT else matrix.play_full)(bench, numbers)
+    for each in played:
+        each.troubles = troubles(each)
+    found = Results(played, [] if SHORT else await leftovers(bench))
+    if not SHORT:
+        table.write(found.played, PAGE)
+    table.show(found.played)
+    return found
+
+
+async def test_every_job_comes_home_as_promised(results: Results) -> None:
+    assert {played.case.job_id: played.troubles for played in results.played if played.troubles} == {}
+
+
+@pytest.mark.skipif(SHORT, reason="what is free again after minutes is not waited for")
+async def test_nothing_is_left_behind(results: Results) -> None:
+    assert results.left == []
+
+
+@pytest.mark.skipif(SHORT, reason="strikes a part of them only")
+async def test_every_fault_point_is_struck_or_says_why_not(results: Results) -> None:
+    struck = {strike.point for played in results.played for strike in played.struck}
+    assert set(POINTS) - struck == set(ELSEWHERE)

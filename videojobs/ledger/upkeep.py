@@ -1,0 +1,133 @@
+"""What keeps the job state in order from outside: jobs that got stuck, and old test jobs that may go.
+
+Whoever acts on a job from here holds its lease first, as a run does, but is no run: holding counts as no taking-up,
+and changes neither the status nor how far the job is. So a clean-up that dies in between leaves the job as it was.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videojobs.ledger.books import NOW, Books, Lease
+from videojobs.ledger.tables import Submission, SubmissionState, VideoJob
+from videojobs.states import Stage, Status
+
+_UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
+_ENDED: Final = tuple(status for status in Status if status not in _UNFINISHED)
+# What a vendor may still be at work on, or may have taken: the row is all that leads back to it.
+_IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
+
+_ALIVE: Final = func.coalesce(VideoJob.lease_until >= NOW, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a job stood at one moment of the database's clock."""
+
+    job: VideoJob
+    submissions: Sequence[Submission]  # oldest first
+    lease_alive: bool
+    now: datetime
+
+    def last(self, stage: Stage) -> Submission | None:
+        """The newest submission of a stage: the live one, if any is."""
+        return next((row for row in reversed(self.submissions) if row.stage == stage), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OldTests:
+    """Which jobs may be purged: those of these users that ended so many days ago."""
+
+    user_ids: Sequence[str]
+    days: float
+
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """All of a purgeable job but its lease. A request that was refused at the door ended when it was made."""
+        ended = func.coalesce(VideoJob.completed_at, VideoJob.created_at)
+        in_flight = select(Submission.id).where(Submission.job_id == VideoJob.id, Submission.state.in_(_IN_FLIGHT))
+        return (
+            VideoJob.user_id.in_(self.user_ids),
+            VideoJob.status.in_(_ENDED),
+            VideoJob.parked_reason.is_(None),
+            ended < NOW - timedelta(days=self.days),
+            ~in_flight.exists(),
+        )
+
+
+class Upkeep(Books):
+    """Finding, holding and purging jobs from outside."""
+
+    async def stuck(self, older_than: timedelta, limit: int) -> Sequence[Standing]:
+        """Unfinished jobs that have not changed for so long, the longest first.
+
+        Those that nobody works on and no operator has to decide about come before all others, so that however many
+        of the others there are, the limit leaves room for them.
+        """
+        query = (
+            select(VideoJob, _ALIVE, NOW)
+            .where(VideoJob.status.in_(_UNFINISHED), VideoJob.updated_at < NOW - older_than)
+            .order_by(or_(_ALIVE, VideoJob.parked_reason.is_not(None)), VideoJob.updated_at, VideoJob.id)
+            .limit(limit)
+        )
+        async with self._reading() as session:
+            return await _standings(session, query)
+
+    async def purgeable(self, which: OldTests, limit: int) -> Sequence[Standing]:
+        """Old test jobs that may be purged, the oldest first."""
+        query = (
+            select(VideoJob, _ALIVE, NOW)
+            .where(*which.conditions(), ~_ALIVE)
+            .order_by(VideoJob.created_at, VideoJob.id)
+            .limit(limit)
+        )
+        async with self._reading() as session:
+            return await _standings(session, query)
+
+    async def hold(self, lease: Lease, seconds: float, seen: Standing) -> bool:
+        """Take the lease of a job that still is as it was seen. False when it has changed, is held, or is gone."""
+        now_standing = select(VideoJob, _ALIVE, NOW).where(VideoJob.id == lease.job_id)
+        async with self._writing("hold", lease.job_id) as session:
+            await session.scalar(select(VideoJob.id).where(VideoJob.id == lease.job_id).with_for_update())
+            found = await _standings(session, now_standing)
+            if not found or found[0].lease_alive or _marks(found[0]) != _marks(seen):
+                return False
+            await session.execute(
+                update(VideoJob)
+                .where(VideoJob.id == lease.job_id)
+                .values(
+                    lease_holder=lease.holder,
+                    lease_until=NOW + timedelta(seconds=seconds),
+                    updated_at=VideoJob.updated_at,  # it got nowhere by that: one that dies now leaves it stuck
+                )
+            )
+            return True
+
+    async def purge(self, lease: Lease, which: OldTests) -> bool:
+        """Delete a job with its submissions and events, if it still may be purged. Its objects go before."""
+        async with self._held("purge", lease) as (session, job):
+            query = select(VideoJob.id).where(VideoJob.id == job.id, *which.conditions())
+            if await session.scalar(query) is None:
+                return False
+            await session.delete(job)
+            return True
+
+
+async def _standings(session: AsyncSession, query: Select[tuple[VideoJob, bool, datetime]]) -> Sequence[Standing]:
+    rows = (await session.execute(query)).all()
+    ids = [job.id for job, _, _ in rows]
+    submissions = await session.scalars(
+        select(Submission).where(Submission.job_id.in_(ids)).order_by(Submission.intended_at)
+    )
+    of_job: dict[str, list[Submission]] = {job_id: [] for job_id in ids}
+    for submission in submissions:
+        of_job[submission.job_id].append(submission)
+    return [Standing(job, of_job[job.id], alive, now) for job, alive, now in rows]
+
+
+def _marks(standing: Standing) -> object:
+    """What is different as soon as anybody has done anything about a job."""
+    return standing.job.updated_at, [(row.id, row.state, row.candidate_id) for row in standing.submissions]
