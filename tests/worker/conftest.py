@@ -18,11 +18,11 @@ from deployments.automations import RECOVERED_TAG
 from deployments.environment import NOTHING_GIVEN
 from deployments.local.marking import MARK_VARIABLE, folder_mark
 from deployments.local.process import Process
-from deployments.local.sample import write_sample
 from deployments.local.stack import Stack
 from deployments.register import WORK_POOL
 from flows.pro_video import pro_video
 from tests.stack.conftest import Desk
+from tests.stack.short_clip import write_inputs
 
 SETTINGS = {
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.2",
@@ -139,7 +139,8 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
         keep=False,
     )
     async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
-        yield Desk(stack, write_sample(folder / "sample"), prefect, folder)
+        clip = write_inputs(folder / "clip")
+        yield Desk(stack, clip, clip, prefect, folder)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from prefect.workers.process import ProcessWorker
 
 from flows.pro_video import pro_video
 from tests.stack.conftest import Desk
-from tests.stack.test_failures import small
 from tests.worker.conftest import Crew, until
 from tests.worker.small_flows import nap
 from videojobs.ledger import SubmissionState, UnknownJob
@@ -23,7 +22,7 @@ from videojobs.states import Stage, Status
 async def job(crew: Crew, *, areas: bool = False) -> tuple[FlowRun, str]:
     """A run of the main flow in the crew's pool, and the id of its job."""
     job_id = f"job-{uuid4()}"
-    return await crew.give(pro_video, **small(crew.desk, areas=areas), job_id=job_id), job_id
+    return await crew.give(pro_video, **crew.desk.small(areas=areas), job_id=job_id), job_id
 
 
 async def bought(crew: Crew, job_id: str, vendor: str) -> None:
