@@ -46,6 +46,7 @@ class Books:
     """Opens transactions on an engine of `videojobs.ledger.connection`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @asynccontextmanager
