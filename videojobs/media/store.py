@@ -57,12 +57,11 @@ _CONTENT_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object of the bucket. `sha256` (hex) is known of what was just sent, not of what is only looked up."""
+    """One object of the bucket."""
 
     key: str
     size: int  # bytes
     uri: str
-    sha256: str | None = None
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
@@ -164,7 +163,7 @@ class ObjectStore:
             self.delete([key])
             raise TransferInterrupted(f"{source.size} bytes were sent, but not all of them were stored")
         fault_point("store.put.after")
-        return StoredObject(key, source.size, self.uri(key), source.sha256)
+        return StoredObject(key, source.size, self.uri(key))
 
     def copy(self, source_key: str, key: str) -> StoredObject:
         """Copies an object within the bucket; the bytes do not pass through here."""
