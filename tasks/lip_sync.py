@@ -53,12 +53,16 @@ async def submit_lip_sync(run: JobRun) -> None:
 def generation_body(job: VideoJob, store: ObjectStore) -> bytes:
     """What Sync.so is sent to be paid for, or to be asked for an estimate of."""
     request = JobRequest.model_validate(job.request)
-    keys = job.facts["keys"]
-    seconds = int(Timings().media_link_hours * 3600)
+    inputs = job.facts["inputs"]
+
+    def link(uri: str) -> str:
+        owner, key = store.located(uri)
+        return owner.presign(key, int(Timings().media_link_hours * 3600))
+
     return generation_request(
         model=request.options.model,
-        video_url=store.presign(keys["video"], seconds),
-        audio_urls={ref_id: store.presign(key, seconds) for ref_id, key in keys["audio"].items()},
+        video_url=link(inputs["video"]),
+        audio_urls={ref_id: link(uri) for ref_id, uri in inputs["audio"].items()},
         segments=[
             SegmentSpec(
                 start=segment.startTime,

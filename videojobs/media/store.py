@@ -1,6 +1,6 @@
 """The bucket that holds inputs and results, and the names of what lies in it.
 
-    users/{user_id}/jobs/{job_id}/inputs/video.mp4
+    users/{user_id}/jobs/{job_id}/inputs/video.mp4                  unless it lay in storage when the job came
                                   inputs/audio-1.wav
                                   pro_sync_result_{job_id}.mp4      the lip-sync result
                                   pro_result_{job_id}.mp4           the final result
@@ -124,6 +124,11 @@ class ObjectStore:
     def at(self, bucket: str) -> "ObjectStore":
         """Another bucket that the same keys open."""
         return ObjectStore(self._client, bucket)
+
+    def located(self, uri: str) -> "tuple[ObjectStore, str]":
+        """Where `s3://bucket/key` lies: its bucket, opened with our keys, and its key. Raises InvalidMedia."""
+        bucket, key = parse_uri(uri)
+        return self.at(bucket), key
 
     def uri(self, key: str) -> str:
         """`s3://bucket/key`."""
