@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from sqlalchemy import func, make_url, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 CHANNEL: Final = "videojobs"
 _AGAIN_SECONDS: Final = 2.0  # between two attempts to listen
@@ -31,8 +31,8 @@ async def ring(session: AsyncSession, job_id: str) -> None:
 class Bell:
     """Listens as long as somebody wants to hear. Belongs to one event loop."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        url = make_url(engine.url).set(drivername="postgresql")
+    def __init__(self, address: str) -> None:
+        url = make_url(address).set(drivername="postgresql")
         self._url = url.render_as_string(hide_password=False)
         self._hearers: dict[str, set[Woken]] = {}
         self._listening: asyncio.Task[None] | None = None
@@ -82,10 +82,6 @@ class Bell:
 _bells: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Bell]] = WeakKeyDictionary()
 
 
-def bell_of(engine: AsyncEngine) -> Bell:
-    """The one of this database and of the running event loop."""
-    bells = _bells.setdefault(asyncio.get_running_loop(), {})
-    key = engine.url.render_as_string(hide_password=False)
-    if key not in bells:
-        bells[key] = Bell(engine)
-    return bells[key]
+def bell_of(address: str) -> Bell:
+    """The one of this database (a SQLAlchemy URL) and of the running event loop."""
+    return _bells.setdefault(asyncio.get_running_loop(), {}).setdefault(address, Bell(address))

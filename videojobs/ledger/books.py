@@ -49,6 +49,11 @@ class Books:
         self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
+    @property
+    def address(self) -> str:
+        """Which database it is. A secret: it holds the password."""
+        return self._engine.url.render_as_string(hide_password=False)
+
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:
         """A transaction. A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""

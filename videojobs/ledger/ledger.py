@@ -21,7 +21,7 @@ class Ledger(Lifecycle, Paid, Spending, Upkeep):
     @property
     def bell(self) -> Bell:
         """News of other processes about jobs of this database."""
-        return bell_of(self._engine)
+        return bell_of(self.address)
 
     async def job(self, job_id: str) -> VideoJob:
         """The job as it stands. Raises UnknownJob."""
