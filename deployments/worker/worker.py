@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -61,6 +62,7 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         self._taken_since_poll: set[UUID] = set()
         self._called_off: set[UUID] = set()  # cancelled before their flow began
         self._draining = False
+        self._moved_at = time.monotonic()  # when the flows' loop last answered
 
     # ---- from start to stop ----------------------------------------------------------------------------------
 
@@ -118,14 +120,20 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
             self._logger.warning("The Prefect server answers %d", error.response.status_code)
 
     async def _is_moving(self) -> bool:
+        """Whether the flows' loop answers. One that is stuck for so long that all runs count as dead ends the process.
+
+        Nothing else would free it, and whoever keeps the worker running starts a new one.
+        """
         try:
             async with asyncio.timeout(STUCK_SECONDS):
                 await self._flows.do(asyncio.sleep(0))
         except TimeoutError:
-            self._logger.error(
-                "For %.0f s no flow has moved: one blocks all, or the machine is overloaded", STUCK_SECONDS
-            )
+            still = time.monotonic() - self._moved_at
+            self._logger.error("For %.0f s no flow has moved: one blocks all, or the machine is overloaded", still)
+            if still > Watch().silence_seconds:
+                os._exit(os.EX_SOFTWARE)  # in order it cannot end
             return False
+        self._moved_at = time.monotonic()
         return True
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:

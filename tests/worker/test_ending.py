@@ -13,7 +13,7 @@ from prefect.workers.process import ProcessWorker
 
 from flows.pro_video import pro_video
 from tests.stack.conftest import Desk
-from tests.worker.conftest import Crew, until
+from tests.worker.crew import Crew, until
 from tests.worker.small_flows import nap
 from videojobs.ledger import SubmissionState, UnknownJob
 from videojobs.states import Stage, Status

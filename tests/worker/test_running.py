@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from prefect.states import Cancelling, Crashed, Scheduled, Suspended
 
-from tests.worker.conftest import Crew
+from tests.worker.crew import Crew
 from tests.worker.small_flows import go_wrong, meet, nap, not_async
 
 
