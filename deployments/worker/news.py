@@ -11,7 +11,8 @@ from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 
 _RUN: Final = "prefect.flow-run."
-SUSPENDED: Final = f"{_RUN}Suspended"
+STOPPED: Final = frozenset({f"{_RUN}Suspended", f"{_RUN}Cancelling"})
+"""Events after which a run has to stop where it is."""
 # The names of states in which the pool gives a run out.
 _TO_BE_RUN: Final = ("Scheduled", "AwaitingRetry", "Resuming")
 
@@ -19,7 +20,7 @@ _TO_BE_RUN: Final = ("Scheduled", "AwaitingRetry", "Resuming")
 async def listen(pool: UUID, heard: Callable[[str, UUID], None]) -> None:
     """Call `heard` with the name of the event and the run, until the connection ends. Raises what ends it."""
     told = EventFilter(
-        event=EventNameFilter(name=[SUSPENDED, *(f"{_RUN}{state}" for state in _TO_BE_RUN)]),
+        event=EventNameFilter(name=[*STOPPED, *(f"{_RUN}{state}" for state in _TO_BE_RUN)]),
         any_resource=EventAnyResourceFilter(id=[f"prefect.work-pool.{pool}"]),
     )
     async with get_events_subscriber(filter=told) as events:

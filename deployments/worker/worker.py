@@ -23,7 +23,7 @@ from deployments.worker.configuration import CoroutineJobConfiguration, Coroutin
 from deployments.worker.engine import Order
 from deployments.worker.entrypoints import CannotRun, load
 from deployments.worker.loop_thread import LoopThread
-from deployments.worker.news import SUSPENDED, listen
+from deployments.worker.news import STOPPED, listen
 from deployments.worker.repeating import repeatedly
 from deployments.worker.runs import Runs
 from deployments.worker.settings import WorkerSettings
@@ -158,9 +158,6 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 self._submitting_flow_run_ids.discard(flow_run.id)
                 return
             await super()._submit_run(flow_run)
-            if flow_run.id in self._in_hand and self._cancelling_observer is not None:
-                # The base class watches a run until it has begun, since it would kill its process only until then.
-                self._cancelling_observer.add_in_flight_flow_run_id(flow_run.id)
         if flow_run.id in self._called_off and flow_run.id not in self._in_hand:
             await self._settle(flow_run)
 
@@ -189,8 +186,6 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         finally:
             self._in_hand.discard(flow_run.id)
             self._called_off.discard(flow_run.id)
-            if self._cancelling_observer is not None:
-                self._cancelling_observer.remove_in_flight_flow_run_id(flow_run.id)
         return CoroutineWorkerResult(identifier=self._place, status_code=0)
 
     async def _begin(self, flow_run: FlowRun, entrypoint: str | None) -> None:
@@ -201,7 +196,7 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
             await self._flows.do(self._runs.stop(flow_run.id, Order.LET_GO))
 
     async def _cancel_run(self, flow_run_id: UUID) -> None:
-        """Prefect calls this for a run that we watch, when somebody cancels it."""
+        """Stop a run that somebody has cancelled or suspended. The base class may call it, too."""
         self._called_off.add(flow_run_id)
         await self._flows.do(self._runs.stop(flow_run_id, Order.LET_GO))
 
@@ -211,9 +206,9 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         await listen(self.work_pool.id, self._heard)
 
     def _heard(self, event: str, run_id: UUID) -> None:
-        if event != SUSPENDED:
+        if event not in STOPPED:
             self._news.set()
-        elif run_id in self._in_hand and self._runs_task_group is not None:
+        elif run_id in (self._in_hand | self._submitting_flow_run_ids) and self._runs_task_group is not None:
             self._runs_task_group.start_soon(self._cancel_run, run_id)
 
     async def _poll_when_told(self) -> None:

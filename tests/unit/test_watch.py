@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -67,6 +68,27 @@ async def test_an_event_makes_it_ask_at_once() -> None:
     watch.hurry("a")
     async with asyncio.timeout(5):
         assert await waiting == "done"
+
+
+async def test_it_asks_in_the_context_of_who_waits_also_when_somebody_else_makes_it_ask() -> None:
+    settings: ContextVar[str] = ContextVar("settings", default="nobody's")
+    seen: list[str] = []
+
+    async def ask(ids: Sequence[str]) -> dict[str, str]:
+        seen.append(settings.get())
+        return {}
+
+    watch = Watch(ask, most=100)
+
+    async def wait() -> None:
+        settings.set("mine")
+        await watch.news("a", LATE)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    watch.hurry("a")
+    await waiting
+    assert seen == ["mine"]
 
 
 async def test_an_event_that_comes_before_somebody_waits_is_not_lost() -> None:

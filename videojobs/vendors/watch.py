@@ -4,7 +4,8 @@ The request goes out when the most eager job wants to know; its answer is news f
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 S = TypeVar("S")
@@ -17,7 +18,7 @@ class Watch(Generic[S]):
     def __init__(self, ask: Ask[S], *, most: int) -> None:
         self._ask = ask
         self._most = most
-        self._waiting: dict[str, set[asyncio.Future[S | None]]] = {}
+        self._waiting: dict[str, dict[asyncio.Future[S | None], Context]] = {}
         self._hurried: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -33,8 +34,9 @@ class Watch(Generic[S]):
         Raises what the question raised.
         """
         waiter: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(id_, set()).add(waiter)
-        self._ask_within(0 if id_ in self._hurried else within)
+        # In the context of who wants to know: its settings, its logs, its fault points.
+        context = self._waiting.setdefault(id_, {})[waiter] = copy_context()
+        self._ask_within(0 if id_ in self._hurried else within, context)
         self._hurried.discard(id_)
         try:
             return await waiter
@@ -43,8 +45,8 @@ class Watch(Generic[S]):
 
     def hurry(self, id_: str) -> None:
         """Something has happened to it: ask now, or as soon as somebody waits for it again."""
-        if id_ in self._waiting:
-            self._ask_within(0)
+        if waiters := self._waiting.get(id_):
+            self._ask_within(0, next(iter(waiters.values())))
         else:
             self._hurried.add(id_)
 
@@ -54,18 +56,18 @@ class Watch(Generic[S]):
 
     def _leave(self, id_: str, waiter: asyncio.Future[S | None]) -> None:
         if waiters := self._waiting.get(id_):
-            waiters.discard(waiter)
+            waiters.pop(waiter, None)
             if not waiters:
                 del self._waiting[id_]
 
-    def _ask_within(self, seconds: float) -> None:
-        """At the latest. In the context of who wants to know: its logs and its fault points."""
+    def _ask_within(self, seconds: float, context: Context) -> None:
+        """At the latest."""
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
         if self._timer is None or due < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = loop.call_at(due, self._go)
+            self._timer = loop.call_at(due, self._go, context=context)
 
     def _go(self) -> None:
         """Ask about all that wait now; who comes later waits for the next question."""
@@ -76,7 +78,7 @@ class Watch(Generic[S]):
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
 
-    async def _answer(self, asked: Mapping[str, set[asyncio.Future[S | None]]]) -> None:
+    async def _answer(self, asked: Mapping[str, Iterable[asyncio.Future[S | None]]]) -> None:
         found: Mapping[str, S] = {}
         failure: Exception | None = None
         try:
