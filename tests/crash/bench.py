@@ -302,12 +302,12 @@ async def open_bench(
 def _stored(desk: Desk) -> dict[str, str]:
     """The inputs, where a client would have them: a video behind a link, a sound in the bucket."""
     large = write_large(desk.folder, desk.sample.video, LARGE)
-    hour = 3600
+    day = 86_400
     for name, file in (("video", desk.sample.video), ("large", large)):
         desk.store.put_file(f"samples/{name}.mp4", file, "video/mp4")
     desk.store.put_file("samples/audio.flac", desk.sample.audio["audio-2"], "audio/flac")
     return {
-        "video": desk.store.presign("samples/video.mp4", hour),
-        "large": desk.store.presign("samples/large.mp4", hour),
+        "video": desk.store.presign("samples/video.mp4", day),
+        "large": desk.store.presign("samples/large.mp4", day),
         "audio": desk.store.uri("samples/audio.flac"),
     }

@@ -50,7 +50,9 @@ async def play_all(bench: Bench, cases: Iterable[Case]) -> list[Played]:
 
     async def one(case: Case) -> Played:
         async with places:
-            return await play(bench, case)
+            played = await play(bench, case)
+        print(f"{case.job_id} {case.kind.name}: {played.outcome} after {played.seconds:.0f} s", flush=True)
+        return played
 
     return await asyncio.gather(*map(one, cases))
 
