@@ -8,6 +8,7 @@ from typing import Final
 from tests.crash.bench import Bench
 from tests.crash.cases import BOTH, CHOSEN, DECIDED, HELD, LAST, OUTAGES, STOPPED, TROUBLES, WHOLE, Case, Kind, Strike
 from tests.crash.play import Played, play
+from tests.crash.table import tell
 
 RELAYS: Final = 6  # jobs in the short form
 AT_ONCE: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
@@ -51,7 +52,7 @@ async def play_all(bench: Bench, cases: Iterable[Case]) -> list[Played]:
     async def one(case: Case) -> Played:
         async with places:
             played = await play(bench, case)
-        print(f"{case.job_id} {case.kind.name}: {played.outcome} after {played.seconds:.0f} s", flush=True)
+        tell(played)
         return played
 
     return await asyncio.gather(*map(one, cases))
