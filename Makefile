@@ -68,6 +68,7 @@ migrate: .venv/.local ## Bring the job database to the newest schema
 
 requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
 	@$(call compile,dev,--extra local --extra dev)
+	@$(call compile,bench,--extra local --extra dev --extra bench --constraints requirements/dev.txt)
 	@$(call compile,local,--extra local --constraints requirements/dev.txt)
 	@$(call compile,production,--constraints requirements/local.txt)
 
@@ -91,9 +92,20 @@ else
 	@touch $@
 endif
 
+# As above: what the benchmarks need holds all of the test environment.
+ifeq ($(wildcard .venv/.bench),)
 .venv/.dev: requirements/dev.txt pyproject.toml .venv/.uv
 	@echo "Installing the packages and the test tools into .venv ..."
 	@$(call sync,dev)
+	@touch $@
+else
+.venv/.dev: .venv/.bench
+	@touch $@
+endif
+
+.venv/.bench: requirements/bench.txt pyproject.toml .venv/.uv
+	@echo "Installing the packages, the test tools and the benchmarks' rivals into .venv ..."
+	@$(call sync,bench)
 	@touch $@
 
 .venv/.uv: requirements/uv.txt

@@ -109,6 +109,9 @@ class GhostCut(Emulator[Books, Settings]):
             await self.workshop.wait(row["created_at"], 1.0)
             ending = Ends.model_validate_json(row["ending"])
             raise Failure(ending.status, ending.detail)
+        if self.settings.pass_through:
+            source.replace(self.result_file(row["id"]))
+            return
         draft = source.with_name("result.mp4")
         try:
             await self.workshop.transform(render, inputs.recipe(request, source), draft)
