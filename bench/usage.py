@@ -22,9 +22,7 @@ class Usage:
     processes: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.pss + other.pss, self.uss + other.uss, self.cpu + other.cpu, self.processes + other.processes
-        )
+        return Usage(self.pss + other.pss, self.uss + other.uss, self.cpu + other.cpu, self.processes + other.processes)
 
 
 def usage_of(data: Path) -> dict[str, Usage]:
@@ -51,7 +49,7 @@ def _part_of(process: psutil.Process, mark: str) -> str | None:
 
 
 def _started_by(process: psutil.Process, mark: str) -> bool:
-    """Whether it is a Postgres of this stack: its mark is its cluster's name, which the title of most backends shows."""
+    """Whether it is a Postgres of this stack: its mark is its cluster's name, which most of its titles show."""
     family = [process, process.parent()]
     return any(member is not None and mark in " ".join(member.cmdline()) for member in family)
 

@@ -1,5 +1,6 @@
 """The life of a work: queued, fetched, cleaned, paid for, told."""
 
+import asyncio
 import json
 import logging
 import tempfile
@@ -110,7 +111,7 @@ class GhostCut(Emulator[Books, Settings]):
             ending = Ends.model_validate_json(row["ending"])
             raise Failure(ending.status, ending.detail)
         if self.settings.pass_through:
-            source.replace(self.result_file(row["id"]))
+            await asyncio.to_thread(source.replace, self.result_file(row["id"]))
             return
         draft = source.with_name("result.mp4")
         try:
