@@ -12,7 +12,7 @@ from typing import Final
 from bench.figures import Section, Series, Table, Target, median, shown
 from bench.forms import MB, Form
 from bench.rivals.copy_once import WAYS
-from bench.stand import REPOSITORY, Stand, open_stand
+from bench.stand import REPOSITORY, Stand
 from bench.usage import MIB
 
 HOUR: Final = 3600
@@ -29,11 +29,10 @@ class Copies:
     peaks: Sequence[int]
 
 
-async def measure(form: Form) -> Section:
+async def measure(form: Form, stand: Stand) -> Section:
     found: list[Copies] = []
-    async with open_stand() as stand:
-        for size, times in form.copies.items():
-            found += await _copies(stand, size, times)
+    for size, times in form.copies.items():
+        found += await _copies(stand, size, times)
     return _section(form, found)
 
 

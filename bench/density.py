@@ -21,6 +21,7 @@ SECONDS_A_START: Final = 6.0  # at most, of the machine's time, until a job is a
 PATIENCE: Final = 180.0  # beside that
 SETTLING_SECONDS: Final = 10.0  # what the last job that came in still does
 LAG_LIMIT: Final = 0.1  # seconds
+KINDS: Final = (OURS, DBOS, STOCK_POOL)
 VENDORS: Final = ("sync_so", "ghostcut")
 MEMORY_LIMITS: Final = {1000: 400, 5000: 1024}  # MiB, by jobs
 
@@ -44,27 +45,28 @@ class Held:
 
 
 async def measure(form: Form) -> Section:
+    """On a stack of its own for each number: what was stopped while it waited would come back on the next one."""
     found: list[Held] = []
     for jobs in form.density_jobs:
-        found.append(await _hold(form, OURS, jobs))
-    for jobs in form.density_jobs:
-        found.append(await _hold(form, DBOS, jobs))
-    stock = await _hold(form, STOCK_POOL, form.density_processes)
-    found.append(stock)
-    found += [_extrapolated(stock, jobs) for jobs in form.density_jobs]
-    return _section(form, found)
+        async with open_stand() as stand:
+            found.append(await _hold(form, stand, DBOS, jobs))
+            if jobs == form.density_jobs[0]:
+                stock = await _hold(form, stand, STOCK_POOL, form.density_processes)
+            found.append(await _hold(form, stand, OURS, jobs))
+    found += [stock, *(_extrapolated(stock, jobs) for jobs in form.density_jobs)]
+    return _section(form, sorted(found, key=lambda each: KINDS.index(each.kind)))
 
 
-async def _hold(form: Form, kind: str, jobs: int) -> Held:
-    """On a stack of its own: no figure carries another's burden."""
+async def _hold(form: Form, stand: Stand, kind: str, jobs: int) -> Held:
+    """What was stopped before stays at the vendors, asked for by nobody."""
+    await stand.set_clock(0, "sync_so")
     ids = [f"{kind.split(maxsplit=1)[0]}-{number:05}" for number in range(jobs)]
     patience = PATIENCE + SECONDS_A_START * jobs
-    async with open_stand() as stand:
-        began = time.monotonic()
-        async with _in_flight(stand, kind, ids, patience) as (part, lags, idle):
-            reached_in = time.monotonic() - began
-            await asyncio.sleep(SETTLING_SECONDS)
-            return await _watch(stand, form, kind, part, lags, idle, reached_in)
+    began = time.monotonic()
+    async with _in_flight(stand, kind, ids, patience) as (part, lags, idle):
+        reached_in = time.monotonic() - began
+        await asyncio.sleep(SETTLING_SECONDS)
+        return await _watch(stand, form, kind, ids, part, lags, idle, reached_in)
 
 
 @asynccontextmanager
@@ -74,40 +76,46 @@ async def _in_flight(
     """All jobs at their vendors: the part that holds them, its files of lags, and what it took while it had none."""
     await stand.set_clock(LONG, "ghostcut")
     if kind == DBOS:
-        async with rival(stand, DBOS, ids, one_by_one=False) as running:
-            await _halved(stand, len(ids), patience)
+        async with rival(stand, DBOS, ids) as running:
+            await _halved(stand, ids, patience)
             yield PART, [running.lags], Usage()
         return
     async with stand.workers(kind=kind, at_once=len(ids) if kind == STOCK_POOL else None) as lags:
         idle = stand.usage()["worker"]
         await stand.start_jobs(ids)
-        await _halved(stand, len(ids), patience)
+        await _halved(stand, ids, patience)
         yield "worker", lags if kind == OURS else [], idle
 
 
-async def _halved(stand: Stand, jobs: int, patience: float) -> None:
+async def _halved(stand: Stand, ids: Sequence[str], patience: float) -> None:
     """Sync.so lets the first half pass, which then waits at GhostCut, and keeps the others."""
 
     async def all_there() -> bool:
-        return sum([await stand.running(vendor) for vendor in VENDORS]) >= jobs
+        return sum([await stand.running(vendor, ids) for vendor in VENDORS]) == len(ids)
 
-    await until(lambda: _at_least(stand, "ghostcut", jobs // 2), patience)
+    async def half_there() -> bool:
+        return await stand.running("ghostcut", ids) >= len(ids) // 2
+
+    await until(half_there, patience)
     await stand.set_clock(LONG, "sync_so")
     await until(all_there, patience)
 
 
-async def _at_least(stand: Stand, vendor: str, jobs: int) -> bool:
-    return await stand.running(vendor) >= jobs
-
-
 async def _watch(
-    stand: Stand, form: Form, kind: str, part: str, lags: Sequence[Path], idle: Usage, reached_in: float
+    stand: Stand,
+    form: Form,
+    kind: str,
+    ids: Sequence[str],
+    part: str,
+    lags: Sequence[Path],
+    idle: Usage,
+    reached: float,
 ) -> Held:
     """What goes on for a while in which nothing happens but waiting."""
     before, calls, began = stand.usage(), [await stand.calls(vendor) for vendor in VENDORS], time.time()
     await asyncio.sleep(form.density_seconds)
     after, later, ended = stand.usage(), [await stand.calls(vendor) for vendor in VENDORS], time.time()
-    waiting = [await stand.running(vendor) for vendor in VENDORS]
+    waiting = [await stand.running(vendor, ids) for vendor in VENDORS]
     jobs = sum(waiting)
     minutes = (ended - began) / 60
     cpu = cpu_between(before, after)
@@ -127,7 +135,7 @@ async def _watch(
         lag_most=max(late, default=math.nan),
         sync_so=sync_so,
         ghostcut=ghostcut,
-        reached_in=reached_in,
+        reached_in=reached,
     )
 
 

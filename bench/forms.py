@@ -15,6 +15,8 @@ class Form:
     latency_jobs: tuple[int, ...]
     beat_seconds: float
     """How often the model of the old design looks at its jobs. Its real interval is 60 s."""
+    latency_polls: Mapping[str, str]
+    """The pauses between questions in part a, where they are not the product's own."""
     process_slots: int
     """Runs at once of the stock process pool: each is a process that needs seconds of a core to start."""
     overhead_jobs: int
@@ -33,6 +35,7 @@ FULL: Final = Form(
     name="full",
     latency_jobs=(1, 10, 100),
     beat_seconds=60,
+    latency_polls={},
     process_slots=10,
     overhead_jobs=7,
     density_jobs=(100, 1000, 5000),
@@ -46,12 +49,16 @@ SHORT: Final = Form(
     name="short",
     latency_jobs=(1, 10),
     beat_seconds=5,
-    process_slots=4,
+    latency_polls={
+        "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "3",
+        "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "6",
+    },
+    process_slots=5,
     overhead_jobs=5,
     density_jobs=(100,),
     density_processes=4,
     density_seconds=15,
-    throughput_jobs=12,
+    throughput_jobs=10,
     workers=(1, 2),
     copies={10 * MB: 3, 200 * MB: 3},
 )

@@ -7,12 +7,13 @@ from typing import Final
 from bench.figures import Section, Series, Table, Target, percentile, shown
 from bench.forms import Form
 from bench.rivals.old_design import old_workers, start_old_jobs
-from bench.stand import OURS, STOCK_POOL, Stand, open_stand
+from bench.stand import OURS, STOCK_POOL, Stand
 
 OLD_DESIGN: Final = "old design (Celery)"
 OLD_BEAT: Final = 60.0  # seconds: its real interval
 PATIENCE: Final = 600.0  # seconds beside what is known to pass
 SECONDS_A_JOB: Final = 1.0  # vendor time for each job of a batch: all are at the vendor before the first one is done
+SECONDS_AT_LEAST: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +28,24 @@ class Delays:
     """From Sync.so being done to GhostCut having the job."""
 
 
-async def measure(form: Form) -> Section:
+async def measure(form: Form, stand: Stand) -> Section:
     found: list[Delays] = []
-    async with open_stand() as stand:
+    async with stand.workers(settings=form.latency_polls):
         for jobs in form.latency_jobs:
-            async with stand.workers():
-                found.append(await _batch(stand, OURS, jobs))
+            found.append(await _batch(stand, OURS, jobs))
+    async with stand.workers(kind=STOCK_POOL, at_once=form.process_slots, settings=form.latency_polls):
         for jobs in form.latency_jobs:
-            async with stand.workers(kind=STOCK_POOL, at_once=form.process_slots):
-                found.append(await _batch(stand, STOCK_POOL, jobs, at_once=form.process_slots))
+            found.append(await _batch(stand, STOCK_POOL, jobs, at_once=form.process_slots))
+    async with old_workers(stand, form.beat_seconds):
         for jobs in form.latency_jobs:
-            async with old_workers(stand, form.beat_seconds):
-                found.append(await _batch(stand, OLD_DESIGN, jobs, beat=form.beat_seconds))
+            found.append(await _batch(stand, OLD_DESIGN, jobs, beat=form.beat_seconds))
     return _section(form, found)
 
 
 async def _batch(stand: Stand, kind: str, jobs: int, *, at_once: int | None = None, beat: float = 0) -> Delays:
     """Run so many jobs and read the delays from the vendors' books and ours."""
     together = min(jobs, at_once or jobs)
-    vendor_seconds = 4 + SECONDS_A_JOB * together
+    vendor_seconds = SECONDS_AT_LEAST + SECONDS_A_JOB * together
     await stand.set_clock(vendor_seconds)
     ids = [f"{kind.split(maxsplit=1)[0]}-{jobs}-{number:04}" for number in range(jobs)]
     rounds = -(-jobs // together)
@@ -81,7 +81,7 @@ def _section(form: Form, found: Sequence[Delays]) -> Section:
         how=(
             "Chained jobs (lip-sync, then text removal) started in one batch through the Prefect API. `end`: from "
             "GhostCut's own books to `completed_at` in our ledger. `between`: from the end of the lip-sync in "
-            "Sync.so's books to the start of the work in GhostCut's. Seconds. The vendors take 4 s and 1 s more for "
+            "Sync.so's books to the start of the work in GhostCut's. Seconds. The vendors take 3 s and 1 s more for "
             f"each job that runs at the same time. The process pool runs {form.process_slots} jobs at once: more do "
             "not fit on the machine. The old design is a model: Celery with two worker processes and a beat that "
             f"looks at all open jobs every {form.beat_seconds:g} s ({_beat_note(form)}); its broker is kombu's "

@@ -8,9 +8,9 @@ from bench.figures import Section, Series, Table, Target, median, shown
 from bench.forms import Form
 from bench.rivals.program import read_report
 from bench.rivals.runs import BARE, DBOS, rival
-from bench.stand import OURS, Stand, open_stand
+from bench.stand import OURS, Stand
 
-VENDOR_SECONDS: Final = 1.0
+VENDOR_SECONDS: Final = 0.5
 # Short, and the same for all, so that what is measured is not how long somebody slept.
 QUICK_POLLS: Final = {
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.25",
@@ -28,15 +28,14 @@ class Run:
     transfers: float  # known of the bare script only
 
 
-async def measure(form: Form) -> Section:
+async def measure(form: Form, stand: Stand) -> Section:
     found: dict[str, Sequence[Run]] = {}
-    async with open_stand(QUICK_POLLS) as stand:
-        await stand.set_clock(VENDOR_SECONDS)
-        async with stand.workers():
-            await _ours(stand, 1, "warm")  # imports, connections
-            found[OURS] = await _ours(stand, form.overhead_jobs, "ours")
-        for kind in (BARE, DBOS):
-            found[kind] = (await _rival(stand, kind, form.overhead_jobs + 1))[1:]
+    await stand.set_clock(VENDOR_SECONDS)
+    async with stand.workers(settings=QUICK_POLLS):
+        await _ours(stand, 1, "warm")  # imports, connections
+        found[OURS] = await _ours(stand, form.overhead_jobs, "ours")
+    for kind in (BARE, DBOS):
+        found[kind] = (await _rival(stand, kind, form.overhead_jobs + 1))[1:]
     return _section(form, found)
 
 
@@ -52,7 +51,7 @@ async def _ours(stand: Stand, jobs: int, name: str) -> list[Run]:
 
 async def _rival(stand: Stand, kind: str, jobs: int) -> list[Run]:
     ids = [f"{kind.split(maxsplit=1)[0]}-{number}" for number in range(jobs)]
-    async with rival(stand, kind, ids, one_by_one=True) as running:
+    async with rival(stand, kind, ids, one_by_one=True, settings=QUICK_POLLS) as running:
         if await running.program.ended() != 0:
             raise running.program.failure("the rival failed")
         lines = read_report(running.report)

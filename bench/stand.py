@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -104,9 +105,10 @@ class Stand:
             for entry in books["submissions"]
         }
 
-    async def running(self, vendor: str) -> int:
-        """How many jobs are at a vendor now."""
-        return sum(stay.ended_at is None for stay in (await self.stays(vendor)).values())
+    async def running(self, vendor: str, job_ids: Sequence[str]) -> int:
+        """How many of these jobs are at a vendor now."""
+        stays = await self.stays(vendor)
+        return sum(job in stays and stays[job].ended_at is None for job in job_ids)
 
     async def calls(self, vendor: str) -> dict[str, int]:
         """How often each of the vendor's calls was made."""
@@ -167,15 +169,26 @@ class Stand:
 
     @asynccontextmanager
     async def workers(
-        self, number: int = 1, kind: str = OURS, *, at_once: int | None = None, profile: Path | None = None
+        self,
+        number: int = 1,
+        kind: str = OURS,
+        *,
+        at_once: int | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        profile: Path | None = None,
     ) -> AsyncIterator[list[Path]]:
-        """Workers that take the jobs, at most `at_once` each; gives the files in which our workers' lags are."""
+        """Workers that take the jobs, at most `at_once` each; gives the files in which our workers' lags are.
+
+        `settings` are the product's, for these workers. `profile` is where a profile of one of ours goes.
+        """
         pool = await self._pool(kind)
         lags = [self.folder / f"lags-{self._launched + index}.jsonl" for index in range(number)]
         limit = ("--limit", str(at_once)) if at_once else ()
         async with AsyncExitStack() as programs:
             for index, file in enumerate(lags):
-                more = {"BENCH_LAG_FILE": str(file)} | ({"BENCH_PROFILE_FILE": str(profile)} if profile else {})
+                more = {**settings, "BENCH_LAG_FILE": str(file)} | (
+                    {"BENCH_PROFILE_FILE": str(profile)} if profile else {}
+                )
                 module = "bench.watched_worker" if kind == OURS else "prefect"
                 command = ("worker", "start", "--pool", pool, "--name", f"bench-{index}", *limit)
                 program = await programs.enter_async_context(self.program("worker", module, *command, **more))
@@ -217,8 +230,8 @@ async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> No
 
 
 @asynccontextmanager
-async def open_stand(settings: Mapping[str, str] | None = None) -> AsyncIterator[Stand]:
-    """A fresh stack whose vendors hand the video through as it came; `settings` are further ones of the product."""
+async def open_stand() -> AsyncIterator[Stand]:
+    """A fresh stack whose vendors hand the video through as it came."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         stack = Stack(
@@ -226,7 +239,7 @@ async def open_stand(settings: Mapping[str, str] | None = None) -> AsyncIterator
             environment=NOTHING_GIVEN,
             wanted=["registration", "gateway"],
             processing_seconds=0,
-            settings={**SETTINGS, **(settings or {})},
+            settings=SETTINGS,
             keep=False,
         )
         async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:

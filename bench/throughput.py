@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.figures import Section, Series, Table, shown
 from bench.forms import Form
-from bench.stand import OURS, Stand, open_stand
+from bench.stand import OURS, Stand
 from bench.usage import cpu_between
 
 PATIENCE: Final = 120.0  # seconds, and for each job
@@ -38,14 +38,15 @@ class Rate:
     cpu: Mapping[str, float]
 
 
-async def measure(form: Form, *, profile: Path | None = None) -> Section:
-    """With `profile`, the loop of the flows is profiled into that file, and everything is slower."""
+async def measure(form: Form, stand: Stand, *, profile: Path | None = None) -> Section:
+    """With `profile`, the loop of the first worker's flows is profiled into that file, which makes it slower."""
     found = []
-    async with open_stand(QUICK_POLLS) as stand:
-        for workers in form.workers:
-            async with stand.workers(workers, profile=profile):
-                await _batch(stand, workers, 2 * workers, "warm")
-                found.append(await _batch(stand, workers, form.throughput_jobs, "jobs"))
+    await stand.set_clock(0)
+    for workers in form.workers:
+        watched = profile if workers == form.workers[0] else None
+        async with stand.workers(workers, settings=QUICK_POLLS, profile=watched):
+            await _batch(stand, workers, 2 * workers, "warm")
+            found.append(await _batch(stand, workers, form.throughput_jobs, "jobs"))
     return _section(form, found)
 
 
