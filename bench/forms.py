@@ -17,6 +17,8 @@ class Form:
     """How often the model of the old design looks at its jobs. Its real interval is 60 s."""
     latency_polls: Mapping[str, str]
     """The pauses between questions in part a, where they are not the product's own."""
+    process_jobs: tuple[int, ...]
+    """As `latency_jobs`, for the stock process pool: ten processes keep two cores busy for minutes."""
     process_slots: int
     """Runs at once of the stock process pool: each is a process that needs seconds of a core to start."""
     overhead_jobs: int
@@ -36,6 +38,7 @@ FULL: Final = Form(
     latency_jobs=(1, 10, 100),
     beat_seconds=60,
     latency_polls={},
+    process_jobs=(1, 10, 100),
     process_slots=10,
     overhead_jobs=7,
     density_jobs=(100, 1000, 5000),
@@ -53,6 +56,7 @@ SHORT: Final = Form(
         "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "3",
         "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "6",
     },
+    process_jobs=(1,),
     process_slots=5,
     overhead_jobs=5,
     density_jobs=(100,),

@@ -34,7 +34,7 @@ async def measure(form: Form, stand: Stand) -> Section:
         for jobs in form.latency_jobs:
             found.append(await _batch(stand, OURS, jobs))
     async with stand.workers(kind=STOCK_POOL, at_once=form.process_slots, settings=form.latency_polls):
-        for jobs in form.latency_jobs:
+        for jobs in form.process_jobs:
             found.append(await _batch(stand, STOCK_POOL, jobs, at_once=form.process_slots))
     async with old_workers(stand, form.beat_seconds):
         for jobs in form.latency_jobs:

@@ -28,6 +28,7 @@ from deployments.local.launcher import Launcher
 from deployments.local.process import Process
 from deployments.local.sample import Caption, write_clip
 from deployments.local.stack import Stack
+from deployments.local.watchdog import Watchdog
 from deployments.register import WORK_POOL
 from deployments.storage import store_of
 from videojobs.ledger import VideoJob, engine_for
@@ -248,7 +249,12 @@ async def open_stand() -> AsyncIterator[Stand]:
             launcher = Launcher(Folder(stack.data), NOTHING_GIVEN)
             stand = Stand(stack, prefect, inputs, folder, deployment, launcher)
             await stand.set_vendors_free()
-            yield stand
+            watchdog = Watchdog(launcher)  # the stack's own one does not know our programs
+            await watchdog.start()
+            try:
+                yield stand
+            finally:
+                await watchdog.finish()
 
 
 def _stored_inputs(store: ObjectStore, folder: Path) -> dict[str, str]:
