@@ -17,6 +17,7 @@ QUICK_POLLS: Final = {
     "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "0.25",
 }
 PATIENCE: Final = 120.0
+LEAST_SECONDS: Final = 0.01  # a smaller overhead cannot be told from the floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,16 @@ async def _with_vendor_time(stand: Stand, runs: Sequence[tuple[str, float, float
 
 def _section(form: Form, found: dict[str, Sequence[Run]]) -> Section:
     floor = median([run.transfers for run in found[BARE]])
-    own = {kind: median([run.wall - run.vendors - floor for run in runs]) for kind, runs in found.items()}
+    beside = {kind: median([run.wall - run.vendors for run in runs]) for kind, runs in found.items()}
+    own = {kind: seconds - floor for kind, seconds in beside.items()}
     rows = [
         (
             kind,
             shown(median([run.wall for run in runs])),
             shown(median([run.vendors for run in runs])),
+            shown(beside[kind]),
             shown(own[kind]),
-            shown(own[kind] / own[DBOS]) if own[DBOS] > 0 else "–",
+            shown(beside[kind] / beside[DBOS], 1),
         )
         for kind, runs in found.items()
     ]
@@ -86,16 +89,25 @@ def _section(form: Form, found: dict[str, Sequence[Run]]) -> Section:
             f"{form.overhead_jobs} jobs one after another, after one to warm up; medians, in seconds. `wall`: for us "
             "from the call of the Prefect API to `completed_at` in the ledger, for the others from the start of the "
             "function to its end, in a process that runs already. `vendors`: both vendors, by their own books. "
-            f"`overhead`: the rest, less the transfer floor of {floor:.2f} s (download, decoding, upload and both "
-            "copies, measured in the bare script). All three make the same calls with the same clients, and ask "
-            f"GhostCut every {QUICK_POLLS['VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS']} s; DBOS records each step, a wait "
-            "as one."
+            f"`beside`: the rest. `overhead`: that less the transfer floor of {floor:.2f} s (download, decoding, upload "
+            "and both copies, measured in the bare script). Against DBOS, `beside` is compared: DBOS's overhead is "
+            "within the noise of the floor. All three make the same calls with the same clients, and ask GhostCut every "
+            f"{QUICK_POLLS['VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS']} s; DBOS records each step, a wait as one."
         ),
-        table=Table(("", "wall", "vendors", "overhead", "against DBOS"), rows),
-        unit="seconds of overhead",
-        series=[Series("overhead", list(own.items()))],
-        targets=[
-            Target("overhead under 2.0 s", f"{own[OURS]:.2f} s", own[OURS] < 2.0),
-            Target("at most 1.5 times DBOS's", f"{own[OURS] / own[DBOS]:.1f} times", own[OURS] <= 1.5 * own[DBOS]),
-        ],
+        table=Table(("", "wall", "vendors", "beside", "overhead", "beside, against DBOS"), rows),
+        unit="seconds beside the vendors",
+        series=[Series("beside", list(beside.items()))],
+        targets=_targets(own, beside),
     )
+
+
+def _targets(own: dict[str, float], beside: dict[str, float]) -> list[Target]:
+    times, slower = own[OURS] / max(own[DBOS], LEAST_SECONDS), beside[OURS] / beside[DBOS]
+    return [
+        Target("overhead under 2.0 s", f"{own[OURS]:.2f} s", own[OURS] < 2.0),
+        Target(
+            "overhead at most 1.5 times DBOS's",
+            f"{own[OURS]:.2f} s against {own[DBOS]:.2f} s; with the transfers {slower:.1f} times",
+            times <= 1.5,
+        ),
+    ]
