@@ -89,10 +89,11 @@ def _section(form: Form, found: dict[str, Sequence[Run]]) -> Section:
             f"{form.overhead_jobs} jobs one after another, after one to warm up; medians, in seconds. `wall`: for us "
             "from the call of the Prefect API to `completed_at` in the ledger, for the others from the start of the "
             "function to its end, in a process that runs already. `vendors`: both vendors, by their own books. "
-            f"`beside`: the rest. `overhead`: that less the transfer floor of {floor:.2f} s (download, decoding, upload "
-            "and both copies, measured in the bare script). Against DBOS, `beside` is compared: DBOS's overhead is "
-            "within the noise of the floor. All three make the same calls with the same clients, and ask GhostCut every "
-            f"{QUICK_POLLS['VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS']} s; DBOS records each step, a wait as one."
+            f"`beside`: the rest. `overhead`: that less the transfer floor of {floor:.2f} s (download, decoding, "
+            "upload and both copies, measured in the bare script). Against DBOS, `beside` is compared: DBOS's "
+            "overhead is within the noise of the floor. All three make the same calls with the same clients, and "
+            f"ask GhostCut every {QUICK_POLLS['VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS']} s; DBOS records each step, a "
+            "wait as one."
         ),
         table=Table(("", "wall", "vendors", "beside", "overhead", "beside, against DBOS"), rows),
         unit="seconds beside the vendors",
