@@ -5,6 +5,7 @@ python -m bench [--form full|short] [--part a ...] [--profile FILE]
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -30,7 +31,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "d": partial(throughput.measure, profile=profile),
         "e": copying.measure,
     }
-    began = time.monotonic()
+    began, (load, *_) = time.monotonic(), os.getloadavg()
     sections = []
     if shared := [measure for letter, measure in parts.items() if letter in letters]:
         async with open_stand() as stand:
@@ -40,7 +41,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         sections.append(_shown(await density.measure(form)))
     sections.sort(key=lambda section: section.letter)
     write_plot(PLOT, sections)
-    write_page(PAGE, PLOT, form, sections, time.monotonic() - began)
+    write_page(PAGE, PLOT, form, sections, seconds=time.monotonic() - began, load=load)
     print(f"{PAGE.relative_to(REPOSITORY)} is written, after {(time.monotonic() - began) / 60:.1f} min")
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,10 @@ LAG_LIMIT: Final = 0.1  # seconds
 KINDS: Final = (OURS, DBOS, STOCK_POOL)
 VENDORS: Final = ("sync_so", "ghostcut")
 MEMORY_LIMITS: Final = {1000: 400, 5000: 1024}  # MiB, by jobs
+
+
+Start = Callable[[Sequence[str], bool], Awaitable[None]]
+"""Starts jobs; the flag says whether they are the second half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,6 @@ async def measure(form: Form) -> Section:
 
 async def _hold(form: Form, stand: Stand, kind: str, jobs: int) -> Held:
     """What was stopped before stays at the vendors, asked for by nobody."""
-    await stand.set_clock(0, "sync_so")
     ids = [f"{kind.split(maxsplit=1)[0]}-{number:05}" for number in range(jobs)]
     patience = PATIENCE + SECONDS_A_START * jobs
     began = time.monotonic()
@@ -76,29 +80,35 @@ async def _in_flight(
     """All jobs at their vendors: the part that holds them, its files of lags, and what it took while it had none."""
     await stand.set_clock(LONG, "ghostcut")
     if kind == DBOS:
-        async with rival(stand, DBOS, ids) as running:
-            await _halved(stand, ids, patience)
+        async with rival(stand, DBOS, f"{ids[0]}-{len(ids)}") as running:
+
+            async def ask(job_ids: Sequence[str], second: bool) -> None:
+                running.ask(stand, job_ids, second=second)
+
+            await _halved(stand, ids, ask, patience)
             yield PART, [running.lags], Usage()
         return
+
+    async def start(job_ids: Sequence[str], _second: bool) -> None:
+        await stand.start_jobs(job_ids)
+
     async with stand.workers(kind=kind, at_once=len(ids) if kind == STOCK_POOL else None) as lags:
         idle = stand.usage()["worker"]
-        await stand.start_jobs(ids)
-        await _halved(stand, ids, patience)
+        await _halved(stand, ids, start, patience)
         yield "worker", lags if kind == OURS else [], idle
 
 
-async def _halved(stand: Stand, ids: Sequence[str], patience: float) -> None:
+async def _halved(stand: Stand, ids: Sequence[str], start: Start, patience: float) -> None:
     """Sync.so lets the first half pass, which then waits at GhostCut, and keeps the others."""
+    half = len(ids) // 2
+    for second, vendor, some in ((False, "ghostcut", ids[:half]), (True, "sync_so", ids[half:])):
+        await stand.set_clock(LONG if second else 0, "sync_so")
+        await start(some, second)
+        await until(partial(_all_at, stand, vendor, some), patience)
 
-    async def all_there() -> bool:
-        return sum([await stand.running(vendor, ids) for vendor in VENDORS]) == len(ids)
 
-    async def half_there() -> bool:
-        return await stand.running("ghostcut", ids) >= len(ids) // 2
-
-    await until(half_there, patience)
-    await stand.set_clock(LONG, "sync_so")
-    await until(all_there, patience)
+async def _all_at(stand: Stand, vendor: str, ids: Sequence[str]) -> bool:
+    return await stand.running(vendor, ids) == len(ids)
 
 
 async def _watch(

@@ -22,9 +22,12 @@ measured share one machine. The emulators hand the video through as it came, so 
 """
 
 
-def write_page(page: Path, plot: Path, form: Form, sections: Sequence[Section], seconds: float) -> None:
-    """Replace the page by what these sections say."""
-    when = f"Measured on {time.strftime('%Y-%m-%d at %H:%M')}, form `{form.name}`, in {seconds / 60:.0f} min."
+def write_page(page: Path, plot: Path, form: Form, sections: Sequence[Section], *, seconds: float, load: float) -> None:
+    """Replace the page by what these sections say. `load`: the machine's load average before anything began."""
+    when = (
+        f"Measured on {time.strftime('%Y-%m-%d at %H:%M')}, form `{form.name}`, in {seconds / 60:.0f} min. The load "
+        f"average before it was {load:.1f}: more than 0.5 means that something else ran, and that all times are too long."
+    )
     picture = f"![The figures as bars]({plot.name})"
     blocks = [_INTRODUCTION, f"{when}\n\n{_machine()}", picture, _summary(sections), *map(_part, sections)]
     page.write_text("\n\n".join(block.strip() for block in blocks) + "\n")
