@@ -16,8 +16,7 @@ from bench.usage import MIB
 _INTRODUCTION: Final = """\
 # Benchmarks
 
-Written by `make bench` (`make bench FORM=short` takes less than five minutes; `PART=a` measures one part only). All is
-measured in one go on the local stack: Postgres, object store, Prefect server, the vendors' emulators and what is
+Written by `make bench` (`make bench FORM=short` is a short form; `PART=a` measures one part only). All is measured in one go on the local stack: Postgres, object store, Prefect server, the vendors' emulators and what is
 measured share one machine. The emulators hand the video through as it came, so their work costs next to nothing.
 """
 
@@ -26,7 +25,7 @@ def write_page(page: Path, plot: Path, form: Form, sections: Sequence[Section], 
     """Replace the page by what these sections say. `load`: the machine's load average before anything began."""
     when = (
         f"Measured on {time.strftime('%Y-%m-%d at %H:%M')}, form `{form.name}`, in {seconds / 60:.0f} min. The load "
-        f"average before it was {load:.1f}: more than 0.5 means that something else ran, and that all times are too long."
+        f"average before it was {load:.1f}: more than 0.5 means that something else ran, and that times are too long."
     )
     picture = f"![The figures as bars]({plot.name})"
     blocks = [_INTRODUCTION, f"{when}\n\n{_machine()}", picture, _summary(sections), *map(_part, sections)]
