@@ -4,6 +4,7 @@ Nothing is recorded here; that is what the rivals differ in.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,9 +18,8 @@ from tasks.results import bring_home
 from videojobs.areas import decision_for, masks_for
 from videojobs.intake import parse_request
 from videojobs.media.probe import inspect_audio, inspect_video
-from videojobs.media.sources import fetched
-from videojobs.media.store import ObjectStore, audio_key, result_key, sync_result_key, video_key
-from videojobs.request import JobRequest
+from videojobs.media.sources import open_stored
+from videojobs.media.store import ObjectStore, result_key, sync_result_key
 from videojobs.settings import Timings
 from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.ghostcut.wire import work_request
@@ -40,13 +40,12 @@ class Chain:
     ghostcut: GhostCutClient
 
     async def take_in(self, job_id: str, asked: Json) -> Json:
-        """Download, decode, upload; gives the facts."""
+        """Decode the inputs where they lie; gives the facts."""
         request = parse_request(asked)
-        async with fetched(request.video, self.store) as video, fetched(request.audio[0].source, self.store) as audio:
-            facts = await asyncio.to_thread(inspect_video, video)
-            sound = await asyncio.to_thread(inspect_audio, audio)
-            await asyncio.to_thread(self.store.put_file, video_key(USER, job_id, "mp4"), video, "video/mp4")
-            await asyncio.to_thread(self.store.put_file, self._sound(job_id, request), audio, "audio/flac")
+        video = await asyncio.to_thread(open_stored, request.video, self.store, math.inf)
+        audio = await asyncio.to_thread(open_stored, request.audio[0].source, self.store, math.inf)
+        facts = await asyncio.to_thread(inspect_video, video)
+        sound = await asyncio.to_thread(inspect_audio, audio)
         return {"video": asdict(facts), "audio": {request.audio[0].refId: asdict(sound)}}
 
     async def buy_lip_sync(self, job_id: str, asked: Json) -> str:
@@ -55,8 +54,8 @@ class Chain:
         segment = request.segments[0]
         body = generation_request(
             model=request.options.model,
-            video_url=self._link(video_key(USER, job_id, "mp4")),
-            audio_urls={request.audio[0].refId: self._link(self._sound(job_id, request))},
+            video_url=self._link(request.video),
+            audio_urls={request.audio[0].refId: self._link(request.audio[0].source)},
             segments=[SegmentSpec(segment.startTime, segment.endTime, segment.audioInput.refId)],
             sync_mode=request.options.sync_mode,
         )
@@ -84,7 +83,7 @@ class Chain:
         """The work's id."""
         request = parse_request(asked)
         masks = masks_for(request, decision_for(request, facts), facts["video"]["frame_rate"])
-        url = self._link(sync_result_key(USER, job_id))
+        url = self._link(self.store.uri(sync_result_key(USER, job_id)))
         return (await self.ghostcut.submit(work_request(url=url, name=job_id, masks=masks, resolution="480p"))).id
 
     async def text_removal_result(self, work_id: str) -> str | None:
@@ -106,11 +105,8 @@ class Chain:
         """As `store_lip_sync`."""
         return await bring_home(url, self.store, result_key(USER, job_id), vendor="GhostCut")
 
-    def _sound(self, job_id: str, request: JobRequest) -> str:
-        return audio_key(USER, job_id, request.audio[0].refId, "flac")
-
-    def _link(self, key: str) -> str:
-        return self.store.presign(key, 3600)
+    def _link(self, uri: str) -> str:
+        return self.store.presign(self.store.located(uri)[1], 3600)
 
 
 @asynccontextmanager
