@@ -17,11 +17,11 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 # What runs on this machine only leaves the user's own Prefect profile alone, and sends no usage figures.
-demo up test browser unit crash chaos: export PREFECT_HOME := $(CURDIR)/.venv/prefect
-demo up test browser unit crash chaos: export DO_NOT_TRACK := 1
+demo up test browser unit crash chaos bench: export PREFECT_HOME := $(CURDIR)/.venv/prefect
+demo up test browser unit crash chaos bench: export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser unit crash chaos lint types doctor register migrate requirements clean
+.PHONY: help demo up test browser unit crash chaos bench lint types doctor register migrate requirements clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -50,6 +50,10 @@ crash: .venv/.dev ## Kill the real processes at every fault point, and see every
 chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
+# All parts take hours on two cores; the short form less than five minutes. PROFILE=1 leaves worker.prof behind.
+bench: .venv/.bench ## Measure, and write docs/benchmarks.md [FORM=short PART=a PROFILE=1]
+	@$(BIN)/python -m bench $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
+
 lint: .venv/.dev ## Check format and style
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -68,6 +72,7 @@ migrate: .venv/.local ## Bring the job database to the newest schema
 
 requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
 	@$(call compile,dev,--extra local --extra dev)
+	@$(call compile,bench,--extra local --extra dev --extra bench --constraints requirements/dev.txt)
 	@$(call compile,local,--extra local --constraints requirements/dev.txt)
 	@$(call compile,production,--constraints requirements/local.txt)
 
@@ -91,9 +96,20 @@ else
 	@touch $@
 endif
 
+# As above: what the benchmarks need holds all of the test environment.
+ifeq ($(wildcard .venv/.bench),)
 .venv/.dev: requirements/dev.txt pyproject.toml .venv/.uv
 	@echo "Installing the packages and the test tools into .venv ..."
 	@$(call sync,dev)
+	@touch $@
+else
+.venv/.dev: .venv/.bench
+	@touch $@
+endif
+
+.venv/.bench: requirements/bench.txt pyproject.toml .venv/.uv
+	@echo "Installing the packages, the test tools and the benchmarks' rivals into .venv ..."
+	@$(call sync,bench)
 	@touch $@
 
 .venv/.uv: requirements/uv.txt

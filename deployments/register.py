@@ -14,7 +14,6 @@ from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.workers.process import ProcessWorker
 from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
@@ -23,6 +22,7 @@ from deployments.automations import automations, upsert
 from deployments.environment import REPOSITORY, Environment
 from deployments.limits import VendorSlots
 from deployments.storage import storage_block
+from deployments.worker import CoroutineWorker
 
 WORK_POOL = "video-jobs"
 BLOCK_TYPES = (SyncSoCredentials, GhostCutCredentials, JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials)
@@ -50,11 +50,11 @@ async def register(environment: Environment) -> list[str]:
 
 
 async def _work_pool(client: PrefectClient, name: str) -> str:
-    """The pool, made as a process pool if it is not there; an existing one is an operator's and stays as it is."""
+    """The pool, made for our own worker if it is not there; an existing one is an operator's and stays as it is."""
     wanted = WorkPoolCreate(
         name=name,
-        type=ProcessWorker.type,
-        base_job_template=ProcessWorker.get_default_base_job_template(),
+        type=CoroutineWorker.type,
+        base_job_template=CoroutineWorker.get_default_base_job_template(),
         description="Runs the video jobs.",
     )
     try:

@@ -14,7 +14,7 @@ from blocks import Connections
 from flows.remove_text import remove_text
 from tasks.admit import admit
 from tasks.cancelling import record_cancellation
-from tasks.closing import close_with_error
+from tasks.closing import close_with_error, end_lost_subflows
 from tasks.costs import estimate_cost
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, show_results
@@ -92,6 +92,8 @@ async def pro_video(
         return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
     except JobParked as error:
         return Failed(name="Parked", message=str(error))
+    finally:
+        await end_lost_subflows()
 
 
 async def _chain(run: JobRun) -> str:

@@ -1,6 +1,21 @@
 """What becomes of a job whose run ends in an error (requirements M7)."""
 
+from contextlib import suppress
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Crashed
 
 from tasks.run import JobRun
 from tasks.steps import step
@@ -30,6 +45,21 @@ async def close_with_error(run: JobRun, error: Exception) -> None:
     message, fallback = failure(job, await run.connections.store(), str(error))
     get_run_logger().error("Job %s failed: %s", job.id, message)
     await ledger.fail(run.lease, message, fallback_url=fallback)
+
+
+async def end_lost_subflows() -> None:
+    """Of the attempts of this run that were killed: where this one comes to an end before it goes on with them."""
+    run_id = flow_run.get_id()
+    if not run_id or flow_run.get_run_count() < 2:
+        return
+    ours = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(run_id)]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
+    )
+    with suppress(PrefectException, httpx.HTTPError):  # only their own page would say so
+        async with get_client() as client:
+            for lost in await client.read_flow_runs(flow_run_filter=ours):
+                await client.set_flow_run_state(lost.id, Crashed(message="Its process is gone."), force=True)
 
 
 def failure(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:

@@ -11,6 +11,7 @@ from tasks.run import JobRun
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
+from tasks.watching import generation_news
 from videojobs.costs import expected
 from videojobs.errors import VendorFailed
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
@@ -19,10 +20,10 @@ from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
 from videojobs.settings import Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
-from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
 
 _PAGES = 100  # of 100 generations: more than any plan makes in a day
+_POLLS_A_REPORT = 3  # so every half minute
 _CLOCKS_DIFFER = timedelta(minutes=10)  # the vendor's and the database's
 _LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
@@ -52,12 +53,16 @@ async def submit_lip_sync(run: JobRun) -> None:
 def generation_body(job: VideoJob, store: ObjectStore) -> bytes:
     """What Sync.so is sent to be paid for, or to be asked for an estimate of."""
     request = JobRequest.model_validate(job.request)
-    keys = job.facts["keys"]
-    seconds = int(Timings().media_link_hours * 3600)
+    inputs = job.facts["inputs"]
+
+    def link(uri: str) -> str:
+        owner, key = store.located(uri)
+        return owner.presign(key, int(Timings().media_link_hours * 3600))
+
     return generation_request(
         model=request.options.model,
-        video_url=store.presign(keys["video"], seconds),
-        audio_urls={ref_id: store.presign(key, seconds) for ref_id, key in keys["audio"].items()},
+        video_url=link(inputs["video"]),
+        audio_urls={ref_id: link(uri) for ref_id, uri in inputs["audio"].items()},
         segments=[
             SegmentSpec(
                 start=segment.startTime,
@@ -129,18 +134,15 @@ async def await_lip_sync(run: JobRun) -> None:
         return
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     await give_up_if_overdue(ledger, run, submission, "Sync.so")
-    timings = Timings()
-    async with run.connections.sync_so_client() as client:
-        async for _ in attempt(timings.sync_poll_attempt_seconds, "Sync.so"):
-            generation = await patiently(
-                client.get(str(submission.vendor_id), wait_seconds=timings.sync_long_poll_seconds)
-            )
-            if generation.is_done:
-                await show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
-                return
-            if generation.is_failed:
-                await _failed(ledger, run, submission, generation)
-            await _report(ledger, run, client, submission)
+    async for poll in attempt(Timings().poll_attempt_seconds, "Sync.so"):
+        generation = await patiently(generation_news(run.connections, str(submission.vendor_id)))
+        if generation.is_done:
+            await show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
+            return
+        if generation.is_failed:
+            await _failed(ledger, run, submission, generation)
+        if poll % _POLLS_A_REPORT == 1:
+            await _report(ledger, run, submission)
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:
@@ -156,9 +158,10 @@ def truth_of(generation: Generation) -> Truth:
     return Truth(Says.DONE if generation.is_done else Says.RUNNING)
 
 
-async def _report(ledger: Ledger, run: JobRun, client: SyncSoClient, submission: Submission) -> None:
-    """The vendor's own progress cannot be had from a waiting request, so it is asked for between two of them."""
-    percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
+async def _report(ledger: Ledger, run: JobRun, submission: Submission) -> None:
+    """The vendor's own progress cannot be had from a waiting request, so it is asked for between some of them."""
+    async with run.connections.sync_so_client() as client:
+        percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
     if percent is not None:
         share = progress_within(Point.LIP_SYNC_SUBMITTED, percent / 100)
         job = await ledger.job(run.job_id)

@@ -14,6 +14,7 @@ from videojobs.areas import decision_for
 from videojobs.ledger import VideoJob
 from videojobs.media.pictures import before_after
 from videojobs.media.store import ObjectStore, picture_key, result_key, sync_result_key
+from videojobs.media.workbench import at_the_bench
 from videojobs.request import JobRequest
 from videojobs.settings import Timings
 from videojobs.states import Point
@@ -52,7 +53,7 @@ async def show_results(run: JobRun) -> None:
     )
     await show_cost(ledger, job)
     moment = _moment(job)
-    picture = await asyncio.to_thread(_picture, store, job, moment)
+    picture = await at_the_bench(lambda: _picture(store, job, moment))
     key = picture_key(job.user_id, job.id)
     await asyncio.to_thread(store.put_bytes, key, picture, "image/jpeg")
     await acreate_image_artifact(
@@ -82,8 +83,9 @@ def _moment(job: VideoJob) -> _Moment:
 
 def _picture(store: ObjectStore, job: VideoJob, moment: _Moment) -> bytes:
     request = JobRequest.model_validate(job.request)
+    owner, key = store.located(job.facts["inputs"]["video"])
     return before_after(
-        store.open(job.facts["keys"]["video"]),
+        owner.open(key),
         store.open(result_key(job.user_id, job.id)),
         moment.before,
         moment.after,

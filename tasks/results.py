@@ -1,6 +1,5 @@
 """Results come home at once, since vendors' links expire: streamed from the vendor into our storage, then checked."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +7,7 @@ from videojobs.errors import InvalidMedia, VendorFailed
 from videojobs.media.probe import inspect_video
 from videojobs.media.sources import copy_url_to_store
 from videojobs.media.store import ObjectStore
+from videojobs.media.workbench import at_the_bench
 
 
 async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> dict[str, Any]:
@@ -17,7 +17,7 @@ async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> 
     """
     await copy_url_to_store(url, store, key, content_type="video/mp4")
     try:
-        facts = await asyncio.to_thread(inspect_video, store.open(key))
+        facts = await at_the_bench(lambda: inspect_video(store.open(key)))
     except InvalidMedia as error:
         raise VendorFailed(f"{vendor} delivered a file that cannot be used: {error}") from error
     return asdict(facts)

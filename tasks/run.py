@@ -13,6 +13,7 @@ from tasks.progress import open_board
 from videojobs.errors import AlreadyFailed, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.ledger import Lease, Ledger, VideoJob
 from videojobs.ledger.books import run_of
+from videojobs.ledger.pulse import pulse_of
 from videojobs.ledger.tables import Json
 from videojobs.media.store import job_prefix
 from videojobs.recovery import too_many_runs
@@ -50,19 +51,16 @@ async def holding(job_id: str, connections: Connections) -> AsyncIterator[JobRun
     ledger = await connections.ledger()
     lease = Lease(job_id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
     await _claim(ledger, lease)
-    heart = asyncio.create_task(_beat(ledger, lease))
     in_order = True
     try:
-        yield JobRun(lease=lease, connections=connections)
+        with pulse_of(ledger, Timings().lease_seconds).keeping(lease):
+            yield JobRun(lease=lease, connections=connections)
     except VideoJobError:
         raise
     except Exception:
         in_order = False
         raise
     finally:
-        heart.cancel()
-        with suppress(asyncio.CancelledError):
-            await heart
         with suppress(LedgerUnavailable):  # it runs out by itself
             await ledger.release(lease, in_order=in_order)
 
@@ -118,16 +116,3 @@ async def history(ledger: Ledger, job: VideoJob) -> list[Json]:
         for event in await ledger.events(job.id)
         if event.kind in told
     ][-2 * job.claims :]
-
-
-async def _beat(ledger: Ledger, lease: Lease) -> None:
-    """Renew the lease until cancelled. When it is lost, every verb of the ledger says so; nothing to do here."""
-    seconds = Timings().lease_seconds
-    while True:
-        await asyncio.sleep(seconds / 3)
-        try:
-            await ledger.renew(lease, seconds)
-        except LedgerUnavailable:
-            continue
-        except LeaseLost:
-            return

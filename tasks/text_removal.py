@@ -1,6 +1,5 @@
 """GhostCut: submit the areas once, wait for the work, bring its result home."""
 
-import asyncio
 import json
 import logging
 from contextlib import suppress
@@ -15,6 +14,7 @@ from tasks.run import JobRun
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
+from tasks.watching import WorkPauses, works
 from videojobs.areas import decision_for, explain, masks_for
 from videojobs.costs import expected
 from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorRefused, VendorUnavailable
@@ -27,7 +27,6 @@ from videojobs.request import JobRequest
 from videojobs.rules import check_result
 from videojobs.settings import Limits, Timings
 from videojobs.states import RULES, TEXT_REMOVAL_STARTING, Point, Stage, progress_within, reached
-from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
 
 
@@ -134,36 +133,35 @@ def source_of(submission: Submission) -> str:
 
 @polling_step("wait for the text removal")
 async def await_text_removal(run: JobRun) -> None:
-    """Ask for the work's status, less and less often, until it has ended. Raises VendorFailed."""
+    """Wait for the work's callback, and ask beside that, together with all other jobs. Raises VendorFailed."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
     if reached(job.point, Point.TEXT_REMOVAL_STORED):
         return
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     await give_up_if_overdue(ledger, run, submission, "GhostCut")
-    timings = Timings()
-    pause = timings.ghostcut_poll_first_seconds
-    async with run.connections.ghostcut_client() as client:
-        async for _ in attempt(timings.ghostcut_poll_attempt_seconds, "GhostCut"):
-            status = await patiently(_status(client, submission))
+    watch, work_id = works(run.connections), str(submission.vendor_id)
+    with ledger.bell.heard_by(run.job_id, lambda: watch.hurry(work_id)):
+        pauses = WorkPauses()
+        async for _ in attempt(Timings().poll_attempt_seconds, "GhostCut"):
+            status = _shown(await patiently(watch.news(work_id, pauses.next(woken=ledger.bell.is_listening))), work_id)
             if status.is_done:
                 return
             if status.is_failed:
                 await _failed(ledger, run, submission, status)
-            get_run_logger().info("Job %s: GhostCut still processing (%d%%)", run.job_id, status.progress)
-            percent = progress_within(Point.TEXT_REMOVAL_SUBMITTED, status.progress / 100)
-            message = RULES[Point.TEXT_REMOVAL_SUBMITTED].message
-            await show(await ledger.tell(run.lease, percent, message))
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, timings.ghostcut_poll_max_seconds)
+            await _report(ledger, run, status)
 
 
-async def _status(client: GhostCutClient, submission: Submission) -> WorkStatus:
-    work_id = str(submission.vendor_id)
-    known = await client.status([work_id])
-    if work_id not in known:
+async def _report(ledger: Ledger, run: JobRun, status: WorkStatus) -> None:
+    percent = progress_within(Point.TEXT_REMOVAL_SUBMITTED, status.progress / 100)
+    get_run_logger().info("Job %s: GhostCut still processing (%d%%)", run.job_id, status.progress)
+    await show(await ledger.tell(run.lease, percent, RULES[Point.TEXT_REMOVAL_SUBMITTED].message))
+
+
+def _shown(status: WorkStatus | None, work_id: str) -> WorkStatus:
+    if status is None:
         raise VendorUnavailable(f"GhostCut does not show work {work_id}")
-    return known[work_id]
+    return status
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, status: WorkStatus) -> None:
@@ -206,7 +204,8 @@ async def store_text_removal(run: JobRun) -> None:
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     store = await run.connections.store()
     async with run.connections.ghostcut_client() as client:
-        status = await _status(client, submission)
+        work_id = str(submission.vendor_id)
+        status = _shown((await client.status([work_id])).get(work_id), work_id)
     if status.video_url is None:
         raise VendorUnavailable("GhostCut says that it is done, and names no result yet")
     facts = await bring_home(status.video_url, store, result_key(job.user_id, job.id), vendor="GhostCut")

@@ -1,4 +1,4 @@
-"""Validate every input, then store it: the last door before money is spent."""
+"""Validate every input, and store it unless it is stored already: the last door before money is spent."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from tasks.progress import show
 from tasks.run import JobRun
@@ -14,19 +14,21 @@ from tasks.steps import INPUT_RETRIES, step
 from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
 from videojobs.ledger import Ledger, VideoJob
 from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_video
-from videojobs.media.sources import fetched
+from videojobs.media.sources import fetched, is_stored, open_stored
 from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
+from videojobs.media.workbench import at_the_bench
 from videojobs.request import JobRequest
 from videojobs.rules import check_media
 from videojobs.settings import Access, Limits
 from videojobs.states import RULES, Point, progress_within, reached
 
 Facts = TypeVar("Facts", VideoFacts, AudioFacts)
+Inspect = Callable[[Path | BinaryIO], Facts]
 
 
 @step("upload the inputs", retries=INPUT_RETRIES)
 async def upload(run: JobRun) -> None:
-    """Fetch, decode and check all inputs, then put them into the job's folder. Raises InvalidRequest."""
+    """Decode and check all inputs; those that do not lie in our storage are put there. Raises InvalidRequest."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
     if reached(job.point, Point.UPLOADED):
@@ -36,50 +38,49 @@ async def upload(run: JobRun) -> None:
     store = await run.connections.store()
     async with AsyncExitStack() as stack:
         inputs = await _validated(stack, request, store)
-        keys = await _store(run, ledger, job, store, inputs)
+        places = await _store(run, ledger, job, store, inputs)
     job = await ledger.advance(
         run.lease,
         Point.UPLOADED,
         metadata={
-            "video_s3_url": store.uri(keys["video"]),
-            "audio_url_mapping": {ref_id: store.uri(key) for ref_id, key in keys["audio"].items()},
+            "video_s3_url": places["video"],
+            "audio_url_mapping": places["audio"],
         },
         facts={
-            "keys": keys,
-            "video": asdict(inputs.video[1]),
-            "audio": {ref_id: asdict(facts) for ref_id, (_, facts) in inputs.audio.items()},
+            "inputs": places,
+            "video": asdict(inputs.video.facts),
+            "audio": {ref_id: asdict(sound.facts) for ref_id, sound in inputs.audio.items()},
         },
     )
     await show(job)
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
-    """All files of a job, decoded and found good."""
+class _Input(Generic[Facts]):
+    """One file, decoded and found good."""
 
-    video: tuple[Path, VideoFacts]
-    audio: dict[str, tuple[Path, AudioFacts]]  # by refId
+    place: Path | str  # a file here; or its `s3://` address, where it lies in storage that our keys open
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """All files of a job."""
+
+    video: _Input[VideoFacts]
+    audio: dict[str, _Input[AudioFacts]]  # by refId
 
 
 async def _validated(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _Inputs:
-    """Every file here and decoded; raises InvalidRequest with what is wrong with any of them."""
-    limits, access = Limits(), Access()
+    """Every file decoded; raises InvalidRequest with what is wrong with any of them."""
+    limits = Limits()
     look_at_video = partial(inspect_video, containers=limits.video_containers, longest=limits.max_video_seconds)
     look_at_audio = partial(inspect_audio, containers=limits.audio_containers, longest=limits.max_audio_seconds)
     problems: list[Problem] = []
 
-    async def look(path: str, source: str, most: int, inspect: Callable[[Path], Facts]) -> tuple[Path, Facts] | None:
+    async def look(path: str, source: str, most: int, inspect: Inspect[Facts]) -> _Input[Facts] | None:
         try:
-            file = await stack.enter_async_context(
-                fetched(
-                    source,
-                    store,
-                    max_bytes=most,
-                    allow_http=access.allow_plain_http,
-                    allow_files=access.allow_local_files,
-                )
-            )
-            return file, await asyncio.to_thread(inspect, file)
+            return await _inspected(stack, source, store, most, inspect)
         except InvalidMedia as error:
             problems.append(Problem(path, str(error)))
             return None
@@ -91,23 +92,45 @@ async def _validated(stack: AsyncExitStack, request: JobRequest, store: ObjectSt
         item.refId: await look(f"audio[{index}].source", item.source, limits.max_audio_bytes, look_at_audio)
         for index, item in enumerate(request.audio)
     }
-    found = {ref_id: pair for ref_id, pair in audio.items() if pair is not None}
+    found = {ref_id: sound for ref_id, sound in audio.items() if sound is not None}
     if video is not None and len(found) == len(audio):
-        problems += check_media(request, video[1], {ref_id: facts for ref_id, (_, facts) in found.items()}, limits)
+        problems += check_media(request, video.facts, {ref_id: sound.facts for ref_id, sound in found.items()}, limits)
         if not problems:
             return _Inputs(video, found)
     raise InvalidRequest(problems)
 
 
+async def _inspected(
+    stack: AsyncExitStack, source: str, store: ObjectStore, most: int, inspect: Inspect[Facts]
+) -> _Input[Facts]:
+    """What lies in storage is read where it lies; anything else is fetched, and is here until `stack` closes."""
+    if is_stored(source):
+        stored = await asyncio.to_thread(open_stored, source, store, most)
+        return _Input(source, await at_the_bench(partial(inspect, stored)))
+    access = Access()
+    coming = fetched(source, max_bytes=most, allow_http=access.allow_plain_http, allow_files=access.allow_local_files)
+    file = await stack.enter_async_context(coming)
+    return _Input(file, await at_the_bench(partial(inspect, file)))
+
+
 async def _store(run: JobRun, ledger: Ledger, job: VideoJob, store: ObjectStore, inputs: _Inputs) -> dict[str, Any]:
-    """All inputs in the job's folder; gives their keys. Progress rises with each."""
-    file, facts = inputs.video
-    keys: dict[str, Any] = {"video": video_key(job.user_id, job.id, facts.container), "audio": {}}
-    await asyncio.to_thread(store.put_file, keys["video"], file, content_type(facts.container))
-    for done, (ref_id, (file, sound)) in enumerate(inputs.audio.items(), start=1):
+    """The `s3://` addresses of all inputs, once those that were fetched are in the job's folder. Progress rises."""
+    video = inputs.video
+    key = video_key(job.user_id, job.id, video.facts.container)
+    places: dict[str, Any] = {
+        "video": await _placed(store, video.place, key, content_type(video.facts.container)),
+        "audio": {},
+    }
+    for done, (ref_id, sound) in enumerate(inputs.audio.items(), start=1):
         share = done / (len(inputs.audio) + 1)
         await show(await ledger.tell(run.lease, progress_within(Point.OPENED, share), RULES[Point.OPENED].message))
-        key = audio_key(job.user_id, job.id, ref_id, sound.container)
-        await asyncio.to_thread(store.put_file, key, file, content_type(sound.container, sound=True))
-        keys["audio"][ref_id] = key
-    return keys
+        container = sound.facts.container
+        key = audio_key(job.user_id, job.id, ref_id, container)
+        places["audio"][ref_id] = await _placed(store, sound.place, key, content_type(container, sound=True))
+    return places
+
+
+async def _placed(store: ObjectStore, place: Path | str, key: str, media_type: str) -> str:
+    if isinstance(place, str):
+        return place
+    return (await asyncio.to_thread(store.put_file, key, place, media_type)).uri

@@ -45,7 +45,7 @@ CALLS: Final = (
     "sync_so.create",
     "sync_so.get",
     "sync_so.download_url",
-    "sync_so.list_recent",
+    "sync_so.list",
     "sync_so.estimate",
     "ghostcut.submit",
     "ghostcut.status",

@@ -82,9 +82,13 @@ class Timings(BaseSettings):
     sync_long_poll_seconds: int = Field(default=10, ge=1, le=10)
     """One waiting request to Sync.so; its long poll takes 1 to 10 s (Sync.so 5)."""
 
-    sync_poll_attempt_seconds: Delay = 60
-    """One polling attempt before it is handed back as a retry: each retry costs the Prefect server about 12
-    requests, so one a minute and job is cheap, and still a sign of life that a person sees."""
+    sync_long_polls: int = Field(default=20, ge=0, le=90)
+    """Waiting requests of one process at a time; each holds a connection. With the progress that is asked for beside
+    them, and the lists for all further generations, they stay below the 5 GET/s that are safe for a key (Sync.so 8).
+    The largest plan runs 15 generations at once, so in practice all of them have one."""
+
+    sync_list_seconds: Delay = 2
+    """Between two requests for up to 100 further generations. At most two such requests go out a second."""
 
     ghostcut_poll_first_seconds: Delay = 15
     """The first pause between status requests; 15 to 30 s is what the fact sheet suggests (GhostCut 7)."""
@@ -92,8 +96,16 @@ class Timings(BaseSettings):
     ghostcut_poll_max_seconds: Delay = 30
     """The longest pause between status requests (GhostCut 7)."""
 
-    ghostcut_poll_attempt_seconds: Delay = 60
-    """As `sync_poll_attempt_seconds`."""
+    ghostcut_poll_callback_seconds: Delay = 120
+    """The pause where callbacks come: then asking is for those that got lost. The vendor itself would like 300 s
+    (GhostCut 7)."""
+
+    ghostcut_status_batch: int = Field(default=100, ge=1, le=1000)
+    """Works in one status request. Many are allowed, how many is not said (GhostCut 5 and 13)."""
+
+    poll_attempt_seconds: Delay = 900
+    """One attempt at waiting, before it is handed back to Prefect as a retry. Each costs the Prefect server about 12
+    requests: a thousand jobs that wait shall not keep it busy, and each still shows a sign of life to people."""
 
     poll_give_up_hours: float = Field(default=6, gt=0, le=24 * 14)
     """Both vendors take minutes as a rule (Sync.so 8); after this long somebody has to look."""

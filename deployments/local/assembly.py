@@ -41,6 +41,7 @@ LOCAL_SETTINGS = {
     "VIDEOJOBS_ALLOW_LOCAL_FILES": "true",
     "VIDEOJOBS_ALLOW_PLAIN_HTTP": "true",
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "1",
+    "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",  # a person who has just pressed Ctrl-C waits
 }
 
 

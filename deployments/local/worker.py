@@ -1,4 +1,4 @@
-"""The worker: starts one process for each flow run of the work pool."""
+"""The worker of the pool `video-jobs`: our own, unless somebody has given the pool another type."""
 
 import shutil
 from collections.abc import Mapping
@@ -23,12 +23,13 @@ class Worker(Part):
         self._scratch = folder.path("tmp")
         settings = {
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds, Prefect's minimum: how soon a dead run is noticed
+            # Seconds: how soon a dead run of another type of worker is noticed. Prefect's minimum; ours has its own.
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "TMPDIR": str(self._scratch),  # a killed run leaves its working files; here the next start finds them
         }
         self._worker = self.process = launcher.module(
             self.name,
-            *("prefect", "worker", "start", "--pool", WORK_POOL, "--type", "process", "--name", "local"),
+            *("prefect", "worker", "start", "--pool", WORK_POOL, "--name", "local"),
             variables={**variables, **settings},
         )
 

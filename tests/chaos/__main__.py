@@ -15,11 +15,9 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, Final
 
-from prefect.client.schemas.actions import WorkPoolUpdate
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deployments.local.worker import WORK_POOL
 from tests.chaos.balance import Balance, show, take
 from tests.chaos.client import Client
 from tests.chaos.jobs import Wish, wishes
@@ -35,7 +33,7 @@ SETTINGS: Final = {
     "VIDEOJOBS_SLOTS_SYNC_SO": "50",  # a killed run's place is free again after minutes only
     "VIDEOJOBS_SLOTS_GHOSTCUT": "50",
 }
-AT_ONCE: Final = 8  # runs: each is a process of 150 MB that needs seconds of a core to start
+WORKERS: Final = 3  # one of them is killed every quarter of a minute, with all jobs that it is at work on
 CLEANUP_EVERY: Final = 60.0  # seconds; ten minutes on the schedule, which is too long for a run of ten minutes
 STUCK_MINUTES: Final = 2  # half an hour by default
 LOOK_SECONDS: Final = 5.0
@@ -48,15 +46,14 @@ async def main(jobs: int, minutes: float, seed: int) -> int:
     chance = Random(seed)
     wanted = wishes(chance, jobs, minutes * 60)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        async with open_bench(Path(folder), SETTINGS) as bench:
+        async with open_bench(Path(folder), workers=WORKERS, changes=SETTINGS) as bench:
             return await _run(bench, wanted, minutes * 60, chance)
 
 
 async def _run(bench: Bench, wanted: Sequence[Wish], seconds: float, chance: Random) -> int:
     began = time.monotonic()
     stack = bench.desk.stack
-    await bench.desk.prefect.update_work_pool(WORK_POOL, WorkPoolUpdate(concurrency_limit=AT_ONCE))
-    client, monkey = Client(stack.variables["PREFECT_API_URL"]), Monkey(stack, chance)
+    client, monkey = Client(stack.variables["PREFECT_API_URL"]), Monkey(bench, chance)
     cleaning = asyncio.create_task(_clean_up(client))
     asking = [asyncio.create_task(_ask(bench, client, wish)) for wish in wanted]
     await monkey.rage(seconds)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +28,22 @@ from tasks.decisions import Decision
 from tests.crash.cases import Outcome, Strike
 from tests.stack.conftest import Desk
 from tests.stack.short_clip import request, write_inputs, write_large
+from tests.worker.crew import Crew, begun
 from videojobs.errors import LedgerUnavailable
 from videojobs.ledger import UnknownJob, VideoJob, engine_for
 
+WORKERS: Final = "worker"  # the name of all of them as a part that can be lost
 LOOK_SECONDS: Final = 0.5  # between two looks at all jobs: each costs the Prefect server one request
 LARGE: Final = 24 * 1024**2  # bytes: three of the parts in which large objects are stored
 SETTINGS: Final = {
     "VIDEOJOBS_LEASE_SECONDS": "3",
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.2",
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.3",
-    "VIDEOJOBS_SILENCE_SECONDS": "45",  # one heartbeat (30 s) and a half
+    "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "5",
+    "VIDEOJOBS_SILENCE_SECONDS": "31",  # the least that it takes
+    "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "8",
+    "VIDEOJOBS_WORKER_SWEEP_SECONDS": "10",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
     "VIDEOJOBS_SLOTS_SYNC_SO": "1000",  # a killed run's place is free again after minutes only: not what is tested here
     "VIDEOJOBS_SLOTS_GHOSTCUT": "1000",
     "VIDEOJOBS_RECOVERY_ATTEMPTS": "1000",  # one job may be killed a few dozen times here
@@ -87,8 +93,9 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 class Bench:
     """Starts jobs with faults armed, and watches them until nothing goes on any more."""
 
-    def __init__(self, desk: Desk, faults: Path, sources: Mapping[str, str]) -> None:
+    def __init__(self, desk: Desk, crew: Crew, faults: Path, sources: Mapping[str, str]) -> None:
         self.desk = desk
+        self.crew = crew
         self._faults = faults
         self._sources = sources
         self._sights: dict[str, Sight] = {}
@@ -231,55 +238,76 @@ class Bench:
 
     # ---- parts -------------------------------------------------------------------------------------------
 
-    async def keep(self, *names: str) -> None:
-        """As a process manager would: these parts are started again when they have ended by themselves."""
-        parts = [part for part in self.desk.stack.parts if part.name in names]
+    async def lose(self, part: str) -> None:
+        """End a part (all workers are one) with SIGKILL."""
+        if part == WORKERS:
+            await asyncio.gather(*(worker.kill() for worker in self.crew.workers))
+        else:
+            await self.desk.stack.kill(part)
+
+    async def bring_back(self, part: str) -> bool:
+        """Start a part that was lost. False where it cannot start: it may need another one that is away."""
+        try:
+            if part == WORKERS:
+                await asyncio.gather(*map(begun, self.crew.workers))
+            else:
+                await self.desk.stack.restart(part)
+        except PartFailed:
+            return False
+        return True
+
+    async def keep(self, name: str) -> None:
+        """As a process manager would: a part is started again when it has ended by itself."""
+        [part] = [part for part in self.desk.stack.parts if part.name == name]
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for part in parts:
-                if part.process is not None and part.process.ended_by_itself:
-                    await restarted(self.desk.stack, part.name)
-
-
-async def restarted(stack: Stack, part: str) -> bool:
-    """Whether a part could be started again; it may need another one that is away."""
-    try:
-        await stack.restart(part)
-    except PartFailed:
-        return False
-    return True
+            if part.process is not None and part.process.ended_by_itself:
+                await self.bring_back(name)
 
 
 @asynccontextmanager
-async def open_bench(folder: Path, changes: Mapping[str, str] | None = None) -> AsyncIterator[Bench]:
-    """A stack of its own with short timings, and inputs in its store; `changes` are further settings."""
-    faults = folder / "faults"
+async def open_bench(
+    folder: Path, *, workers: int, options: Sequence[str] = (), changes: Mapping[str, str] | None = None
+) -> AsyncIterator[Bench]:
+    """A stack of its own with so many workers and short timings, and inputs in its store; `changes` are settings."""
+    faults, scratch = folder / "faults", folder / "scratch"
     faults.mkdir()
+    scratch.mkdir()
     sample = write_inputs(folder / "inputs")
     settings = {**SETTINGS, "VIDEOJOBS_FAULTS": str(faults), **(changes or {})}
     stack = Stack(
-        data=folder / "data", environment=NOTHING_GIVEN, processing_seconds=0.3, settings=settings, keep=False
+        data=folder / "data",
+        environment=NOTHING_GIVEN,
+        wanted=["registration", "gateway"],
+        processing_seconds=0.3,
+        settings=settings,
+        keep=False,
     )
     async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
         desk = Desk(stack, sample, sample, prefect, folder)
-        bench = Bench(desk, faults, await asyncio.to_thread(_stored, desk))
-        helpers = [asyncio.create_task(bench.watch()), asyncio.create_task(bench.keep("worker", "gateway"))]
+        crew = Crew(desk, more={"TMPDIR": str(scratch)})
+        bench = Bench(desk, crew, faults, await asyncio.to_thread(_stored, desk))
+        helpers: list[asyncio.Task[None]] = []
         try:
+            for number in range(workers):  # one after the other: each needs a core for seconds
+                await crew.worker(f"worker-{number}", *options)
+            helpers = [asyncio.create_task(work) for work in (bench.watch(), crew.keep(), bench.keep("gateway"))]
             yield bench
         finally:
             for helper in helpers:
                 helper.cancel()
+            await crew.dismiss()
 
 
 def _stored(desk: Desk) -> dict[str, str]:
     """The inputs, where a client would have them: a video behind a link, a sound in the bucket."""
     large = write_large(desk.folder, desk.sample.video, LARGE)
-    hour = 3600
+    day = 86_400
     for name, file in (("video", desk.sample.video), ("large", large)):
         desk.store.put_file(f"samples/{name}.mp4", file, "video/mp4")
     desk.store.put_file("samples/audio.flac", desk.sample.audio["audio-2"], "audio/flac")
     return {
-        "video": desk.store.presign("samples/video.mp4", hour),
-        "large": desk.store.presign("samples/large.mp4", hour),
+        "video": desk.store.presign("samples/video.mp4", day),
+        "large": desk.store.presign("samples/large.mp4", day),
         "audio": desk.store.uri("samples/audio.flac"),
     }

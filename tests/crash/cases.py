@@ -154,7 +154,7 @@ CHOSEN: Final[Sequence[tuple[Kind, Sequence[Strike]]]] = [
     *((CALLED, [Strike(f"ledger.hear.{when}_commit")]) for when in ("before", "after")),
     *((LARGE, [_HALF_SENT, Strike(f"store.abort.{when}")]) for when in ("before", "after")),
     *((STUCK, [Strike(f"ledger.hold.{when}_commit")]) for when in ("before", "after")),
-    *((FORGOTTEN, [Strike(f"sync_so.list_recent.{when}_call")]) for when in ("before", "after")),
+    *((FORGOTTEN, [Strike(f"sync_so.list.{when}_call")]) for when in ("before", "after")),
     *((PURGED, [Strike(f"store.delete.{when}")]) for when in ("before", "after")),
     *((PURGED, [Strike(f"ledger.purge.{when}_commit")]) for when in ("before", "after")),
 ]

@@ -34,7 +34,7 @@ async def leftovers(bench: Bench) -> list[str]:
         *(f"the lease of {job} is held by {holder}" for job, holder in await _rows(bench, _HELD)),
         *(f"{job} is completed, and its {stage} is {state}" for job, stage, state in await _rows(bench, _IN_DOUBT)),
         *(f"{key} is half sent" for key in await asyncio.to_thread(_half_sent, bench.desk.store)),
-        *(f"{name} is nobody's" for name in _abandoned(bench.desk.stack.data / "tmp")),
+        *(f"{name} is nobody's" for name in _abandoned(bench.desk.folder / "scratch")),
         *await _late(lambda: _taken(bench), SLOT_SECONDS),
     ]
 

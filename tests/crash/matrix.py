@@ -8,9 +8,11 @@ from typing import Final
 from tests.crash.bench import Bench
 from tests.crash.cases import BOTH, CHOSEN, DECIDED, HELD, LAST, OUTAGES, STOPPED, TROUBLES, WHOLE, Case, Kind, Strike
 from tests.crash.play import Played, play
+from tests.crash.table import tell
 
 RELAYS: Final = 6  # jobs in the short form
-AT_ONCE: Final = 6  # jobs: more of them do not end sooner on two cores
+AT_ONCE: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
+WORKERS: Final = AT_ONCE + 2  # of one run each, so that a strike meets no other job; and some are being started again
 POLLED: Final = ("ledger.renew", "ledger.tell", "ledger.hear", "sync_so.get", "ghostcut.status")
 """What is passed once a second or a poll, or by the front door: how often and when depends on the machine, so only the
 first time is tried."""
@@ -49,7 +51,9 @@ async def play_all(bench: Bench, cases: Iterable[Case]) -> list[Played]:
 
     async def one(case: Case) -> Played:
         async with places:
-            return await play(bench, case)
+            played = await play(bench, case)
+        tell(played)
+        return played
 
     return await asyncio.gather(*map(one, cases))
 
@@ -119,8 +123,8 @@ async def play_outages(bench: Bench, numbers: Iterator[int]) -> list[Played]:
         ]
         jobs = [asyncio.create_task(play(bench, case)) for case in cases]
         await asyncio.gather(*(bench.until_struck(case.job_id) for case in cases))
-        await asyncio.gather(*map(bench.desk.stack.kill, parts))
+        await asyncio.gather(*map(bench.lose, parts))
         for part in reversed(parts):
-            await bench.desk.stack.restart(part)
+            await bench.bring_back(part)
         played += await asyncio.gather(*jobs)
     return played

@@ -28,6 +28,12 @@ def cells(played: Played) -> tuple[str, ...]:
     )
 
 
+def tell(played: Played) -> None:
+    """One line, as soon as a job is over."""
+    case = played.case
+    Console().print(f"{case.job_id} {case.kind.name}: {played.outcome} after {played.seconds:.0f} s", soft_wrap=True)
+
+
 def show(results: Sequence[Played]) -> None:
     table = Table(*COLUMNS, title=summary(results))
     for played in results:

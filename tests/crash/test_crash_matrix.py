@@ -36,7 +36,8 @@ class Results:
 
 @pytest.fixture(scope="session")
 async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
-    async with open_bench(tmp_path_factory.mktemp("crash")) as bench:
+    folder = tmp_path_factory.mktemp("crash")
+    async with open_bench(folder, workers=matrix.WORKERS, options=["--limit", "1"]) as bench:
         yield bench
 
 

@@ -9,10 +9,10 @@ from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 
 from blocks import JobDatabase
+from blocks.known import KnownBlocks
 from deployments.gateway.app import create_app
-from deployments.gateway.backing import Backing, KnownBlocks
+from deployments.gateway.backing import Backing
 from deployments.gateway.callbacks import MAX_BYTES
-from deployments.gateway.settings import Door
 from videojobs.errors import ConfigurationError, LedgerUnavailable, Retryable
 from videojobs.ledger import Ledger
 
@@ -109,15 +109,15 @@ async def url(blocks: KnownBlocks) -> str:
 
 async def test_a_block_is_asked_for_once_and_again_when_it_is_due() -> None:
     prefect = Prefect()
-    kept = KnownBlocks(Door(block_seconds=3600), prefect.load)
+    kept = KnownBlocks(seconds=3600, patience=3, load=prefect.load)
     assert [await url(kept), await url(kept)] == ["postgresql://db-1"] * 2
-    due = KnownBlocks(Door(block_seconds=0), prefect.load)
+    due = KnownBlocks(seconds=0, patience=3, load=prefect.load)
     assert [await url(due), await url(due)] == ["postgresql://db-2", "postgresql://db-3"]
 
 
 async def test_while_prefect_is_away_the_last_block_known_is_used() -> None:
     prefect = Prefect()
-    blocks = KnownBlocks(Door(block_seconds=0), prefect.load)
+    blocks = KnownBlocks(seconds=0, patience=3, load=prefect.load)
     await url(blocks)
     prefect.away = Retryable("no answer")
     assert await url(blocks) == "postgresql://db-1"
@@ -125,7 +125,7 @@ async def test_while_prefect_is_away_the_last_block_known_is_used() -> None:
 
 async def test_a_block_that_was_never_there_and_one_that_is_gone_are_said_so() -> None:
     prefect = Prefect()
-    blocks = KnownBlocks(Door(block_seconds=0), prefect.load)
+    blocks = KnownBlocks(seconds=0, patience=3, load=prefect.load)
     prefect.away = Retryable("no answer")
     with pytest.raises(Retryable, match="did not give the block db"):
         await url(blocks)

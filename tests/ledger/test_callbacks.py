@@ -1,8 +1,11 @@
 """What a vendor's callback changes on the books, for each way in which a submission can stand when it comes."""
 
+import asyncio
+
 import pytest
 
 from tests.ledger.conftest import Opened
+from tests.ledger.test_bell import up
 from videojobs.errors import Retryable
 from videojobs.ledger import Lease, Ledger, Submission, SubmissionState
 from videojobs.states import Point, Stage, Status
@@ -126,3 +129,15 @@ async def test_what_is_accepted_already_is_not_news(ledger: Ledger, lease: Lease
     before = await kinds(ledger, lease)
     assert await ledger.hear(submission, lease.job_id) is None
     assert await kinds(ledger, lease) == before
+
+
+async def test_a_callback_wakes_the_run_that_waits_for_the_work(ledger: Ledger, lease: Lease) -> None:
+    submission = await sent(ledger, lease)
+    await ledger.accept(lease, submission, Point.TEXT_REMOVAL_SUBMITTED, vendor_id="work-1", answer={}, metadata={})
+    woken = asyncio.Event()
+    with ledger.bell.heard_by(lease.job_id, woken.set):
+        await up(ledger)
+        woken.clear()
+        assert await ledger.hear(submission, "work-1") is None
+        async with asyncio.timeout(5):
+            await woken.wait()

@@ -107,8 +107,7 @@ async def test_a_lease_that_has_run_out_can_be_taken_and_its_old_holder_can_do_n
     dead, alive = Lease(job_id, "dead/1"), Lease(job_id, "alive/1")
     assert await ledger.claim(dead, seconds=0) is None
     assert await ledger.claim(alive, seconds=60) is None
-    with pytest.raises(LeaseLost):
-        await ledger.renew(dead, 60)
+    assert await ledger.renew([dead], 60) == set()
     with pytest.raises(LeaseLost):
         await ledger.advance(dead, Point.UPLOADED)
     with pytest.raises(LeaseLost):
@@ -120,7 +119,7 @@ async def test_a_lease_that_has_run_out_can_be_taken_and_its_old_holder_can_do_n
 async def test_renewing_keeps_a_lease_alive_without_looking_like_progress(ledger: Ledger, opened: Opened) -> None:
     lease = await opened()
     before = await ledger.job(lease.job_id)
-    await ledger.renew(lease, 600)
+    assert await ledger.renew([lease], 600) == {lease.job_id}
     after = await ledger.job(lease.job_id)
     assert before.lease_until is not None
     assert after.lease_until is not None

@@ -147,7 +147,7 @@ async def test_a_job_that_a_run_has_taken_up_meanwhile_is_not_held(ledger: Ledge
     run = Lease(job_id, "run/1")
     await ledger.claim(run, 60)
     assert not await ledger.hold(Lease(job_id, "cleanup/1"), 60, seen)
-    await ledger.renew(run, 60)
+    assert await ledger.renew([run], 60) == {job_id}
 
 
 async def test_a_job_that_somebody_cancelled_meanwhile_is_not_held(ledger: Ledger, aged: Job) -> None:

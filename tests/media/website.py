@@ -17,6 +17,7 @@ class Website(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Page)
         self.closing, self.paused, self.go_on, self.left = Event(), Event(), Event(), Event()
+        self.asked: list[str] = []  # ranges of `/broken...`
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{path}"
@@ -43,6 +44,8 @@ class _Page(BaseHTTPRequestHandler):
             self._answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>Please log in</h1>")
         elif name == "cut":
             self._answer(200, {"Content-Length": str(len(CONTENT) * 2)}, CONTENT)
+        elif name.startswith("broken"):
+            self._break_off(name)
         elif name == "unmeasured":
             self._answer(200, {}, CONTENT)
         elif name == "silent":
@@ -58,6 +61,19 @@ class _Page(BaseHTTPRequestHandler):
             self.server.left.set()
         else:
             self._answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT)
+
+    def _break_off(self, name: str) -> None:
+        """A third of the file in each answer; `broken-changed` is another file the next time."""
+        asked = self.headers.get("Range", "")
+        start = int(asked.removeprefix("bytes=").rstrip("-") or 0)
+        version = f'"{start}"' if name == "broken-changed" else '"the-file"'
+        if name == "broken-for-good" or (asked and self.headers.get("If-Range") != version):
+            start = 0
+        status = 206 if start else 200
+        place = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if start else {}
+        headers = {"Content-Length": str(len(CONTENT) - start), "ETag": version, "Accept-Ranges": "bytes", **place}
+        self.server.asked.append(asked)
+        self._answer(status, headers, CONTENT[start : start + len(CONTENT) // 3 + 1])
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
         self.send_response(status)

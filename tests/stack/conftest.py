@@ -167,7 +167,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
 @pytest.fixture
 def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Flows that are called in this process run against the stack, as in a worker."""
-    quick = {"VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.2"}
+    quick = dict.fromkeys(("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS"), "0.2")
     for name, value in {**desk.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
     with temporary_settings({PREFECT_API_URL: desk.stack.variables["PREFECT_API_URL"]}):

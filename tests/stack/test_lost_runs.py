@@ -7,11 +7,11 @@ from typing import Final
 from uuid import UUID
 
 import pytest
-from deployments.local.postgres import PREFECT
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled, Cancelling, Crashed, Pending, Running
 from sqlalchemy import make_url, text
 
+from deployments.local.postgres import PREFECT
 from tests.stack.conftest import DEPLOYMENT, Desk
 from tests.stack.stuck_jobs import DAYS, age
 from tests.stack.test_cleanup import paid, swept

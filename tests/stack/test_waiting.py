@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("here")
 async def test_a_poll_that_lasts_too_long_is_handed_back_to_prefect_and_goes_on_as_a_retry(
     desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_SYNC_POLL_ATTEMPT_SECONDS", "0.1")
+    monkeypatch.setenv("VIDEOJOBS_POLL_ATTEMPT_SECONDS", "0.1")
     monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")
     await desk.settings("sync_so", processing_seconds=3)
     try:
@@ -44,7 +44,7 @@ async def recorded(desk: Desk, job_id: str, name: str) -> TaskRun:
 async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submission_kept(
     desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GHOSTCUT_POLL_ATTEMPT_SECONDS", "0.1")
+    monkeypatch.setenv("VIDEOJOBS_POLL_ATTEMPT_SECONDS", "0.1")
     monkeypatch.setenv("VIDEOJOBS_POLL_GIVE_UP_HOURS", "0.0005")  # 1.8 s
     await desk.settings("ghostcut", processing_seconds=3600)
     try:

@@ -82,6 +82,7 @@ def test_one_function_opens_transactions_and_one_commits_what_was_written() -> N
     assert where(lambda node: called(node) in TRANSACTIONS, *ROOMS) == {
         ("videojobs/ledger/books.py", "__init__"),  # makes the sessions
         ("videojobs/ledger/books.py", "_reading"),
+        ("videojobs/ledger/bell.py", "_hear"),  # listens, and writes nothing
     }
     used = where(lambda node: called(node) == "_reading", *ROOMS)
     assert ("videojobs/ledger/books.py", "_writing") in used

@@ -45,7 +45,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         (Limits, "VIDEOJOBS_LIMIT_MIN_SEGMENT_SECONDS", "nan"),
         (Limits, "VIDEOJOBS_LIMIT_AUDIO_CONTAINERS", ","),
         (Timings, "VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "11"),
-        (Timings, "VIDEOJOBS_SYNC_POLL_ATTEMPT_SECONDS", "inf"),
+        (Timings, "VIDEOJOBS_POLL_ATTEMPT_SECONDS", "inf"),
         (Timings, "VIDEOJOBS_MEDIA_LINK_HOURS", "169"),
         (Timings, "VIDEOJOBS_RESULT_LINK_DAYS", "8"),
         (Timings, "VIDEOJOBS_RETRY_DELAY_SECONDS", "-1"),

@@ -46,7 +46,13 @@ class Books:
     """Opens transactions on an engine of `videojobs.ledger.connection`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @property
+    def address(self) -> str:
+        """Which database it is. A secret: it holds the password."""
+        return self._engine.url.render_as_string(hide_password=False)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
+from videojobs.ledger.bell import Bell, bell_of
 from videojobs.ledger.books import NOW, get, live
 from videojobs.ledger.lifecycle import Lifecycle
 from videojobs.ledger.paid import Paid
@@ -16,6 +17,11 @@ from videojobs.states import Stage
 
 class Ledger(Lifecycle, Paid, Spending, Upkeep):
     """Job state in Postgres. Construct it with an engine of `videojobs.ledger.connection`."""
+
+    @property
+    def bell(self) -> Bell:
+        """News of other processes about jobs of this database."""
+        return bell_of(self.address)
 
     async def job(self, job_id: str) -> VideoJob:
         """The job as it stands. Raises UnknownJob."""

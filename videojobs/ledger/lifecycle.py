@@ -1,13 +1,13 @@
 """How a job comes onto the books, who works on it, how far it got, and how it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.errors import LeaseLost, RequestMismatch, Retryable, VideoJobError
+from videojobs.errors import RequestMismatch, Retryable, VideoJobError
 from videojobs.ledger.books import NOW, Books, Lease, get, live, merge, move, note, run_of
 from videojobs.ledger.tables import Json, Submission, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
@@ -94,18 +94,22 @@ class Lifecycle(Books):
             note(session, job, lease.holder, "claimed", {"claims": job.claims, **left_behind})
             return None
 
-    async def renew(self, lease: Lease, seconds: float) -> None:
-        """Prove life. Raises LeaseLost."""
-        async with self._writing("renew", lease.job_id) as session:
-            renewed = await session.scalar(
+    async def renew(self, leases: Sequence[Lease], seconds: float) -> set[str]:
+        """Prove life of all that a process is at work on, in one statement. Gives the jobs that are still its own.
+
+        A row that somebody has locked in this moment is left to the next time, so nobody waits for anybody.
+        """
+        ours = tuple_(VideoJob.id, VideoJob.lease_holder).in_([(lease.job_id, lease.holder) for lease in leases])
+        free = select(VideoJob.id).where(ours).with_for_update(skip_locked=True)
+        async with self._writing("renew", leases[0].job_id) as session:
+            renewed = await session.scalars(
                 update(VideoJob)
-                .where(VideoJob.id == lease.job_id, VideoJob.lease_holder == lease.holder)
+                .where(VideoJob.id.in_(free.scalar_subquery()))
                 # Not a change of the job: `updated_at` tells operators when it last got anywhere.
                 .values(lease_until=NOW + timedelta(seconds=seconds), updated_at=VideoJob.updated_at)
                 .returning(VideoJob.id)
             )
-            if renewed is None:
-                raise LeaseLost(f"job {lease.job_id} is held by another run")
+            return set(renewed)
 
     async def release(self, lease: Lease, *, in_order: bool = True) -> None:
         """Let go. Harmless when the lease is not ours any more.

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.costs import UNLIMITED, Budget, Cost
 from videojobs.errors import InvalidRequest, JobParked, Problem
+from videojobs.ledger.bell import ring
 from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note
 from videojobs.ledger.spending import keep_within
 from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, Json, Submission, SubmissionState, VideoJob
@@ -151,11 +152,14 @@ class Paid(Books):
     async def hear(self, submission: Submission, vendor_id: str, *, batch_id: str | None = None) -> VideoJob | None:
         """The vendor's callback names the work that it made of this submission. Gives the job if it needs a run now.
 
+        A run that waits for the work is woken.
+
         A hint, not a proof: where the answer is missing, the named work is noted, to be confirmed by asking the vendor,
         and a job that was parked for this doubt is taken up again to do so. A run that is at work finds the note.
         """
         async with self._writing("hear", submission.job_id) as session:
             job = await get(session, submission.job_id, lock=True)
+            await ring(session, job.id)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
             if row.state not in (*IN_DOUBT, SubmissionState.WAITING):
                 return None

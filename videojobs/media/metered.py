@@ -1,6 +1,5 @@
-"""A stream on its way into storage: counted, hashed, and stopped where it is not as long as announced."""
+"""A stream on its way into storage: counted, and stopped where it is not as long as announced."""
 
-import hashlib
 from collections.abc import Iterable
 
 from videojobs.errors import TransferInterrupted
@@ -20,13 +19,7 @@ class Metered:
         self._chunks = iter(chunks)
         self._expected = expected_length
         self._waiting = bytearray()
-        self._hash = hashlib.sha256()
         self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of what was read so far."""
-        return self._hash.hexdigest()
 
     def read(self, size: int = -1) -> bytes:
         """Exactly `size` bytes unless the stream ends; all that is left where `size` is negative."""
@@ -43,7 +36,6 @@ class Metered:
 
     def _take(self, chunk: bytes) -> None:
         self._waiting += chunk
-        self._hash.update(chunk)
         self.size += len(chunk)
         if self._expected is not None and self.size > self._expected:
             raise TransferInterrupted(f"more than the announced {self._expected} bytes arrived")

@@ -14,7 +14,7 @@ from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 from urllib.parse import unquote
 
 import httpx
@@ -22,7 +22,7 @@ import httpx
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.metered import Metered
 from videojobs.media.scratch import scratch_folder
-from videojobs.media.store import ObjectStore, StoredObject, parse_uri
+from videojobs.media.store import ObjectStore, StoredObject
 from videojobs.media.web import TIMEOUT, LinkRefused, download, too_large
 
 T = TypeVar("T")
@@ -39,22 +39,18 @@ class ExpiredLink(TransferInterrupted):
 @asynccontextmanager
 async def fetched(
     source: str,
-    store: ObjectStore,
     *,
     max_bytes: float = math.inf,
     allow_http: bool = False,
     allow_files: bool = False,
     client: httpx.Client | None = None,
 ) -> AsyncIterator[Path]:
-    """An input as a local file: from `s3://`, `https://`, and if allowed `http://`, `file://` or an absolute path.
+    """An input as a local file: from `https://`, and if allowed `http://`, `file://` or an absolute path.
 
-    A local file is used where it is; anything else becomes a temporary file, gone when the block is left. `store`
-    opens other buckets with its own keys. Raises InvalidMedia with what to do, or TransferInterrupted.
+    A local file is used where it is; anything else becomes a temporary file, gone when the block is left.
+    Raises InvalidMedia with what to do, or TransferInterrupted.
     """
-    fetch: Callable[[Path, Event], None]
     match _scheme(source):
-        case "s3":
-            fetch = partial(_from_store, source, store, max_bytes)
         case "https" | "http":
             fetch = partial(_from_web, source, client, max_bytes, allow_http)
         case "" | "file" if allow_files:
@@ -66,6 +62,24 @@ async def fetched(
         path = folder / "input"
         await _in_thread(partial(fetch, path))
         yield path
+
+
+def is_stored(source: str) -> bool:
+    """Whether an input lies in storage: it is then read and signed where it is, and not copied."""
+    return _scheme(source) == "s3"
+
+
+def open_stored(source: str, store: ObjectStore, max_bytes: float) -> BinaryIO:
+    """An input that lies in storage, in a bucket that the keys of `store` open. Blocks.
+
+    Raises InvalidMedia with what to do, or TransferInterrupted.
+    """
+    owner, key = store.located(source)
+    file = owner.open(key)
+    if file.seek(0, os.SEEK_END) > max_bytes:
+        raise too_large(max_bytes)
+    file.seek(0)
+    return file
 
 
 async def copy_url_to_store(
@@ -119,16 +133,6 @@ def _from_web(
 ) -> None:
     with _client(client) as http, download(http, url, max_bytes=max_bytes, allow_http=allow_http) as coming:
         _write(path, _until(stop, coming.chunks), coming.length)
-
-
-def _from_store(uri: str, store: ObjectStore, max_bytes: float, path: Path, stop: Event) -> None:
-    bucket, key = parse_uri(uri)
-    with store.at(bucket).open(key) as file:
-        size = file.seek(0, os.SEEK_END)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        file.seek(0)
-        _write(path, _until(stop, iter(partial(file.read, _STEP), b"")), size)
 
 
 def _write(path: Path, chunks: Iterator[bytes], expected_length: int | None) -> None:

@@ -1,6 +1,6 @@
 """The bucket that holds inputs and results, and the names of what lies in it.
 
-    users/{user_id}/jobs/{job_id}/inputs/video.mp4
+    users/{user_id}/jobs/{job_id}/inputs/video.mp4                  unless it lay in storage when the job came
                                   inputs/audio-1.wav
                                   pro_sync_result_{job_id}.mp4      the lip-sync result
                                   pro_result_{job_id}.mp4           the final result
@@ -57,12 +57,11 @@ _CONTENT_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object of the bucket. `sha256` (hex) is known of what was just sent, not of what is only looked up."""
+    """One object of the bucket."""
 
     key: str
     size: int  # bytes
     uri: str
-    sha256: str | None = None
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
@@ -126,6 +125,11 @@ class ObjectStore:
         """Another bucket that the same keys open."""
         return ObjectStore(self._client, bucket)
 
+    def located(self, uri: str) -> "tuple[ObjectStore, str]":
+        """Where `s3://bucket/key` lies: its bucket, opened with our keys, and its key. Raises InvalidMedia."""
+        bucket, key = parse_uri(uri)
+        return self.at(bucket), key
+
     def uri(self, key: str) -> str:
         """`s3://bucket/key`."""
         return f"s3://{self.bucket}/{key}"
@@ -164,7 +168,7 @@ class ObjectStore:
             self.delete([key])
             raise TransferInterrupted(f"{source.size} bytes were sent, but not all of them were stored")
         fault_point("store.put.after")
-        return StoredObject(key, source.size, self.uri(key), source.sha256)
+        return StoredObject(key, source.size, self.uri(key))
 
     def copy(self, source_key: str, key: str) -> StoredObject:
         """Copies an object within the bucket; the bytes do not pass through here."""

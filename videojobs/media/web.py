@@ -1,7 +1,7 @@
 """Reading a file from a web address, piece by piece. Links carry signatures: no error ever repeats one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -10,6 +10,7 @@ import httpx
 
 from videojobs.errors import InvalidMedia, TransferInterrupted
 
+RESUMES: Final = 5  # of one transfer; a connection that breaks off more often is left to the next try
 HOPS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
 TIMEOUT: Final = httpx.Timeout(30, connect=10)  # seconds of silence
 LONGEST_TRANSFER: Final = 3600.0  # seconds; 5 GiB, the largest video taken, at 1.5 MB/s
@@ -42,7 +43,7 @@ def download(client: httpx.Client, url: str, *, max_bytes: float, allow_http: bo
         length = int(announced) if announced.isdigit() else None
         if length is not None and length > max_bytes:
             raise too_large(max_bytes)
-        yield Download(length, _chunks(answer, max_bytes))
+        yield Download(length, _chunks(_resumed(client, answer), max_bytes))
 
 
 def too_large(max_bytes: float) -> InvalidMedia:
@@ -82,16 +83,52 @@ def _check(answer: httpx.Response) -> None:
         raise LinkRefused("the link leads to a web page, not to a file; give the link of the file itself")
 
 
-def _chunks(answer: httpx.Response, max_bytes: float) -> Iterator[bytes]:
+def _chunks(pieces: Iterator[bytes], max_bytes: float) -> Iterator[bytes]:
     size, deadline = 0, monotonic() + LONGEST_TRANSFER
     with _network_errors():
-        for chunk in answer.iter_bytes():
+        for chunk in pieces:
             if monotonic() > deadline:
                 raise TransferInterrupted(f"the transfer took more than {LONGEST_TRANSFER:.0f} s")
             size += len(chunk)
             if size > max_bytes:
                 raise too_large(max_bytes)
             yield chunk
+
+
+def _resumed(client: httpx.Client, answer: httpx.Response) -> Iterator[bytes]:
+    """The content; where the connection breaks off, it goes on at that byte, if the other side knows how to."""
+    size = 0
+    breaks = 0
+    with ExitStack() as later:
+        coming = answer
+        while True:
+            try:
+                for chunk in coming.iter_bytes():
+                    size += len(chunk)
+                    yield chunk
+            except httpx.TransportError:
+                breaks += 1
+                rest = _rest(client, answer, size) if breaks <= RESUMES else None
+                if rest is None:
+                    raise
+                coming = rest
+                later.callback(rest.close)
+            else:
+                return
+
+
+def _rest(client: httpx.Client, answer: httpx.Response, start: int) -> httpx.Response | None:
+    """What comes from byte `start` on of the very same file; None where the other side does not give just that."""
+    version = answer.headers.get("etag", "")
+    if "content-encoding" in answer.headers or not version.startswith('"'):  # a weak one vouches for no bytes
+        return None
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-", "If-Range": version}
+    request = client.build_request("GET", answer.request.url, headers=headers)
+    rest = client.send(request, stream=True, follow_redirects=False)
+    if rest.status_code == 206 and rest.headers.get("content-range", "").startswith(f"bytes {start}-"):
+        return rest
+    rest.close()
+    return None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ ExceptionHandler = Callable[[Request, Exception], Response]
 
 
 class Control:
-    """Health, books, settings and faults of one emulator."""
+    """Health, books, counters, settings and faults of one emulator."""
 
     def __init__(self, emulator: Emulator[Any, Any]) -> None:
         self._emulator = emulator
@@ -27,6 +27,7 @@ class Control:
             routes=[
                 Route("/health", self.health),
                 Route("/books", self.books),
+                Route("/calls", self.calls),
                 Route("/settings", self.read_settings),
                 Route("/settings", self.change_settings, methods=["PATCH"]),
                 Route("/faults", self.read_faults),
@@ -40,6 +41,9 @@ class Control:
 
     async def books(self, _request: Request) -> Response:
         return JSONResponse(self._emulator.books.pages())
+
+    async def calls(self, _request: Request) -> Response:
+        return JSONResponse(self._emulator.calls)
 
     async def read_settings(self, _request: Request) -> Response:
         return JSONResponse(self._emulator.settings.model_dump())

@@ -1,12 +1,15 @@
 """What both vendors' emulators are made of, whatever the vendor."""
 
 import shutil
+from collections import Counter
 from typing import Generic, TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
 
-from deployments.local.emulators.faults import FaultBox
+from deployments.local.emulators.faults import Endpoint, FaultBox
 from deployments.local.emulators.records import Records
 from deployments.local.emulators.serving import Options
 from deployments.local.emulators.workshop import Workshop
@@ -20,6 +23,7 @@ class CommonSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     processing_seconds: float = Field(default=2.0, ge=0)
+    pass_through: bool = False  # the result is the source as it came: for measurements, which look at no picture
 
 
 SettingsT = TypeVar("SettingsT", bound=CommonSettings)
@@ -38,6 +42,8 @@ class Emulator(Generic[BooksT, SettingsT]):
             folder.mkdir(exist_ok=True)
         self.books = books
         self.faults = faults
+        self.calls: Counter[str] = Counter()
+        """How often each call was made since the program began, by the name that faults are aimed at."""
         self.settings = settings.model_validate(books.settings())
         self.workshop = Workshop(lambda: self.settings.processing_seconds)
         # Proxies of the surroundings are for the internet; media and callbacks are local.
@@ -51,6 +57,15 @@ class Emulator(Generic[BooksT, SettingsT]):
         for name in changes:
             self.books.keep_setting(name, getattr(self.settings, name))
         self.workshop.clock_changed()
+
+    def counted(self, name: str, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, with each request counted."""
+
+        async def counting(request: Request) -> Response:
+            self.calls[name] += 1
+            return await endpoint(request)
+
+        return counting
 
     def resume(self) -> None:
         """Go on with everything that the books hold as unfinished."""

@@ -6,6 +6,7 @@ see `videojobs.vendors.sync_so.refusals`. Facts: Sync.so fact sheet, sections 2,
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from videojobs.vendors.sync_so.refusals import VENDOR, RouteUnknown, refusal
 from videojobs.vendors.sync_so.wire import Estimate, Generation
 from videojobs.vendors.wire import compact_json, number
 
+LONGEST_LIST = 100  # generations; the vendor gives no more at once
 LONGEST_WAIT = 10  # seconds; the vendor answers 400 to a longer long poll
 WAIT_MARGIN = 15.0  # seconds that an answer may come after the long poll's end before it counts as lost
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._~-]{1,128}")
@@ -75,9 +77,16 @@ class SyncSoClient:
 
     async def list_recent(self, limit: int = 100, cursor: str | None = None) -> list[Generation]:
         """List generations, newest first, at most 100; `cursor` is the last id of the page before."""
-        params: dict[str, str | int] = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        return await self._list({"limit": limit} | ({"cursor": cursor} if cursor else {}))
+
+    async def list_of(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
+        """Ask where up to 100 generations stand, in one request; one that the vendor does not know is missing."""
+        found = await self._list({"limit": LONGEST_LIST, "ids": ",".join(generation_ids)})
+        return {generation.id: generation for generation in found}
+
+    async def _list(self, params: Mapping[str, str | int]) -> list[Generation]:
         request = self._http.build_request("GET", "/v2/generations", params=params)
-        return _read(await self._answer(request, "sync_so.list_recent"), _generations)
+        return _read(await self._answer(request, "sync_so.list"), _generations)
 
     async def check(self) -> None:
         """Prove that the API key is accepted, at no cost; raises `ConfigurationError` if it is not."""

@@ -45,7 +45,7 @@ class Api:
 
     def _call(self, name: str, endpoint: Endpoint) -> Endpoint:
         """A call under the name that faults are aimed at."""
-        return self._emulator.faults.spoils(name, endpoint, about=self._submitted)
+        return self._emulator.counted(name, self._emulator.faults.spoils(name, endpoint, about=self._submitted))
 
     def _submitted(self, request: Request, body: bytes) -> str:
         """What the works that a call is about were submitted with."""

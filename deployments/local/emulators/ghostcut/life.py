@@ -1,5 +1,6 @@
 """The life of a work: queued, fetched, cleaned, paid for, told."""
 
+import asyncio
 import json
 import logging
 import tempfile
@@ -109,6 +110,9 @@ class GhostCut(Emulator[Books, Settings]):
             await self.workshop.wait(row["created_at"], 1.0)
             ending = Ends.model_validate_json(row["ending"])
             raise Failure(ending.status, ending.detail)
+        if self.settings.pass_through:
+            await asyncio.to_thread(source.replace, self.result_file(row["id"]))
+            return
         draft = source.with_name("result.mp4")
         try:
             await self.workshop.transform(render, inputs.recipe(request, source), draft)

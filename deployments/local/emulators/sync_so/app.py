@@ -70,7 +70,7 @@ class Api:
 
     def _call(self, name: str, endpoint: Endpoint) -> Endpoint:
         """A call under the name that faults are aimed at."""
-        return self._emulator.faults.spoils(name, endpoint, about=self._submitted)
+        return self._emulator.counted(name, self._emulator.faults.spoils(name, endpoint, about=self._submitted))
 
     def _keyed(self, endpoint: Endpoint) -> Endpoint:
         """A call that needs the API key."""

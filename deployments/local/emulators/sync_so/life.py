@@ -10,7 +10,7 @@ from pathlib import Path
 from deployments.local.emulators.emulator import Emulator
 from deployments.local.emulators.records import Row
 from deployments.local.emulators.serving import Options
-from deployments.local.emulators.sync_so import answers, inputs, prices, webhooks
+from deployments.local.emulators.sync_so import answers, inputs, media, prices, webhooks
 from deployments.local.emulators.sync_so.books import Books
 from deployments.local.emulators.sync_so.errors import Failure
 from deployments.local.emulators.sync_so.faults import Ends, Webhook, fault_box
@@ -92,6 +92,11 @@ class SyncSo(Emulator[Books, Settings]):
 
     async def _render(self, request: GenerateRequest, target: Path) -> float:
         with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as name:
+            if self.settings.pass_through:
+                source = await inputs.fetch_visual(self.network, request, Path(name))
+                duration = (await asyncio.to_thread(media.probe, source)).duration
+                source.replace(target)
+                return duration
             recipe = await inputs.gather(self.network, request, Path(name), self.settings.segment_length)
             draft = Path(name) / "result.mp4"
             duration = await self.workshop.transform(render, recipe, draft)

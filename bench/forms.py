@@ -1,0 +1,69 @@
+"""How much is measured: the full form, and a short one that is over within 5 minutes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+MB: Final = 1_000_000  # bytes, as in MB/s
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The sizes of all parts. Times are seconds."""
+
+    name: str
+    latency_jobs: tuple[int, ...]
+    beat_seconds: float
+    """How often the model of the old design looks at its jobs. Its real interval is 60 s."""
+    latency_polls: Mapping[str, str]
+    """The pauses between questions in part a, where they are not the product's own."""
+    process_jobs: tuple[int, ...]
+    """As `latency_jobs`, for the stock process pool: ten processes keep two cores busy for minutes."""
+    process_slots: int
+    """Runs at once of the stock process pool: each is a process that needs seconds of a core to start."""
+    overhead_jobs: int
+    density_jobs: tuple[int, ...]
+    density_processes: int
+    """As many as the stock process pool holds here; larger numbers are extrapolated."""
+    density_seconds: float
+    """How long waiting jobs are watched."""
+    throughput_jobs: int
+    workers: tuple[int, ...]
+    copies: Mapping[int, int]
+    """Bytes of the file, and how often it is copied each way."""
+
+
+FULL: Final = Form(
+    name="full",
+    latency_jobs=(1, 10, 100),
+    beat_seconds=60,
+    latency_polls={},
+    process_jobs=(1, 10, 100),
+    process_slots=10,
+    overhead_jobs=7,
+    density_jobs=(100, 1000, 5000),
+    density_processes=20,
+    density_seconds=60,
+    throughput_jobs=60,
+    workers=(1, 2, 4),
+    copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
+)
+SHORT: Final = Form(
+    name="short",
+    latency_jobs=(1, 10),
+    beat_seconds=5,
+    latency_polls={
+        "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "3",
+        "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "6",
+    },
+    process_jobs=(1,),
+    process_slots=5,
+    overhead_jobs=5,
+    density_jobs=(100,),
+    density_processes=4,
+    density_seconds=15,
+    throughput_jobs=10,
+    workers=(1, 2),
+    copies={10 * MB: 3, 200 * MB: 3},
+)
+FORMS: Final = {form.name: form for form in (FULL, SHORT)}

@@ -1,0 +1,31 @@
+"""How late an event loop is: a timer that notes by how much it was missed. Written to a file, for who watches."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Final
+
+LOOK_SECONDS: Final = 0.02
+WRITE_SECONDS: Final = 1.0
+
+
+async def note_lag(file: Path) -> None:
+    """Write a line each second, until cancelled: when (Unix seconds), and all lags since the last line (seconds)."""
+    with file.open("a") as lines:
+        while True:
+            lags = []
+            end = time.monotonic() + WRITE_SECONDS
+            while (began := time.monotonic()) < end:
+                await asyncio.sleep(LOOK_SECONDS)
+                lags.append(round(time.monotonic() - began - LOOK_SECONDS, 4))
+            lines.write(json.dumps([time.time(), lags]) + "\n")
+            lines.flush()
+
+
+def read_lags(file: Path, since: float, until: float) -> list[float]:
+    """All lags (seconds) of that time, sorted."""
+    if not file.exists():
+        return []
+    lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("]")]
+    return sorted(lag for at, lags in lines if since < at <= until for lag in lags)

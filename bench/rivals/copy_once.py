@@ -1,0 +1,77 @@
+"""One copy of a vendor's result into storage, in a process of its own; prints its figures as JSON.
+
+python -m bench.rivals.copy_once ours|plain URL KEY
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from deployments.environment import Environment
+from deployments.storage import storage_block, store_of
+from videojobs.media.sources import copy_url_to_store
+from videojobs.media.store import ObjectStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_STATUS: Final = Path("/proc/self/status")
+
+
+def _memory(field: str) -> int:
+    """Bytes: VmRSS is what the process has now, VmHWM the most that it had since that was last reset."""
+    [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith(f"{field}:")]
+    return int(line.split()[1]) * 1024
+
+
+def _reset_most() -> None:
+    """From now on VmHWM is the most since now (proc(5))."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+async def ours(store: ObjectStore, url: str, key: str) -> None:
+    await copy_url_to_store(url, store, key, content_type="video/mp4")
+
+
+async def plain(store: ObjectStore, url: str, key: str) -> None:
+    """As anybody would write it first: into a file, then from the file."""
+    with tempfile.NamedTemporaryFile() as file:
+        async with httpx.AsyncClient(timeout=60) as http, http.stream("GET", url) as answer:
+            async for chunk in answer.raise_for_status().aiter_bytes():
+                file.write(chunk)
+        file.flush()
+        await asyncio.to_thread(_client().upload_file, file.name, store.bucket, key)
+
+
+def _client() -> "S3Client":
+    """boto3's own, set up as the product's."""
+    block = storage_block(Environment())
+    assert block is not None  # noqa: S101  # the stack names a bucket
+    client: S3Client = block.credentials.get_client("s3")
+    return client
+
+
+WAYS: Final[dict[str, Callable[[ObjectStore, str, str], Awaitable[None]]]] = {"ours": ours, "plain": plain}
+
+
+async def main(way: str, url: str, key: str) -> None:
+    store = store_of(os.environ)
+    store.head(key)  # the client's first request loads its data
+    idle = _memory("VmRSS")
+    _reset_most()
+    began = time.monotonic()
+    await WAYS[way](store, url, key)
+    seconds = time.monotonic() - began
+    print(json.dumps({"seconds": seconds, "peak": _memory("VmHWM") - idle}))  # the answer
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:4]))

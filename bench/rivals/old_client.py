@@ -1,0 +1,9 @@
+"""Hands jobs to the model of the old design: `python -m bench.rivals.old_client JOB...`."""
+
+import sys
+
+from bench.rivals.old_app import begin
+
+if __name__ == "__main__":
+    for job_id in sys.argv[1:]:
+        begin.delay(job_id)

@@ -1,0 +1,140 @@
+"""Prefect's engine for one run, made to share its process: it can be asked to stop, and has no threads of its own.
+
+Prefect's engine counts on a process for each run: SIGTERM stops it, and a supervisor then sets its state. Here the
+worker stops it as one stops a coroutine, by cancelling it, and the engine itself sees to its state. Written against
+Prefect 3.8.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Self
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import Abort, Pause
+from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.states import AwaitingRetry, Cancelled, Crashed, Pending, exception_to_crashed_state
+from prefect.utilities.callables import get_call_parameters, parameters_to_args_kwargs
+from prefect.utilities.engine import propose_state
+
+
+class Order(Enum):
+    """Why a run is stopped."""
+
+    LET_GO = auto()  # the server has decided: the run is cancelled, suspended, or was given to another worker
+    HAND_BACK = auto()  # this worker ends, and another one is to go on with the run
+
+
+@dataclass
+class Engine(AsyncFlowRunEngine[..., Any]):
+    """A run of a deployment, from Pending to its end."""
+
+    order: Order | None = None
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the flow's function is reached."""
+    ending: bool = False
+    """Whether its last state is being settled: it is too late to stop it."""
+    _settled: bool = False
+    _hooks_ran: bool = False
+
+    @classmethod
+    def of(cls, flow: Flow[..., Any], flow_run: FlowRun) -> Self:
+        """Raises a ParameterBindError when the flow does not take these parameters."""
+        flow_run.state = flow_run.state or Pending()  # the pool gives out runs without it
+        arguments, named = parameters_to_args_kwargs(flow.fn, flow_run.parameters)
+        return cls(flow=flow, flow_run=flow_run, parameters=get_call_parameters(flow.fn, arguments, named))
+
+    @property
+    def run(self) -> FlowRun:
+        assert self.flow_run is not None  # noqa: S101  # `of` has set it
+        return self.flow_run
+
+    @property
+    def run_id(self) -> UUID:
+        return self.run.id
+
+    async def drive(self) -> None:
+        """As `prefect.flow_engine.run_flow_async`, which makes an engine itself. Raises what ends the run otherwise."""
+        async with self.start():
+            while self.is_running():
+                async with self.run_context():
+                    _ = await self.call_flow_fn()
+
+    def show_life(self) -> None:
+        """Prefect's own sign of life. After the end it would only worry those who watch."""
+        if not self.state.is_final():
+            self._emit_flow_run_heartbeat()
+
+    # ---- how it ends ----------------------------------------------------------------------------------------
+
+    def stop(self, order: Order, task: asyncio.Task[None]) -> None:
+        """Once: a second order changes nothing, nor does one that comes when the run is ending."""
+        if self.order is None and not self.ending:
+            self.order = order
+            task.cancel()
+
+    async def settle(self, client: PrefectClient, error: BaseException | None) -> None:
+        """Give a run that is over the state that it has to have: what the server says of it comes first."""
+        if self._settled or self.state.is_final():
+            return
+        self.ending = True
+        state = (await client.read_flow_run(self.run_id)).state or self.state
+        if state.is_running() or state.is_pending():
+            state = await self._proposed(client, await self._verdict(error)) or state
+        if state.is_cancelling():
+            await self.call_hooks(state)
+            state = await self._proposed(client, Cancelled(message="Stopped by its worker.")) or state
+        self.run.state = state
+        self._settled = True
+
+    async def _verdict(self, error: BaseException | None) -> State[Any] | None:
+        match self.order:
+            case Order.HAND_BACK:
+                return AwaitingRetry(message="Handed back by its worker, to be run again.")
+            case Order.LET_GO:
+                return None
+        if error is None:
+            return Crashed(message="The run ended without a result.")
+        return await exception_to_crashed_state(error)
+
+    async def _proposed(self, client: PrefectClient, state: State[Any] | None) -> State[Any] | None:
+        """The state that the server then has the run in; None where it says nothing."""
+        with suppress(Abort, Pause):
+            return await propose_state(client, state, flow_run_id=self.run_id) if state else None
+        return None
+
+    async def handle_crash(self, exc: BaseException) -> None:
+        """Prefect comes here also when the coroutine is cancelled, and crashes the run, whatever the server says."""
+        if self.order is None:
+            await super().handle_crash(exc)
+        else:
+            await self.settle(self.client, exc)
+
+    async def call_hooks(self, state: State[Any] | None = None) -> None:
+        """Once for Cancelling: the server may say it more than once."""
+        if (state or self.state).is_cancelling():
+            if self._hooks_ran:
+                return
+            self._hooks_ran = True
+        await super().call_hooks(state)
+
+    # ---- what the worker does for all runs ------------------------------------------------------------------
+
+    async def call_flow_fn(self) -> Coroutine[Any, Any, Any]:
+        self.began.set()
+        return await super().call_flow_fn()
+
+    @property
+    def heartbeat_seconds(self) -> None:
+        """Prefect has a thread in each run to beat. See `heart.py`."""
+        return None
+
+    @contextmanager
+    def setup_flow_run_suspension_request(self) -> Iterator[Any]:
+        """Prefect has a thread with a websocket in each run to learn of its suspension. See `sweep.py`."""
+        yield self._get_flow_run_suspension_request()

@@ -1,0 +1,39 @@
+"""The flow of a deployment, imported once for all its runs."""
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from prefect import Flow
+from prefect.flows import load_flow_from_entrypoint
+
+
+class CannotRun(Exception):
+    """This deployment cannot be run here, however often it is tried; the message says what to do."""
+
+
+async def load(entrypoint: str | None) -> Flow[..., Any]:
+    """The flow. Raises CannotRun. Imports in a thread: they take seconds, and the worker has to go on polling."""
+    if entrypoint is None or ":" in entrypoint:
+        raise CannotRun(
+            f"a coroutine pool runs flows of installed packages; name one by its module (package.module.flow), "
+            f"not by a file: {entrypoint}"
+        )
+    return await asyncio.to_thread(_imported, entrypoint)
+
+
+@cache
+def _imported(entrypoint: str) -> Flow[..., Any]:
+    try:
+        flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
+    except Exception as error:
+        raise CannotRun(f"the flow {entrypoint} cannot be imported here ({type(error).__name__}: {error})") from error
+    if not flow.isasync or flow.isgenerator:
+        raise CannotRun(f"the flow {entrypoint} is not async; it would stop all others. Use a process pool for it")
+    if flow.result_storage is None:
+        # Prefect's engine would ask the server where results are kept, at each start, in a call that blocks all runs.
+        # It asks no more when it is told; a flow that keeps none still keeps none.
+        flow = flow.with_options(result_storage=Path(gettempdir()), persist_result=bool(flow.persist_result))
+    return flow

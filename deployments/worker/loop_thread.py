@@ -1,0 +1,48 @@
+"""An event loop in a thread of its own, for the flows.
+
+The worker keeps the main thread and a loop of its own: it polls and answers however busy the flows are. And signals,
+which Python hands to the main thread only, are for the worker, which stops all runs in order; Prefect's engine would
+answer SIGTERM by crashing the one run that it belongs to.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger("prefect.worker.coroutine")  # Prefect's logging shows what is below `prefect`
+
+
+class LoopThread:
+    """Runs coroutines for other threads. Calls that block have `threads` threads to go to."""
+
+    def __init__(self, name: str, *, threads: int) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix=name))
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._closing = False
+        self._thread.start()
+
+    async def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it in the loop of this thread; gives its result to the loop of the caller."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def close(self) -> None:
+        """End the loop, once the calls that are in its threads have come to their end."""
+        await self.do(self._loop.shutdown_default_executor())
+        self._closing = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        await asyncio.to_thread(self._thread.join)
+        self._loop.close()
+
+    def _run(self) -> None:
+        """asyncio lets SystemExit and KeyboardInterrupt of any task end the loop, and with it all others."""
+        while not self._closing:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                logger.error("A flow raised %s in a task of its own; the worker goes on", type(error).__name__)

@@ -1,0 +1,239 @@
+"""The worker: takes runs from its pool, hands them to the loop of the flows, and stops in order."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import anyio
+import anyio.abc
+import httpx
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.exceptions import ParameterBindError, SignatureMismatchError
+from prefect.workers.base import BaseWorker
+
+from deployments.automations import Watch
+from deployments.worker.configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
+from deployments.worker.engine import Order
+from deployments.worker.entrypoints import CannotRun, load
+from deployments.worker.loop_thread import LoopThread
+from deployments.worker.news import STOPPED, listen
+from deployments.worker.repeating import repeatedly
+from deployments.worker.runs import Runs
+from deployments.worker.settings import WorkerSettings
+from deployments.worker.sweep import in_between, is_forsaken, is_stopped
+
+# Prefect's client has 16 connections: more runs on their way in would only wait for one another.
+STARTS_AT_ONCE: Final = 16
+# A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
+STUCK_SECONDS: Final = 5.0
+# Between two polls that events ask for: one poll takes all runs that there are.
+POLL_PAUSE_SECONDS: Final = 0.2
+RECONNECT_SECONDS: Final = 2.0
+CANNOT_RUN: Final = (CannotRun, ParameterBindError, SignatureMismatchError)
+
+
+class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult]):
+    """Runs async flows of installed packages as coroutines of this process."""
+
+    type = "coroutine"
+    job_configuration = CoroutineJobConfiguration
+    job_configuration_variables = CoroutineVariables
+    _display_name = "Coroutine"
+    _description = (
+        "Execute async flow runs as coroutines of the worker's own process. Made for thousands of runs that wait for "
+        "other services: a waiting run costs no process. Flows are imported by module name from installed packages."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._settings = WorkerSettings()
+        self._place = f"{socket.gethostname()}:{os.getpid()}"
+        self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._polling = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._in_hand: set[UUID] = set()
+        self._taken_since_poll: set[UUID] = set()
+        self._called_off: set[UUID] = set()  # cancelled before their flow began
+        self._draining = False
+        self._moved_at = time.monotonic()  # when the flows' loop last answered
+
+    # ---- from start to stop ----------------------------------------------------------------------------------
+
+    async def setup(self) -> None:
+        await super().setup()
+        self._flows = LoopThread("flows", threads=self._settings.threads)
+        self._runs = Runs(self._settings.heartbeat_seconds)
+        await self._flows.do(self._runs.open())
+        work = {
+            self._listen: RECONNECT_SECONDS,
+            self._poll_when_told: POLL_PAUSE_SECONDS,
+            self._look_around: self._settings.sweep_seconds,
+        }
+        self._beside = [asyncio.create_task(repeatedly(each, pause, self._logger)) for each, pause in work.items()]
+
+    async def teardown(self, *exc_info: Any) -> None:
+        """After an interrupt, runs are handed back; after the only round of `--run-once`, they are waited for."""
+        for task in self._beside:
+            task.cancel()
+        self._draining = exc_info[0] is not None
+        patience = self._settings.drain_seconds if self._draining else None
+        if self._in_hand:
+            self._logger.info("Stopping, with %d runs in hand", len(self._in_hand))
+        while self._in_hand or self._submitting_flow_run_ids:
+            await self._flows.do(self._runs.drain(patience))
+            await asyncio.sleep(0.05)
+        await self._flows.do(self._runs.close())
+        await super().teardown(*exc_info)
+        await self._flows.close()
+
+    # ---- taking runs -----------------------------------------------------------------------------------------
+
+    async def _sync_and_initialize(self) -> None:
+        with self._outlasting_outages():
+            await super()._sync_and_initialize()
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        with self._outlasting_outages():
+            async with self._polling:
+                if await self._is_moving():
+                    self._taken_since_poll = {*self._in_hand, *self._submitting_flow_run_ids}
+                    return await super().get_and_submit_flow_runs()
+        return []
+
+    @contextmanager
+    def _outlasting_outages(self) -> Iterator[None]:
+        """Prefect's worker ends when the server is away for minutes. This one has runs in hand, and they go on."""
+        try:
+            yield
+        except httpx.TransportError as error:
+            self._logger.warning("The Prefect server does not answer (%s)", type(error).__name__)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code < 500:
+                raise
+            self._logger.warning("The Prefect server answers %d", error.response.status_code)
+
+    async def _is_moving(self) -> bool:
+        """Whether the flows' loop answers. One that is stuck for so long that all runs count as dead ends the process.
+
+        Nothing else would free it, and whoever keeps the worker running starts a new one.
+        """
+        try:
+            async with asyncio.timeout(STUCK_SECONDS):
+                await self._flows.do(asyncio.sleep(0))
+        except TimeoutError:
+            still = time.monotonic() - self._moved_at
+            self._logger.error("For %.0f s no flow has moved: one blocks all, or the machine is overloaded", still)
+            if still > Watch().silence_seconds:
+                os._exit(os.EX_SOFTWARE)  # in order it cannot end
+            return False
+        self._moved_at = time.monotonic()
+        return True
+
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """What was taken while the poll was on its way is left out: the answer is older than that, and has it as new.
+
+        A run in hand that is scheduled again was taken for dead. It is let go here, and the next poll takes it.
+        """
+        fresh = []
+        for response in flow_run_response:
+            if (run_id := response.flow_run.id) not in self._taken_since_poll:
+                fresh.append(response)
+            elif run_id in self._in_hand:
+                state = (await self.client.read_flow_run(run_id)).state
+                if state is not None and state.is_scheduled():
+                    await self._flows.do(self._runs.stop(run_id, Order.LET_GO))
+        return await super()._submit_scheduled_flow_runs(fresh)
+
+    async def _submit_run(self, flow_run: FlowRun) -> None:
+        async with self._gate:
+            if self._draining:  # nobody has touched it: another worker finds it as it was
+                self._release_limit_slot(flow_run.id)
+                self._submitting_flow_run_ids.discard(flow_run.id)
+                return
+            await super()._submit_run(flow_run)
+        if flow_run.id in self._called_off and flow_run.id not in self._in_hand:
+            await self._settle(flow_run)
+
+    # ---- running them ----------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: CoroutineJobConfiguration,
+        task_status: anyio.abc.TaskStatus[Any] | None = None,
+    ) -> CoroutineWorkerResult:
+        """Run it to its end, whatever that is: its state tells. Raises where the flow cannot be run at all."""
+        if configuration.ignored:
+            ignored = ", ".join(sorted(configuration.ignored))
+            self.get_flow_run_logger(flow_run).warning("Runs of this pool share one process; ignored: %s", ignored)
+        self._in_hand.add(flow_run.id)
+        self._taken_since_poll.add(flow_run.id)
+        try:
+            await self._begin(flow_run, configuration.entrypoint)
+            if task_status is not None:
+                task_status.started(self._place)
+            await self._flows.do(self._runs.ended(flow_run.id))
+        except CANNOT_RUN as error:
+            await self._propose_failed_state(flow_run, error)  # as Crashed it would be run again and again
+            raise
+        finally:
+            self._in_hand.discard(flow_run.id)
+            self._called_off.discard(flow_run.id)
+        return CoroutineWorkerResult(identifier=self._place, status_code=0)
+
+    async def _begin(self, flow_run: FlowRun, entrypoint: str | None) -> None:
+        flow = await load(entrypoint)
+        stopped = self._draining or flow_run.id in self._called_off
+        await self._flows.do(self._runs.start(flow, flow_run, Order.HAND_BACK if stopped else None))
+        if flow_run.id in self._called_off:  # meanwhile
+            await self._flows.do(self._runs.stop(flow_run.id, Order.LET_GO))
+
+    async def _cancel_run(self, flow_run_id: UUID) -> None:
+        """Stop a run that somebody has cancelled or suspended. The base class may call it, too."""
+        self._called_off.add(flow_run_id)
+        await self._flows.do(self._runs.stop(flow_run_id, Order.LET_GO))
+
+    # ---- beside it -------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        await listen(self.work_pool.id, self._heard)
+
+    def _heard(self, event: str, run_id: UUID) -> None:
+        if event not in STOPPED:
+            self._news.set()
+        elif run_id in (self._in_hand | self._submitting_flow_run_ids) and self._runs_task_group is not None:
+            self._runs_task_group.start_soon(self._cancel_run, run_id)
+
+    async def _poll_when_told(self) -> None:
+        await self._news.wait()
+        self._news.clear()
+        await self.get_and_submit_flow_runs()
+
+    async def _look_around(self) -> None:
+        """See to what was missed: runs that were stopped without an event, and runs that are in nobody's hands."""
+        silence = timedelta(seconds=Watch().silence_seconds)
+        for run in await in_between(self.client, self._work_pool_name):
+            if run.id in self._in_hand:
+                if is_stopped(run):
+                    await self._cancel_run(run.id)
+            elif run.id not in self._submitting_flow_run_ids and await is_forsaken(self.client, run, silence):
+                self._logger.warning("The flow run %s is in nobody's hands", run.id)
+                await self._settle(run)
+
+    async def _settle(self, flow_run: FlowRun) -> None:
+        """Give a run that is in nobody's hands the state that it should have: Cancelled, or scheduled again."""
+        self._called_off.discard(flow_run.id)
+        try:
+            configuration = await self.job_configuration.resolve_for_flow_run(
+                flow_run, client=self.client, work_pool=self.work_pool, worker_name=self.name
+            )
+            await self._flows.do(self._runs.start(await load(configuration.entrypoint), flow_run, Order.HAND_BACK))
+        except Exception as error:
+            self._logger.warning("Flow run %s could not be settled: %s", flow_run.id, error)

@@ -1,0 +1,91 @@
+"""How all jobs of a process wait together: few questions to a vendor, however many jobs there are."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import uniform
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from blocks import Connections
+from videojobs.errors import VendorUnavailable
+from videojobs.settings import Access, Timings
+from videojobs.vendors.ghostcut.wire import WorkStatus
+from videojobs.vendors.sync_so.client import LONGEST_LIST
+from videojobs.vendors.sync_so.wire import Generation
+from videojobs.vendors.watch import Watch
+
+S = TypeVar("S")
+
+_LISTS_A_SECOND = 2  # to Sync.so, see `Timings.sync_long_polls`
+
+
+@dataclass
+class _Together:
+    """Of one event loop: watches by the block whose account they ask with, and places for long polls."""
+
+    watches: dict[object, Watch[Any]] = field(default_factory=dict)
+    long_polls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(Timings().sync_long_polls))
+
+    def watch(self, key: object, make: Callable[[], Watch[S]]) -> Watch[S]:
+        if key not in self.watches:
+            self.watches[key] = make()
+        return self.watches[key]
+
+
+_together: WeakKeyDictionary[asyncio.AbstractEventLoop, _Together] = WeakKeyDictionary()
+
+
+def _ours() -> _Together:
+    loop = asyncio.get_running_loop()
+    if loop not in _together:
+        _together[loop] = _Together()
+    return _together[loop]
+
+
+def works(connections: Connections) -> Watch[WorkStatus]:
+    """The watch on the works of this GhostCut account."""
+
+    async def ask(work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+        async with connections.ghostcut_client() as client:
+            return await client.status(work_ids)
+
+    return _ours().watch(("ghostcut", connections.ghostcut), lambda: Watch(ask, most=Timings().ghostcut_status_batch))
+
+
+class WorkPauses:
+    """From one question about a work to the next, each a little different, so that jobs do not march in step."""
+
+    def __init__(self) -> None:
+        self._next = 0.0  # whoever takes a job up again does not know how long it has been done
+
+    def next(self, *, woken: bool) -> float:
+        """How many seconds to wait this time; `woken` where a callback of the vendor would end the wait."""
+        timings = Timings()
+        pause, self._next = self._next, min(self._next * 1.5, timings.ghostcut_poll_max_seconds)
+        self._next = max(self._next, timings.ghostcut_poll_first_seconds)
+        if pause and woken and Access().public_url is not None:
+            pause = timings.ghostcut_poll_callback_seconds
+        return pause * uniform(0.8, 1.2)  # noqa: S311  # no secret
+
+
+async def generation_news(connections: Connections, generation_id: str) -> Generation:
+    """How a generation stands, by a long poll; where others take up all places for those, by a list for many."""
+    ours = _ours()
+    if not ours.long_polls.locked():
+        async with ours.long_polls, connections.sync_so_client() as client:
+            return await client.get(generation_id, wait_seconds=Timings().sync_long_poll_seconds)
+    watch = _generations(connections)
+    within = max(Timings().sync_list_seconds, watch.requests / _LISTS_A_SECOND)
+    found = await watch.news(generation_id, within)
+    if found is None:
+        raise VendorUnavailable(f"Sync.so does not list generation {generation_id}")
+    return found
+
+
+def _generations(connections: Connections) -> Watch[Generation]:
+    async def ask(generation_ids: Sequence[str]) -> dict[str, Generation]:
+        async with connections.sync_so_client() as client:
+            return await client.list_of(generation_ids)
+
+    return _ours().watch(("sync_so", connections.sync_so), lambda: Watch(ask, most=LONGEST_LIST))
