@@ -56,7 +56,8 @@ class CoroutineJobConfiguration(BaseJobConfiguration):
         self._related_objects = {"deployment": deployment, "flow": flow, "flow-run": flow_run}
         if deployment is not None:
             self.entrypoint = self.entrypoint or deployment.entrypoint
-            self.ignored = frozenset({*(deployment.job_variables or {}), *(flow_run.job_variables or {})}) - HONOURED
+            given = {**(deployment.job_variables or {}), **(flow_run.job_variables or {})}
+            self.ignored = frozenset(name for name, value in given.items() if value) - HONOURED
 
 
 class CoroutineWorkerResult(BaseWorkerResult):
