@@ -167,9 +167,9 @@ async def _cancel(missed: MissedCancellation, config: CleanupConfig, connections
 
 async def _settle(lost: LostRun, config: CleanupConfig) -> Line:
     """Bring a run that nobody works on to the state that it is in, and say so in the log."""
-    done = Done(f"set it to {lost.to.name}")
+    done = Done(f"set it to {lost.to}")
     if not config.dry_run:
-        done = await _tried(_as_done(settle_run(lost), f"it was set to {lost.to.name}"))
+        done = await _tried(_as_done(settle_run(lost), f"it was set to {lost.to}"))
     return _logged(line_of_run(lost, done))
 
 

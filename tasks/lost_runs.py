@@ -4,10 +4,13 @@ The automations notice such runs within a minute or two (`deployments/automation
 and a server that was down, or that started while its database was away, may have missed some. This is the second line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -34,13 +37,32 @@ _UNFINISHED: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING
 _PAGE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
 
 
+class Fate(StrEnum):
+    """The states that a lost run is brought to, by their names."""
+
+    AGAIN = "AwaitingRetry"
+    CANCELLED = "Cancelled"
+    CRASHED = "Crashed"
+
+
+_STATES: Final[Mapping[Fate, Callable[[], State[None]]]] = {
+    Fate.AGAIN: AwaitingRetry,
+    Fate.CANCELLED: Cancelled,
+    Fate.CRASHED: partial(Crashed, message="Its process is gone."),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LostRun:
-    """A run, its job, the state that it is brought to, and why."""
+    """A run, the state that it is in, its job, the state that it is brought to, and why.
 
-    run: FlowRun
+    In plain values: a run or a state among a task's arguments would make Prefect wait for it.
+    """
+
+    run_id: UUID
+    state: str
     job_id: str
-    to: State[None]
+    to: Fate
     reason: str
     age: timedelta
 
@@ -62,7 +84,7 @@ async def find_lost_runs(connections: Connections, older_than: timedelta) -> lis
         age = datetime.now(UTC) - run.state.timestamp if run.state else timedelta(0)
         job_id = str(run.parameters.get("job_id") or run.id)
         if age >= older_than and (fate := await _fate(ledger, run, job_id)) is not None:
-            found.append(LostRun(run, job_id, *fate, age))
+            found.append(LostRun(run.id, str(run.state_name), job_id, *fate, age))
     return found
 
 
@@ -78,7 +100,7 @@ async def _unfinished() -> Sequence[FlowRun]:
         )
 
 
-async def _fate(ledger: Ledger, run: FlowRun, job_id: str) -> tuple[State[None], str] | None:
+async def _fate(ledger: Ledger, run: FlowRun, job_id: str) -> tuple[Fate, str] | None:
     """What the run is brought to, and why; None where all is well, or the job's row leads on by itself."""
     try:
         job: VideoJob | None = await ledger.job(job_id)
@@ -87,19 +109,19 @@ async def _fate(ledger: Ledger, run: FlowRun, job_id: str) -> tuple[State[None],
     if job is not None and job.lease_holder is not None and run_of(job.lease_holder) == str(run.id):
         return None  # at work; if it is not, its job is found as stuck
     if run.state_type == StateType.CANCELLING:
-        return Cancelled(), "it was cancelled, and its worker died before it was"
+        return Fate.CANCELLED, "it was cancelled, and its worker died before it was"
     if job is None:
-        return AwaitingRetry(), "it died before its job was on the books"
+        return Fate.AGAIN, "it died before its job was on the books"
     if run.state_type == StateType.CRASHED:
         return None
-    return Crashed(message="Its process is gone."), "its process is gone"
+    return Fate.CRASHED, "its process is gone"
 
 
 @step("bring a lost run to its state", retries=0)
 async def settle_run(lost: LostRun) -> None:
     """Tell Prefect what became of a run."""
     async with get_client() as client:
-        await client.set_flow_run_state(lost.run.id, lost.to, force=True)
+        await client.set_flow_run_state(lost.run_id, _STATES[lost.to](), force=True)
 
 
 @step("find cancellations that were missed", retries=0)

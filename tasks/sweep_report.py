@@ -98,12 +98,12 @@ def line_of_run(lost: LostRun, done: Done) -> Line:
     return Line(
         job=lost.job_id,
         point="its run",
-        progress=str(lost.run.state_name),
+        progress=lost.state,
         age=as_age(lost.age),
         verdict="settle run",
         reason=lost.reason,
         done=done.what,
-        run=lost.run.id,
+        run=lost.run_id,
         failed=done.failed,
     )
 
