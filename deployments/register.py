@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
 from deployments.automations import automations, upsert
 from deployments.environment import REPOSITORY, Environment
-from deployments.limits import VendorSlots
+from deployments.limits import register_limits
 from deployments.storage import storage_block
 from deployments.worker import CoroutineWorker
 
@@ -35,9 +35,7 @@ async def register(environment: Environment) -> list[str]:
     async with get_client() as client:
         lines.append(await _work_pool(client, os.environ.get("VIDEOJOBS_WORK_POOL", WORK_POOL)))
         deploying = asyncio.create_task(asyncio.to_thread(_deploy))  # seconds, most of them imports
-        for name, slots in VendorSlots().by_name().items():
-            await client.upsert_global_concurrency_limit_by_name(name, slots)
-            lines.append(f"concurrency limit {name}: {slots}")
+        lines.extend(await register_limits(client))
         for block_type in BLOCK_TYPES:
             await block_type.register_type_and_schema(client=client)
             lines.append(f"block type {block_type.get_block_type_slug()}")

@@ -8,10 +8,11 @@ from prefect.logging import get_run_logger
 from tasks.progress import show
 from tasks.results import bring_home
 from tasks.run import JobRun
+from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, turn
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
-from tasks.watching import generation_news
+from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
 from videojobs.errors import VendorFailed
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
@@ -46,6 +47,7 @@ async def submit_lip_sync(run: JobRun) -> None:
         cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
         find=lambda submission: _find(run, submission),
     )
+    await turn(SYNC_SO_CREATES)
     await buy(run, call)
     await show(await ledger.job(run.job_id))
 
@@ -89,6 +91,7 @@ async def _find(run: JobRun, submission: Submission) -> Accepted | None:
     cursor = None
     async with run.connections.sync_so_client() as client:
         for _ in range(_PAGES):
+            await turn(SYNC_SO_READS)
             page = await client.list_recent(cursor=cursor)
             for generation in page:
                 if source_of(submission) in inputs_of(generation):
@@ -137,6 +140,7 @@ async def await_lip_sync(run: JobRun) -> None:
     async for poll in attempt(Timings().poll_attempt_seconds, "Sync.so"):
         generation = await patiently(generation_news(run.connections, str(submission.vendor_id)))
         if generation.is_done:
+            keep(generation.id, generation)
             await show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
             return
         if generation.is_failed:
@@ -160,6 +164,7 @@ def truth_of(generation: Generation) -> Truth:
 
 async def _report(ledger: Ledger, run: JobRun, submission: Submission) -> None:
     """The vendor's own progress cannot be had from a waiting request, so it is asked for between some of them."""
+    await turn(SYNC_SO_READS)
     async with run.connections.sync_so_client() as client:
         percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
     if percent is not None:
@@ -177,12 +182,26 @@ async def store_lip_sync(run: JobRun) -> None:
         return
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     store = await run.connections.store()
-    async with run.connections.sync_so_client() as client:
-        generation = await client.get(str(submission.vendor_id))
-        url = generation.result_url or await client.download_url(generation.id)
+    generation = await _result(run, str(submission.vendor_id))
+    url = generation.result_url or await _link(run, generation.id)
     key = sync_result_key(job.user_id, job.id)
     facts = await bring_home(url, store, key, vendor="Sync.so")
     await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))
     job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts})
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
     await show(job)
+
+
+async def _result(run: JobRun, generation_id: str) -> Generation:
+    """As it was heard of last, and asked for anew by whoever takes the job up again: links expire."""
+    if heard := kept(generation_id, Generation):
+        return heard
+    await turn(SYNC_SO_READS)
+    async with run.connections.sync_so_client() as client:
+        return await client.get(generation_id)
+
+
+async def _link(run: JobRun, generation_id: str) -> str:
+    await turn(SYNC_SO_READS)
+    async with run.connections.sync_so_client() as client:
+        return await client.download_url(generation_id)

@@ -11,10 +11,11 @@ from tasks.callbacks import callback_url
 from tasks.progress import show
 from tasks.results import bring_home
 from tasks.run import JobRun
+from tasks.slots import GHOSTCUT_SUBMITS, turn
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
-from tasks.watching import WorkPauses, works
+from tasks.watching import WorkPauses, keep, kept, works
 from videojobs.areas import decision_for, explain, masks_for
 from videojobs.costs import expected
 from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorRefused, VendorUnavailable
@@ -70,6 +71,7 @@ async def submit_text_removal(run: JobRun) -> None:
         cost=expected(job.request, job.facts, job.estimate)[Stage.TEXT_REMOVAL],
         find=lambda submission: _find(run, submission),
     )
+    await turn(GHOSTCUT_SUBMITS)
     await buy(run, call)
     job = await ledger.job(run.job_id)
     logger.info("GhostCut task created: %s", job.job_metadata["ghostcut_task_id"])
@@ -146,6 +148,7 @@ async def await_text_removal(run: JobRun) -> None:
         async for _ in attempt(Timings().poll_attempt_seconds, "GhostCut"):
             status = _shown(await patiently(watch.news(work_id, pauses.next(woken=ledger.bell.is_listening))), work_id)
             if status.is_done:
+                keep(work_id, status)
                 return
             if status.is_failed:
                 await _failed(ledger, run, submission, status)
@@ -203,9 +206,7 @@ async def store_text_removal(run: JobRun) -> None:
         return
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     store = await run.connections.store()
-    async with run.connections.ghostcut_client() as client:
-        work_id = str(submission.vendor_id)
-        status = _shown((await client.status([work_id])).get(work_id), work_id)
+    status = await _result(run, str(submission.vendor_id))
     if status.video_url is None:
         raise VendorUnavailable("GhostCut says that it is done, and names no result yet")
     facts = await bring_home(status.video_url, store, result_key(job.user_id, job.id), vendor="GhostCut")
@@ -223,3 +224,11 @@ async def store_text_removal(run: JobRun) -> None:
         facts={"text_removal": facts},
     )
     await show(job)
+
+
+async def _result(run: JobRun, work_id: str) -> WorkStatus:
+    """As it was heard of last, and asked for anew by whoever takes the job up again: links expire."""
+    if heard := kept(work_id, WorkStatus):
+        return heard
+    async with run.connections.ghostcut_client() as client:
+        return _shown((await client.status([work_id])).get(work_id), work_id)

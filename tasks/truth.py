@@ -7,6 +7,7 @@ from typing import Final
 
 from blocks import Connections
 from tasks.lip_sync import truth_of as truth_of_generation
+from tasks.slots import SYNC_SO_READS, turn
 from tasks.text_removal import truth_of as truth_of_work
 from videojobs.errors import VendorRefused, VideoJobError
 from videojobs.ledger import Submission, VideoJob
@@ -17,7 +18,7 @@ from videojobs.vendors.sync_so.refusals import GenerationNotFound
 
 # Seconds. Whoever has not answered by then is asked by the next clean-up; a batch must not wait for one job.
 _PATIENCE: Final = 30
-# Sync.so is asked one by one; more than 5 requests a second are too many (Sync.so 8).
+# Sync.so is asked one by one.
 _AT_ONCE: Final = 5
 # How GhostCut may call a work that it does not know; as a rule it shows nothing (GhostCut 5 and 8).
 _NO_SUCH_ID: Final = "3003"
@@ -52,6 +53,7 @@ async def _ask_sync_so(connections: Connections, submissions: Sequence[Submissio
 
     async def one(client: SyncSoClient, submission: Submission) -> Truth:
         async with few:
+            await turn(SYNC_SO_READS)
             return await _generation(client, str(submission.vendor_id))
 
     try:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import uniform
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from blocks import Connections
+from tasks.slots import SYNC_SO_READS, turn
 from videojobs.errors import VendorUnavailable
 from videojobs.settings import Access, Timings
 from videojobs.vendors.ghostcut.wire import WorkStatus
@@ -18,6 +19,7 @@ from videojobs.vendors.watch import Watch
 S = TypeVar("S")
 
 _LISTS_A_SECOND = 2  # to Sync.so, see `Timings.sync_long_polls`
+_KEPT: Final = 1000  # last words of vendors: each is taken by its job at once, or its run has died
 
 
 @dataclass
@@ -25,6 +27,7 @@ class _Together:
     """Of one event loop: watches by the block whose account they ask with, and places for long polls."""
 
     watches: dict[object, Watch[Any]] = field(default_factory=dict)
+    last_words: dict[str, object] = field(default_factory=dict)
     long_polls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(Timings().sync_long_polls))
 
     def watch(self, key: object, make: Callable[[], Watch[S]]) -> Watch[S]:
@@ -41,6 +44,20 @@ def _ours() -> _Together:
     if loop not in _together:
         _together[loop] = _Together()
     return _together[loop]
+
+
+def keep(vendor_id: str, last_word: object) -> None:
+    """What a vendor said when it was done, for the step that fetches the result: it need not ask again."""
+    words = _ours().last_words
+    words[vendor_id] = last_word
+    if len(words) > _KEPT:
+        del words[next(iter(words))]
+
+
+def kept(vendor_id: str, kind: type[S]) -> S | None:
+    """Once only: a second try may need a fresh link."""
+    word = _ours().last_words.pop(vendor_id, None)
+    return word if isinstance(word, kind) else None
 
 
 def works(connections: Connections) -> Watch[WorkStatus]:
@@ -73,8 +90,10 @@ async def generation_news(connections: Connections, generation_id: str) -> Gener
     """How a generation stands, by a long poll; where others take up all places for those, by a list for many."""
     ours = _ours()
     if not ours.long_polls.locked():
-        async with ours.long_polls, connections.sync_so_client() as client:
-            return await client.get(generation_id, wait_seconds=Timings().sync_long_poll_seconds)
+        async with ours.long_polls:
+            await turn(SYNC_SO_READS)
+            async with connections.sync_so_client() as client:
+                return await client.get(generation_id, wait_seconds=Timings().sync_long_poll_seconds)
     watch = _generations(connections)
     within = max(Timings().sync_list_seconds, watch.requests / _LISTS_A_SECOND)
     found = await watch.news(generation_id, within)
@@ -85,6 +104,7 @@ async def generation_news(connections: Connections, generation_id: str) -> Gener
 
 def _generations(connections: Connections) -> Watch[Generation]:
     async def ask(generation_ids: Sequence[str]) -> dict[str, Generation]:
+        await turn(SYNC_SO_READS)
         async with connections.sync_so_client() as client:
             return await client.list_of(generation_ids)
 

@@ -1,8 +1,13 @@
 """How the tests are spread over processes: each layer stays in one, so that the programs it shares start once."""
 
+import os
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+# Before any test is collected, since it is read when the tasks are imported: their retries wait tenths of seconds.
+os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
 
 class ByLayer(LoadScopeScheduling):

@@ -1,7 +1,6 @@
 """The real local stack, started once for this layer: Postgres, object store, both emulators, Prefect server, worker."""
 
 import json
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -16,9 +15,6 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_runs import wait_for_flow_run
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
-
-# Read when the tasks are imported: retries of this layer wait tenths of seconds.
-os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
 from deployments.environment import NOTHING_GIVEN, Environment
 from deployments.local.figures import measure_job

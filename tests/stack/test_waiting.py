@@ -7,6 +7,8 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskRunFilter, TaskRunFilterName
 from prefect.client.schemas.objects import TaskRun
 
+from deployments.limits import register_limits
+from tasks.slots import SYNC_SO_CREATES
 from tests.stack.conftest import Desk
 from videojobs.ledger import SubmissionState
 from videojobs.states import Stage, Status
@@ -54,3 +56,16 @@ async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submis
     assert job.status == Status.PROCESSING
     assert "GhostCut has not finished" in (job.parked_reason or "")
     assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
+
+
+async def test_generations_are_bought_no_faster_than_the_vendor_takes_them(desk: Desk) -> None:
+    two_seconds_apart = 0.5
+    await desk.prefect.upsert_global_concurrency_limit_by_name(SYNC_SO_CREATES, 1, two_seconds_apart)
+    try:
+        jobs = await asyncio.gather(*(desk.run_here(desk.small(areas=False)) for _ in range(3)))
+    finally:
+        await register_limits(desk.prefect)
+    assert [job.status for job in jobs] == [Status.COMPLETED] * 3
+    first, second, third = sorted([entry["created_at"] for job in jobs for entry in await desk.paid("sync_so", job.id)])
+    assert second - first > 1.9
+    assert third - second > 1.9

@@ -30,7 +30,8 @@ class Metered:
                 break
             self._take(chunk)
             fault_point(f"{self._stream}.middle", self._job_id)
-        part = bytes(self._waiting[:size] if size >= 0 else self._waiting)
+        with memoryview(self._waiting) as waiting:  # copied once: a part is large
+            part = bytes(waiting[:size] if size >= 0 else waiting)
         del self._waiting[: len(part)]
         return part
 

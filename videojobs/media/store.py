@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PART: Final = 8 * 1024**2  # bytes; S3 takes 10,000 parts, so 80 GB fit
-_PARTS_IN_MEMORY: Final = 3  # one being filled while two are sent: 24 MiB for each transfer
+_PARTS_IN_MEMORY: Final = 2  # being sent, while boto3 fills one more: 24 MiB for each transfer
 _STEP: Final = 1024**2  # bytes read from a file at a time
 _COPIED_WHOLE: Final = 5 * 1024**3  # bytes; S3 copies larger objects in parts only
 _DELETED_AT_ONCE: Final = 1000  # S3's limit for one request
