@@ -50,7 +50,7 @@ FULL: Final = Form(
 )
 SHORT: Final = Form(
     name="short",
-    latency_jobs=(1, 10),
+    latency_jobs=(5,),
     beat_seconds=5,
     latency_polls={
         "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "3",
@@ -58,12 +58,12 @@ SHORT: Final = Form(
     },
     process_jobs=(1,),
     process_slots=5,
-    overhead_jobs=5,
-    density_jobs=(100,),
-    density_processes=4,
-    density_seconds=15,
+    overhead_jobs=3,
+    density_jobs=(20,),
+    density_processes=2,
+    density_seconds=10,
     throughput_jobs=10,
-    workers=(1, 2),
-    copies={10 * MB: 3, 200 * MB: 3},
+    workers=(1,),
+    copies={10 * MB: 3, 200 * MB: 1},
 )
 FORMS: Final = {form.name: form for form in (FULL, SHORT)}

@@ -80,8 +80,8 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, why: Json) -> None:
         batch_id=found.batch_id,
         answer=found.answer,
         metadata=found.metadata,
+        adopted={**why, "vendor_id": vendor_id, "unproven": unproven},
     )
-    await ledger.reopen(run.lease, {**why, "vendor_id": vendor_id, "unproven": unproven})
 
 
 @step("write off what was submitted")

@@ -141,7 +141,7 @@ LAST: Final[Mapping[Kind, Sequence[str]]] = {
 DECIDED: Final[Mapping[Kind, Sequence[str]]] = {
     RETRIED: ("ledger.claim", "ledger.reopen", "ledger.release"),
     RESUBMITTED: ("ledger.write_off", "ledger.reopen"),
-    ADOPTED: ("ghostcut.status", "ledger.accept", "ledger.reopen"),
+    ADOPTED: ("ghostcut.status", "ledger.accept"),
     GIVEN_UP: ("ledger.record", "ledger.fail"),
 }
 """Kinds in which the operator's run is struck: at what, when it passes that for the first time."""

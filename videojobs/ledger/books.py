@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from videojobs.errors import LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.faults import fault_point
 from videojobs.ledger.tables import LIVE, JobEvent, Json, Submission, VideoJob
-from videojobs.states import RULES, Point, Stage, allowed, reached
+from videojobs.states import RULES, Point, Stage, Status, allowed, reached, submitted_for
 
 NOW = func.clock_timestamp()
 
@@ -109,6 +109,19 @@ def move(job: VideoJob, to: Point) -> bool:
     job.progress_message = rule.message
     job.claims = 1  # it gets on: the takings-up that ended badly before count no more
     return True
+
+
+async def open_again(session: AsyncSession, job: VideoJob, actor: str, why: Json) -> None:
+    """A job that is parked, failed or was cancelled goes on; before its paid step, where that came to nothing."""
+    if job.status == Status.COMPLETED:
+        raise VideoJobError(f"job {job.id} is completed and stays so")
+    if (paid := submitted_for(job.point)) and await live(session, job.id, paid.stage) is None:
+        job.recovery_point = paid.before.value
+    job.status = Status.PROCESSING.value
+    job.parked_reason, job.error_message, job.output_url, job.completed_at = None, None, None, None
+    job.progress_message = RULES[job.point].message
+    job.claims = 1
+    note(session, job, actor, "reopened", why)
 
 
 def merge(job: VideoJob, metadata: Json | None, facts: Json | None) -> None:

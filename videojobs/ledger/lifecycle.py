@@ -7,11 +7,11 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.errors import RequestMismatch, Retryable, VideoJobError
-from videojobs.ledger.books import NOW, Books, Lease, get, live, merge, move, note, run_of
+from videojobs.errors import RequestMismatch, Retryable
+from videojobs.ledger.books import NOW, Books, Lease, get, merge, move, note, open_again, run_of
 from videojobs.ledger.tables import Json, Submission, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
-from videojobs.states import RULES, Point, Status, completed_message, reached, submitted_for
+from videojobs.states import RULES, Point, Status, completed_message, reached
 
 
 class Lifecycle(Books):
@@ -221,15 +221,7 @@ class Lifecycle(Books):
         progress stays. A completed job is refused.
         """
         async with self._held("reopen", lease) as (session, job):
-            if job.status == Status.COMPLETED:
-                raise VideoJobError(f"job {job.id} is completed and stays so")
-            if (paid := submitted_for(job.point)) and await live(session, job.id, paid.stage) is None:
-                job.recovery_point = paid.before.value
-            job.status = Status.PROCESSING.value
-            job.parked_reason, job.error_message, job.output_url, job.completed_at = None, None, None, None
-            job.progress_message = RULES[job.point].message
-            job.claims = 1
-            note(session, job, lease.holder, "reopened", why)
+            await open_again(session, job, lease.holder, why)
             return job
 
 

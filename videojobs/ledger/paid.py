@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videojobs.costs import UNLIMITED, Budget, Cost
 from videojobs.errors import InvalidRequest, JobParked, Problem
 from videojobs.ledger.bell import ring
-from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note
+from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note, open_again
 from videojobs.ledger.spending import keep_within
 from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, Json, Submission, SubmissionState, VideoJob
 from videojobs.states import RULES, Point, Stage, Status
@@ -74,11 +74,12 @@ class Paid(Books):
         batch_id: str | None = None,
         answer: Json,
         metadata: Json,
+        adopted: Json | None = None,
     ) -> VideoJob:
         """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit.
 
         A fact, so it is recorded even for a run that has lost its lease meanwhile; and for a submission that an
-        operator has written off, which stays so.
+        operator has written off, which stays so. `adopted` is why an operator says so: the job is opened again with it.
         """
         async with self._writing("accept", lease.job_id) as session:
             job = await get(session, lease.job_id, lock=True)
@@ -99,6 +100,8 @@ class Paid(Books):
                 if row.stage == Stage.LIP_SYNC:
                     job.zhaoli_task_id = vendor_id
                 note(session, job, lease.holder, "accepted", about(row))
+            if adopted is not None:
+                await open_again(session, job, lease.holder, adopted)
             return job
 
     async def settle(
