@@ -44,8 +44,8 @@ unit: .venv/.dev ## Run the tests of the core: seconds
 
 # All cases take the better part of an hour on two cores, and write docs/crash-matrix.md. The short form takes two
 # minutes: each fault point of a job with areas once, by few jobs that are killed again and again.
-crash: .venv/.dev ## Kill the real processes at every fault point, and see every job come home [CASES=short]
-	@CRASH_CASES=$(CASES) $(BIN)/pytest -n 0 --capture=no -m crash tests/crash $(ARGS)
+crash: .venv/.dev ## Kill the real processes at every fault point, and see every job come home [CASES=short|words]
+	@CRASH_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m crash tests/crash $(ARGS)
 
 chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))

@@ -28,6 +28,13 @@ async def play_full(bench: Bench, numbers: Iterator[int]) -> list[Played]:
     return [*recorded, *played, *(await play_outages(bench, numbers))]
 
 
+async def play_some(bench: Bench, numbers: Iterator[int], words: str) -> list[Played]:
+    """The kinds of jobs whose names have these words in them, to see what has been mended."""
+    recorded = await record(bench, [kind for kind in (*WHOLE, *LAST, *DECIDED) if words in kind.name], numbers)
+    cases = [case for case in every_case(_ways(recorded), numbers) if words in case.kind.name]
+    return [*recorded, *(await play_all(bench, cases))]
+
+
 async def play_short(bench: Bench, numbers: Iterator[int]) -> list[Played]:
     """Each point of a job once, by few jobs that are killed again and again."""
     recorded = await record(bench, (BOTH,), numbers)
