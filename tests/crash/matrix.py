@@ -13,9 +13,9 @@ from tests.crash.table import tell
 RELAYS: Final = 6  # jobs in the short form
 AT_ONCE: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
 WORKERS: Final = AT_ONCE + 2  # of one run each, so that a strike meets no other job; and some are being started again
-POLLED: Final = ("ledger.renew", "ledger.tell", "ledger.hear", "sync_so.get", "ghostcut.status")
-"""What is passed once a second or a poll, or by the front door: how often and when depends on the machine, so only the
-first time is tried."""
+POLLED: Final = ("ledger.renew", "ledger.tell", "ledger.hear", "sync_so.get", "ghostcut.status", "stream.fetch")
+"""What is passed once a second, a poll or a piece of a file, or by the front door: how often and when depends on the
+machine, so only the first time is tried."""
 LOST_FROM, LOST_UNTIL = "ledger.intend.after_commit", "ledger.accept.after_commit"
 
 Recorded = dict[Kind, list[str]]
@@ -32,7 +32,7 @@ async def play_some(bench: Bench, numbers: Iterator[int], words: str) -> list[Pl
     """The kinds of jobs whose names have these words in them, to see what has been mended."""
     recorded = await record(bench, [kind for kind in (*WHOLE, *LAST, *DECIDED) if words in kind.name], numbers)
     cases = [case for case in every_case(_ways(recorded), numbers) if words in case.kind.name]
-    return [*recorded, *(await play_all(bench, cases))]
+    return [*recorded, *(await play_all(bench, cases)), *(await play_outages(bench, numbers, words))]
 
 
 async def play_short(bench: Bench, numbers: Iterator[int]) -> list[Played]:
@@ -119,13 +119,15 @@ def lost_cases(recorded: Recorded, kind: Kind, numbers: Iterator[int]) -> list[C
     return [Case(next(numbers), kind, (Strike(*step),), may_park=True) for step in steps if _is_lost(passed, step)]
 
 
-async def play_outages(bench: Bench, numbers: Iterator[int]) -> list[Played]:
-    """All held jobs at once, and then the parts that run them are gone; for each of the outages."""
+async def play_outages(bench: Bench, numbers: Iterator[int], words: str = "") -> list[Played]:
+    """All held jobs at once, and then the parts that run them are gone; for each of the outages with these words."""
     played: list[Played] = []
     for parts in OUTAGES:
-        name = " and ".join(parts).replace("_", " ")
+        name = f"{' and '.join(parts).replace('_', ' ')} lost"
+        if words not in name:
+            continue
         cases = [
-            Case(next(numbers), replace(kind, name=f"{kind.name}; {name} lost"), (Strike(point, 1, "hang"),))
+            Case(next(numbers), replace(kind, name=f"{kind.name}; {name}"), (Strike(point, 1, "hang"),))
             for kind, point in HELD
         ]
         jobs = [asyncio.create_task(play(bench, case)) for case in cases]

@@ -33,7 +33,8 @@ def _ended(played: Played) -> Iterator[str]:
 def _paid(played: Played) -> Iterator[str]:
     """The vendors' own books: never more than what was wanted, and no less where the job is completed."""
     for vendor, wanted, found in zip(("Sync.so", "GhostCut"), played.case.kind.paid, played.paid, strict=True):
-        if found > wanted or (found < wanted and played.outcome == played.case.kind.ends):
+        unsent = played.case.may_park and played.outcome == "parked"  # struck before the call that was lost
+        if found > wanted or (found < wanted and played.outcome == played.case.kind.ends and not unsent):
             yield f"{vendor} was paid {found} times instead of {wanted}"
 
 
