@@ -55,6 +55,7 @@ class Kind:
     may_park: bool = False  # where the vendor gives no proof
     changes: Mapping[str, Any] = field(default_factory=dict)  # of the request
     faults: Sequence[Fault] = ()
+    late: float = 0  # seconds that it may take longer than others
     then: Then | None = None  # what the strikes of the case are meant for, if not for the job itself
 
 
@@ -294,8 +295,9 @@ HELD: Final = (
 )
 """Where jobs are held until the parts that run them are killed, all at once."""
 
-OUTAGES: Final[Sequence[tuple[str, ...]]] = (("worker",), ("worker", "prefect_server"))
-"""Parts that are lost at the same moment. Nobody is left to report that runs have died: they fall silent."""
+OUTAGES: Final[Sequence[tuple[str, ...]]] = (("worker", "prefect_server"), ("worker",))
+"""Parts that are lost at the same moment. Nobody is left to report that runs have died: they fall silent. The one whose
+jobs are long on their way home comes first."""
 
 # ---- what is not struck, and why -------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ async def _sweep(bench: Bench, case: Case) -> None:
 async def _rest(bench: Bench, played: Played, striking: asyncio.Task[None]) -> None:
     """Wait for all that the case does, then for the job to come to rest."""
     case = played.case
-    patience = HOME_SECONDS * (1 + len(case.strikes) + (case.kind.then is not None))
+    patience = case.kind.late + HOME_SECONDS * (1 + len(case.strikes) + (case.kind.then is not None))
     if case.kind.then is not None:
         await asyncio.wait([striking], timeout=patience)
     sight = await bench.at_rest(case.job_id, patience, [case.kind.ends], hung=hangs(case))
