@@ -71,10 +71,10 @@ migrate: .venv/.local ## Bring the job database to the newest schema
 	@$(if $(wildcard .env),$(BIN)/dotenv run --no-override --) $(BIN)/python -m videojobs.ledger.migrate
 
 requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
-	@$(call compile,dev,--extra local --extra dev)
-	@$(call compile,bench,--extra local --extra dev --extra bench --constraints requirements/dev.txt)
-	@$(call compile,local,--extra local --constraints requirements/dev.txt)
-	@$(call compile,production,--constraints requirements/local.txt)
+	@$(call compile,dev,--extra local --extra lecture --extra whisper --extra dev)
+	@$(call compile,bench,--extra local --extra lecture --extra whisper --extra dev --extra bench --constraints requirements/dev.txt)
+	@$(call compile,local,--extra local --extra lecture --constraints requirements/dev.txt)
+	@$(call compile,production,--extra lecture --constraints requirements/local.txt)
 
 clean: ## Delete the local stack's data, and the tools' caches
 	@if [ -e .venv/.local ]; then $(BIN)/python -m deployments.local clean; fi
