@@ -9,13 +9,16 @@ VideoJobError
 ├── Final                  trying again changes nothing
 │   ├── InvalidRequest     the request breaks rules; carries every problem with its field
 │   ├── InvalidMedia       a file is not what it has to be
+│   │   └── NoSound        a video without a sound track: nothing can be heard in it
 │   ├── ConfigurationError credentials or settings are wrong; an operator's matter
+│   │   └── SpeechUnavailable  there is no speech recognition as it was asked for
 │   ├── VendorRefused      the vendor said no to a submission; nothing was bought
 │   ├── VendorFailed       an accepted generation or work ended without a result
 │   ├── BudgetExceeded     a budget does not allow it; nothing was bought
 │   ├── RequestMismatch    the job id is known, with another request
 │   └── JobParked          an operator has to decide
 ├── LeaseLost              another run holds the job; step aside
+├── Stopped                somebody asked this work to stop
 └── OutcomeUnknown         a paid call may or may not have been taken
 """
 
@@ -84,8 +87,16 @@ class InvalidMedia(Final):
     """A file is not what it has to be. The message says what is wrong with it, without its location."""
 
 
+class NoSound(InvalidMedia):
+    """The video has no sound track, so that there is nothing to hear in it."""
+
+
 class ConfigurationError(Final):
     """Credentials or settings are wrong: an operator's matter, not the request's."""
+
+
+class SpeechUnavailable(ConfigurationError):
+    """There is no speech recognition as it was asked for. The message says what is missing."""
 
 
 class VendorRefused(Final):
@@ -122,6 +133,10 @@ class JobParked(Final):
 
 class LeaseLost(VideoJobError):
     """Another run holds this job; this one steps aside."""
+
+
+class Stopped(VideoJobError):
+    """Somebody asked this work to stop, and it did."""
 
 
 class OutcomeUnknown(VideoJobError):

@@ -68,9 +68,20 @@ def picture_at(source: Path | BinaryIO, time: float) -> Picture:
             raise InvalidMedia("the picture cannot be decoded") from error
     if frame is None:
         raise InvalidMedia("the video shows no picture")
-    width = round(frame.width * (track.sample_aspect_ratio or 1))
-    turned = np.rot90(frame.to_ndarray(format="rgb24", width=width), frame.rotation // 90)
-    return np.ascontiguousarray(turned, np.uint8)
+    return upright(frame, float(track.sample_aspect_ratio or 1), "rgb24")
+
+
+def upright(frame: VideoFrame, aspect: float, pixels: str, long_side: int | None = None) -> Picture:
+    """A frame as it is to be seen: turned upright, with square pixels, its long side at most so many pixels.
+
+    `aspect` is the width of one of its pixels in heights, `pixels` FFmpeg's name of what is wanted: `rgb24`, `gray`.
+    """
+    width, height = round(frame.width * aspect), frame.height
+    scale = min(1.0, long_side / max(width, height)) if long_side else 1.0
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    way = "AREA" if scale < 1 else None  # every pixel of the source counts: thin strokes stay
+    lying = frame.to_ndarray(format=pixels, width=width, height=height, interpolation=way)
+    return np.ascontiguousarray(np.rot90(lying, frame.rotation // 90), np.uint8)
 
 
 def _frame_at(container: InputContainer, track: VideoStream, time: float) -> VideoFrame | None:

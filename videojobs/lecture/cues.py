@@ -1,0 +1,104 @@
+"""Words into subtitles that can be read: short lines, broken where a speaker pauses, on the screen long enough."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+from unicodedata import east_asian_width
+
+from videojobs.lecture.models import Word
+from videojobs.lecture.options import SubtitleOptions
+
+PAUSE: Final = 0.8  # seconds of silence after which a new subtitle begins
+BREATH: Final = 0.25  # seconds; a shorter pause is a fine place for a break, if one is needed
+_SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "!", "?", "؟", "।")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One subtitle: its lines, and the seconds from when to when it is shown."""
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+def cues(words: Sequence[Word], options: SubtitleOptions) -> list[Cue]:
+    """All subtitles, in order, none over another."""
+    groups = list(_groups(words, options))
+    starts = [max(0.0, group[0].start) for group in groups]
+    following = [*starts[1:], float("inf")]
+    return [_cue(group, start, after, options) for group, start, after in zip(groups, starts, following, strict=True)]
+
+
+def width(text: str) -> int:
+    """In characters of the Latin script; a Chinese, Japanese or Korean one is twice as wide."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def ends_sentence(word: Word) -> bool:
+    return word.text.rstrip("\"'”’»)").endswith(_SENTENCE_ENDS)
+
+
+def _groups(words: Sequence[Word], options: SubtitleOptions) -> Iterator[list[Word]]:
+    """The words of each subtitle."""
+    group: list[Word] = []
+    for word in words:
+        if group and (_is_over(group, word) or not _fits([*group, word], options)):
+            head, group = _parted(group, word)
+            yield head
+        group.append(word)
+    if group:
+        yield group
+
+
+def _is_over(group: Sequence[Word], word: Word) -> bool:
+    return word.start - group[-1].end >= PAUSE or ends_sentence(group[-1])
+
+
+def _fits(group: Sequence[Word], options: SubtitleOptions) -> bool:
+    if group[-1].end - group[0].start > options.longest_seconds:
+        return False
+    return len(wrapped([word.text for word in group], options.line_length)) <= options.lines
+
+
+def _parted(group: list[Word], word: Word) -> tuple[list[Word], list[Word]]:
+    """A full subtitle, cut at the longest breath in its second half; the rest begins the next one."""
+    if _is_over(group, word):
+        return group, []
+    breaths = [(later.start - earlier.end, index) for index, (earlier, later) in enumerate(pairwise(group), 1)]
+    late = [breath for breath in breaths if breath[1] >= len(group) / 2]
+    length, index = max(late, default=(0.0, len(group)))
+    cut = index if length >= BREATH and word.start - group[-1].end < length else len(group)
+    return group[:cut], group[cut:]
+
+
+def wrapped(texts: Sequence[str], most: int) -> list[str]:
+    """In lines of at most so many characters, as few as can be, and of nearly the same length.
+
+    A break is only made before a text; one that is longer than a line gets a line of its own.
+    """
+    lines = _filled(texts, most)
+    if len(lines) == 1:
+        return lines
+    narrower = (_filled(texts, limit) for limit in range(max(1, most // 3), most))
+    return next((fewer for fewer in narrower if len(fewer) == len(lines)), lines)
+
+
+def _filled(texts: Sequence[str], most: int) -> list[str]:
+    lines: list[str] = []
+    for text in texts:
+        if lines and width((lines[-1] + text).strip()) <= most:
+            lines[-1] += text
+        else:
+            lines.append(text)
+    return [line.strip() for line in lines]
+
+
+def _cue(group: Sequence[Word], start: float, after: float, options: SubtitleOptions) -> Cue:
+    """Shown until it can be read, but never into the next one."""
+    lines = tuple(wrapped([word.text for word in group], options.line_length))
+    needed = max(options.shortest_seconds, sum(map(width, lines)) / options.reading_speed)
+    wanted = max(group[-1].end, start + min(needed, options.longest_seconds))
+    end = min(wanted, start + options.longest_seconds, after - options.gap_seconds)
+    return Cue(start, max(end, start + 0.001), lines)

@@ -1,0 +1,43 @@
+"""The fonts of the PDF: the shipped one, then those that the operator names, each for what the ones before lack."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import fontpkg_noto_sans
+from fontTools.ttLib import TTFont, TTLibError
+
+from videojobs.errors import ConfigurationError
+
+SHIPPED: Final = fontpkg_noto_sans.ROOT / "files" / "NotoSans[wdth,wght].ttf"
+REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_INVISIBLE: Final = ("Cf", "Cc", "Zl", "Zp")  # Unicode's categories of what needs no shape
+
+
+@dataclass(frozen=True, slots=True)
+class Font:
+    """A font file and the characters that it has."""
+
+    family: str
+    path: Path
+    characters: frozenset[int]
+
+
+def fonts(named: Sequence[Path]) -> list[Font]:
+    """All fonts in the order in which they are asked. Raises ConfigurationError where one cannot be used."""
+    return [_font(f"font{number}", path) for number, path in enumerate([SHIPPED, *named])]
+
+
+def missing(texts: Iterable[str], having: Sequence[Font]) -> list[str]:
+    """The characters that no font has, in the order of their codes."""
+    wanted = {char for text in texts for char in text if not char.isspace()}
+    return sorted(char for char in wanted if not any(ord(char) in font.characters for font in having))
+
+
+def _font(family: str, path: Path) -> Font:
+    try:
+        with TTFont(path, fontNumber=0, lazy=True) as font:
+            return Font(family, path, frozenset(font.getBestCmap() or ()))
+    except (OSError, TTLibError) as error:
+        raise ConfigurationError(f"`{path.name}` of VIDEOJOBS_LECTURE_FONTS is no font that can be read") from error

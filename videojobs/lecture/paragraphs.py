@@ -1,0 +1,58 @@
+"""The spoken text of each slide, in paragraphs with times."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from videojobs.lecture.cues import PAUSE, ends_sentence
+from videojobs.lecture.models import Deck, Word
+
+SECONDS: Final = 20.0  # a paragraph ends at the first sentence's end after so long
+LONGEST: Final = 45.0  # and here in any case: pocketsphinx writes no full stops
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Some sentences, and the second at which they begin."""
+
+    start: float
+    text: str
+
+
+def spoken(deck: Deck, words: Iterable[Word]) -> dict[int, list[Paragraph]]:
+    """By the slide's number. What is said before the first slide, or while none is shown, goes with the one before.
+
+    A word belongs to the slide that is shown at its middle. A slide that is shown twice has the words of both times.
+    """
+    shown = sorted((span.start, slide.number) for slide in deck.slides for span in slide.spans)
+    starts = [start for start, _ in shown]
+    texts: dict[int, list[Paragraph]] = {slide.number: [] for slide in deck.slides}
+    by_time: dict[int, list[Word]] = {}
+    for word in words:
+        by_time.setdefault(max(0, bisect_right(starts, (word.start + word.end) / 2) - 1), []).append(word)
+    for place, said in by_time.items():
+        if shown:
+            texts[shown[place][1]] += paragraphs(said)
+    return texts
+
+
+def paragraphs(words: Iterable[Word]) -> Iterator[Paragraph]:
+    gathered: list[Word] = []
+    for word in words:
+        if gathered and _is_over(gathered, word):
+            yield _paragraph(gathered)
+            gathered = []
+        gathered.append(word)
+    if gathered:
+        yield _paragraph(gathered)
+
+
+def _is_over(gathered: list[Word], word: Word) -> bool:
+    seconds = word.start - gathered[0].start
+    ended = ends_sentence(gathered[-1]) or word.start - gathered[-1].end >= PAUSE
+    return seconds >= LONGEST or (ended and seconds >= SECONDS)
+
+
+def _paragraph(words: list[Word]) -> Paragraph:
+    return Paragraph(words[0].start, "".join(word.text for word in words).strip())

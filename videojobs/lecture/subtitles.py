@@ -1,0 +1,42 @@
+"""Subtitle files."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Final, Literal
+
+from pysubs2 import SSAEvent, SSAFile, make_time
+
+from videojobs.lecture.cues import Cue, cues
+from videojobs.lecture.models import Subtitles, Transcript
+from videojobs.lecture.options import SubtitleOptions
+
+Format = Literal["srt", "vtt"]
+FORMATS: Final[tuple[Format, ...]] = ("srt", "vtt")
+
+
+def write_subtitles(transcript: Transcript, options: SubtitleOptions, folder: Path) -> Subtitles:
+    """`subtitles.srt` and `subtitles.vtt`; empty, valid ones where nobody speaks, none where nobody listened."""
+    if transcript.outcome not in ("heard", "silent"):
+        return Subtitles(files=[], cues=0)
+    found = cues(transcript.words, options)
+    names = []
+    for kind in FORMATS:
+        names.append(f"subtitles.{kind}")
+        (folder / names[-1]).write_text(as_text(found, kind), encoding="utf-8")
+    return Subtitles(files=names, cues=len(found))
+
+
+def as_text(found: Sequence[Cue], kind: Format) -> str:
+    """The content of a subtitle file."""
+    file = SSAFile()
+    file.events = [_event(cue, kind) for cue in found]
+    return file.to_string(kind)
+
+
+def _event(cue: Cue, kind: Format) -> SSAEvent:
+    """No word is taken for markup. Braces are pysubs2's own, and cannot be escaped in it."""
+    text = "\n".join(cue.lines).replace("{", "(").replace("}", ")")
+    event = SSAEvent(start=make_time(s=cue.start), end=make_time(s=cue.end))
+    event.plaintext = escape(text, quote=False) if kind == "vtt" else text
+    return event
