@@ -1,5 +1,6 @@
 """Words into subtitles that can be read: short lines, broken where a speaker pauses, on the screen long enough."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,7 +28,7 @@ def cues(words: Sequence[Word], options: SubtitleOptions) -> list[Cue]:
     """All subtitles, in order, none over another."""
     groups = list(_groups(words, options))
     starts = [max(0.0, group[0].start) for group in groups]
-    following = [*starts[1:], float("inf")]
+    following = [*starts, math.inf][1:]
     return [_cue(group, start, after, options) for group, start, after in zip(groups, starts, following, strict=True)]
 
 

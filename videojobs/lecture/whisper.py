@@ -56,22 +56,24 @@ class Whisper:
     ) -> Transcript:
         self.check(language)
         model = loaded(self.settings)
+        if language is not None and language not in model.supported_languages:
+            raise SpeechUnavailable(f"this Whisper model does not know the language `{language}`")
         words: list[Word] = []
-        sure: float | None = None
+        spoken, probability = language, None
         for piece in pieces(path, stop):
-            segments, info = _started(model, piece, language)
+            is_known = language is not None or (probability or 0.0) >= SURE
+            segments, info = _started(model, piece, spoken if is_known else None)
             heard = list(_words(segments, piece, duration, on_progress, stop))
-            if heard and (language is None or sure is None):
-                sure = info.language_probability
-                language = info.language if language or sure >= SURE else None
+            if heard and not is_known:
+                spoken, probability = info.language, round(info.language_probability, 3)
             words += heard
             on_progress(min(1.0, piece.end / duration))
         return Transcript(
             outcome="heard" if words else "silent",
             engine=self.name,
             model=Path(_named(self.settings)).name,
-            language=language,
-            language_probability=sure,
+            language=spoken,
+            language_probability=probability,
             words=words,
         )
 

@@ -30,11 +30,12 @@ async def at_the_long_bench(work: Callable[[Event], T]) -> T:
     So nobody takes away the files of work that goes on. Work that has not begun by then does not begin.
     """
     stop = Event()
-    doing = asyncio.get_running_loop().run_in_executor(_LONG_BENCH, partial(copy_context().run, work, stop))
+    doing = _LONG_BENCH.submit(copy_context().run, work, stop)
+    done = asyncio.wrap_future(doing)
     try:
-        return await asyncio.shield(doing)
+        return await asyncio.shield(done)
     except asyncio.CancelledError:
         stop.set()
-        doing.cancel()
-        await asyncio.wait([doing])
+        if not doing.cancel():
+            await asyncio.wait([done])
         raise

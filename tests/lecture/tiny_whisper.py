@@ -1,0 +1,97 @@
+"""A Whisper model of 2 MB with random weights: it babbles, and all of the real machinery runs on it."""
+
+from pathlib import Path
+
+import numpy as np
+from ctranslate2.specs import WhisperSpec
+from faster_whisper.tokenizer import _LANGUAGE_CODES, _TASKS
+from numpy.typing import NDArray
+from tokenizers import AddedToken, Tokenizer, decoders, models
+
+SIZE, MELS = 8, 80
+MULTILINGUAL = 51_865  # entries of the vocabulary from which on CTranslate2 takes a model for a multilingual one
+WORDS = (" water", " rain")
+SAYS = 9  # positions, the four of the prompt among them, after which it ends
+_SPEAK = np.array([1, -1, 0, 0, 0, 0, 0, 0], np.float32)
+_END = np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)
+
+
+def write_model(folder: Path) -> Path:
+    """Writes the files of a converted model."""
+    special = [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES, *_TASKS, "startoflm")]
+    special += [
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+        *(f"<|{tick / 50:.2f}|>" for tick in range(1501)),
+    ]
+    fillers = [f"x{number}" for number in range(MULTILINGUAL - len(WORDS) - len(special))]
+    vocabulary = [*WORDS, *fillers, *special]
+    spec = WhisperSpec(num_encoder_layers=1, num_encoder_heads=1, num_decoder_layers=1, num_decoder_heads=1)
+    for name in spec.variables():
+        if spec.variables()[name] is None:
+            _set(spec, name, _weights(name, len(vocabulary)))
+    spec.encoder.position_encodings.encodings = np.array([5 * _hand(at / 1500) for at in range(1500)])
+    spec.decoder.position_encodings.encodings = np.array([_position(at) for at in range(448)])
+    spec.decoder.layer[0].attention.linear[0].weight = 9 * np.eye(SIZE, dtype=np.float32)
+    spec.decoder.layer[0].attention.linear[1].weight = np.eye(2 * SIZE, SIZE, dtype=np.float32)
+    spec.decoder.projection.weight = _projection(vocabulary)
+    spec.register_vocabulary(vocabulary)
+    languages = [vocabulary.index(f"<|{code}|>") for code in _LANGUAGE_CODES]
+    settings = {"suppress_ids": [], "suppress_ids_begin": [], "lang_ids": languages, "alignment_heads": [(0, 0)]}
+    for name, value in settings.items():
+        setattr(spec.config, name, value)
+    folder.mkdir()
+    spec.validate()
+    spec.save(str(folder))
+    tokenizer = Tokenizer(models.WordLevel({token: number for number, token in enumerate(vocabulary)}, unk_token="x0"))
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def _weights(name: str, entries: int) -> NDArray[np.float32]:
+    """Small random ones of the right shape."""
+    shapes = {
+        "conv1/weight": (SIZE, MELS, 3),
+        "conv2/weight": (SIZE, SIZE, 3),
+        "embeddings/weight": (entries, SIZE),
+        "projection/weight": (entries, SIZE),
+        "self_attention/linear_0/weight": (3 * SIZE, SIZE),
+        "ffn/linear_0/weight": (4 * SIZE, SIZE),
+        "ffn/linear_1/weight": (SIZE, 4 * SIZE),
+    }
+    if name.endswith(("gamma", "beta")):
+        return np.full(SIZE, name.endswith("gamma"), np.float32)
+    return _noise(*next((shape for end, shape in shapes.items() if name.endswith(end)), (SIZE, SIZE)))
+
+
+def _noise(*shape: int) -> NDArray[np.float32]:
+    return np.random.default_rng(7).normal(0, 0.1, shape).astype(np.float32)
+
+
+def _position(at: int) -> NDArray[np.float32]:
+    """Word by word it looks a little later into the sound."""
+    return (_SPEAK if at < SAYS else _END) + _hand((at - 3.5) / (SAYS - 4))
+
+
+def _hand(share: float) -> NDArray[np.float32]:
+    """Points like a clock's hand: two that point alike attend to each other."""
+    angle = np.pi * min(1.0, max(0.0, share))
+    return np.array([0, 0, 0, 0, np.cos(angle), np.sin(angle), 0, 0], np.float32)
+
+
+def _projection(vocabulary: list[str]) -> NDArray[np.float32]:
+    """It says some words and then ends, and takes everything for English."""
+    likely = {WORDS[0]: 9 * _SPEAK, WORDS[1]: 7 * _SPEAK, "<|endoftext|>": 9 * _END, "<|en|>": 5 * _SPEAK}
+    return np.array([likely.get(token, 0 * _SPEAK) for token in vocabulary])
+
+
+def _set(spec: object, name: str, value: NDArray[np.float32]) -> None:
+    *path, last = name.split("/")
+    for part in path:
+        head, _, number = part.rpartition("_")
+        is_item = number.isdigit() and isinstance(getattr(spec, head, None), list)
+        spec = getattr(spec, head)[int(number)] if is_item else getattr(spec, part)
+    setattr(spec, last, value)
