@@ -79,7 +79,7 @@ class Course:
     rotation: int = 0
     codec: str = "libx264"
     camera: bool = True
-    sound: bool = True
+    voice: str | None = "aac"
     stills_only: bool = False
     """A frame only where the picture changes, as some screen recorders write them."""
     until: float = LENGTH
@@ -92,7 +92,7 @@ class Course:
             picture.codec_context.time_base = 1 / self.rate
             if self.rotation:
                 picture.set_display_rotation(self.rotation)
-            sound = film.add_stream("aac", rate=16_000, layout="mono") if self.sound else None
+            sound = film.add_stream(self.voice, rate=16_000, layout="mono") if self.voice else None
             for frame in self._frames():
                 film.mux(picture.encode(frame))
             film.mux(picture.encode(None))
@@ -174,7 +174,8 @@ def _lecturer(page: Picture, time: float) -> None:
 
 
 def _speak(film: av.container.OutputContainer, track: AudioStream) -> None:
-    resampler = av.AudioResampler(track.codec_context.format, "mono", 16_000, 1024)
+    track.codec_context.open()
+    resampler = av.AudioResampler(track.codec_context.format, "mono", 16_000, track.codec_context.frame_size)
     with av.open(SPEECH) as speech:
         for frame in speech.decode(audio=0):
             for piece in resampler.resample(frame):

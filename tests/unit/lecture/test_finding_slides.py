@@ -22,8 +22,8 @@ WHOLE = 99.0  # seconds after which a slide is complete
 CORNER = Mask(x=0.76, y=0.7, w=0.24, h=0.3)
 
 
-def still(number: int) -> Callable[[float], Picture]:
-    picture = slide(number, WHOLE)
+def still(number: int, size: tuple[int, int] = (640, 360)) -> Callable[[float], Picture]:
+    picture = slide(number, WHOLE, size)
     return lambda _since: picture
 
 
@@ -162,13 +162,12 @@ def test_a_small_thing_that_moves_without_a_mask_hides_no_slide(tmp_path: Path) 
 
 @pytest.mark.parametrize("size", [(320, 180), (1280, 720), (1024, 768), (360, 640)])
 def test_the_size_of_the_picture_does_not_matter(tmp_path: Path, size: tuple[int, int]) -> None:
-    pictures = [slide(number, WHOLE, size) for number in range(4)]
-    slides = found(tmp_path, [(2, lambda _since, picture=picture: picture) for picture in pictures])
+    slides = found(tmp_path, [(2, still(number, size)) for number in range(4)])
     assert times(slides) == [[(0, 2)], [(2, 4)], [(4, 6)], [(6, 8)]]
 
 
 def test_a_very_large_picture_is_made_smaller(tmp_path: Path) -> None:
-    [only] = found(tmp_path, [(2, lambda _since: slide(0, WHOLE, (3840, 2160)))])
+    [only] = found(tmp_path, [(2, still(0, (3840, 2160)))])
     assert picture_of(tmp_path, only).shape == (1080, LONG_SIDE, 3)
 
 
