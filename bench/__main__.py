@@ -1,4 +1,6 @@
-"""Measures, and writes docs/benchmarks.md with its plot.
+"""Measures, and writes docs/benchmarks.md with its plot; lectures have a page of their own beside it.
+
+A page is written when all its parts were measured in one go; else the figures are only shown.
 
 python -m bench [--form full|short] [--part a ...] [--profile FILE]
 """
@@ -12,15 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import copying, density, latency, overhead, throughput
+from bench import copying, density, latency, lecture, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
 from bench.page import write_page
 from bench.plot import write_plot
 from bench.stand import REPOSITORY, Stand, open_stand
 
-PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
-PLOT: Final = PAGE.with_suffix(".svg")
+PAGES: Final = {
+    REPOSITORY / "docs" / "benchmarks.md": "abcde",  # the chain
+    REPOSITORY / "docs" / "benchmarks-lecture.md": "g",
+}
 Measure = Callable[[Form, Stand], Awaitable[Section]]
 
 
@@ -39,10 +43,17 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
                 sections.append(_shown(await measure(form, stand)))
     if "c" in letters:
         sections.append(_shown(await density.measure(form)))
+    if "g" in letters:
+        sections.append(_shown(await lecture.measure(form)))
     sections.sort(key=lambda section: section.letter)
-    write_plot(PLOT, sections)
-    write_page(PAGE, PLOT, form, sections, seconds=time.monotonic() - began, load=load)
-    print(f"{PAGE.relative_to(REPOSITORY)} is written, after {(time.monotonic() - began) / 60:.1f} min")
+    seconds = time.monotonic() - began
+    for page, theirs in PAGES.items():
+        found = [section for section in sections if section.letter in theirs]
+        if len(found) == len(theirs):  # figures of another day do not stand beside these
+            plot = page.with_suffix(".svg")
+            write_plot(plot, found)
+            write_page(page, plot, form, found, seconds=seconds, load=load)
+            print(f"{page.relative_to(REPOSITORY)} is written, after {seconds / 60:.1f} min")
 
 
 def _shown(section: Section) -> Section:
@@ -55,7 +66,7 @@ def _shown(section: Section) -> Section:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--form", choices=FORMS, default="full")
-    parser.add_argument("--part", choices="abcde", nargs="*", default="abcde")
+    parser.add_argument("--part", choices="abcdeg", nargs="*", default="abcdeg")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 

@@ -31,6 +31,9 @@ class Form:
     workers: tuple[int, ...]
     copies: Mapping[int, int]
     """Bytes of the file, and how often it is copied each way."""
+    lecture_minutes: tuple[int, ...]
+    """Of the lectures in part g."""
+    lectures_at_once: int
 
 
 FULL: Final = Form(
@@ -47,6 +50,8 @@ FULL: Final = Form(
     throughput_jobs=60,
     workers=(1, 2, 4),
     copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
+    lecture_minutes=(5, 30),
+    lectures_at_once=10,
 )
 SHORT: Final = Form(
     name="short",
@@ -65,5 +70,7 @@ SHORT: Final = Form(
     throughput_jobs=10,
     workers=(1,),
     copies={10 * MB: 3, 200 * MB: 1},
+    lecture_minutes=(1,),
+    lectures_at_once=3,
 )
 FORMS: Final = {form.name: form for form in (FULL, SHORT)}

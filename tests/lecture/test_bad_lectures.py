@@ -1,0 +1,145 @@
+"""What is no lecture is refused before work begins, and says why; what is only unusual gives the right result."""
+
+from fractions import Fraction
+from pathlib import Path
+from threading import Event
+
+import av
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from tests.lecture.course import LENGTH, Course, slide
+from tests.lecture.soundtracks import with_sound
+from videojobs.errors import InvalidMedia, Stopped
+from videojobs.lecture.checking import check_lecture
+from videojobs.lecture.options import SlideOptions
+from videojobs.lecture.settings import HOUR, LectureSettings
+from videojobs.lecture.slides import find_slides
+
+PLAIN = LectureSettings()
+
+
+def hours_long(path: Path, hours: int) -> Path:
+    """A new slide every hour, and a picture only then: a small file that is long by its header, and truly so."""
+    with av.open(path, "w") as film:
+        track = film.add_stream("libx264", rate=5)
+        assert isinstance(track, VideoStream)
+        track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
+        track.codec_context.time_base = Fraction(1, 5)
+        for at in [*(hour * 18_000 for hour in range(hours)), hours * 18_000 - 1]:
+            page = slide(min(at // 18_000, 7), LENGTH, (320, 180))
+            frame = VideoFrame.from_ndarray(page, format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, 5)
+            film.mux(track.encode(frame))
+        film.mux(track.encode(None))
+    return path
+
+
+def test_four_hours_are_worked_on_as_four_minutes_are(tmp_path: Path) -> None:
+    video = hours_long(tmp_path / "long.mp4", 4)
+    lecture = check_lecture(video, PLAIN)
+    assert lecture.duration == pytest.approx(4 * HOUR, abs=1)
+    deck = find_slides(video, lecture, SlideOptions(), tmp_path)
+    assert [each.start for each in deck.slides] == pytest.approx([0, HOUR, 2 * HOUR, 3 * HOUR], abs=0.5)
+
+
+def test_what_says_to_be_too_long_is_refused_by_its_header(tmp_path: Path) -> None:
+    with pytest.raises(InvalidMedia, match="14400 s long, and 10800 s is the limit"):
+        check_lecture(hours_long(tmp_path / "long.mp4", 4), LectureSettings(max_seconds=3 * HOUR))
+
+
+def test_four_hours_by_the_header_alone_are_refused(tmp_path: Path) -> None:
+    """The header of a long file before the content of a short one, as after a broken recording."""
+    video = with_sound(tmp_path / "short.mp4", np.zeros(16_000, np.int16))
+    content = bytearray(video.read_bytes())
+    for name, place in ((b"mvhd", 16), (b"tkhd", 24), (b"mdhd", 16)):
+        at = content.find(name)
+        while at >= 0:
+            old = int.from_bytes(content[at + 4 + place : at + 8 + place])
+            content[at + 4 + place : at + 8 + place] = min(old * 14_400, 2**32 - 1).to_bytes(4)
+            at = content.find(name, at + 4)
+    video.write_bytes(content)
+    with pytest.raises(InvalidMedia, match="ends in the middle"):
+        check_lecture(video, PLAIN)
+
+
+def test_a_sound_file_is_refused(tmp_path: Path) -> None:
+    with av.open(tmp_path / "sound.mp4", "w") as film, av.open(Path(__file__).with_name("speech.ogg")) as speech:
+        track = film.add_stream("aac", rate=48_000, layout="mono")
+        for frame in speech.decode(audio=0):
+            frame.pts = None
+            film.mux(track.encode(frame))
+        film.mux(track.encode(None))
+    with pytest.raises(InvalidMedia, match="no moving picture"):
+        check_lecture(tmp_path / "sound.mp4", PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "is empty"), (b"Dear Sir or Madam, " * 100, "not a video"), (b"\0" * 5000, "not a video")],
+)
+def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "what.mp4").write_bytes(content)
+    with pytest.raises(InvalidMedia, match=says):
+        check_lecture(tmp_path / "what.mp4", PLAIN)
+
+
+def test_a_video_without_a_single_frame_is_refused(tmp_path: Path) -> None:
+    with av.open(tmp_path / "none.mp4", "w", options={"movflags": "frag_keyframe+empty_moov"}) as film:
+        track = film.add_stream("libx264", rate=5)
+        assert isinstance(track, VideoStream)
+        track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
+        film.start_encoding()
+    with pytest.raises(InvalidMedia):
+        check_lecture(tmp_path / "none.mp4", PLAIN)
+
+
+def test_a_cut_off_or_damaged_file_is_refused(tmp_path: Path) -> None:
+    video = Course(until=6).write(tmp_path / "whole.mp4")
+    content = video.read_bytes()
+    (tmp_path / "half.mp4").write_bytes(content[: len(content) // 2])
+    rotten = bytearray(content)
+    for place in range(len(content) // 4, len(content) // 2, 97):
+        rotten[place] ^= 0xFF
+    (tmp_path / "rotten.mp4").write_bytes(rotten)
+    for name in ("half.mp4", "rotten.mp4"):
+        with pytest.raises(InvalidMedia, match=r"ends in the middle|is damaged"):
+            check_lecture(tmp_path / name, PLAIN)
+
+
+def test_a_container_that_the_operator_does_not_take_is_refused(video: Path) -> None:
+    with pytest.raises(InvalidMedia, match="convert it to one of MKV"):
+        check_lecture(video, LectureSettings(containers=frozenset({"mkv"})))
+
+
+def test_a_picture_without_slides_gives_none(tmp_path: Path) -> None:
+    with av.open(tmp_path / "noise.mp4", "w") as film:
+        track = film.add_stream("libx264", rate=5, options={"preset": "ultrafast"})
+        assert isinstance(track, VideoStream)
+        track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
+        for number in range(30):
+            noise = np.random.default_rng(number).integers(0, 255, (180, 320, 3), dtype=np.uint8)
+            film.mux(track.encode(VideoFrame.from_ndarray(noise, format="rgb24")))
+        film.mux(track.encode(None))
+    lecture = check_lecture(tmp_path / "noise.mp4", PLAIN)
+    assert find_slides(tmp_path / "noise.mp4", lecture, SlideOptions(), tmp_path).slides == []
+
+
+def test_checking_and_finding_stop_when_they_are_told_to(video: Path, tmp_path: Path) -> None:
+    stop = Event()
+    with pytest.raises(Stopped):
+        check_lecture(video, PLAIN, on_progress=lambda share: stop.set() if share > 0.2 else None, stop=stop)
+    lecture = check_lecture(video, PLAIN)
+    told: list[float] = []
+    stop.clear()
+
+    def told_once(share: float) -> None:
+        told.append(share)
+        stop.set()
+
+    with pytest.raises(Stopped):
+        find_slides(video, lecture, SlideOptions(), tmp_path, on_progress=told_once, stop=stop)
+    assert len(told) < 5
+    assert not list(tmp_path.iterdir())
