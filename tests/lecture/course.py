@@ -174,7 +174,6 @@ def _lecturer(page: Picture, time: float) -> None:
 
 
 def _speak(film: av.container.OutputContainer, track: AudioStream) -> None:
-    track.codec_context.open()
     resampler = av.AudioResampler(track.codec_context.format, "mono", 16_000, track.codec_context.frame_size)
     with av.open(SPEECH) as speech:
         for frame in speech.decode(audio=0):

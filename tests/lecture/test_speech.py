@@ -16,7 +16,7 @@ from videojobs.lecture.checking import check_lecture
 from videojobs.lecture.models import Lecture, Transcript
 from videojobs.lecture.options import SpeechOptions, SubtitleOptions
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.sound import sound
+from videojobs.lecture.sound import RATE, sound
 from videojobs.lecture.speech import check_speech, transcribe
 from videojobs.lecture.subtitles import write_subtitles
 
@@ -72,6 +72,15 @@ def test_silence_gives_an_empty_and_valid_result(tmp_path: Path) -> None:
     assert (transcript.outcome, transcript.words) == ("silent", [])
     assert write_subtitles(transcript, SubtitleOptions(), tmp_path).files == ["subtitles.srt", "subtitles.vtt"]
     assert (tmp_path / "subtitles.vtt").read_text().startswith("WEBVTT")
+
+
+def test_music_and_noise_are_not_taken_for_words(tmp_path: Path) -> None:
+    seconds = np.arange(6 * RATE) / RATE
+    notes = sum(np.sin(2 * np.pi * pitch * seconds) for pitch in (262, 330, 392)) * np.abs(np.sin(4 * seconds))
+    hiss = np.random.default_rng(2).normal(0, 800, len(seconds))
+    video = with_sound(tmp_path / "concert.mp4", (4000 * notes + hiss).astype(np.int16))
+    lecture = check_lecture(video, LectureSettings())
+    assert transcribe(video, lecture, SpeechOptions(), LectureSettings()).words == []
 
 
 def test_a_sound_track_that_begins_late_gives_late_words(tmp_path: Path) -> None:

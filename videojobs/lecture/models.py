@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Outcome = Literal["heard", "silent", "no_sound", "unavailable"]
-"""`heard`: there are words. `silent`: listened to the end, and nobody spoke. `no_sound`: no sound track.
+"""`heard`: there are words. `silent`: listened to the end, and nothing was understood. `no_sound`: no sound track.
 `unavailable`: nobody listened, because there is no speech recognition as it was asked for."""
 
 
