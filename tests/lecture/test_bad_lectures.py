@@ -1,5 +1,6 @@
 """What is no lecture is refused before work begins, and says why; what is only unusual gives the right result."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -11,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from tests.lecture.course import LENGTH, Course, slide
-from tests.lecture.soundtracks import with_sound
+from tests.lecture.soundtracks import RATE, with_sound
 from videojobs.errors import InvalidMedia, Stopped
 from videojobs.lecture.checking import check_lecture
 from videojobs.lecture.options import SlideOptions
@@ -50,19 +51,22 @@ def test_what_says_to_be_too_long_is_refused_by_its_header(tmp_path: Path) -> No
         check_lecture(hours_long(tmp_path / "long.mp4", 4), LectureSettings(max_seconds=3 * HOUR))
 
 
-def test_four_hours_by_the_header_alone_are_refused(tmp_path: Path) -> None:
-    """The header of a long file before the content of a short one, as after a broken recording."""
-    video = with_sound(tmp_path / "short.mp4", np.zeros(16_000, np.int16))
-    content = bytearray(video.read_bytes())
-    for name, place in ((b"mvhd", 16), (b"tkhd", 24), (b"mdhd", 16)):
-        at = content.find(name)
-        while at >= 0:
-            old = int.from_bytes(content[at + 4 + place : at + 8 + place])
-            content[at + 4 + place : at + 8 + place] = min(old * 14_400, 2**32 - 1).to_bytes(4)
-            at = content.find(name, at + 4)
-    video.write_bytes(content)
+def test_four_hours_by_the_header_alone_are_not_believed(tmp_path: Path) -> None:
+    """An MP4 lists its frames, so its true length is known. A Matroska file does not: what it declares is missing."""
+    second = np.zeros(RATE, np.int16)
+    content = bytearray(with_sound(tmp_path / "short.mp4", second).read_bytes())
+    for name, place in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16)):
+        at = content.find(name) + 4 + place
+        content[at : at + 4] = (int.from_bytes(content[at : at + 4]) * 14_400).to_bytes(4)
+    (tmp_path / "short.mp4").write_bytes(content)
+    assert check_lecture(tmp_path / "short.mp4", PLAIN).duration == 1
+
+    content = bytearray(with_sound(tmp_path / "short.mkv", second).read_bytes())
+    at = content.find(b"\x44\x89\x88") + 3  # the element Duration, with 8 bytes of a float: milliseconds
+    content[at : at + 8] = struct.pack(">d", 4 * HOUR * 1000)
+    (tmp_path / "short.mkv").write_bytes(content)
     with pytest.raises(InvalidMedia, match="ends in the middle"):
-        check_lecture(video, PLAIN)
+        check_lecture(tmp_path / "short.mkv", PLAIN)
 
 
 def test_a_sound_file_is_refused(tmp_path: Path) -> None:
