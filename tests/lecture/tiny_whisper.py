@@ -1,15 +1,14 @@
-"""A Whisper model of 2 MB with random weights: it babbles, and all of the real machinery runs on it."""
+"""A Whisper model of 100 kB with random weights: it babbles, and all of the real machinery runs on it."""
 
 from pathlib import Path
 
 import numpy as np
 from ctranslate2.specs import WhisperSpec
-from faster_whisper.tokenizer import _LANGUAGE_CODES, _TASKS
+from faster_whisper.tokenizer import _LANGUAGE_CODES
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models
 
 SIZE, MELS = 8, 80
-MULTILINGUAL = 51_865  # entries of the vocabulary from which on CTranslate2 takes a model for a multilingual one
 WORDS = (" water", " rain")
 SAYS = 9  # positions, the four of the prompt among them, after which it ends
 _SPEAK = np.array([1, -1, 0, 0, 0, 0, 0, 0], np.float32)
@@ -18,15 +17,14 @@ _END = np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)
 
 def write_model(folder: Path) -> Path:
     """Writes the files of a converted model."""
-    special = [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES, *_TASKS, "startoflm")]
+    special = [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES, "translate", "transcribe", "startoflm")]
     special += [
         "<|startofprev|>",
         "<|nospeech|>",
         "<|notimestamps|>",
         *(f"<|{tick / 50:.2f}|>" for tick in range(1501)),
     ]
-    fillers = [f"x{number}" for number in range(MULTILINGUAL - len(WORDS) - len(special))]
-    vocabulary = [*WORDS, *fillers, *special]
+    vocabulary = [*WORDS, "", *special]  # CTranslate2 knows a multilingual model by its empty word
     spec = WhisperSpec(num_encoder_layers=1, num_encoder_heads=1, num_decoder_layers=1, num_decoder_heads=1)
     for name in spec.variables():
         if spec.variables()[name] is None:
@@ -44,7 +42,7 @@ def write_model(folder: Path) -> Path:
     folder.mkdir()
     spec.validate()
     spec.save(str(folder))
-    tokenizer = Tokenizer(models.WordLevel({token: number for number, token in enumerate(vocabulary)}, unk_token="x0"))
+    tokenizer = Tokenizer(models.WordLevel({token: number for number, token in enumerate(vocabulary)}, unk_token=""))
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
     tokenizer.save(str(folder / "tokenizer.json"))
