@@ -16,6 +16,7 @@ from tests.lecture.soundtracks import RATE, with_sound
 from videojobs.errors import InvalidMedia, Stopped
 from videojobs.lecture.checking import check_lecture
 from videojobs.lecture.options import SlideOptions
+from videojobs.lecture.sampling import samples
 from videojobs.lecture.settings import HOUR, LectureSettings
 from videojobs.lecture.slides import find_slides
 
@@ -44,6 +45,21 @@ def test_four_hours_are_worked_on_as_four_minutes_are(tmp_path: Path) -> None:
     assert lecture.duration == pytest.approx(4 * HOUR, abs=1)
     deck = find_slides(video, lecture, SlideOptions(), tmp_path)
     assert [each.start for each in deck.slides] == pytest.approx([0, HOUR, 2 * HOUR, 3 * HOUR], abs=0.5)
+
+
+def test_a_picture_that_stands_for_long_is_seen_however_soon_it_came(tmp_path: Path) -> None:
+    """A screen recorder writes a frame when something changes, and then none for minutes."""
+    with av.open(tmp_path / "recorded.mkv", "w") as film:
+        track = film.add_stream("libx264", rate=100)
+        assert isinstance(track, VideoStream)
+        track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
+        for number, at in enumerate((0, 3, 6, 9, 60_00)):
+            frame = VideoFrame.from_ndarray(slide(number, LENGTH, (320, 180)), format="rgb24")
+            frame.pts, frame.time_base = at, Fraction(1, 100)
+            film.mux(track.encode(frame))
+        film.mux(track.encode(None))
+    found = [(sample.start, sample.end) for sample in samples(tmp_path / "recorded.mkv", Event())]
+    assert found[:2] == [(0.0, pytest.approx(0.09)), (pytest.approx(0.09), pytest.approx(60))]
 
 
 def test_what_says_to_be_too_long_is_refused_by_its_header(tmp_path: Path) -> None:

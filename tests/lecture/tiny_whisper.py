@@ -17,7 +17,10 @@ _END = np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)
 
 def write_model(folder: Path) -> Path:
     """Writes the files of a converted model."""
-    special = [f"<|{name}|>" for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES, "translate", "transcribe", "startoflm")]
+    special = [
+        f"<|{name}|>"
+        for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES, "translate", "transcribe", "startoflm")
+    ]
     special += [
         "<|startofprev|>",
         "<|nospeech|>",
