@@ -35,6 +35,7 @@ SENTENCES = (
 )
 SPOKEN_AT = (0.0, 5.845, 12.415, 16.88, 23.29, 27.745, 32.6, 37.135, 42.29)
 LENGTH = 46.9
+QUICK = {"preset": "veryfast", "crf": "28", "deadline": "realtime", "cpu-used": "8"}  # each encoder takes its own
 LEAD = 0.5  # seconds; a slide is shown before it is spoken about
 
 TEXTS = (
@@ -86,7 +87,7 @@ class Course:
 
     def write(self, path: Path) -> Path:
         with av.open(path, "w") as film:
-            picture = film.add_stream(self.codec, rate=self.rate, options={"preset": "veryfast", "crf": "28"})
+            picture = film.add_stream(self.codec, rate=self.rate, options=QUICK)
             assert isinstance(picture, VideoStream)
             picture.width, picture.height, picture.pix_fmt = *self.size, "yuv420p"
             picture.codec_context.time_base = 1 / self.rate

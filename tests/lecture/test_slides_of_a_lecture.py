@@ -91,7 +91,7 @@ def test_a_lecturer_without_a_mask_hides_no_slide(video: Path, tmp_path: Path) -
         ("large.mp4", Course(rate=Fraction(5), size=(1280, 720), until=SHORT)),
         ("four_to_three.mp4", Course(rate=Fraction(5), size=(480, 360), until=SHORT)),
         ("screen.mp4", Course(stills_only=True, camera=False, until=SHORT)),
-        ("browser.webm", Course(codec="libvpx", voice="libopus", rate=Fraction(8), until=SHORT)),
+        ("browser.webm", Course(codec="libvpx", voice="libopus", rate=Fraction(8), size=(480, 270), until=SHORT)),
         ("old.avi", Course(codec="mpeg4", voice="libmp3lame", rate=Fraction(8), until=SHORT)),
         ("recorder.mkv", Course(rate=Fraction(8), until=SHORT)),
     ],
