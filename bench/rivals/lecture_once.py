@@ -10,12 +10,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Final
 
 import av
 import cv2
 import numpy as np
+import psutil
 from av.audio.frame import AudioFrame
 from pocketsphinx import Decoder
 
@@ -31,6 +34,7 @@ from videojobs.lecture.subtitles import write_subtitles
 from videojobs.media.workbench import at_the_long_bench
 
 SETTINGS: Final = LectureSettings()
+LOOK_SECONDS: Final = 0.1
 CHANGE: Final = 4.0  # of 255 on the average; what an answer on the web says
 CHUNK: Final = 30 * 16_000 * 2  # bytes of sound that the plain script hands on at once
 Step = Callable[[Path, Path], int]
@@ -126,17 +130,30 @@ STEPS: Final[dict[str, dict[str, Step]]] = {
 }
 
 
+def watched(over: Event, most: list[int]) -> None:
+    """Notes the most that this process and its children have in memory at the same time."""
+    me = psutil.Process()
+    while not over.wait(LOOK_SECONDS):
+        with suppress(psutil.NoSuchProcess):  # a child has just ended
+            most[0] = max(most[0], sum(each.memory_info().rss for each in (me, *me.children(recursive=True))))
+
+
 def main(step: str, way: str, file: Path, count: int) -> None:
     work = STEPS[step][way] if step in STEPS else lambda video, place: asyncio.run(many(video, place, count))
+    over, most = Event(), [0]
+    watch = Thread(target=watched, args=(over, most))
+    watch.start()
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         found = work(file, Path(folder))
         seconds = time.monotonic() - began
+    over.set()
+    watch.join()
     own, children = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     figures = {
         "seconds": seconds,
         "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-        "peak": (own.ru_maxrss + children.ru_maxrss) * 1024,
+        "peak": most[0],
         "found": found,
     }
     print(json.dumps(figures))  # the answer
