@@ -130,11 +130,11 @@ def _section(found: Sequence[Measured]) -> Section:
         how=(
             f"A lecture of {COURSE.size[0]} x {COURSE.size[1]} at {COURSE.rate} pictures a second with {len(TEXTS)} "
             "slides, animations, a jump back, a lecturer in the corner and clear speech, repeated until it is as long "
-            "as said. Each step in a process of its own; no stack is running. `plain script`: for slides a loop over OpenCV's "
-            "`VideoCapture` that keeps a picture when it differs from the last kept one; for speech PyAV and "
+            "as said. Each step in a process of its own; no stack is running. `plain script`: for slides a loop over "
+            "OpenCV's `VideoCapture` that keeps a picture when it differs from the last kept one; for speech PyAV and "
             "pocketsphinx on the whole sound in memory. Seconds of work and of processor time for each minute of "
-            "video; memory is the most that the process and its children have at the same time, in MiB. `found`: slides "
-            f"(the truth is {len(TEXTS)}, however often they are shown again), words, or pages of all PDFs."
+            "video; memory is the most that the process and its children have at the same time, in MiB. `found`: "
+            f"slides (the truth is {len(TEXTS)}, however often they are shown again), words, or pages of all PDFs."
         ),
         table=Table(("", "", "minutes", "s/min", "CPU s/min", "MiB", "found"), rows),
         unit="seconds for a minute of video",
