@@ -46,8 +46,14 @@ def deck(video: Path, lecture: Lecture, pictures: Path) -> Deck:
 
 
 @pytest.fixture(scope="session")
-def transcript(video: Path, lecture: Lecture) -> Transcript:
-    return transcribe(video, lecture, SpeechOptions(), LectureSettings())
+def told() -> list[float]:
+    """The progress of `transcript`."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def transcript(video: Path, lecture: Lecture, told: list[float]) -> Transcript:
+    return transcribe(video, lecture, SpeechOptions(), LectureSettings(), on_progress=told.append)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from tests.lecture.course import LENGTH, slide
 from videojobs.errors import ConfigurationError, Stopped
+from videojobs.lecture.checking import check_lecture
 from videojobs.lecture.models import Deck, Slide, Span, Transcript, Word
 from videojobs.lecture.options import PdfOptions
 from videojobs.lecture.pdf import clock, write_pdf
@@ -110,8 +111,11 @@ def test_a_named_font_brings_its_letters(tmp_path: Path) -> None:
 def test_what_is_no_font_is_an_operator_s_matter(tmp_path: Path) -> None:
     (tmp_path / "not.ttf").write_text("no font")
     for name in ("not.ttf", "gone.ttf"):
+        settings = LectureSettings(fonts=(tmp_path / name,))
         with pytest.raises(ConfigurationError, match=name):
-            write_pdf(drawn_deck(tmp_path), NOTHING, PdfOptions(), LectureSettings(fonts=(tmp_path / name,)), tmp_path)
+            write_pdf(drawn_deck(tmp_path), NOTHING, PdfOptions(), settings, tmp_path)
+        with pytest.raises(ConfigurationError, match=name):  # before any work begins
+            check_lecture(tmp_path / "whatever.mp4", settings)
 
 
 def small_font(path: Path, letters: str) -> Path:

@@ -42,6 +42,13 @@ def test_most_words_are_right(transcript: Transcript) -> None:
     assert (transcript.outcome, transcript.engine, transcript.language) == ("heard", "pocketsphinx", "en")
 
 
+@pytest.mark.usefixtures("transcript")
+def test_progress_only_rises_to_the_end(told: list[float]) -> None:
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert len(told) > 20
+
+
 def test_words_stand_where_they_are_spoken(transcript: Transcript) -> None:
     for sentence, start in zip(SENTENCES, SPOKEN_AT, strict=True):
         first = plain_words(sentence)[0]

@@ -30,7 +30,8 @@ def test_words_have_times_and_the_language_is_detected(video: Path, lecture: Lec
     assert transcript.language_probability is not None
     assert transcript.language_probability > 0.5
     assert told == sorted(told)
-    assert told[-1] == pytest.approx(1, abs=0.05)
+    assert told[-1] == 1
+    assert len(told) > 3
 
 
 def test_where_nobody_speaks_there_are_no_words(tmp_path: Path, whisper: LectureSettings) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from threading import Event
 
+from videojobs.lecture.fonts import fonts
 from videojobs.lecture.models import Lecture
 from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.work import Progress, StoppableFile, ignored
@@ -14,8 +15,9 @@ def check_lecture(
 ) -> Lecture:
     """Decodes all of it once, which takes about a second for each minute; what says to be too long is refused at once.
 
-    Raises InvalidMedia, which says what is wrong, and Stopped.
+    Raises InvalidMedia, which says what is wrong, ConfigurationError for a font that cannot be used, and Stopped.
     """
+    fonts(settings.fonts)
     with StoppableFile(path, stop or Event(), on_progress) as file:
         facts = inspect_video(file, containers=settings.containers, longest=settings.max_seconds)
     return Lecture(

@@ -28,7 +28,8 @@ _LEADING: Final = 1.4  # heights of the letters from line to line
 _GRAY: Final = 110
 _INK: Final = 20
 _SMALL: Final = 8.5  # points
-_TITLE: Final = 60  # characters of the title above each page; beside it stand the slide's times
+_TIMES: Final = 5  # that fit above a slide; all are in the JSON
+_TITLE: Final = 80  # characters of the title at the foot of each page
 
 
 class _Pages(FPDF):
@@ -47,7 +48,6 @@ class _Pages(FPDF):
 
     def header(self) -> None:
         self.small()
-        self.cell(0, HEAD, self.running_title, align="R", new_x=XPos.LMARGIN, new_y=YPos.TOP)
         text = self.head if self.is_first else f"{self.head}  (continued)"
         self.cell(0, HEAD, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.normal()
@@ -55,7 +55,8 @@ class _Pages(FPDF):
     def footer(self) -> None:
         self.set_y(-MARGIN - FOOT / 2)
         self.small()
-        self.cell(0, FOOT / 2, str(self.page_no()), align="C")
+        self.cell(0, FOOT / 2, self.running_title, new_x=XPos.LMARGIN, new_y=YPos.TOP)
+        self.cell(0, FOOT / 2, str(self.page_no()), align="R")
 
     def small(self) -> None:
         self.set_font("font0", size=_SMALL)
@@ -129,8 +130,9 @@ def _describe(pages: _Pages, title: str, language: str | None) -> None:
 
 def _add_slide(pages: _Pages, slide: Slide, folder: Path, options: PdfOptions) -> None:
     """Its page with the head, the bookmark and the whole picture, as large as there is room."""
-    times = ", ".join(f"{clock(span.start)}–{clock(span.end)}" for span in slide.spans)
-    pages.head, pages.is_first = f"{slide.number}   {times}", True
+    times = [f"{clock(span.start)}–{clock(span.end)}" for span in slide.spans]
+    more = f" and {len(times) - _TIMES} more times" if len(times) > _TIMES else ""
+    pages.head, pages.is_first = f"{slide.number}   {', '.join(times[:_TIMES])}{more}", True
     pages.add_page()
     pages.is_first = False
     pages.start_section(f"{slide.number} · {clock(slide.start)}")
@@ -147,11 +149,13 @@ def _add_slide(pages: _Pages, slide: Slide, folder: Path, options: PdfOptions) -
 
 
 def _add_text(pages: _Pages, text: Sequence[Paragraph], clean: Callable[[str], str], options: PdfOptions) -> None:
+    stamp, line = _SMALL * _POINT * _LEADING, options.font_size * _POINT * _LEADING
     for paragraph in text:
+        if pages.will_page_break(stamp + line):  # a time does not stand at the foot of a page without its text
+            pages.add_page()
         pages.small()
-        pages.cell(0, _SMALL * _POINT * _LEADING, clock(paragraph.start), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        pages.cell(0, stamp, clock(paragraph.start), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         pages.set_font("font0", size=options.font_size)
         pages.normal()
-        line = options.font_size * _POINT * _LEADING
         pages.multi_cell(0, line, clean(paragraph.text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         pages.ln(line / 2)

@@ -58,11 +58,13 @@ def transcribe(
     engine = engine_for(options, settings)
     try:
         _check(lecture, engine, options)
-        return engine.transcribe(path, options.language, lecture.duration, on_progress, stop or Event())
+        transcript = engine.transcribe(path, options.language, lecture.duration, on_progress, stop or Event())
     except (NoSound, SpeechUnavailable) as error:
         if options.without_speech == "fail":
             raise
         return Transcript(outcome="no_sound" if isinstance(error, NoSound) else "unavailable", reason=str(error))
+    on_progress(1.0)
+    return transcript
 
 
 def _check(lecture: Lecture, engine: Engine, options: SpeechOptions) -> None:
