@@ -50,7 +50,7 @@ FULL: Final = Form(
     throughput_jobs=60,
     workers=(1, 2, 4),
     copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
-    lecture_minutes=(1, 15),
+    lecture_minutes=(1, 10),
     lectures_at_once=10,
 )
 SHORT: Final = Form(

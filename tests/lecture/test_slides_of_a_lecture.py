@@ -77,9 +77,9 @@ def test_the_times_go_through_json(deck: Deck) -> None:
 
 def test_a_lecturer_without_a_mask_hides_no_slide(video: Path, tmp_path: Path) -> None:
     lecture = check_lecture(video, LectureSettings())
-    starts = [each.start for each in find_slides(video, lecture, SlideOptions(), tmp_path).slides]
-    for each in schedule():
-        assert min(abs(start - each.start) for start in starts) <= CLOSE or each.slide == 3
+    first, *others = errors(find_slides(video, lecture, SlideOptions(), tmp_path))
+    assert max(others) <= CLOSE
+    assert first <= 1.5  # so long it takes to learn that something moves all the time
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ MOVED: Final = 14  # of 255; less is a codec's noise
 STILL: Final = 0.002  # of the picture; a mouse pointer that moves is less
 PAGE_OF_INK: Final = 0.015  # of the picture: six lines of text. What a design repeats must not hide that they are gone
 BLANK: Final = 0.0006  # of the picture; one word of large type has more ink
+OFTEN: Final = 0.12  # of unrest; a slide that fades out, and lines that fly in, leave 0.1 at most
+MOST: Final = 0.2  # of unrest: what rests again counts again after 5 s
+CUT: Final = 0.4  # of the picture; when so much changes at once it says nothing about one place
+_LATELY: Final = 0.02  # the weight of each sample: what moves all the time is known to be restless after 1.3 s
 _HASH_SIDE: Final = 16  # 256 bits: 64 cannot tell two text slides of one design apart
 
 
@@ -51,15 +55,28 @@ class Look:
         return int(self.ink.sum()) < BLANK * self.gray.size
 
     def gone(self, later: "Look") -> float:
-        """The share of this one's ink that is not there any more, 0 to 1: it has lost half of its contrast."""
+        """The share of this one's ink that is not there any more, 0 to 1: it has lost half of its contrast.
+
+        Only what can be seen in the later one is asked for; where that is less than half, all counts as gone.
+        """
+        if self.gray.shape != later.gray.shape:  # a browser's recording changes its size when its window does
+            return 1.0
+        ink = self.ink & later.visible
+        if 2 * int(ink.sum()) < int(self.ink.sum()):
+            return 1.0
         changed = cv2.absdiff(self.gray, later.gray) > np.maximum(self.contrast // 2, MOVED)
-        ink = min(int(self.ink.sum()), PAGE_OF_INK * self.gray.size)
-        return min(1.0, int((changed & self.ink).sum()) / max(1.0, ink))
+        whole = min(int(ink.sum()), PAGE_OF_INK * self.gray.size)
+        return min(1.0, int((changed & ink).sum()) / max(1.0, whole))
+
+    def moved(self, later: "Look") -> Bits:
+        """Where something has changed between two neighbouring samples."""
+        if self.gray.shape != later.gray.shape:
+            return np.ones(later.gray.shape, np.bool_)
+        return np.asarray(cv2.absdiff(self.gray, later.gray) > MOVED, np.bool_)
 
     def is_still(self, later: "Look") -> bool:
-        """Whether nothing has moved between two neighbouring samples."""
-        moved = (cv2.absdiff(self.gray, later.gray) > MOVED) & self.visible
-        return int(moved.sum()) < STILL * self.gray.size
+        """Whether nothing that counts has moved between two neighbouring samples."""
+        return int((self.moved(later) & later.visible).sum()) < STILL * self.gray.size
 
     @cached_property
     def fingerprint(self) -> int:
@@ -77,6 +94,25 @@ class Look:
         """Another look at the same video, from its packed form."""
         gray = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE)
         return Look(np.asarray(gray, np.uint8), self.visible)
+
+
+@dataclass(slots=True)
+class Unrest:
+    """Knows where it moves again and again: a lecturer's camera that nobody masked, a clock, a video on a slide."""
+
+    _level: NDArray[np.float32] | None = None  # how often each pixel moves, 0 to 1, more weight on what was lately
+
+    def without(self, look: Look, before: Look | None) -> Look:
+        """The look, in which such places do not count."""
+        if before is None or self._level is None or self._level.shape != look.gray.shape:
+            self._level = np.zeros(look.gray.shape, np.float32)
+            return look
+        moved = before.moved(look)
+        if moved.mean() < CUT:
+            cv2.accumulateWeighted(moved.astype(np.float32), self._level, _LATELY)
+            np.minimum(self._level, MOST, out=self._level)
+        restless = cv2.dilate((self._level > OFTEN).astype(np.uint8), np.ones((5, 5), np.uint8))
+        return Look(look.gray, look.visible & (restless == 0))
 
 
 def differing_bits(one: int, other: int) -> float:

@@ -132,11 +132,11 @@ class SlideOptions(_Part):
     """What counts as a slide."""
 
     sensitivity: Number = Field(
-        default=0.75,
+        default=0.8,
         ge=0.05,
         le=0.98,
         title="Sensitivity",
-        description="0.75: a new slide begins when a quarter of what was on the old one is gone. Higher finds smaller "
+        description="0.8: a new slide begins when 20 % of what was on the old one is gone. Higher finds smaller "
         "changes. What only adds to a slide never makes a new one. The size of the picture does not matter.",
         json_schema_extra=_at(0),
     )

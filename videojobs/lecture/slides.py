@@ -7,7 +7,7 @@ from typing import Final
 
 import cv2
 
-from videojobs.lecture.look import Look, differing_bits, look_at
+from videojobs.lecture.look import Look, Unrest, differing_bits, look_at
 from videojobs.lecture.models import Deck, Lecture, Slide, Span
 from videojobs.lecture.options import SlideOptions
 from videojobs.lecture.sampling import Sample, samples
@@ -63,11 +63,12 @@ class SlideFinder:
     _now: _Shown | None = None  # the slide
     _next: _Shown | None = None  # what may become one
     _before: Look | None = None
+    _unrest: Unrest = field(default_factory=Unrest)
     _still_since: float = 0.0
     _kept: list[_Kept] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
-        look = look_at(sample, tuple(self.options.masks))
+        look = self._unrest.without(look_at(sample, tuple(self.options.masks)), self._before)
         if self._before is None or not self._before.is_still(look):
             self._still_since = sample.start
         self._before = look
@@ -131,8 +132,8 @@ class SlideFinder:
         for kept in self._kept:
             if differing_bits(kept.fingerprint, look.fingerprint) <= _ALIKE:
                 other = look.unpacked(kept.packed)
-                # Stricter than between neighbours: a slide too many does less harm than one that is lost.
-                if max(look.gone(other), other.gone(look)) <= (1 - self.options.sensitivity) / 2:
+                # Much stricter than between neighbours: a page too many does less harm than one that is lost.
+                if max(look.gone(other), other.gone(look)) <= (1 - self.options.sensitivity) / 5:
                     return kept
         return None
 

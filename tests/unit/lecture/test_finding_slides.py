@@ -148,6 +148,20 @@ def test_a_masked_corner_may_move_all_the_time(tmp_path: Path) -> None:
     assert times(slides) == [[(0, 3), (6, 9)], [(3, 6)]]
 
 
+def test_a_corner_that_moves_all_the_time_is_found_out_without_a_mask(tmp_path: Path) -> None:
+    slides = found(tmp_path, [(6, camera(0)), (6, camera(1)), (6, camera(0))])
+    assert [start for spans in times(slides) for start, _ in spans][1:] == [12, 6]
+    assert [len(each.spans) for each in slides] == [2, 1]
+
+
+def test_a_film_that_is_shown_in_between_is_no_slide_and_hides_none(tmp_path: Path) -> None:
+    def film(since: float) -> Picture:
+        return np.random.default_rng(round(since * 10)).integers(0, 255, (360, 640, 3), dtype=np.uint8)
+
+    slides = found(tmp_path, [(5, still(0)), (8, film), (5, still(1))])
+    assert times(slides) == [[(0, 5)], [(13, 18)]]
+
+
 def test_a_small_thing_that_moves_without_a_mask_hides_no_slide(tmp_path: Path) -> None:
     def pointed(number: int) -> Callable[[float], Picture]:
         def draw(since: float) -> Picture:
@@ -164,6 +178,11 @@ def test_a_small_thing_that_moves_without_a_mask_hides_no_slide(tmp_path: Path) 
 def test_the_size_of_the_picture_does_not_matter(tmp_path: Path, size: tuple[int, int]) -> None:
     slides = found(tmp_path, [(2, still(number, size)) for number in range(4)])
     assert times(slides) == [[(0, 2)], [(2, 4)], [(4, 6)], [(6, 8)]]
+
+
+def test_the_size_may_change_on_the_way(tmp_path: Path) -> None:
+    slides = found(tmp_path, [(3, still(0)), (3, still(1, (360, 640))), (3, still(0))])
+    assert times(slides) == [[(0, 3), (6, 9)], [(3, 6)]]
 
 
 def test_a_very_large_picture_is_made_smaller(tmp_path: Path) -> None:
