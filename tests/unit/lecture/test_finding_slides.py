@@ -180,6 +180,16 @@ def test_the_size_of_the_picture_does_not_matter(tmp_path: Path, size: tuple[int
     assert times(slides) == [[(0, 2)], [(2, 4)], [(4, 6)], [(6, 8)]]
 
 
+def test_slides_that_differ_in_one_word_are_not_taken_for_the_same(tmp_path: Path) -> None:
+    def titled(title: str) -> Callable[[float], Picture]:
+        page = np.full((720, 1280, 3), 255, np.uint8)
+        cv2.putText(page, title, (60, 90), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (0, 0, 0), 3, cv2.LINE_AA)
+        return lambda _since: page
+
+    pages = [titled(title) for title in ("Pump and valley", "Fields and streams", "Pump and ocean")]
+    assert len(found(tmp_path, [(2, page) for page in pages])) == 3
+
+
 def test_the_size_may_change_on_the_way(tmp_path: Path) -> None:
     slides = found(tmp_path, [(3, still(0)), (3, still(1, (360, 640))), (3, still(0))])
     assert times(slides) == [[(0, 3), (6, 9)], [(3, 6)]]
