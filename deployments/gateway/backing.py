@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from blocks import Connections, GhostCutCredentials, JobDatabase
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
 from blocks.known import KnownBlocks
 from deployments.gateway.settings import Door
 from tasks.run_again import run_again
@@ -32,6 +32,12 @@ class Backing:
         names = Connections.model_validate(job.connections)
         block = await self._blocks.get(GhostCutCredentials, names.ghostcut)
         return block.app_secret
+
+    async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
+        """What Sync.so signs its webhooks about this job with; None where nobody has entered it."""
+        names = Connections.model_validate(job.connections)
+        block = await self._blocks.get(SyncSoCredentials, names.sync_so)
+        return block.webhook_secret
 
     async def go_on(self, job: VideoJob) -> UUID:
         """Start a run that goes on with the job; gives its id."""
