@@ -40,6 +40,7 @@ PREFECT_SERVER = Swap(PrefectServer.name, "PREFECT_API_URL")
 LOCAL_SETTINGS = {
     "VIDEOJOBS_ALLOW_LOCAL_FILES": "true",
     "VIDEOJOBS_ALLOW_PLAIN_HTTP": "true",
+    "VIDEOJOBS_ALLOW_PRIVATE_RESULTS": "true",  # the emulators' links
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "1",
     "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",  # a person who has just pressed Ctrl-C waits
 }

@@ -124,6 +124,7 @@ async def test_repeats_with_another_link_or_another_end_are_never_taken_at_their
     lease = await opened()
     submission = await accepted(ledger, lease, vendor)
     before = await books(ledger, lease.job_id)
+    stories: list[dict[str, object]]
     if vendor is SYNC_SO:
         stories = [
             {"outputUrl": "https://evil.example/2.mp4"},

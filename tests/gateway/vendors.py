@@ -54,6 +54,7 @@ class Vendor:
     submitted: Point
 
     def body(self, vendor_id: str, **more: Any) -> bytes:
+        report: dict[str, Any]
         if self.stage is Stage.LIP_SYNC:
             report = {"id": vendor_id, "status": "COMPLETED", "outputUrl": "https://example.com/1.mp4", "error": None}
         else:
