@@ -4,8 +4,10 @@ All of it is found through blocks of the Prefect server. They are kept for a whi
 that server is away, as long as they start no run.
 """
 
+import asyncio
 from uuid import UUID
 
+from prefect_aws import S3Bucket
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
@@ -13,6 +15,7 @@ from blocks.known import KnownBlocks
 from deployments.gateway.settings import Door
 from tasks.run_again import run_again
 from videojobs.ledger import Ledger, VideoJob
+from videojobs.media.store import ObjectStore
 
 
 class Backing:
@@ -26,6 +29,11 @@ class Backing:
         """The job state."""
         block = await self._blocks.get(JobDatabase, self._names.database)
         return block.ledger()
+
+    async def store(self) -> ObjectStore:
+        """The bucket of new jobs."""
+        block = await self._blocks.get(S3Bucket, self._names.storage)
+        return ObjectStore(await asyncio.to_thread(block.credentials.get_client, "s3"), block.bucket_name)
 
     async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
         """What GhostCut signs its callbacks about this job with."""

@@ -8,6 +8,8 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -15,7 +17,9 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
+from deployments.gateway import scope
 from deployments.gateway.backing import Backing
+from deployments.gateway.metrics import metrics_of
 from deployments.gateway.settings import Door
 from videojobs.ledger import Ledger, Submission
 from videojobs.states import Stage
@@ -59,7 +63,7 @@ class GenerationReport(Generation):
 @router.post("/sync-so/{token}", response_class=PlainTextResponse)
 async def sync_so(token: str, request: Request, backing: Annotated[Backing, Depends(backing_of)]) -> str:
     """Sync.so has ended a generation. It comes once, and may come again (its fact sheet, section 7)."""
-    async with asyncio.timeout(Door().answer_seconds):
+    async with _answered(request, "Sync.so"):
         raw = await read(request, MAX_GENERATION_BYTES)
         ledger = await backing.ledger()
         submission = await addressed(ledger, token, Stage.LIP_SYNC)
@@ -76,7 +80,7 @@ async def sync_so(token: str, request: Request, backing: Annotated[Backing, Depe
 @router.post("/ghostcut/{token}", response_class=PlainTextResponse)
 async def ghostcut(token: str, request: Request, backing: Annotated[Backing, Depends(backing_of)]) -> str:
     """GhostCut has ended a work. It takes 200 with a body that is not empty for "heard" (its fact sheet, section 6)."""
-    async with asyncio.timeout(Door().answer_seconds):
+    async with _answered(request, "GhostCut"):
         raw = await read(request, MAX_BYTES)
         ledger = await backing.ledger()
         submission = await addressed(ledger, token, Stage.TEXT_REMOVAL)
@@ -86,6 +90,22 @@ async def ghostcut(token: str, request: Request, backing: Annotated[Backing, Dep
         report = understood(raw, WorkReport)
         await _heard(backing, submission, "GhostCut", report.id, batch_id=report.id_project)
     return "heard\n"
+
+
+@asynccontextmanager
+async def _answered(request: Request, vendor: str) -> AsyncIterator[None]:
+    """In time, and counted."""
+    metrics = metrics_of(request)
+    try:
+        async with asyncio.timeout(Door().answer_seconds):
+            yield
+    except HTTPException:
+        metrics.callback(vendor, "refused")
+        raise
+    except Exception:
+        metrics.callback(vendor, "put off")
+        raise
+    metrics.callback(vendor, "taken")
 
 
 async def read(request: Request, limit: int) -> bytes:
@@ -106,6 +126,7 @@ async def addressed(ledger: Ledger, token: str, stage: Stage) -> Submission:
     found = await ledger.called_back(token, stage) if _TOKEN.fullmatch(token) else None
     if found is None:
         raise HTTPException(404)
+    scope.about_job(found.job_id)
     return found
 
 
