@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 def create_app(backing: Backing | None = None) -> FastAPI:
     """The application; `backing` is what it stands on, found through the Prefect server's blocks if not given."""
     # The documentation pages would load their scripts from elsewhere.
-    app = FastAPI(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None, redirect_slashes=False)
     door = Door()
     app.state.backing = backing = backing or Backing(door)
     app.include_router(callbacks.router)
