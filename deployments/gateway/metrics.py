@@ -5,6 +5,7 @@ The figures of the job state are the same whichever process of the front door is
 
 import asyncio
 import hmac
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
@@ -16,9 +17,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from deployments.gateway.job_figures import JobState, Standing
 from deployments.gateway.settings import Door
-from videojobs.errors import VideoJobError
 from videojobs.ledger import Ledger
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
 
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -72,7 +73,8 @@ class Metrics:
         try:
             async with asyncio.timeout(self._door.ready_seconds):
                 return await Standing.of(await self._ledger())
-        except (VideoJobError, TimeoutError):
+        except Exception as error:  # what this process has seen can be told all the same
+            log.warning("No figures of the jobs: %s: %s", type(error).__name__, error)
             return None
 
 

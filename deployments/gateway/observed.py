@@ -36,6 +36,9 @@ class Observed:
         try:
             with self._metrics.in_progress.track_inprogress():
                 await self._app(scope, seen.reading(receive), seen.sending(send))
+        except Exception:
+            seen.broke()
+            raise
         finally:
             self._tell(scope, seen, time.perf_counter() - began)
 
@@ -54,6 +57,10 @@ class _Seen:
     def __init__(self) -> None:
         self.status = 499
         self.received = 0  # bytes of the body
+
+    def broke(self) -> None:
+        """Nobody foresaw the error: what answers it stands before us."""
+        self.status = 500
 
     def reading(self, receive: Receive) -> Receive:
         async def counted() -> Message:

@@ -203,6 +203,17 @@ async def test_requests_are_counted_by_their_route_so_no_address_can_make_figure
     assert "s" * 43 not in answer.text
 
 
+async def test_an_error_that_nobody_foresaw_is_counted_and_logged_as_one(log: "Kept") -> None:
+    app = create_app(Broken(ZeroDivisionError("oh")))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://door") as http:
+        assert (await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"{}")).status_code == 500
+        found = await figures(http)
+    route = "/callbacks/sync-so/{token}"
+    assert found[key("videojobs_gateway_requests_total", method="POST", route=route, status="500")] == 1
+    assert [line["status"] for line in log.lines if line.get("route") == route] == [500]
+
+
 @pytest.mark.parametrize(
     ("given", "status"),
     [

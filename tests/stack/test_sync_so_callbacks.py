@@ -74,7 +74,7 @@ async def test_a_lost_answer_that_cannot_be_replayed_any_more_is_adopted_by_its_
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_REPLAY_HOURS", "0")
     await desk.fault("sync_so", "reset", job_id, when="after")
-    await desk.fault("sync_so", "http_error", "", on="list", times=50)
+    await desk.fault("sync_so", "http_error", "", on="list", times=1000)
     try:
         job = await done(desk, job_id)
     finally:
