@@ -3,6 +3,7 @@
 It needs neither Postgres nor Prefect to start, and outlives both: while one is away, it asks to come again.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from prefect.exceptions import PrefectException
 
-from deployments.gateway import callbacks
+from deployments.gateway import callbacks, metrics, readiness
 from deployments.gateway.backing import Backing
+from deployments.gateway.leaving import EndsStreams
+from deployments.gateway.metrics import Metrics
+from deployments.gateway.observed import Observed
+from deployments.gateway.readiness import Readiness
 from deployments.gateway.settings import Door
 from videojobs.errors import VideoJobError
 from videojobs.ledger.connection import close_engines
@@ -29,13 +34,26 @@ log = logging.getLogger(__name__)
 def create_app(backing: Backing | None = None) -> FastAPI:
     """The application; `backing` is what it stands on, found through the Prefect server's blocks if not given."""
     # The documentation pages would load their scripts from elsewhere.
-    app = FastAPI(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None)
-    app.state.backing = backing or Backing(Door())
+    app = FastAPI(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None, redirect_slashes=False)
+    door = Door()
+    app.state.backing = backing = backing or Backing(door)
     app.include_router(callbacks.router)
-    app.get("/healthz", response_class=PlainTextResponse)(healthz)
+    app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
+    _add_operations(app, backing, door)
     for error in AWAY:
         app.add_exception_handler(error, come_again)
     return app
+
+
+def _add_operations(app: FastAPI, backing: Backing, door: Door) -> None:
+    """What whoever runs the door sees of it, and how it closes."""
+    app.state.readiness = Readiness(backing, door)
+    app.state.metrics = Metrics(door, backing.ledger)
+    app.state.leaving = asyncio.Event()
+    app.include_router(readiness.router)
+    app.include_router(metrics.router)
+    app.add_middleware(EndsStreams, leaving=app.state.leaving)
+    app.add_middleware(Observed, metrics=app.state.metrics)
 
 
 @asynccontextmanager

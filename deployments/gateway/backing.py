@@ -4,15 +4,18 @@ All of it is found through blocks of the Prefect server. They are kept for a whi
 that server is away, as long as they start no run.
 """
 
+import asyncio
 from uuid import UUID
 
+from prefect_aws import S3Bucket
 from pydantic import SecretStr
 
-from blocks import Connections, GhostCutCredentials, JobDatabase
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
 from blocks.known import KnownBlocks
 from deployments.gateway.settings import Door
 from tasks.run_again import run_again
 from videojobs.ledger import Ledger, VideoJob
+from videojobs.media.store import ObjectStore
 
 
 class Backing:
@@ -27,11 +30,22 @@ class Backing:
         block = await self._blocks.get(JobDatabase, self._names.database)
         return block.ledger()
 
+    async def store(self) -> ObjectStore:
+        """The bucket of new jobs."""
+        block = await self._blocks.get(S3Bucket, self._names.storage)
+        return ObjectStore(await asyncio.to_thread(block.credentials.get_client, "s3"), block.bucket_name)
+
     async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
         """What GhostCut signs its callbacks about this job with."""
         names = Connections.model_validate(job.connections)
         block = await self._blocks.get(GhostCutCredentials, names.ghostcut)
         return block.app_secret
+
+    async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
+        """What Sync.so signs its webhooks about this job with; None where nobody has entered it."""
+        names = Connections.model_validate(job.connections)
+        block = await self._blocks.get(SyncSoCredentials, names.sync_so)
+        return block.webhook_secret
 
     async def go_on(self, job: VideoJob) -> UUID:
         """Start a run that goes on with the job; gives its id."""

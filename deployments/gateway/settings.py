@@ -1,6 +1,8 @@
 """How the front door is served, and how long it waits: `VIDEOJOBS_GATEWAY_...`."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,3 +26,21 @@ class Door(BaseSettings):
     answer_seconds: float = Field(default=10, gt=0, le=300)
     """How long a callback may take, its body included. How long the vendors wait is not documented; an answer that
     comes too late is no answer, and a "come again" in time is."""
+
+    ready_seconds: float = Field(default=2, gt=0, le=60)
+    """How long Postgres, Prefect and the storage may each take to prove that they are there. All answer in 0.05 s, and
+    whoever asks for `/readyz` asks every few seconds."""
+
+    metrics_token: SecretStr | None = None
+    """The bearer token that `/metrics` wants. Unset: it answers callers on the same machine, and none whom a proxy
+    brings."""
+
+    metrics_seconds: float = Field(default=10, ge=0, le=3600)
+    """How old the figures of the job state in `/metrics` may be, however many ask. Prometheus asks every 15 to 60 s."""
+
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line for whatever collects them."""
+
+    drain_seconds: float = Field(default=20, ge=0, le=3600)
+    """How long requests that are under way may take to end once the door is told to close: an upload of some hundred
+    megabytes. Kubernetes kills after 30 s, systemd after 90 s."""

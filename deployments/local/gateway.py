@@ -19,7 +19,11 @@ class Gateway(Part):
         port = folder.port(self.name)
         self.address = f"http://{HOST}:{port}"
         self._near = near
-        settings = {"VIDEOJOBS_GATEWAY_HOST": HOST, "VIDEOJOBS_GATEWAY_PORT": str(port)}
+        settings = {
+            "VIDEOJOBS_GATEWAY_HOST": HOST,
+            "VIDEOJOBS_GATEWAY_PORT": str(port),
+            "VIDEOJOBS_GATEWAY_DRAIN_SECONDS": "5",  # a person who has just pressed Ctrl-C waits
+        }
         self._server = self.process = launcher.module(
             self.name, "deployments.gateway", variables={**variables, **settings}
         )

@@ -22,7 +22,7 @@ STORE_READS = {"head_object", "get_object", "generate_presigned_url", "get_pagin
 CLIENT_READS = {"build_request", "timeout"}
 HTTP_DOORS = {
     ("videojobs/vendors/http.py", "vendor_http"),  # the vendors' client, used up by `send`
-    ("videojobs/media/sources.py", "_client"),  # streams of files, metered on their way
+    ("videojobs/media/pinned.py", "guarded_http"),  # streams of files, metered on their way
 }
 
 
