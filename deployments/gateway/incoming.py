@@ -34,12 +34,17 @@ class Room:
 
     def enter(self) -> None:
         """Raises a refusal where all places are taken. `leave` gives the place back."""
-        if self._places == 0:
+        if self.is_full:
             raise Refused(503, "Too many uploads at once; come again soon.", headers=_COME_AGAIN)
         self._places -= 1
 
     def leave(self) -> None:
         self._places += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next upload is asked to come again."""
+        return self._places == 0
 
     @property
     def is_empty(self) -> bool:
