@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from deployments.gateway import scope
 from deployments.gateway.backing import Backing
+from deployments.gateway.front import Front, front_of
 from deployments.gateway.metrics import metrics_of
 from deployments.gateway.settings import Door
 from videojobs.ledger import Ledger, Submission
@@ -29,18 +30,13 @@ from videojobs.vendors.sync_so.webhook import is_genuine as is_sync_sos
 from videojobs.vendors.sync_so.wire import Generation
 from videojobs.vendors.wire import Identifier, Lenient
 
+PREFIX: Final = "/callbacks"
 MAX_BYTES: Final = 64 * 1024  # one status row with a few links is 1 to 4 KB
 MAX_GENERATION_BYTES: Final = 1024**2  # Sync.so repeats the inputs: some hundred links of 1 to 3 KB each
 _TOKEN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits as the ledger writes them
 
 log = logging.getLogger(__name__)
-router = APIRouter(prefix="/callbacks", tags=["callbacks"])
-
-
-def backing_of(request: Request) -> Backing:
-    """The one that the application was made with."""
-    backing: Backing = request.app.state.backing
-    return backing
+router = APIRouter(prefix=PREFIX, tags=["callbacks"])
 
 
 R = TypeVar("R", bound=BaseModel)
@@ -61,34 +57,34 @@ class GenerationReport(Generation):
 
 
 @router.post("/sync-so/{token}", response_class=PlainTextResponse)
-async def sync_so(token: str, request: Request, backing: Annotated[Backing, Depends(backing_of)]) -> str:
+async def sync_so(token: str, request: Request, front: Annotated[Front, Depends(front_of)]) -> str:
     """Sync.so has ended a generation. It comes once, and may come again (its fact sheet, section 7)."""
     async with _answered(request, "Sync.so"):
         raw = await read(request, MAX_GENERATION_BYTES)
-        ledger = await backing.ledger()
+        ledger = await front.backing.ledger()
         submission = await addressed(ledger, token, Stage.LIP_SYNC)
-        secret = await backing.sync_so_secret(await ledger.job(submission.job_id))
+        secret = await front.backing.sync_so_secret(await ledger.job(submission.job_id))
         if secret is None:
             log.warning("A webhook of Sync.so cannot be checked: set SYNC_SO_WEBHOOK_SECRET, then `make register`")
         if secret is None or not is_sync_sos(raw, request.headers.get("Sync-Signature"), secret, now=time.time()):
             raise HTTPException(403, "not signed by Sync.so, or too long ago")
         report = understood(raw, GenerationReport)
-        await _heard(backing, submission, "Sync.so", report.id)
+        await _heard(front.backing, submission, "Sync.so", report.id)
     return "heard\n"
 
 
 @router.post("/ghostcut/{token}", response_class=PlainTextResponse)
-async def ghostcut(token: str, request: Request, backing: Annotated[Backing, Depends(backing_of)]) -> str:
+async def ghostcut(token: str, request: Request, front: Annotated[Front, Depends(front_of)]) -> str:
     """GhostCut has ended a work. It takes 200 with a body that is not empty for "heard" (its fact sheet, section 6)."""
     async with _answered(request, "GhostCut"):
         raw = await read(request, MAX_BYTES)
-        ledger = await backing.ledger()
+        ledger = await front.backing.ledger()
         submission = await addressed(ledger, token, Stage.TEXT_REMOVAL)
-        secret = await backing.ghostcut_secret(await ledger.job(submission.job_id))
+        secret = await front.backing.ghostcut_secret(await ledger.job(submission.job_id))
         if not is_ghostcuts(raw, request.headers.get("Callback-Sign"), secret):
             raise HTTPException(403, "not signed by GhostCut")
         report = understood(raw, WorkReport)
-        await _heard(backing, submission, "GhostCut", report.id, batch_id=report.id_project)
+        await _heard(front.backing, submission, "GhostCut", report.id, batch_id=report.id_project)
     return "heard\n"
 
 
@@ -144,5 +140,5 @@ async def _heard(
     ledger = await backing.ledger()
     job = await ledger.hear(submission, vendor_id, batch_id=batch_id)
     if job is not None:
-        run = await backing.go_on(job)
+        run = await backing.runs.go_on(job)
         log.info("Job %s: %s names %s; flow run %s asks it about that", job.id, vendor, vendor_id, run)

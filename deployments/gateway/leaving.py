@@ -2,15 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 import uvicorn
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Server(uvicorn.Server):
@@ -31,11 +25,11 @@ class EndsStreams:
     Their readers connect again by themselves, and so come to another process, or to this one when it is back.
     """
 
-    def __init__(self, app: App, *, leaving: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, *, leaving: asyncio.Event) -> None:
         self._app = app
         self._leaving = leaving
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -2,16 +2,12 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.gateway import scope as scopes
 from deployments.gateway.metrics import Metrics
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[scopes.Scope, Receive, Send], Awaitable[None]]
 
 _OFTEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds: their lines hide all others
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -22,11 +18,11 @@ log = logging.getLogger("deployments.gateway.requests")
 class Observed:
     """ASGI middleware, the outermost one of ours."""
 
-    def __init__(self, app: App, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
-    async def __call__(self, scope: scopes.Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -42,7 +38,7 @@ class Observed:
         finally:
             self._tell(scope, seen, time.perf_counter() - began)
 
-    def _tell(self, scope: scopes.Scope, seen: "_Seen", seconds: float) -> None:
+    def _tell(self, scope: Scope, seen: "_Seen", seconds: float) -> None:
         route = scopes.route(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may invent some
         self._metrics.tell(method, route, seen.status, seconds, seen.received)

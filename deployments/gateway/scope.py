@@ -2,11 +2,10 @@
 
 import re
 import secrets
-from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Final
 
-Scope = MutableMapping[str, Any]
+from starlette.types import Scope
 
 _JOB_ID: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)  # as they go into a log line; anybody may ask for any
 

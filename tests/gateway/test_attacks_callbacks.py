@@ -148,7 +148,7 @@ async def test_a_forged_signature_is_refused(
     assert answer.status_code == 403
     assert SECRET not in answer.text
     assert await books(ledger, job_id) == before
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
 
 
 @pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
@@ -181,7 +181,7 @@ async def test_a_signed_body_that_is_no_report_is_refused(
     before = await books(ledger, job_id)
     assert (await door.call(vendor, doubt, BODIES[what])).status_code == 400
     assert await books(ledger, job_id) == before
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
 
 
 @pytest.mark.parametrize(("vendor", "size"), [(SYNC_SO, 1024**2), (GHOSTCUT, 64 * 1024)], ids=["sync-so", "ghostcut"])

@@ -54,7 +54,7 @@ async def test_one_that_comes_during_the_submit_call_is_noted_and_starts_no_seco
     answer = await door.call(vendor, submission.callback_token, vendor.body("42"))
     assert (answer.status_code, answer.content) == (200, b"heard\n")
     assert await heard_of(ledger, lease.job_id) == ["42"]
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
     assert (await ledger.job(lease.job_id)).point is vendor.before[-1]
     await ledger.accept(lease, submission, vendor.submitted, vendor_id=lease.job_id, answer={}, metadata={})
     assert (await ledger.job(lease.job_id)).point is vendor.submitted
@@ -71,7 +71,7 @@ async def test_one_for_a_lost_answer_takes_the_parked_job_up_again_and_its_repea
     assert [answer.status_code for answer in answers] == [200] * 3
     job = await ledger.job(submission.job_id)
     assert job.parked_reason is None
-    assert set(backing.runs) == {(job.id, job.updated_at)}, "the run's idempotency key is made of these two"
+    assert set(backing.prefect.went_on) == {(job.id, job.updated_at)}, "the run's idempotency key is made of these two"
     assert await heard_of(ledger, job.id) == ["42"]
 
 
@@ -83,7 +83,7 @@ async def test_one_for_a_job_whose_run_died_in_the_call_starts_a_run(
     submission = await submitted(ledger, lease, vendor)
     await ledger.release(lease, in_order=False)
     await door.call(vendor, submission.callback_token, vendor.body("42"))
-    assert [job_id for job_id, _ in backing.runs] == [lease.job_id]
+    assert [job_id for job_id, _ in backing.prefect.went_on] == [lease.job_id]
 
 
 @both
@@ -113,7 +113,7 @@ async def test_one_for_a_submission_that_a_run_waits_for_wakes_it_and_writes_not
         async with asyncio.timeout(5):
             await woken.wait()
     assert await books(ledger, lease.job_id) == before
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
 
 
 @both
@@ -137,7 +137,7 @@ async def test_repeats_with_another_link_or_another_end_are_never_taken_at_their
         answer = await door.call(vendor, submission.callback_token, vendor.body(lease.job_id, **story))
         assert answer.status_code == 200
     assert await books(ledger, lease.job_id) == before
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
 
 
 @both
@@ -161,7 +161,7 @@ async def test_one_that_comes_after_the_end_is_taken_and_changes_nothing(
     for vendor_id in (lease.job_id, "another"):
         assert (await door.call(vendor, submission.callback_token, vendor.body(vendor_id))).status_code == 200
     assert await books(ledger, lease.job_id) == before
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
 
 
 @both
@@ -176,7 +176,7 @@ async def test_one_for_an_attempt_that_was_given_up_says_nothing_about_the_attem
     before = await books(ledger, lease.job_id)
     assert (await door.call(vendor, first.callback_token, vendor.body("42"))).status_code == 200
     assert await books(ledger, lease.job_id) == before
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
     await door.call(vendor, second.callback_token, vendor.body("43"))
     assert await heard_of(ledger, lease.job_id) == ["43"]
 
@@ -192,7 +192,7 @@ async def test_a_job_that_failed_for_another_reason_keeps_the_note_and_is_not_st
     await door.call(vendor, submission.callback_token, vendor.body("42"))
     assert await heard_of(ledger, lease.job_id) == ["42"]
     assert (await ledger.job(lease.job_id)).status == Status.FAILED
-    assert backing.runs == []
+    assert backing.prefect.went_on == []
 
 
 async def test_a_delivery_of_sync_so_is_good_for_five_minutes_and_a_clock_may_be_wrong_by_as_much(

@@ -1,4 +1,4 @@
-"""The two vendors as the door sees them, and a door on a real ledger that starts no runs but writes them down."""
+"""The two vendors as the door sees them, and a door on a real ledger that starts no runs."""
 
 import hashlib
 import hmac
@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
 
 import httpx
 from pydantic import SecretStr
@@ -15,6 +14,7 @@ from pydantic import SecretStr
 from deployments.gateway.app import create_app
 from deployments.gateway.backing import Backing
 from deployments.gateway.settings import Door
+from tests.gateway.prefect import PlayedPrefect
 from videojobs.ledger import Lease, Ledger, Submission, VideoJob
 from videojobs.states import Point, Stage
 
@@ -22,13 +22,13 @@ SECRET = "a-secret-of-the-account"
 
 
 class OnTheLedger(Backing):
-    """Blocks are given, and a run that would be started is written down with what Prefect knows it by."""
+    """Blocks are given, and Prefect is played."""
 
     def __init__(self, ledger: Ledger, *, webhook_secret: str | None = SECRET) -> None:
         super().__init__(Door())
         self._ledger = ledger
         self._webhook_secret = webhook_secret
-        self.runs: list[tuple[str, object]] = []
+        self.prefect = self.runs = PlayedPrefect()
 
     async def ledger(self) -> Ledger:
         return self._ledger
@@ -38,10 +38,6 @@ class OnTheLedger(Backing):
 
     async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
         return None if self._webhook_secret is None else SecretStr(self._webhook_secret)
-
-    async def go_on(self, job: VideoJob) -> UUID:
-        self.runs.append((job.id, job.updated_at))
-        return uuid4()
 
 
 @dataclass(frozen=True)
