@@ -1,6 +1,7 @@
 """How a job comes onto the books, who works on it, how far it got, and how it ends."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select, tuple_, update
@@ -14,17 +15,32 @@ from videojobs.request import JobRequest, canonical, fingerprint
 from videojobs.states import RULES, Point, Status, completed_message, reached, submitted_for
 
 
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """By which a client may send a request again: its `Idempotency-Key`, and what the request was, files included."""
+
+    value: str
+    fingerprint: str
+
+
 class Lifecycle(Books):
     """Opening, the lease, moving, ending."""
 
     # ---- opening -----------------------------------------------------------------------------------------
 
     async def open(
-        self, job_id: str, request: JobRequest, *, actor: str, connections: Mapping[str, str] | None = None
+        self,
+        job_id: str,
+        request: JobRequest,
+        *,
+        actor: str,
+        connections: Mapping[str, str] | None = None,
+        key: ClientKey | None = None,
     ) -> VideoJob:
         """Put a job on the books, or find it there. Raises RequestMismatch if it is there with another request.
 
         `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
+        With a `key` that this user has used before, the job is the one of then, under its own id.
         """
         plain = canonical(request)
         row = {
@@ -38,13 +54,18 @@ class Lifecycle(Books):
             "request": plain,
             "request_fingerprint": fingerprint(request),
             "connections": dict(connections or {}),
+            "client_key": key.value if key else None,
+            "client_fingerprint": key.fingerprint if key else None,
         }
         async with self._writing("open", job_id) as session:
-            fresh = await _insert(session, row)
-            job = await get(session, job_id)
-            if fresh:
+            if await _insert(session, row):
+                job = await get(session, job_id)
                 note(session, job, actor, "opened")
-            elif job.request_fingerprint != row["request_fingerprint"]:
+                return job
+            if key and (first := await _first_with(session, request.user_id, key)):
+                return first
+            job = await get(session, job_id)
+            if job.request_fingerprint != row["request_fingerprint"]:
                 raise RequestMismatch(
                     f"job {job_id} is known with another request; use a new job_id, or send the first request again"
                 )
@@ -231,6 +252,15 @@ class Lifecycle(Books):
             job.claims = 1
             note(session, job, lease.holder, "reopened", why)
             return job
+
+
+async def _first_with(session: AsyncSession, user_id: str, key: ClientKey) -> VideoJob | None:
+    """The job that a user's key stands for. Raises RequestMismatch where that was another request."""
+    query = select(VideoJob).where(VideoJob.user_id == user_id, VideoJob.client_key == key.value)
+    first: VideoJob | None = await session.scalar(query)
+    if first is not None and first.client_fingerprint != key.fingerprint:
+        raise RequestMismatch("this key was sent before with another request; use a new one for each job")
+    return first
 
 
 async def _insert(session: AsyncSession, row: Json) -> bool:
