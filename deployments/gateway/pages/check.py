@@ -77,13 +77,15 @@ def problems_of(draft: Draft, user_id: str) -> list[Problem]:
     if draft.facts.video is None or any(item.refId not in known for item in request.audio):
         return []
     return [
-        Problem(_as_sent(problem.path, draft.request["segments"]), problem.message)
+        Problem(_as_sent(problem.path, draft.request.get("segments")), problem.message)
         for problem in check_media(request, _video_facts(draft.facts.video), known, limits)
     ]
 
 
-def _as_sent(path: str, segments: list[dict[str, Any]]) -> str:
+def _as_sent(path: str, segments: object) -> str:
     """The rules number segments by their start; the browser, in the order in which they were made."""
+    if not isinstance(segments, list):  # JSON text of a list: not from our page
+        return path
     order = sorted(range(len(segments)), key=lambda index: float(segments[index]["startTime"]))
     return re.sub(r"^segments\[(\d+)]", lambda found: f"segments[{order[int(found[1])]}]", path)
 

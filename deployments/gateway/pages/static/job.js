@@ -1,32 +1,27 @@
 // A job's page: its progress as it comes, and both videos in step.
 
 import { compare } from "./compare.js";
-import { drawnAnew, follow, showProgress, toneOf } from "./live.js";
+import { follow, redrawing, showProgress } from "./live.js";
 import { localTimes } from "./times.js";
+
+const REDRAWN = ["steps", "costs"];
 
 localTimes();
 compare();
 
 const standing = document.getElementById("standing");
-if (standing.dataset.stream) {
-  follow(standing.dataset.stream, told, () => location.reload());
-}
-
-function told(news, stream) {
-  if (toneOf(news) === standing.dataset.tone) {
-    showProgress(standing, news);
-    renewSteps();
-  } else {
+const redraw = redrawing((page) => {
+  if (page.getElementById("standing").dataset.tone !== standing.dataset.tone) {
     stream.close();
     location.reload(); // what there is to see and to do has changed
+    return;
   }
-}
-
-async function renewSteps() {
-  const page = await drawnAnew();
-  for (const id of ["steps", "costs"]) {
-    const fresh = page?.getElementById(id);
-    if (fresh) document.getElementById(id).replaceWith(fresh);
-  }
+  for (const id of REDRAWN) document.getElementById(id).replaceWith(page.getElementById(id));
   localTimes();
+});
+const stream = standing.dataset.stream && follow(standing.dataset.stream, told, redraw);
+
+function told(news) {
+  showProgress(standing, news);
+  redraw();
 }

@@ -1,32 +1,31 @@
 // The list: one stream for all jobs on the page.
 
-import { drawnAnew, follow, showProgress, toneOf } from "./live.js";
+import { follow, redrawing, showProgress } from "./live.js";
 import { localTimes } from "./times.js";
 
 localTimes();
 
 const list = document.querySelector("[data-stream]");
-const rowOf = (page, id) => page.querySelector(`[data-job="${CSS.escape(id)}"]`);
+const redraw = redrawing((page) => {
+  for (const row of [...list.children]) {
+    const fresh = page.querySelector(`[data-job="${CSS.escape(row.dataset.job)}"]`);
+    if (fresh && fresh.dataset.tone !== row.dataset.tone) replace(row, fresh);
+  }
+  if (!list.querySelector("[data-active]")) stream.close();
+});
+const stream = list?.querySelector("[data-active]") && follow(list.dataset.stream, told, redraw);
 
-if (list?.querySelector("[data-active]")) {
-  follow(
-    list.dataset.stream,
-    (news) => {
-      const row = rowOf(document, news.job_id);
-      if (row && row.dataset.tone !== toneOf(news)) renew(news.job_id);
-      else if (row) showProgress(row, news);
-    },
-    () => location.reload(),
-  );
+function told(news) {
+  const row = list.querySelector(`[data-job="${CSS.escape(news.job_id)}"]`);
+  if (!row) return;
+  showProgress(row, news);
+  redraw();
 }
 
-async function renew(id) {
-  const page = await drawnAnew();
-  const [old, row] = [rowOf(document, id), page && rowOf(page, id)];
-  if (!old || !row) return;
-  const focused = old.contains(document.activeElement);
-  old.replaceWith(row);
-  if (focused) row.querySelector("a").focus();
+function replace(row, fresh) {
+  const focused = row.contains(document.activeElement);
+  row.replaceWith(fresh);
   localTimes();
-  document.getElementById("news").textContent = `${row.querySelector("a").textContent}: ${row.querySelector(".state").textContent}`;
+  if (focused) fresh.querySelector("a").focus();
+  document.getElementById("news").textContent = `${fresh.querySelector("a").textContent}: ${fresh.querySelector(".state").textContent}`;
 }

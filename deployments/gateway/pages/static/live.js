@@ -1,20 +1,17 @@
 // News of jobs as they come. Numbers are put where the page shows them; anything else the server draws anew.
 
 const EVERY = 15_000; // milliseconds between two looks where the stream is refused
+const PAUSE = 1_500; // milliseconds between two drawings
 
-/** Calls `told(news)` for each event of the stream. Where it is refused, `otherwise` is called every few seconds. */
-export function follow(address, told, otherwise) {
+/** Calls `told(news)` for each event of the stream. Where it is refused, `look` is called every few seconds. */
+export function follow(address, told, look) {
   const stream = new EventSource(address);
-  stream.addEventListener("job", (event) => told(JSON.parse(event.data), stream));
+  stream.addEventListener("job", (event) => told(JSON.parse(event.data)));
   stream.addEventListener("error", () => {
     // A stream that broke off is opened again by the browser itself; one that was refused is closed for good.
-    if (stream.readyState === EventSource.CLOSED) setInterval(otherwise, EVERY);
+    if (stream.readyState === EventSource.CLOSED) setInterval(look, EVERY);
   });
-}
-
-/** What the news call the state; `parked` is one of its own to people. */
-export function toneOf(news) {
-  return news.parked && news.status === "processing" ? "parked" : news.status;
+  return stream;
 }
 
 /** Shows how far a job is, below `root`. */
@@ -25,8 +22,20 @@ export function showProgress(root, news) {
   put("message", (text) => text.textContent !== news.message && (text.textContent = news.message));
 }
 
-/** This page, as the server draws it now; null where it does not answer. */
-export async function drawnAnew() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  return answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+/** A function that has the server draw this page and hands it to `take`: at once, but not faster than every pause. */
+export function redrawing(take) {
+  let wanted = false;
+  let busy = false;
+  return async function redraw() {
+    wanted = true;
+    if (busy) return;
+    busy = true;
+    while (wanted) {
+      wanted = false;
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+      if (answer?.ok && !answer.redirected) take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+    busy = false;
+  };
 }
