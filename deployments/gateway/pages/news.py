@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 
 from deployments.gateway.front import Front
-from deployments.gateway.telling import TERMINAL
+from deployments.gateway.telling import TERMINAL, message_of
 from deployments.gateway.watching import Listener
 from videojobs.ledger import VideoJob
 
@@ -42,5 +42,5 @@ async def _lines(waiting: dict[asyncio.Task[VideoJob | None], Listener], heartbe
 
 
 def _event(job: VideoJob) -> str:
-    data = {"job_id": job.id, "progress": job.progress_percentage, "message": job.progress_message}
+    data = {"job_id": job.id, "progress": job.progress_percentage, "message": message_of(job)}
     return f"event: job\ndata: {json.dumps(data)}\n\n"

@@ -1,22 +1,28 @@
-"""What the pages show of a job: its state in a word, its news, its price, and what there is to do about it."""
+"""What the pages show of a job: its state in a word, its news, its price, and what there is to do about it.
+
+Made of what the API answers, so that both say the same.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from deployments.gateway.access import Caller
-from deployments.gateway.pages.story import STEPS, Tone
+from deployments.gateway.shapes import Happening, JobSummary, StageCost
+from deployments.gateway.telling import TERMINAL
 from videojobs.areas import decision_for
-from videojobs.costs import Estimate, in_points
-from videojobs.ledger import Submission, VideoJob
+from videojobs.costs import Amount, in_points
+from videojobs.ledger import VideoJob
 from videojobs.ledger.tokens import Scope
 from videojobs.request import JobRequest
 from videojobs.states import Stage, Status
+
+Tone = Literal["plain", "good", "wait", "bad"]
 
 PARKED: Final = "parked"  # to people a state of its own; in the row it is `processing` with a reason
 STATES: Final = {
@@ -27,9 +33,6 @@ STATES: Final = {
     Status.FAILED.value: "Failed",
     Status.CANCELLED.value: "Cancelled",
 }
-_TEXT_REMOVAL_FAILED: Final = "Text inpainting failed: "
-_REFUSED: Final = "The request has "  # how `videojobs.errors.InvalidRequest` begins
-_NEXT: Final = re.compile(r"; (?=[a-z_]+(?:\[\d+])?(?:\.\w+)*: )")  # and where its next problem begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,6 @@ class Sight:
     id: str
     user_id: str
     name: str
-    status: str
     tone: str  # the status, or `parked`
     state: str  # in a word or two
     headline: str
@@ -62,28 +64,62 @@ class Sight:
     completed_at: datetime | None
 
     @classmethod
-    def of(cls, job: VideoJob) -> "Sight":
-        parked = job.parked_reason is not None and job.status == Status.PROCESSING
-        tone = PARKED if parked else job.status
+    def of(cls, job: JobSummary) -> "Sight":
+        tone = PARKED if _is_parked(job) else job.status.value
         return cls(
-            id=job.id,
+            id=job.job_id,
             user_id=job.user_id,
-            name=job.display_name or f"Job {job.id[:8]}",
-            status=job.status,
+            name=job.display_name or f"Job {job.job_id[:8]}",
             tone=tone,
             state=STATES[tone],
-            headline=_headline(job),
-            progress=job.progress_percentage,
-            is_active=job.status in (Status.PENDING, Status.PROCESSING),
+            headline=job.error or job.message,
+            progress=job.progress,
+            is_active=job.status not in TERMINAL,
             created_at=job.created_at,
             completed_at=job.completed_at,
         )
 
 
-def _headline(job: VideoJob) -> str:
-    if job.status == Status.FAILED:
-        return job.error_message or "It failed."
-    return job.progress_message
+def _is_parked(job: JobSummary) -> bool:
+    return job.parked_reason is not None and job.status is Status.PROCESSING
+
+
+# ---- what happened -------------------------------------------------------------------------------------------
+
+_TONES: Final[dict[str, Tone]] = {
+    **dict.fromkeys(("advanced", "accepted", "done", "completed"), "good"),
+    **dict.fromkeys(("waiting", "unknown", "interrupted", "parked", "written_off", "cancelled", "given_up"), "wait"),
+    **dict.fromkeys(("refused", "failed"), "bad"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened."""
+
+    at: datetime
+    text: str
+    tone: Tone
+
+
+def lines(timeline: Iterable[Happening]) -> list[Line]:
+    """Oldest first; news that only raise the progress are left out."""
+    found: list[Line] = []
+    for event in timeline:
+        if not found or found[-1].text != event.message:
+            found.append(Line(event.at, event.message, _TONES.get(event.kind, "plain")))
+    return found
+
+
+# ---- what to do ----------------------------------------------------------------------------------------------
+
+_TEXT_REMOVAL_FAILED: Final = "Text inpainting failed: "  # requirements M7
+_REFUSED: Final = "The request has "  # how `videojobs.errors.InvalidRequest` begins
+_NEXT: Final = re.compile(r"; (?=[a-z_]+(?:\[\d+])?(?:\.\w+)*: )")  # and where its next problem begins
+_DECIDING: Final = (
+    "adopt takes what the vendor has, by the id in its dashboard; retry goes on once the cause is mended; "
+    "resubmit buys the step again; give up ends the job with what it has."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,37 +132,34 @@ class Note:
     items: Sequence[str] = field(default=())
 
 
-def notes(job: VideoJob, *, for_admin: bool) -> list[Note]:
+def note_on(job: JobSummary, *, for_admin: bool) -> Note | None:
     """Why it stands still or has ended, and what to do; nothing for a job that is on its way or finished."""
-    if job.parked_reason is not None and job.status == Status.PROCESSING:
-        return [_parked(job, job.parked_reason, for_admin=for_admin)]
-    if job.status == Status.FAILED:
-        return [_failed(job.error_message or "no reason was given")]
-    if job.status == Status.CANCELLED:
-        return [Note("wait", "It was cancelled", [job.error_message or "", "Try again goes on where it was stopped."])]
-    return []
+    if _is_parked(job):
+        return _parked(job, for_admin=for_admin)
+    if job.status is Status.FAILED:
+        return _failed(job.error or "no reason was given")
+    if job.status is Status.CANCELLED:
+        return Note("wait", "The job was cancelled", [job.error or "", "Try again goes on where it was stopped."])
+    return None
 
 
-def _parked(job: VideoJob, reason: str, *, for_admin: bool) -> Note:
+def _parked(job: JobSummary, *, for_admin: bool) -> Note:
+    why = _sentence(job.parked_reason or "")
     calm = "Nothing is bought meanwhile, and nothing that was bought is lost."
     if not for_admin:
-        return Note("wait", "An operator has to decide", [f"{_sentence(reason)} {calm}", "You need not do anything."])
-    todo = [
-        f"What to do: in Prefect, run the deployment decide with the job id {job.id}.",
-        "adopt takes what the vendor has, by the id in its dashboard; retry goes on once the cause is mended; "
-        "resubmit buys the step again; give up ends the job with what it has.",
-    ]
-    return Note("wait", "An operator has to decide", [_sentence(reason), calm, *todo])
+        return Note("wait", "An operator has to decide", [why, f"{calm} You need not do anything."])
+    todo = f"What to do: in Prefect, run the deployment decide with the job id {job.job_id}: {_DECIDING}"
+    return Note("wait", "An operator has to decide", [why, calm, todo])
 
 
 def _failed(error: str) -> Note:
     if error.startswith(_REFUSED):
-        head, _, list_of = error.partition(": ")
-        todo = "Nothing was bought. Mend this and send a new job:"
-        return Note("bad", f"{head.removeprefix(_REFUSED).capitalize()} with this job", [todo], _NEXT.split(list_of))
+        head, _, problems = error.partition(": ")
+        title = f"{head.removeprefix(_REFUSED).capitalize()} with what was sent"
+        return Note("bad", title, ["Nothing was bought. Mend this, and send a new job."], _NEXT.split(problems))
     if error.startswith(_TEXT_REMOVAL_FAILED):
         why = _sentence(error.removeprefix(_TEXT_REMOVAL_FAILED))
-        kept = "The lip-sync result is kept: you can download it. Trying again repeats the text removal only."
+        kept = "The lip-sync result is kept: you can download it. Try again repeats the text removal only."
         return Note("bad", "The text could not be removed", [why, kept])
     todo = "Try again goes on from the step that failed. What is stored already is not bought again."
     return Note("bad", "The job failed", [_sentence(error), todo])
@@ -140,6 +173,8 @@ def _sentence(text: str) -> str:
 
 # ---- what it costs -------------------------------------------------------------------------------------------
 
+_STEPS: Final = {Stage.LIP_SYNC: "Lip-sync", Stage.TEXT_REMOVAL: "Text removal"}
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -150,28 +185,14 @@ class Price:
     paid: str
 
 
-def prices(job: VideoJob, submissions: Sequence[Submission]) -> list[Price]:
-    """Expected and really paid; nothing while no price is known."""
-    if job.estimate is None:
-        return []
-    estimate = Estimate.model_validate(job.estimate)
-    by_stage = [
-        Price(
-            STEPS[stage].capitalize(), str(cost.amount), _paid([row for row in submissions if row.stage == stage], stage)
-        )
-        for stage, cost in estimate.root.items()
+def prices(costs: Sequence[StageCost]) -> list[Price]:
+    """Expected and, as far as the vendor tells it, really paid."""
+    expected = [Amount(cost.expected_usd or Decimal(0), cost.expected_points or Decimal(0)) for cost in costs]
+    rows = [
+        Price(_STEPS[Stage(cost.stage)], str(amount), "" if cost.paid_points is None else in_points(cost.paid_points))
+        for cost, amount in zip(costs, expected, strict=True)
     ]
-    return [*by_stage, Price("Together", str(estimate.total), "")] if len(by_stage) > 1 else by_stage
-
-
-def _paid(submissions: Sequence[Submission], stage: Stage) -> str:
-    told = [row.paid_points for row in submissions if row.paid_points is not None]
-    if told:
-        return in_points(sum(told, start=Decimal(0)))
-    taken = [row for row in submissions if row.vendor_id is not None]
-    if not taken:
-        return "nothing yet"
-    return "as expected" if stage is Stage.LIP_SYNC else "not told yet"
+    return [*rows, Price("Together", str(sum(expected, start=Amount())), "")] if len(rows) > 1 else rows
 
 
 # ---- the videos ----------------------------------------------------------------------------------------------

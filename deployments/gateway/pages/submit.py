@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.gateway.access import Submitter
+from deployments.gateway.jobs import TheFront
 from deployments.gateway.pages.check import Draft, problems_of
 from deployments.gateway.pages.route import PageRoute
 from deployments.gateway.pages.sight import Visitor
-from deployments.gateway.pages.templating import page
+from deployments.gateway.pages.templating import origin_of, page
 from videojobs.request import Options
 from videojobs.settings import Limits
 
@@ -36,14 +37,15 @@ CHOICES: Final = [
 
 
 @pages.get("/submit")
-async def submit(request: Request, caller: Submitter) -> Response:
+async def submit(request: Request, who: Submitter, front: TheFront) -> Response:
     video = f"{Limits().max_video_seconds / 60:g} minutes"
     shown: dict[str, Any] = {"limits": {"video": video}, "options": [asdict(choice) for choice in CHOICES]}
-    return page(request, "submit.html", person=Visitor.of(caller), here="submit", **shown)
+    storage = origin_of(await front.backing.store())
+    return page(request, "submit.html", storage=storage, person=Visitor.of(who), here="submit", **shown)
 
 
 @router.post("/submit/check")
-async def check(draft: Draft, caller: Submitter) -> Response:
+async def check(draft: Draft, who: Submitter) -> Response:
     """What is wrong with a draft, by all that is known before its files are sent."""
-    found = problems_of(draft, caller.user_id)
+    found = problems_of(draft, who.user_id)
     return JSONResponse({"problems": [{"field": item.path, "message": item.message} for item in found]})

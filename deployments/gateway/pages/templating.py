@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from videojobs.media.store import ObjectStore
 
 _HERE: Final = Path(__file__).parent
 _TEMPLATES: Final = Jinja2Templates(_HERE / "templates")  # escapes everything that it is given
@@ -37,6 +40,12 @@ _MANNERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # the addresses of jobs are nobody else's business; forms need their Origin
 }
+
+
+def origin_of(store: ObjectStore) -> str:
+    """Where its links lead: the one place elsewhere that a page may load from and send to."""
+    link = urlsplit(store.presign("any", 60))
+    return f"{link.scheme}://{link.netloc}"
 
 
 def policy(storage: str) -> str:

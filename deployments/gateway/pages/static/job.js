@@ -13,7 +13,7 @@ const standing = document.getElementById("standing");
 const redraw = redrawing((page) => {
   if (page.getElementById("standing").dataset.tone !== standing.dataset.tone) {
     stream.close();
-    location.reload(); // what there is to see and to do has changed
+    location.replace(location.pathname); // what there is to see and to do has changed
     return;
   }
   for (const id of REDRAWN) document.getElementById(id).replaceWith(page.getElementById(id));

@@ -5,6 +5,9 @@ import { post, Refused, send } from "./api.js";
 const TRIES = 3; // for one part: a connection may break
 const PAUSE = 1000; // milliseconds before the second try, then twice as long
 
+const NO_OPTIONS =
+  "This browser does not reach the storage, and the way around it takes no options. Set the options back, or ask whoever runs this.";
+
 /** The browser does not reach the storage, or may not see its answers. */
 class NoWay extends Error {}
 
@@ -19,15 +22,19 @@ export class Courier {
   }
 
   /** Send a draft; gives the job's id. Raises Refused, TypeError (no connection) or AbortError. */
-  async deliver(draft, options, displayName, idempotencyKey, signal) {
+  async deliver(draft, { options, areDefaults, displayName, key }, signal) {
     const files = [draft.video.file, ...draft.audio.map((item) => item.file)];
     this.#begin(files);
-    const headers = { "Idempotency-Key": idempotencyKey };
+    const kinds = new Map(files.map((file, index) => [file, index ? "audio/wav" : "video/mp4"]));
+    const headers = { "Idempotency-Key": key };
     try {
-      for (const file of files) if (!this.#sources.has(file)) this.#sources.set(file, await this.#store(file, signal));
+      for (const [file, kind] of kinds) {
+        if (!this.#sources.has(file)) this.#sources.set(file, await this.#store(file, typeOf(file, kind), signal));
+      }
     } catch (error) {
       if (!(error instanceof NoWay)) throw error;
-      return this.#asForm(draft, options, displayName, headers, signal);
+      if (!areDefaults) throw new Refused(0, { detail: NO_OPTIONS });
+      return this.#asForm(draft, displayName, headers, signal);
     }
     const request = draft.request(options, displayName, (file) => this.#sources.get(file));
     return (await post("/api/v1/jobs", request, { signal, headers })).job_id;
@@ -44,10 +51,10 @@ export class Courier {
     this.#onProgress(this.#total ? Math.min(1, sent / this.#total) : 0);
   }
 
-  async #store(file, signal) {
+  async #store(file, type, signal) {
     const plan = await post(
       "/api/v1/uploads",
-      { file_name: file.name, size: file.size, content_type: file.type || "application/octet-stream" },
+      { file_name: file.name, size: file.size, content_type: type },
       { signal },
     );
     const etags = [];
@@ -78,29 +85,30 @@ export class Courier {
     }
   }
 
-  /** As clients without a browser send it. */
-  async #asForm(draft, options, displayName, headers, signal) {
-    const request = draft.request(options, displayName);
+  /** As clients without a browser send it. The names of sound files say which one a segment asks for. */
+  async #asForm(draft, displayName, headers, signal) {
+    const request = draft.request({}, displayName);
     const form = new FormData();
-    form.append("segments_data", JSON.stringify(inOrder(request, draft)));
+    form.append("segments_data", JSON.stringify(request.segments));
     form.append("effects", JSON.stringify(request.effects));
-    form.append("options", JSON.stringify(options));
     if (displayName) form.append("display_name", displayName);
     form.append("file", draft.video.file);
-    for (const item of draft.audio) form.append("audio_files", item.file);
+    for (const item of draft.audio) form.append("audio_files", item.file, item.refId);
     const onProgress = (sent) => this.#onProgress(Math.min(1, sent / this.#total));
     const answer = await send("POST", "/api/v1/video-editors/pro-sync-process", form, { signal, headers, onProgress });
     const found = JSON.parse(answer.responseText || "null");
-    if (answer.status >= 300) throw new Refused(answer.status, found);
+    if (answer.status >= 300) throw new Refused(answer.status, { ...found, problems: found?.problems?.map(inOurNames) });
     return found.job_id;
   }
 }
 
-/** That endpoint names audio files by their order: audio-1, audio-2, ... */
-function inOrder(request, draft) {
-  const names = new Map(draft.audio.map((item, index) => [item.refId, `audio-${index + 1}`]));
-  return request.segments.map((segment) => ({
-    ...segment,
-    audioInput: { ...segment.audioInput, refId: names.get(segment.audioInput.refId) },
-  }));
+/** That endpoint's fields have names of their own. */
+function inOurNames({ field, message }) {
+  const names = { file: "video", audio_files: "audio", segments_data: "segments" };
+  return { field: field.replace(/^(file|audio_files|segments_data)\b/, (name) => names[name]), message };
+}
+
+/** Browsers know no type for some files; the storage wants one, and the job looks at the contents anyway. */
+function typeOf(file, kind) {
+  return /^(video|audio)\//.test(file.type) ? file.type : kind;
 }
