@@ -41,6 +41,17 @@ def parse_request(
     return request.model_copy(update={"segments": sorted(request.segments, key=lambda item: item.startTime)})
 
 
+def ref_ids_wanted(segments: object) -> frozenset[str]:
+    """The refIds that segments ask for, as far as they can be read; about the others `parse_request` complains."""
+    try:
+        items = _read_list("segments", segments, Limits().max_segments)
+    except ValueError:
+        return frozenset()
+    inputs = [item.get("audioInput") for item in items if isinstance(item, Mapping)]
+    names = [item.get("refId") for item in inputs if isinstance(item, Mapping)]
+    return frozenset(name for name in names if isinstance(name, str))
+
+
 # ---- lists, as objects or as JSON text -----------------------------------------------------------------------
 
 
@@ -62,7 +73,7 @@ def _read_list(name: str, value: object, most: int) -> list[object]:
     """Raises ValueError with a sentence."""
     for _ in range(JSON_LEVELS):
         if isinstance(value, str) and value.strip():
-            value = _decode(value)
+            value = decode(value)
     if isinstance(value, str) and value.strip():
         raise ValueError("is JSON text that was encoded more than twice; encode it once")
     if value is None or isinstance(value, str):
@@ -76,8 +87,8 @@ def _read_list(name: str, value: object, most: int) -> list[object]:
     return list(value)
 
 
-def _decode(text: str) -> object:
-    """JSON without its traps. Raises ValueError with a sentence."""
+def decode(text: str) -> object:
+    """JSON without its traps: no NaN, no field twice, no endless nesting. Raises ValueError with a sentence."""
     try:
         return json.loads(
             text, parse_int=float, parse_constant=_refuse_constant, object_pairs_hook=_unique_fields

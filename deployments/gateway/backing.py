@@ -1,18 +1,22 @@
-"""What the front door stands on: the job state, the vendors' secrets, and a way to start runs.
+"""What the front door stands on: the job state, the storage, the vendors' secrets, and a way to start runs.
 
 All of it is found through blocks of the Prefect server. They are kept for a while, so that callbacks can be taken while
 that server is away, as long as they start no run.
 """
 
+import asyncio
 from uuid import UUID
 
+from prefect_aws import S3Bucket
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase
 from blocks.known import KnownBlocks
+from deployments.gateway.runs import Runs
 from deployments.gateway.settings import Door
 from tasks.run_again import run_again
 from videojobs.ledger import Ledger, VideoJob
+from videojobs.media.store import ObjectStore
 
 
 class Backing:
@@ -21,11 +25,28 @@ class Backing:
     def __init__(self, door: Door) -> None:
         self._names = Connections()
         self._blocks = KnownBlocks(seconds=door.block_seconds, patience=door.load_seconds)
+        self._stores: dict[str, tuple[S3Bucket, ObjectStore]] = {}  # by block name; making a client takes 50 ms
+        self.runs = Runs(patience=door.answer_seconds)
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """The blocks that new jobs are opened with, by name."""
+        return self._names.model_dump()
 
     async def ledger(self) -> Ledger:
         """The job state."""
         block = await self._blocks.get(JobDatabase, self._names.database)
         return block.ledger()
+
+    async def store(self, job: VideoJob | None = None) -> ObjectStore:
+        """The bucket of new jobs, or that of this one."""
+        name = Connections.model_validate(job.connections).storage if job else self._names.storage
+        block = await self._blocks.get(S3Bucket, name)
+        known = self._stores.get(name)
+        if known is None or known[0] is not block:
+            client = await asyncio.to_thread(block.credentials.get_client, "s3")
+            known = self._stores[name] = (block, ObjectStore(client, block.bucket_name))
+        return known[1]
 
     async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
         """What GhostCut signs its callbacks about this job with."""

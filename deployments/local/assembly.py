@@ -98,7 +98,9 @@ def assemble(
     everything = {**variables_of(callable_back, folder), **settings}
     parts = [*resources, Registration(launcher, known), gateway, Worker(folder, launcher, everything)]
     chosen = with_needs(parts, wanted)
-    return chosen, {**variables_of(chosen, folder), **settings}
+    # For clients only: no part needs it, and what a run has in its environment may get into a log.
+    token = {"VIDEOJOBS_TOKEN": gateway.token} if gateway in chosen else {}
+    return chosen, {**variables_of(chosen, folder), **token, **settings}
 
 
 def with_needs(parts: list[Part], wanted: Iterable[str]) -> list[Part]:

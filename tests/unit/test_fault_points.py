@@ -101,6 +101,11 @@ def test_nothing_is_written_in_a_transaction_that_only_reads() -> None:
     assert found == []
 
 
+def test_what_is_written_without_fault_points_is_not_a_jobs() -> None:
+    used = where(lambda node: called(node) == "_aside", *ROOMS)
+    assert {name for name, _ in used} == {"videojobs/ledger/tokens.py", "videojobs/ledger/uploads.py"}
+
+
 def _sets_a_column(node: ast.Assign) -> bool:
     return any(isinstance(target, ast.Attribute) for each in node.targets for target in ast.walk(each))
 

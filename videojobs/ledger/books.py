@@ -64,6 +64,12 @@ class Books:
             raise LedgerUnavailable(f"the job database does not answer ({type(error.orig).__name__})") from error
 
     @asynccontextmanager
+    async def _aside(self) -> AsyncIterator[AsyncSession]:
+        """To write what is not a job's (tokens, uploads): nothing of a job can be lost there, so no fault points."""
+        async with self._reading() as session:
+            yield session
+
+    @asynccontextmanager
     async def _writing(self, verb: str, job_id: str) -> AsyncIterator[AsyncSession]:
         """The one place where something is committed; `verb` names it among the fault points."""
         async with self._reading() as session:

@@ -50,6 +50,12 @@ class Listing(Books):
             found = await session.scalars(select(VideoJob).where(VideoJob.id.in_(job_ids)))
             return {job.id: job for job in found}
 
+    async def unstarted(self, limit: int) -> Sequence[str]:
+        """Jobs that nobody has ever taken up, the oldest first."""
+        query = select(VideoJob.id).where(VideoJob.status == Status.PENDING.value, VideoJob.claims == 0)
+        async with self._reading() as session:
+            return (await session.scalars(query.order_by(VideoJob.created_at).limit(limit))).all()
+
 
 def _owned_by(user_id: str | None) -> tuple[ColumnElement[bool], ...]:
     return () if user_id is None else (VideoJob.user_id == user_id,)

@@ -68,7 +68,7 @@ class Tokens(Books):
             "scopes": sorted({Scope(scope).value for scope in scopes}),
             "label": label,
         }
-        async with self._reading() as session:
+        async with self._aside() as session:
             await session.execute(insert(ApiToken).values(row).on_conflict_do_nothing())
             kept: ApiToken = (await session.scalars(_with(text))).one()
             return kept
@@ -82,7 +82,7 @@ class Tokens(Books):
     async def revoke_token(self, token_id: uuid.UUID) -> bool:
         """From now on it opens nothing. False where no token that is still valid has this id."""
         change = update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None)).values(revoked_at=NOW)
-        async with self._reading() as session:
+        async with self._aside() as session:
             return await session.scalar(change.returning(ApiToken.id)) is not None
 
     async def tokens(self) -> Sequence[ApiToken]:

@@ -52,7 +52,7 @@ class Uploads(Books):
 
     async def begin_upload(self, upload: Upload) -> None:
         """Before anything of it is stored."""
-        async with self._reading() as session:
+        async with self._aside() as session:
             session.add(upload)
 
     async def upload(self, upload_id: str, user_id: str) -> Upload | None:
@@ -62,14 +62,19 @@ class Uploads(Books):
             found: Upload | None = await session.scalar(query)
             return found
 
+    async def name_multipart(self, upload_id: str, multipart_id: str) -> None:
+        """The storage waits for its parts under this id."""
+        async with self._aside() as session:
+            await session.execute(update(Upload).where(Upload.id == upload_id).values(multipart_id=multipart_id))
+
     async def finish_upload(self, upload_id: str, source: str) -> None:
         """All of it is in the storage."""
-        async with self._reading() as session:
+        async with self._aside() as session:
             await session.execute(update(Upload).where(Upload.id == upload_id).values(source=source))
 
     async def forget_upload(self, upload_id: str) -> None:
         """Nothing of it is left in the storage, or a job owns it now."""
-        async with self._reading() as session:
+        async with self._aside() as session:
             await session.execute(delete(Upload).where(Upload.id == upload_id))
 
     async def unfinished_uploads(self, user_id: str) -> int:

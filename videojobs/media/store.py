@@ -121,6 +121,11 @@ class ObjectStore:
         self._client = client
         self.bucket = bucket
 
+    @property
+    def client(self) -> "S3Client":
+        """For what is not a whole object (`deployments.gateway.multipart`)."""
+        return self._client
+
     def at(self, bucket: str) -> "ObjectStore":
         """Another bucket that the same keys open."""
         return ObjectStore(self._client, bucket)

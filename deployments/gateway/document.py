@@ -1,0 +1,40 @@
+"""The OpenAPI document: what FastAPI makes of the endpoints, and what it cannot know."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from deployments.gateway.problems import ProblemDetails
+from videojobs.request import JobRequest
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_ABOUT: Final = """
+Jobs give a video new speech for some of its time ranges, and wipe burned-in text out of areas of the picture.
+
+Every request needs a token: `Authorization: Bearer ...`. Errors are problem details (RFC 9457).
+"""
+
+
+def publish(app: FastAPI) -> None:
+    """Give the application its document, at `/openapi.json`."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(title=app.title, version="1", description=_ABOUT.strip(), routes=app.routes)
+    schemas = made["components"]["schemas"]
+    for model in (ProblemDetails, JobRequest):
+        shape = model.model_json_schema(ref_template=_REFERENCE)
+        schemas |= shape.pop("$defs", {})
+        schemas[model.__name__] = shape
+    schemas["JobRequest"]["required"].remove("user_id")  # the token says it
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of errors, which is never sent
+        schemas.pop(unused, None)
+    return made

@@ -1,0 +1,64 @@
+"""A job's progress as server-sent events: `event: job`, with the five status fields and whether it is parked."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import StreamingResponse
+
+from deployments.gateway.access import JobId, Reader, owned
+from deployments.gateway.front import Front, front_of
+from deployments.gateway.links import status_of
+from deployments.gateway.problems import answers
+from deployments.gateway.telling import TERMINAL
+from videojobs.ledger import VideoJob
+
+router = APIRouter(tags=["jobs"])
+
+_EXAMPLE = (
+    'event: job\ndata: {"job_id": "7d0c5f0e", "status": "processing", "progress": 75, '
+    '"message": "Text inpainting in progress...", "output_url": null, "parked": false}\n\n: still here\n\n'
+)
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Ends when the job has ended, and after some minutes: come again then.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    }
+}
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={**_STREAM, **answers(401, 403, 404, 429, 503)},
+    summary="Follow a job",
+)
+async def events(job_id: JobId, who: Reader, front: Annotated[Front, Depends(front_of)]) -> StreamingResponse:
+    """How the job stands, at once and after each change. A line of comment now and then keeps the connection open."""
+    job = await owned(front, who, job_id)
+    front.watch.check_room()
+    return StreamingResponse(_lines(front, job), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _lines(front: Front, job: VideoJob) -> AsyncIterator[str]:
+    until = time.monotonic() + front.door.stream_minutes * 60
+    with front.watch.listening(job) as listener:
+        yield await _told(front, job)
+        now: VideoJob | None = job
+        while now is not None and now.status not in TERMINAL and time.monotonic() < until:
+            try:
+                async with asyncio.timeout(front.door.heartbeat_seconds):
+                    now = await listener.next()
+            except TimeoutError:
+                yield ": still here\n\n"
+                continue
+            if now is not None:
+                yield await _told(front, now)
+
+
+async def _told(front: Front, job: VideoJob) -> str:
+    status = (await status_of(front, job)).model_dump()
+    return f"event: job\ndata: {json.dumps({**status, 'parked': job.parked_reason is not None})}\n\n"

@@ -1,0 +1,151 @@
+"""A file on its way from a client into the storage, piece by piece, with little of it in memory.
+
+A part is sent while the next one is filled. All uploads together have so many parts in memory (`Room`): one that finds
+none free waits, which is not read meanwhile, so the client's own network holds it back.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from deployments.gateway.multipart import SMALLEST_PART, Multipart
+from deployments.gateway.problems import Refused
+from videojobs.errors import VideoJobError
+from videojobs.media.store import ObjectStore, StoredObject
+
+T = TypeVar("T")
+
+_THREADS: Final = 8  # boto3 keeps 10 connections open; more threads would only wait for the same network
+_COME_AGAIN: Final = {"Retry-After": "10"}  # seconds; an upload takes about as long
+
+
+class Room:
+    """What all uploads of a process share: places, parts in memory, threads."""
+
+    def __init__(self, *, uploads: int, parts: int) -> None:
+        self._places = self._all = uploads
+        self.parts = asyncio.Semaphore(parts)
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="upload")
+
+    def enter(self) -> None:
+        """Raises a refusal where all places are taken. `leave` gives the place back."""
+        if self.is_full:
+            raise Refused(503, "Too many uploads at once; come again soon.", headers=_COME_AGAIN)
+        self._places -= 1
+
+    def leave(self) -> None:
+        self._places += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next upload is asked to come again."""
+        return self._places == 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no upload is on its way."""
+        return self._places == self._all
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A file that is in the storage as a whole."""
+
+    stored: StoredObject
+    sha256: str
+
+
+class Incoming:
+    """One file. Whoever makes it calls `finish`, or `abort`."""
+
+    def __init__(self, room: Room, store: ObjectStore, key: str, content_type: str) -> None:
+        self._room = room
+        self._store = store
+        self._key = key
+        self._content_type = content_type
+        self._part: bytearray | None = None  # being filled
+        self._sending: asyncio.Task[None] | None = None  # the part before
+        self._multipart: Multipart | None = None
+        self._etags: list[str] = []
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    async def write(self, content: bytes) -> None:
+        """Take a piece, of some 64 KB; waits while there is no room."""
+        if self._part is None:
+            await self._room.parts.acquire()
+            self._part = bytearray()
+        self._part += content
+        self._size += len(content)
+        if len(self._part) >= SMALLEST_PART:
+            await self._hand_over()
+
+    async def finish(self) -> Arrived:
+        """All pieces have come."""
+        if self._multipart is None and self._sending is None:
+            stored = await self._room.in_thread(self._put_small)
+            self._free()
+        else:
+            if self._part is not None:
+                await self._hand_over()
+            await self._sent()
+            multipart = self._multipart
+            assert multipart is not None  # noqa: S101  # the first part has begun it
+            stored = await self._room.in_thread(partial(multipart.complete, self._etags))
+        if stored.size != self._size:
+            raise VideoJobError(f"{self._size} bytes were sent to the storage, and {stored.size} are there")
+        return Arrived(stored, self._hash.hexdigest())
+
+    async def abort(self) -> None:
+        """Leave nothing behind. Also after `finish`. Raises what the storage raises."""
+        with suppress(VideoJobError):
+            await self._sent()
+        self._free()
+        if (multipart := self._multipart) is not None:
+            await self._room.in_thread(multipart.abort)
+        await self._room.in_thread(partial(self._store.delete, [self._key]))
+
+    async def _hand_over(self) -> None:
+        """Send the part that is full, once the one before is sent."""
+        await self._sent()
+        part, self._part = self._part, None
+        assert part is not None  # noqa: S101
+        self._sending = asyncio.create_task(self._send(part))
+
+    async def _sent(self) -> None:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            await sending
+
+    async def _send(self, part: bytearray) -> None:
+        try:
+            await self._room.in_thread(partial(self._send_in_thread, part))
+        finally:
+            self._room.parts.release()
+
+    def _send_in_thread(self, part: bytearray) -> None:
+        self._hash.update(part)
+        if self._multipart is None:
+            self._multipart = Multipart.begin(self._store, self._key, self._content_type)
+        self._etags.append(self._multipart.send(len(self._etags) + 1, part))
+
+    def _put_small(self) -> StoredObject:
+        content = bytes(self._part or b"")
+        self._hash.update(content)
+        return self._store.put_bytes(self._key, content, self._content_type)
+
+    def _free(self) -> None:
+        if self._part is not None:
+            self._part = None
+            self._room.parts.release()

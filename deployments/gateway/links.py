@@ -1,0 +1,56 @@
+"""Links to what a job has in the storage: signed when somebody asks for them."""
+
+import asyncio
+from typing import Final
+
+from deployments.gateway.front import Front
+from deployments.gateway.shapes import JobStatus, Taken, What
+from deployments.gateway.telling import message_of, old_status
+from videojobs.ledger import VideoJob
+from videojobs.media.store import ObjectStore, picture_key, result_key, sync_result_key
+from videojobs.settings import Timings
+
+DAY_SECONDS: Final = 86_400
+
+
+def place_of(job: VideoJob, what: What) -> str | None:
+    """The key or `s3://` address of one of a job's files; None where there is none yet."""
+    match what:
+        case "source":
+            inputs = job.facts.get("inputs") or {}
+            return inputs.get("video")
+        case "lip_sync":
+            return sync_result_key(job.user_id, job.id)
+        case "before_after":
+            return picture_key(job.user_id, job.id)
+        case _:
+            return result_key(job.user_id, job.id)
+
+
+async def link(store: ObjectStore, place: str, seconds: int) -> str | None:
+    """A link to an object by its key or address; None where there is no such object."""
+    owner, key = store.located(place) if place.startswith("s3://") else (store, place)
+    if await asyncio.to_thread(owner.head, key) is None:
+        return None
+    return owner.presign(key, seconds)
+
+
+async def status_of(front: Front, job: VideoJob) -> JobStatus:
+    """The five fields of the old system, with a link that works for as long as one can."""
+    url = None
+    if job.output_url is not None:
+        owner = (await front.backing.store(job)).located(job.output_url)
+        url = owner[0].presign(owner[1], round(Timings().result_link_days * DAY_SECONDS))
+    return JobStatus(
+        job_id=job.id,
+        status=old_status(job),
+        progress=job.progress_percentage,
+        message=message_of(job),
+        output_url=url,
+    )
+
+
+async def taken(front: Front, job: VideoJob) -> Taken:
+    """The answer to a request that has become a job."""
+    status = await status_of(front, job)
+    return Taken(**status.model_dump(), status_url=f"/api/v1/video-editors/pro-job/{job.id}/status")
