@@ -14,6 +14,7 @@ from deployments.gateway.backing import Backing
 from deployments.gateway.document import publish
 from deployments.gateway.front import Front
 from deployments.gateway.guard import Guard
+from deployments.gateway.pages import add_pages
 from deployments.gateway.problems import add_handlers
 from deployments.gateway.settings import Door
 from videojobs.settings import Access
@@ -32,6 +33,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
     app.include_router(callbacks.router)
     app.include_router(_api())
     app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
+    add_pages(app)
     add_handlers(app)
     app.add_middleware(
         Guard,

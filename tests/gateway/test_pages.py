@@ -2,28 +2,45 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
+import uuid
 
 import httpx
 import pytest
 
-from deployments.environment import NOTHING_GIVEN
 from deployments.gateway.pages.session import own_path
-from deployments.local.stack import Stack
-from tests.gateway.open_door import STORAGE, OpenDoor, facts, open_door
+from tests.gateway.conftest import OpenDoor
+from tests.ledger.conftest import a_request
+from videojobs.ledger import Lease
 from videojobs.ledger.tokens import Scope
 from videojobs.states import LIP_SYNC_DONE, Point
 
+FACTS = {  # what is measured on a job's files
+    "inputs": {"video": "s3://videojobs/video.mp4", "audio": {"audio-1": "s3://videojobs/1.wav"}},
+    "video": {"duration": 10.0, "width": 640, "height": 360, "frame_rate": 25.0, "container": "mp4", "size": 1},
+    "audio": {"audio-1": {"duration": 2.0, "container": "wav", "size": 1}},
+}
 HOSTILE = """<script>alert(1)</script>"'&{{7*7}}"""
 
 
-@pytest.fixture(scope="module")
-async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenDoor]:
-    data: Path = tmp_path_factory.mktemp("pages")
-    async with Stack(data=data, environment=NOTHING_GIVEN, wanted={"job_database"}, keep=False) as stack:
-        async with open_door(stack.variables["DATABASE_URL"]) as opened:
-            yield opened
+async def browser(door: OpenDoor, user: str, *scopes: Scope) -> httpx.AsyncClient:
+    """Somebody who is signed in, and whose browser tells where requests come from."""
+    cookies = {"token": await door.token(user, *scopes)}
+    return httpx.AsyncClient(base_url=door.address, cookies=cookies, headers={"Origin": door.address})
+
+
+async def opened_job(door: OpenDoor, user: str = "ada", *, name: str = "A job", areas: int = 0) -> str:
+    """A job that came in a moment ago."""
+    request = a_request(areas=areas, name=name).model_copy(update={"user_id": user})
+    job_id = f"job-{uuid.uuid4()}"
+    await door.ledger.open(job_id, request, actor="test")
+    return job_id
+
+
+async def taken_up(door: OpenDoor, job_id: str) -> Lease:
+    """A run works on it."""
+    lease = Lease(job_id, f"{uuid.uuid4()}/1")
+    assert await door.ledger.claim(lease, seconds=60) is None
+    return lease
 
 
 async def text(http: httpx.AsyncClient, path: str, status: int = 200) -> str:
@@ -68,7 +85,7 @@ async def test_a_token_that_is_none_is_asked_for_again_and_sets_no_cookie(door: 
 
 
 async def test_signing_out_forgets_the_token(door: OpenDoor) -> None:
-    async with await door.browser("ada") as http:
+    async with await browser(door, "ada") as http:
         answer = await http.post("/logout")
         assert answer.headers["Location"] == "/login"
         assert 'token="";' in answer.headers["Set-Cookie"]
@@ -91,26 +108,26 @@ def test_signing_in_leads_back_to_a_page_of_ours() -> None:
 @pytest.mark.parametrize("origin", ["http://evil.test", "null", None])
 @pytest.mark.parametrize("action", ["/login", "/logout", "/jobs/{job}/cancel", "/jobs/{job}/retry", "/submit/check"])
 async def test_a_form_on_another_site_does_nothing_here(door: OpenDoor, action: str, origin: str | None) -> None:
-    job = await door.job()
+    job = await opened_job(door)
     headers = {"Origin": origin} if origin else {}
     async with httpx.AsyncClient(base_url=door.address, cookies={"token": await door.token("ada")}) as http:
         answer = await http.post(action.format(job=job), headers=headers, data={"token": await door.token("eve")})
     assert answer.status_code == 403
     assert "Set-Cookie" not in answer.headers
-    assert ("stop", job) not in door.runs.asked
+    assert job not in door.prefect.stopped
 
 
 # ---- the list ------------------------------------------------------------------------------------------------
 
 
 async def test_the_list_shows_ones_own_jobs_only_and_an_admin_all_with_their_users(door: OpenDoor) -> None:
-    await door.job("list-ada", name="Ada's interview")
-    await door.job("list-bob", name="Bob's interview")
-    async with await door.browser("list-ada") as http:
+    await opened_job(door, "list-ada", name="Ada's interview")
+    await opened_job(door, "list-bob", name="Bob's interview")
+    async with await browser(door, "list-ada") as http:
         seen = await text(http, "/jobs")
     assert "Ada's interview" in seen
     assert "Bob" not in seen
-    async with await door.browser("boss", Scope.ADMIN) as http:
+    async with await browser(door, "boss", Scope.ADMIN) as http:
         seen = await text(http, "/jobs")
         assert "Bob's interview" in seen
         assert "list-bob" in seen
@@ -121,8 +138,8 @@ async def test_the_list_shows_ones_own_jobs_only_and_an_admin_all_with_their_use
 
 async def test_the_list_is_filtered_by_state_and_goes_on_to_older_jobs(door: OpenDoor) -> None:
     for number in range(27):
-        await door.job("many", name=f"Clip {number}")
-    async with await door.browser("many") as http:
+        await opened_job(door, "many", name=f"Clip {number}")
+    async with await browser(door, "many") as http:
         first = await http.get("/jobs")
         [older] = re.findall(r'rel="next" href="([^"]+)"', first.text)
         second = await http.get(html.unescape(older))
@@ -135,15 +152,15 @@ async def test_the_list_is_filtered_by_state_and_goes_on_to_older_jobs(door: Ope
 
 
 async def test_somebody_without_jobs_is_told_how_to_begin(door: OpenDoor) -> None:
-    async with await door.browser("newcomer") as http:
+    async with await browser(door, "newcomer") as http:
         assert "Make the first one" in await text(http, "/jobs")
-    async with await door.browser("watcher", Scope.READ) as http:
+    async with await browser(door, "watcher", Scope.READ) as http:
         assert "New job" not in await text(http, "/jobs"), "a token that cannot submit"
 
 
 async def test_a_hostile_name_is_shown_as_text_wherever_it_is_shown(door: OpenDoor) -> None:
-    job = await door.job("hostile", name=HOSTILE)
-    async with await door.browser("hostile") as http:
+    job = await opened_job(door, "hostile", name=HOSTILE)
+    async with await browser(door, "hostile") as http:
         pages = [await http.get(path) for path in ("/jobs", f"/jobs/{job}")]
     for page in pages:
         assert "<script>alert" not in page.text
@@ -154,13 +171,13 @@ async def test_a_hostile_name_is_shown_as_text_wherever_it_is_shown(door: OpenDo
 
 
 async def test_a_jobs_page_tells_what_happened_in_words_and_what_it_costs(door: OpenDoor) -> None:
-    job = await door.job(areas=1)
-    lease = await door.taken_up(job)
-    await door.ledger.advance(lease, Point.UPLOADED, facts=facts())
+    job = await opened_job(door, areas=1)
+    lease = await taken_up(door, job)
+    await door.ledger.advance(lease, Point.UPLOADED, facts=FACTS)
     cost = {"lip_sync": {"usd": "0.45", "seconds": 9, "basis": "price list"}}
     await door.ledger.estimate(lease, {**cost, "text_removal": {"points": "1", "seconds": 9, "basis": "price list"}})
     await door.ledger.tell(lease, *LIP_SYNC_DONE)
-    async with await door.browser("ada") as http:
+    async with await browser(door, "ada") as http:
         seen = await text(http, f"/jobs/{job}")
     assert "In progress 50 %" in seen
     assert seen.index("job was taken in") < seen.index("checked and stored")
@@ -175,7 +192,7 @@ async def test_a_refused_request_lists_what_to_mend(door: OpenDoor) -> None:
     job = "job-refused-page"
     error = "The request has 2 problems: segments[0].endTime: must be later; mend it; video: is empty"
     await door.ledger.open_refused(job, user_id="ada", display_name=None, error=error, actor="test")
-    async with await door.browser("ada") as http:
+    async with await browser(door, "ada") as http:
         answer = await http.get(f"/jobs/{job}")
     assert re.findall(r"<li>(.*?)</li>", answer.text) == [
         "segments[0].endTime: must be later; mend it",
@@ -186,13 +203,13 @@ async def test_a_refused_request_lists_what_to_mend(door: OpenDoor) -> None:
 
 
 async def test_a_failed_text_removal_offers_what_there_is_and_another_try(door: OpenDoor) -> None:
-    job = await door.job(areas=1)
-    lease = await door.taken_up(job)
-    await door.ledger.advance(lease, Point.UPLOADED, facts=facts())
+    job = await opened_job(door, areas=1)
+    lease = await taken_up(door, job)
+    await door.ledger.advance(lease, Point.UPLOADED, facts=FACTS)
     await door.ledger.advance(lease, Point.LIP_SYNC_SUBMITTED)
     await door.ledger.advance(lease, Point.LIP_SYNC_STORED)
     await door.ledger.fail(lease, "Text inpainting failed: not enough points", fallback_url="s3://videojobs/x.mp4")
-    async with await door.browser("ada") as http:
+    async with await browser(door, "ada") as http:
         seen = await text(http, f"/jobs/{job}")
         assert "The text could not be removed" in seen
         assert "Not enough points." in seen
@@ -200,16 +217,16 @@ async def test_a_failed_text_removal_offers_what_there_is_and_another_try(door: 
         answer = await http.post(f"/jobs/{job}/retry")
         assert answer.status_code == 303
         assert "The job goes on" in await text(http, answer.headers["Location"])
-    assert ("go on", job) in door.runs.asked
+    assert job in door.prefect.retried
 
 
 async def test_a_parked_job_calms_its_owner_and_tells_an_operator_what_to_do(door: OpenDoor) -> None:
-    job = await door.job()
-    lease = await door.taken_up(job)
+    job = await opened_job(door)
+    lease = await taken_up(door, job)
     await door.ledger.park(lease, "it is not known whether Sync.so took the submission (reset)")
-    async with await door.browser("ada") as http:
+    async with await browser(door, "ada") as http:
         owner = await text(http, f"/jobs/{job}")
-    async with await door.browser("boss", Scope.ADMIN) as http:
+    async with await browser(door, "boss", Scope.ADMIN) as http:
         operator = await text(http, f"/jobs/{job}")
     for seen in (owner, operator):
         assert "Needs a decision" in seen
@@ -220,8 +237,8 @@ async def test_a_parked_job_calms_its_owner_and_tells_an_operator_what_to_do(doo
 
 
 async def test_the_cancel_button_stops_a_job_that_nobody_works_on_yet(door: OpenDoor) -> None:
-    job = await door.job()
-    async with await door.browser("ada") as http:
+    job = await opened_job(door)
+    async with await browser(door, "ada") as http:
         answer = await http.post(f"/jobs/{job}/cancel")
         assert answer.status_code == 303
         seen = await text(http, answer.headers["Location"])
@@ -232,8 +249,8 @@ async def test_the_cancel_button_stops_a_job_that_nobody_works_on_yet(door: Open
 
 
 async def test_a_button_that_comes_too_late_says_so_on_a_page(door: OpenDoor) -> None:
-    job = await door.job()
-    async with await door.browser("ada") as http:
+    job = await opened_job(door)
+    async with await browser(door, "ada") as http:
         answer = await http.post(f"/jobs/{job}/retry")
     assert answer.status_code == 409
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -241,8 +258,8 @@ async def test_a_button_that_comes_too_late_says_so_on_a_page(door: OpenDoor) ->
 
 
 async def test_somebody_elses_job_looks_exactly_like_none(door: OpenDoor) -> None:
-    theirs = await door.job("bob", name="Bob's secret")
-    async with await door.browser("ada") as http:
+    theirs = await opened_job(door, "bob", name="Bob's secret")
+    async with await browser(door, "ada") as http:
         for method, path in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry")):
             known = await http.request(method, f"/jobs/{theirs}{path}")
             unknown = await http.request(method, f"/jobs/job-{'0' * 36}{path}")
@@ -251,15 +268,15 @@ async def test_somebody_elses_job_looks_exactly_like_none(door: OpenDoor) -> Non
             assert known.headers.items() ^ unknown.headers.items() <= {("date", known.headers["date"])} | {
                 ("date", unknown.headers["date"])
             }
-    assert door.runs.asked == [entry for entry in door.runs.asked if entry[1] != theirs]
+    assert theirs not in (*door.prefect.stopped, *door.prefect.retried)
 
 
 # ---- what a browser may do -----------------------------------------------------------------------------------
 
 
 async def test_pages_need_no_script_or_style_inside_and_load_from_the_storage_only(door: OpenDoor) -> None:
-    job = await door.job()
-    async with await door.browser("ada") as http:
+    job = await opened_job(door)
+    async with await browser(door, "ada") as http:
         answers = [await http.get(path) for path in ("/login", "/jobs", f"/jobs/{job}", "/submit", "/jobs/none")]
     for answer in answers:
         policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
@@ -268,8 +285,9 @@ async def test_pages_need_no_script_or_style_inside_and_load_from_the_storage_on
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*src=)|javascript:", answer.text)
         assert not re.search(r"""(src|href)=["']?(https?:)?//""", answer.text), "nothing comes from elsewhere"
         assert answer.headers["Cache-Control"] == "no-store"
-    assert STORAGE in answers[2].headers["Content-Security-Policy"]
-    assert STORAGE in answers[3].headers["Content-Security-Policy"], "files are sent there"
+    storage = door.store.presign("any", 60).split("/videojobs/")[0]
+    assert storage in answers[2].headers["Content-Security-Policy"]
+    assert storage in answers[3].headers["Content-Security-Policy"], "files are sent there"
 
 
 async def test_scripts_are_served_as_what_they_are_and_nothing_else_of_the_folder_is(door: OpenDoor) -> None:
@@ -282,20 +300,20 @@ async def test_scripts_are_served_as_what_they_are_and_nothing_else_of_the_folde
 
 
 async def test_the_submit_page_is_for_those_who_may_submit(door: OpenDoor) -> None:
-    async with await door.browser("watcher", Scope.READ) as http:
+    async with await browser(door, "watcher", Scope.READ) as http:
         answer = await http.get("/submit")
     assert answer.status_code == 403
     assert "scope" in answer.text
 
 
 async def test_a_list_is_told_of_every_change_by_one_stream_until_all_have_ended(door: OpenDoor) -> None:
-    first, second = await door.job("stream"), await door.job("stream")
+    first, second = await opened_job(door, "stream"), await opened_job(door, "stream")
     heard: list[str] = []
-    async with await door.browser("stream") as http, http.stream("GET", "/jobs/events") as stream:
+    async with await browser(door, "stream") as http, http.stream("GET", "/jobs/events") as stream:
         async for line in stream.aiter_lines():
             if line.startswith(": here"):
                 for job in (first, second):
-                    await door.ledger.fail(await door.taken_up(job), "It broke.")
+                    await door.ledger.fail(await taken_up(door, job), "It broke.")
             if line.startswith("data: "):
                 heard.append(line)
     assert any(first in line and "It broke." in line for line in heard)

@@ -101,4 +101,3 @@ def _facts(seen: _Seen, otherwise: str) -> _Facts:
 
 def _video_facts(seen: SeenVideo) -> _Facts:
     return _Facts(_container(seen.name, "mp4"), seen.size, seen.duration, seen.width, seen.height)
-

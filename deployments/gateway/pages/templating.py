@@ -19,7 +19,7 @@ _TEMPLATES.env.trim_blocks = _TEMPLATES.env.lstrip_blocks = True
 
 
 class Static(StaticFiles):
-    """Style and scripts. A browser asks each time whether they have changed: modules import each other by fixed names."""
+    """Style and scripts. A browser asks each time whether they have changed: modules import each other by name."""
 
     def __init__(self) -> None:
         super().__init__(directory=_HERE / "static")
