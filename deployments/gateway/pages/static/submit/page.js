@@ -4,7 +4,7 @@ import { post, Refused } from "./api.js";
 import { Draft } from "./draft.js";
 import { durationOf, load } from "./media.js";
 import { Picture } from "./picture.js";
-import { showProblems } from "./problems.js";
+import { showProblems, showTodo } from "./problems.js";
 import { showRows } from "./rows.js";
 import { clock } from "./spans.js";
 import { Timeline } from "./timeline.js";
@@ -88,11 +88,11 @@ const displayName = () => at("display-name").value.trim();
 /** What is missing before the rules can be asked. */
 function todo() {
   return [
-    draft.video ? null : { field: "video", message: "choose a video" },
-    draft.audio.length ? null : { field: "audio", message: "add at least one audio file" },
-    draft.segments.length ? null : { field: "segments", message: "mark at least one segment: the time that gets new speech" },
+    draft.video ? null : { field: "video", message: "Choose a video" },
+    draft.audio.length ? null : { field: "audio", message: "Add the new speech: at least one audio file" },
+    draft.segments.length ? null : { field: "segments", message: "Mark at least one segment: the time that gets new speech" },
     ...draft.segments.map((item, index) =>
-      item.refId || !draft.audio.length ? null : { field: `segments[${index}].audioInput.refId`, message: "choose an audio file" },
+      item.refId || !draft.audio.length ? null : { field: `segments[${index}].audioInput.refId`, message: `Choose an audio file for segment ${index + 1}` },
     ),
   ].filter(Boolean);
 }
@@ -101,9 +101,10 @@ function todo() {
 async function check() {
   const number = (checks += 1);
   const missing = todo();
-  const problems = missing.length ? missing : await askRules();
+  const problems = missing.length ? [] : await askRules();
   if (number !== checks || sending) return; // something has changed since
-  show(problems, missing.length > 0);
+  if (missing.length) show("Still to do", missing, showTodo);
+  else show(problems.length ? "To be mended" : "Ready to send", problems, showProblems);
 }
 
 async function askRules() {
@@ -115,9 +116,9 @@ async function askRules() {
   }
 }
 
-function show(problems, unfinished) {
-  showProblems(problems, at("problems"));
-  at("problem-head").textContent = problems.length ? (unfinished ? "Still to do" : "To be mended") : "Ready to send";
+function show(head, problems, list) {
+  list(problems, at("problems"));
+  at("problem-head").textContent = head;
   at("send").disabled = problems.length > 0;
 }
 
@@ -171,7 +172,7 @@ at("send").addEventListener("click", async () => {
   } catch (error) {
     busy(false);
     say(explained(error));
-    if (error instanceof Refused && error.problems.length) show(error.problems, false);
+    if (error instanceof Refused && error.problems.length) show("To be mended", error.problems, showProblems);
     at("send").disabled = false;
   } finally {
     sending = null;

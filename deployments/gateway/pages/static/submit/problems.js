@@ -2,35 +2,49 @@
 
 /** Lists all problems, marks their fields, and leads from the one to the other. */
 export function showProblems(problems, list) {
+  unmark();
+  list.replaceChildren(...problems.map((problem, index) => entry(problem, `problem-${index}`)));
+}
+
+/** Lists what is still missing: that is no fault, so nothing is marked. */
+export function showTodo(problems, list) {
+  unmark();
+  list.replaceChildren(...problems.map(({ field, message }) => line(placeOf(field), message)));
+}
+
+function unmark() {
   for (const note of document.querySelectorAll("p.problem")) note.remove();
   for (const field of document.querySelectorAll("[aria-invalid]")) {
     field.removeAttribute("aria-invalid");
     field.removeAttribute("aria-describedby");
   }
-  list.replaceChildren(...problems.map((problem, index) => entry(problem, `problem-${index}`)));
 }
 
 function entry({ field, message }, id) {
   const target = placeOf(field);
   const words = inWords(message);
-  const line = document.createElement("li");
+  if (target) mark(target, id, words);
+  return line(target, target ? `${nameOf(target)}: ${words}` : words);
+}
+
+function line(target, text) {
+  const found = document.createElement("li");
   if (!target) {
-    line.textContent = words;
-    return line;
+    found.textContent = text;
+    return found;
   }
-  mark(target, id, words);
   const link = document.createElement("button");
   link.type = "button";
   link.className = "link";
-  link.textContent = `${nameOf(target)}: ${words}`;
+  link.textContent = text;
   link.addEventListener("click", () => {
     target.closest("details")?.setAttribute("open", "");
     const focus = target.matches("input, select, button") ? target : target.querySelector("input, select, button") ?? target;
     focus.focus();
     focus.scrollIntoView({ block: "center" });
   });
-  line.append(link);
-  return line;
+  found.append(link);
+  return found;
 }
 
 /** The element that carries the path, or the nearest one that it is a part of. */
