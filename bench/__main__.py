@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import copying, density, latency, overhead, throughput
+from bench import copying, density, front_door, latency, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
 from bench.page import write_page
@@ -30,6 +30,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "b": overhead.measure,
         "d": partial(throughput.measure, profile=profile),
         "e": copying.measure,
+        "f": front_door.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
     sections = []
@@ -55,7 +56,7 @@ def _shown(section: Section) -> Section:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--form", choices=FORMS, default="full")
-    parser.add_argument("--part", choices="abcde", nargs="*", default="abcde")
+    parser.add_argument("--part", choices="abcdef", nargs="*", default="abcdef")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 
 from deployments.gateway.problems import SECURITY_HEADERS, Refused
 
@@ -28,28 +28,33 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        bounded = receive if scope["path"] in self._streamed else self._bounded(receive)
-        await self._app(scope, bounded, self._safe(send))
+        body = _Body(receive, None if scope["path"] in self._streamed else self._most, Headers(scope=scope))
 
-    def _bounded(self, receive: Receive) -> Receive:
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self._most:
-                raise Refused(413, f"The body is too large; {self._most} bytes are taken here.")
-            return message
-
-        return counted
-
-    def _safe(self, send: Send) -> Send:
-        async def with_headers(message: Message) -> None:
+        async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if not body.is_read:
+                    headers["Connection"] = "close"
             await send(message)
 
-        return with_headers
+        await self._app(scope, body.receive, guarded)
+
+
+class _Body:
+    """Counts what comes. One that is answered before its end would be read for ever, if its client so wishes."""
+
+    def __init__(self, receive: Receive, most: int | None, headers: Headers) -> None:
+        self._receive = receive
+        self._most = most
+        self._size = 0
+        self.is_read = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._size += len(message.get("body", b""))
+        self.is_read = self.is_read or not message.get("more_body", False)
+        if self._most is not None and self._size > self._most:
+            raise Refused(413, f"The body is too large; {self._most} bytes are taken here.")
+        return message

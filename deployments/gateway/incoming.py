@@ -6,9 +6,10 @@ none free waits, which is not read meanwhile, so the client's own network holds 
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
@@ -28,31 +29,43 @@ class Room:
     """What all uploads of a process share: places, parts in memory, threads."""
 
     def __init__(self, *, uploads: int, parts: int) -> None:
-        self._places = self._all = uploads
+        self._places = uploads
+        self._taken: Counter[str] = Counter()  # by user
         self.parts = asyncio.Semaphore(parts)
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="upload")
 
-    def enter(self) -> None:
-        """Raises a refusal where all places are taken. `leave` gives the place back."""
+    @contextmanager
+    def place(self, user_id: str) -> Iterator[None]:
+        """For one upload. Raises a refusal where all are taken, or half of them by this user."""
         if self.is_full:
             raise Refused(503, "Too many uploads at once; come again soon.", headers=_COME_AGAIN)
-        self._places -= 1
-
-    def leave(self) -> None:
-        self._places += 1
+        if self._taken[user_id] >= max(1, self._places // 2):
+            raise Refused(429, "Too many uploads of yours at once; come again soon.", headers=_COME_AGAIN)
+        self._taken[user_id] += 1
+        try:
+            yield
+        finally:
+            self._taken[user_id] -= 1
+            self._taken += Counter()  # drops those who have none
 
     @property
     def is_full(self) -> bool:
         """Whether the next upload is asked to come again."""
-        return self._places == 0
+        return self._taken.total() >= self._places
 
     @property
     def is_empty(self) -> bool:
         """Whether no upload is on its way."""
-        return self._places == self._all
+        return not self._taken.total()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """To its end, also where nobody waits for it any more: what it stores would else come after its removal."""
+        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait({working})
+            raise
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -109,7 +122,7 @@ class Incoming:
 
     async def abort(self) -> None:
         """Leave nothing behind. Also after `finish`. Raises what the storage raises."""
-        with suppress(VideoJobError):
+        with suppress(Exception):  # whatever became of the last part, it goes
             await self._sent()
         self._free()
         if (multipart := self._multipart) is not None:
@@ -124,9 +137,9 @@ class Incoming:
         self._sending = asyncio.create_task(self._send(part))
 
     async def _sent(self) -> None:
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            await sending
+        if self._sending is not None:
+            await asyncio.shield(self._sending)
+            self._sending = None
 
     async def _send(self, part: bytearray) -> None:
         try:

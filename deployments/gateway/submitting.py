@@ -10,6 +10,7 @@ import json
 import logging
 import uuid
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -20,13 +21,14 @@ from deployments.gateway.links import taken
 from deployments.gateway.problems import AWAY, Refused, answers, refused_input
 from deployments.gateway.receiving import Received, Reception, SentFile, plain_name
 from deployments.gateway.shapes import Taken
-from videojobs.errors import InvalidRequest, LedgerUnavailable, Problem
+from videojobs.errors import InvalidRequest, LedgerUnavailable, Problem, RequestMismatch
 from videojobs.intake import decode, parse_request, ref_ids_wanted
 from videojobs.ledger import ClientKey, Ledger, VideoJob
 from videojobs.ledger.uploads import Upload
 from videojobs.media.store import job_prefix
 from videojobs.request import JobRequest, canonical, fingerprint
 from videojobs.settings import Access
+from videojobs.states import Status
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -95,13 +97,9 @@ async def submit_form(request: Request, who: Submitter, front: TheFront, key: Id
     """Fields and files may come in any order. What is wrong is reported all at once."""
     _check_encoding(request)
     await front.backing.runs.check()
-    front.room.enter()
-    try:
+    with front.room.place(who.user_id):
         job = await _from_form(request, who, front, key)
-    finally:
-        front.room.leave()
-    await front.starter.start(job)
-    return await taken(front, job)
+    return await _started(front, job)
 
 
 async def _from_form(request: Request, who: Caller, front: Front, key: str | None) -> VideoJob:
@@ -113,15 +111,19 @@ async def _from_form(request: Request, who: Caller, front: Front, key: str | Non
     try:
         received = await reception.receive(request)
         wanted = _understood(received, who)
-        client_key = ClientKey(key, _fingerprint(wanted, received)) if key else None
-        job = await _opened(front, ledger, job_id, wanted, who, client_key)
-    except LedgerUnavailable:
-        raise  # perhaps the job is on the books: its files stay, and are removed by the sweep if it is not
     except BaseException:
         await _surely(_undo(reception, ledger, job_id))
         raise
+    client_key = ClientKey(key, _fingerprint(wanted, received)) if key else None
+    try:
+        job = await _opened(front, ledger, job_id, wanted, who, client_key)
+    except RequestMismatch:
+        await _surely(_undo(reception, ledger, job_id))
+        raise
+    # After any other error the job may be on the books: its files stay, and if it is not, the sweep removes them.
     if job.id == job_id:
-        await ledger.forget_upload(job_id)
+        with suppress(LedgerUnavailable):  # the sweep sees that they are a job's
+            await ledger.forget_upload(job_id)
     else:
         await _surely(_undo(reception, ledger, job_id))
     return job
@@ -239,8 +241,7 @@ async def submit_json(request: Request, who: Submitter, front: TheFront, key: Id
     await _check_sources(ledger, who, wanted)
     client_key = ClientKey(key, fingerprint(wanted)) if key else None
     job = await _opened(front, ledger, str(uuid.uuid4()), wanted, who, client_key)
-    await front.starter.start(job)
-    return await taken(front, job)
+    return await _started(front, job)
 
 
 async def _json_object(request: Request) -> Mapping[str, object]:
@@ -285,6 +286,13 @@ async def _check_sources(ledger: Ledger, who: Caller, request: JobRequest) -> No
 def _check_encoding(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "Send the body as it is, without Content-Encoding.")
+
+
+async def _started(front: Front, job: VideoJob) -> Taken:
+    """The answer; a job that was asked for again may have been started long ago."""
+    if job.status == Status.PENDING:
+        await front.starter.start(job)
+    return await taken(front, job)
 
 
 _OPENING_SECONDS: Final = 10  # that Postgres may be away for: a restart

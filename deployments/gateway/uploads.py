@@ -30,7 +30,7 @@ _SLOW_DOWN_SECONDS: Final = 600
 @router.post(
     "/uploads",
     status_code=201,
-    responses=answers(401, 403, 413, 422, 429, 503),
+    responses=answers(400, 401, 403, 413, 422, 429, 503),
     summary="Begin to send a file to the storage",
 )
 async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> UploadBegun:
@@ -52,7 +52,7 @@ async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> Upload
 
 @router.post(
     "/uploads/{upload_id}/complete",
-    responses=answers(401, 403, 404, 413, 422, 429, 503),
+    responses=answers(400, 401, 403, 404, 413, 422, 429, 503),
     summary="Complete a file in the storage",
 )
 async def complete(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from deployments.gateway.problems import AWAY, Refused
+from deployments.gateway.problems import Refused
 from deployments.gateway.settings import Door
 from videojobs.ledger import Ledger, VideoJob
 
@@ -72,7 +72,7 @@ class Watch:
             await asyncio.sleep(self._seconds)
             try:
                 await self._look()
-            except AWAY as error:
+            except Exception as error:  # whatever it is, the next look may see again
                 log.warning("Listeners hear nothing now: %s", type(error).__name__)
 
     async def _look(self) -> None:

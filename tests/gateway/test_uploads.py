@@ -74,13 +74,25 @@ async def test_completing_twice_gives_the_same_answer(http: httpx.AsyncClient) -
     assert first.json() == second.json()
 
 
-async def test_a_file_of_another_size_than_announced_is_not_taken(
-    door: OpenDoor, http: httpx.AsyncClient, user: str
-) -> None:
+async def test_a_part_of_another_size_than_announced_is_not_taken(http: httpx.AsyncClient) -> None:
+    """The link is signed with the part's length, so the storage itself refuses it."""
     upload = await begun(http, 2000)
-    etags = await sent(upload, a_video(3000))
+    async with httpx.AsyncClient() as anybody:
+        answer = await anybody.put(upload["parts"][0], content=a_video(3000))
+    assert answer.status_code == 403
+    assert (await completed(http, upload, ['"made-up"'])).status_code == 422
+
+
+async def test_a_file_that_turns_out_to_be_of_another_size_is_removed(
+    door: OpenDoor, http: httpx.AsyncClient, user: str, ground_variables: dict[str, str]
+) -> None:
+    """Where a storage does not look at the signed length."""
+    upload = await begun(http, 2000)
+    etags = await sent(upload, a_video())
+    async with engine_for(ground_variables["DATABASE_URL"]).begin() as connection:
+        await connection.execute(text("UPDATE uploads SET size = 2001 WHERE user_id = :user"), {"user": user})
     answer = await completed(http, upload, etags)
-    assert answer.status_code == 422
+    assert [item["field"] for item in answer.json()["problems"]] == ["size"]
     assert door.left_of(user) == []
 
 

@@ -79,7 +79,7 @@ class Uploads(Books):
 
     async def unfinished_uploads(self, user_id: str) -> int:
         """How many direct uploads of a user are on their way."""
-        query = select(func.count()).where(Upload.user_id == user_id, Upload.source.is_(None))
+        query = select(func.count()).where(Upload.user_id == user_id, Upload.key.is_not(None), Upload.source.is_(None))
         async with self._reading() as session:
             return (await session.execute(query)).scalar_one()
 
