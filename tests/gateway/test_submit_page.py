@@ -55,7 +55,7 @@ async def box_of(thing: Locator) -> dict[str, float]:
     """Where it is on the screen, in pixels."""
     found = await thing.bounding_box()
     assert found is not None
-    return dict(found)
+    return {side: found[side] for side in ("x", "y", "width", "height")}
 
 
 async def draw(page: Page, x: float, y: float, w: float, h: float) -> None:
