@@ -3,6 +3,7 @@
 import html
 import re
 import uuid
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from tests.gateway.conftest import OpenDoor
 from tests.ledger.conftest import a_request
 from videojobs.ledger import Lease
 from videojobs.ledger.tokens import Scope
+from videojobs.media.store import sync_result_key
 from videojobs.states import LIP_SYNC_DONE, Point
 
 FACTS = {  # what is measured on a job's files
@@ -218,6 +220,20 @@ async def test_a_failed_text_removal_offers_what_there_is_and_another_try(door: 
         assert answer.status_code == 303
         assert "The job goes on" in await text(http, answer.headers["Location"])
     assert job in door.prefect.retried
+
+
+async def test_a_download_is_saved_under_the_jobs_name_as_far_as_a_header_can_hold_it(door: OpenDoor) -> None:
+    job = await opened_job(door, name='Ädä\'s "talk"/../1')
+    lease = await taken_up(door, job)
+    for point in (Point.UPLOADED, Point.LIP_SYNC_SUBMITTED, Point.LIP_SYNC_STORED):
+        await door.ledger.advance(lease, point, facts=FACTS)
+    door.store.put_bytes(sync_result_key("ada", job), b"video", "video/mp4")
+    async with await browser(door, "ada") as http:
+        page = await http.get(f"/jobs/{job}")
+        [link] = re.findall(r'href="([^"]+save=true)"', page.text)
+        answer = await http.get(html.unescape(link))
+    wanted = parse_qs(urlsplit(answer.headers["Location"]).query)["response-content-disposition"]
+    assert wanted == ['attachment; filename="d-s-talk-..-1-lip-sync.mp4"']
 
 
 async def test_a_parked_job_calms_its_owner_and_tells_an_operator_what_to_do(door: OpenDoor) -> None:

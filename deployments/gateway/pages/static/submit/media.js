@@ -19,7 +19,7 @@ export function durationOf(url, kind) {
 export function load(video, url) {
   return new Promise((resolve) => {
     const end = (found) => {
-      video.removeEventListener("loadeddata", good);
+      video.removeEventListener("loadedmetadata", good);
       video.removeEventListener("error", bad);
       resolve(found);
     };
@@ -28,7 +28,7 @@ export function load(video, url) {
       end(Number.isFinite(duration) && width ? { duration, width, height } : NOTHING);
     };
     const bad = () => end(NOTHING);
-    video.addEventListener("loadeddata", good);
+    video.addEventListener("loadedmetadata", good);
     video.addEventListener("error", bad);
     video.src = url;
   });

@@ -109,7 +109,10 @@ async function check() {
 
 async function askRules() {
   try {
-    return (await post("/submit/check", { request: draft.request(options(), displayName()), facts: draft.facts() })).problems;
+    const asked = { request: draft.request(options(), displayName()), facts: draft.facts() };
+    const { problems } = await post("/submit/check", asked);
+    say("");
+    return problems;
   } catch (error) {
     say(explained(error));
     return [];
