@@ -29,7 +29,7 @@ async def signed_in(address: str, token: str, **screen: Any) -> AsyncIterator[Pa
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
         await browser.close()
-    assert complaints == []
+    assert complaints == [], complaints
 
 
 def _is_ours(note: ConsoleMessage, address: str) -> bool:
