@@ -74,8 +74,8 @@ export class Courier {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const answer = await send("PUT", url, bytes, { signal, onProgress });
-        const etag = answer.getResponseHeader("ETag");
-        if (answer.status < 300 && etag) return etag;
+        const etag = answer.status < 300 && answer.getResponseHeader("ETag");
+        if (etag) return etag;
         if (answer.status < 500) throw new NoWay(`the storage answered ${answer.status}`);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
