@@ -71,7 +71,7 @@ async def test_a_job_is_drawn_sent_watched_played_and_downloaded(desk: Desk, pag
     await page.screenshot(path=tmp_path / "finished.png", full_page=True)
     picture = page.locator("img.picture")
     await picture.scroll_into_view_if_needed()
-    await expect(picture).to_have_js_property("complete", True)
+    await picture.evaluate("image => image.decode()")
     assert await picture.evaluate("image => image.naturalWidth") > 1000
 
     job = await desk.ledger.job(page.url.split("?")[0].rsplit("/", 1)[-1])

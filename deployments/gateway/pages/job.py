@@ -1,5 +1,7 @@
 """`/jobs/{id}`: how a job stands, what happened, what it costs, its videos, and what can be done about it."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -8,11 +10,13 @@ from fastapi.responses import RedirectResponse
 
 from deployments.gateway import jobs as api
 from deployments.gateway.access import JobId, Reader, Submitter, owned
+from deployments.gateway.front import Front
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
 from deployments.gateway.pages.sight import Note, Sight, Visitor, lines, note_on, pieces, prices
 from deployments.gateway.pages.templating import origin_of, page
 from deployments.gateway.shapes import Job, What
 from videojobs.ledger import VideoJob
+from videojobs.media.store import picture_key
 from videojobs.states import Status
 
 Asked = Literal["cancel", "retry"]
@@ -21,6 +25,7 @@ _ASKED: Final[dict[Asked, Note]] = {
     "cancel": Note("wait", "The job stops", ["It stops at its next safe point, and then says what is paid for."]),
     "retry": Note("plain", "The job goes on", ["As soon as a worker takes it up; no step is paid for twice."]),
 }
+_PICTURE_TAKES: Final = timedelta(minutes=1)
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_schema=False)
 
@@ -48,8 +53,20 @@ async def show(
         areas=len(row.processing_config["effects"]),
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
+        picture=await _picture(front, row),
         **_media(row, job),
     )
+
+
+async def _picture(front: Front, job: VideoJob) -> Literal["there", "soon", "none"]:
+    """The before/after picture is made when the job is completed already, in a second or two; or it cannot be made."""
+    if job.status != Status.COMPLETED:
+        return "none"
+    store = await front.backing.store(job)
+    if await asyncio.to_thread(store.head, picture_key(job.user_id, job.id)) is not None:
+        return "there"
+    is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _PICTURE_TAKES
+    return "soon" if is_fresh else "none"
 
 
 def _media(row: VideoJob, job: Job) -> dict[str, Any]:
@@ -61,7 +78,6 @@ def _media(row: VideoJob, job: Job) -> dict[str, Any]:
         "downloads": [(what, words) for what, words in _BUTTONS.items() if what in there - hidden],
         "before": "source" if "source" in there else None,
         "after": after,
-        "picture": "before_after" in there,
         "pieces": pieces(row) if after else [],
     }
 

@@ -21,6 +21,13 @@ const redraw = redrawing((page) => {
 });
 const stream = standing.dataset.stream && follow(standing.dataset.stream, told, redraw);
 
+const look = redrawing((page) => {
+  const fresh = page.getElementById("picture");
+  document.getElementById("picture").replaceWith(fresh ?? "");
+  if (fresh?.dataset.picture === "soon") look();
+});
+if (document.getElementById("picture")?.dataset.picture === "soon") look();
+
 function told(news) {
   showProgress(standing, news);
   redraw();
