@@ -106,7 +106,7 @@ def lines(timeline: Iterable[Happening]) -> list[Line]:
     """Oldest first; news that only raise the progress are left out."""
     found: list[Line] = []
     for event in timeline:
-        if not found or found[-1].text != event.message:
+        if event.kind != "progress" and (not found or found[-1].text != event.message):
             found.append(Line(event.at, event.message, _TONES.get(event.kind, "plain")))
     return found
 
