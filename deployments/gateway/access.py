@@ -57,7 +57,7 @@ async def caller(
 ) -> Caller:
     """Raises a refusal: 401, 403 for a change that another site sent, or 429."""
     if "authorization" not in request.headers and cookie is not None:
-        _check_origin(request)
+        check_origin(request)
     text = bearer.credentials if bearer else None if "authorization" in request.headers else cookie
     found = await identified(front, text, address_of(request))
     if wait := front.requests.take(found.token.id):
@@ -84,8 +84,8 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def _check_origin(request: Request) -> None:
-    """A browser sends the cookie along whoever made it ask; the Origin says who did."""
+def check_origin(request: Request) -> None:
+    """A browser sends the cookie along whoever made it ask; the Origin says who did. Raises a refusal."""
     if request.method in _SAFE_METHODS:
         return
     origin = request.headers.get("origin", "")

@@ -18,6 +18,7 @@ from deployments.gateway.guard import Guard
 from deployments.gateway.leaving import EndsStreams
 from deployments.gateway.metrics import Metrics
 from deployments.gateway.observed import Observed
+from deployments.gateway.pages import add_pages
 from deployments.gateway.problems import add_handlers
 from deployments.gateway.readiness import Readiness
 from deployments.gateway.settings import Door
@@ -35,6 +36,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
     app.state.front = front
     app.include_router(callbacks.router)
     app.include_router(_api())
+    add_pages(app)
     add_handlers(app)
     app.add_middleware(
         Guard,

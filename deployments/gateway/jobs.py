@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from deployments.gateway.access import Caller, JobId, Reader, Submitter, owned
 from deployments.gateway.front import Front, front_of
-from deployments.gateway.links import link, place_of, status_of
+from deployments.gateway.links import file_name, link, place_of, status_of
 from deployments.gateway.problems import Refused, answers, refused_input
 from deployments.gateway.shapes import Job, JobPage, JobStatus, JobSummary, What
 from deployments.gateway.telling import can_cancel, can_retry, costs, downloads, summary, timeline
@@ -122,12 +122,14 @@ async def download(
     who: Reader,
     front: TheFront,
     what: Annotated[What, Query(description="Which file.")] = "result",
+    save: Annotated[bool, Query(description="Browsers save it as a file, instead of playing it.")] = False,
 ) -> RedirectResponse:
     """A link is signed for each request."""
     found = await owned(front, who, job_id)
     place = place_of(found, what) if what in downloads(found) else None
     seconds = round(front.door.link_minutes * 60)
-    url = await link(await front.backing.store(found), place, seconds) if place else None
+    save_as = file_name(found, what, place) if place and save else None
+    url = await link(await front.backing.store(found), place, seconds, save_as=save_as) if place else None
     if url is None:
         raise Refused(404, "This job has no such file, or has none yet.")
     return RedirectResponse(url, 307)

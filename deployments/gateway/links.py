@@ -1,6 +1,8 @@
 """Links to what a job has in the storage: signed when somebody asks for them."""
 
 import asyncio
+import re
+from pathlib import PurePath
 from typing import Final
 
 from deployments.gateway.front import Front
@@ -27,12 +29,18 @@ def place_of(job: VideoJob, what: What) -> str | None:
             return result_key(job.user_id, job.id)
 
 
-async def link(store: ObjectStore, place: str, seconds: int) -> str | None:
+async def link(store: ObjectStore, place: str, seconds: int, *, save_as: str | None = None) -> str | None:
     """A link to an object by its key or address; None where there is no such object."""
     owner, key = store.located(place) if place.startswith("s3://") else (store, place)
     if await asyncio.to_thread(owner.head, key) is None:
         return None
-    return owner.presign(key, seconds)
+    return owner.presign(key, seconds, save_as=save_as)
+
+
+def file_name(job: VideoJob, what: What, place: str) -> str:
+    """What a file of a job is called on somebody's disk: by the job's name, as far as that is safe in a header."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.display_name or "").strip("-._")[:80] or job.id
+    return f"{name}-{what.replace('_', '-')}{PurePath(place).suffix}"
 
 
 async def status_of(front: Front, job: VideoJob) -> JobStatus:
