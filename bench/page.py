@@ -1,4 +1,4 @@
-"""The page docs/benchmarks.md."""
+"""The pages docs/benchmarks*.md."""
 
 import os
 import platform

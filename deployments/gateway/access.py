@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import Front, TheFront
 from deployments.gateway.problems import Refused, wait_and_repeat
 from videojobs.ledger import UnknownJob, VideoJob
 from videojobs.ledger.tokens import ApiToken, Scope
@@ -51,7 +51,7 @@ class Caller:
 
 async def caller(
     request: Request,
-    front: Annotated[Front, Depends(front_of)],
+    front: TheFront,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     cookie: Annotated[str | None, Security(_cookie)],
 ) -> Caller:

@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from deployments.gateway.access import Caller, Submitter
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import TheFront
 from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
 from deployments.gateway.problems import Refused, answers, refused_input
 from deployments.gateway.shapes import Taken
@@ -18,7 +18,6 @@ from videojobs.request import JobRequest, fingerprint
 from videojobs.settings import Access
 
 router = APIRouter(tags=["jobs"])
-TheFront = Annotated[Front, Depends(front_of)]
 
 _JSON: Final[dict[str, Any]] = {
     "requestBody": {

@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
 from deployments.gateway import scope
 from deployments.gateway.backing import Backing
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import TheFront
 from deployments.gateway.metrics import metrics_of
 from deployments.gateway.settings import Door
 from videojobs.ledger import Ledger, Submission
@@ -57,7 +57,7 @@ class GenerationReport(Generation):
 
 
 @router.post("/sync-so/{token}", response_class=PlainTextResponse)
-async def sync_so(token: str, request: Request, front: Annotated[Front, Depends(front_of)]) -> str:
+async def sync_so(token: str, request: Request, front: TheFront) -> str:
     """Sync.so has ended a generation. It comes once, and may come again (its fact sheet, section 7)."""
     async with _answered(request, "Sync.so"):
         raw = await read(request, MAX_GENERATION_BYTES)
@@ -74,7 +74,7 @@ async def sync_so(token: str, request: Request, front: Annotated[Front, Depends(
 
 
 @router.post("/ghostcut/{token}", response_class=PlainTextResponse)
-async def ghostcut(token: str, request: Request, front: Annotated[Front, Depends(front_of)]) -> str:
+async def ghostcut(token: str, request: Request, front: TheFront) -> str:
     """GhostCut has ended a work. It takes 200 with a body that is not empty for "heard" (its fact sheet, section 6)."""
     async with _answered(request, "GhostCut"):
         raw = await read(request, MAX_BYTES)

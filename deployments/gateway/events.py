@@ -3,14 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from deployments.gateway.access import JobId, Reader, owned
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import Front, TheFront
 from deployments.gateway.links import status_of
 from deployments.gateway.problems import answers
 from deployments.gateway.telling import TERMINAL
@@ -18,7 +18,8 @@ from videojobs.ledger import VideoJob
 
 router = APIRouter(tags=["jobs"])
 
-_EXAMPLE = (
+HEARTBEAT: Final = ": still here\n\n"
+_EXAMPLE: Final = (
     'event: job\ndata: {"job_id": "7d0c5f0e", "status": "processing", "progress": 75, '
     '"message": "Text inpainting in progress...", "output_url": null, "parked": false}\n\n: still here\n\n'
 )
@@ -36,11 +37,21 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     responses={**_STREAM, **answers(401, 403, 404, 429, 503)},
     summary="Follow a job",
 )
-async def events(job_id: JobId, who: Reader, front: Annotated[Front, Depends(front_of)]) -> StreamingResponse:
+async def events(job_id: JobId, who: Reader, front: TheFront) -> StreamingResponse:
     """How the job stands, at once and after each change. A line of comment now and then keeps the connection open."""
     job = await owned(front, who, job_id)
     front.watch.check_room()
-    return StreamingResponse(_lines(front, job), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return stream(_lines(front, job))
+
+
+def stream(lines: AsyncIterator[str]) -> StreamingResponse:
+    """Server-sent events, which no proxy may keep until there are many."""
+    return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def event(news: Mapping[str, object]) -> str:
+    """One event, as lines of the stream."""
+    return f"event: job\ndata: {json.dumps(news)}\n\n"
 
 
 async def _lines(front: Front, job: VideoJob) -> AsyncIterator[str]:
@@ -53,7 +64,7 @@ async def _lines(front: Front, job: VideoJob) -> AsyncIterator[str]:
                 async with asyncio.timeout(front.door.heartbeat_seconds):
                     now = await listener.next()
             except TimeoutError:
-                yield ": still here\n\n"
+                yield HEARTBEAT
                 continue
             if now is not None:
                 yield await _told(front, now)
@@ -61,4 +72,4 @@ async def _lines(front: Front, job: VideoJob) -> AsyncIterator[str]:
 
 async def _told(front: Front, job: VideoJob) -> str:
     status = (await status_of(front, job)).model_dump()
-    return f"event: job\ndata: {json.dumps({**status, 'parked': job.parked_reason is not None})}\n\n"
+    return event({**status, "parked": job.parked_reason is not None})

@@ -5,8 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from deployments.gateway.backing import Backing
 from deployments.gateway.buckets import Buckets
@@ -80,3 +81,6 @@ def front_of(request: Request) -> Front:
     """The one that the application was made with."""
     front: Front = request.app.state.front
     return front
+
+
+TheFront = Annotated[Front, Depends(front_of)]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
 from deployments.gateway.access import Caller, JobId, Reader, Submitter, owned
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import Front, TheFront
 from deployments.gateway.links import file_name, link, place_of, status_of
 from deployments.gateway.problems import Refused, answers, refused_input
 from deployments.gateway.shapes import Job, JobPage, JobStatus, JobSummary, What
@@ -26,7 +26,6 @@ from videojobs.states import Status
 
 router = APIRouter(tags=["jobs"])
 
-TheFront = Annotated[Front, Depends(front_of)]
 _ONE_JOB = answers(401, 403, 404, 429, 503)
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from prefect.client.orchestration import get_client
 
 from deployments.gateway.backing import Backing
 from deployments.gateway.settings import Door
@@ -20,10 +19,8 @@ async def _postgres(backing: Backing) -> None:
     await (await backing.ledger()).check()
 
 
-async def _prefect(_backing: Backing) -> None:
-    async with get_client() as client:
-        if (error := await client.api_healthcheck()) is not None:
-            raise error
+async def _prefect(backing: Backing) -> None:
+    await backing.runs.check()
 
 
 async def _storage(backing: Backing) -> None:

@@ -9,12 +9,12 @@ import logging
 import uuid
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from deployments.gateway.access import Caller, Submitter
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import Front, TheFront
 from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
 from deployments.gateway.problems import AWAY, answers
 from deployments.gateway.receiving import Reception
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 FORM_PATHS: Final = ("/video-editors/pro-sync-process", "/sync/pro-sync-process")
-TheFront = Annotated[Front, Depends(front_of)]
 
 _FORM: Final[dict[str, Any]] = {
     "requestBody": {

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 
 from deployments.gateway.access import Submitter
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import TheFront
 from deployments.gateway.multipart import MOST_PARTS, Multipart
 from deployments.gateway.problems import Refused, answers, refused_input, wait_and_repeat
 from deployments.gateway.shapes import UploadBegun, UploadDone, UploadParts, UploadWanted
@@ -20,7 +20,6 @@ from videojobs.request import OWNER_ID
 from videojobs.settings import Limits
 
 router = APIRouter(tags=["uploads"])
-TheFront = Annotated[Front, Depends(front_of)]
 
 _PART: Final = 16 * 1024**2  # bytes: seconds of a usual connection, so little is lost with one that breaks
 _MEDIA: Final = re.compile(r"(video|audio)/[A-Za-z0-9.+-]{1,80}", re.ASCII)

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from deployments.gateway import jobs as api
 from deployments.gateway.access import JobId, Reader, Submitter, owned
-from deployments.gateway.front import Front
+from deployments.gateway.front import Front, TheFront
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
 from deployments.gateway.pages.sight import Note, Sight, Visitor, lines, note_on, pieces, prices
 from deployments.gateway.pages.templating import origin_of, page
@@ -31,9 +31,7 @@ router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_sc
 
 
 @router.get("")
-async def show(
-    job_id: JobId, request: Request, who: Reader, front: api.TheFront, asked: Asked | None = None
-) -> Response:
+async def show(job_id: JobId, request: Request, who: Reader, front: TheFront, asked: Asked | None = None) -> Response:
     """`asked` is what a button has just asked for, and may not have happened yet."""
     row, job = await owned(front, who, job_id), await api.job(job_id, who, front)
     note = note_on(job, for_admin=who.is_admin)
@@ -83,14 +81,14 @@ def _media(row: VideoJob, job: Job) -> dict[str, Any]:
 
 
 @router.post("/cancel")
-async def cancel(job_id: JobId, who: Submitter, front: api.TheFront) -> Response:
+async def cancel(job_id: JobId, who: Submitter, front: TheFront) -> Response:
     """The button; the page then shows what comes of it."""
     await api.cancel(job_id, who, front)
     return _back_to(job_id, "cancel")
 
 
 @router.post("/retry")
-async def retry(job_id: JobId, who: Submitter, front: api.TheFront) -> Response:
+async def retry(job_id: JobId, who: Submitter, front: TheFront) -> Response:
     """The button; the page then shows what comes of it."""
     await api.retry(job_id, who, front)
     return _back_to(job_id, "retry")

@@ -5,10 +5,12 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse
 
 from deployments.gateway import jobs as api
 from deployments.gateway.access import Reader
+from deployments.gateway.events import stream
+from deployments.gateway.front import TheFront
 from deployments.gateway.pages.news import news_of
 from deployments.gateway.pages.route import PageRoute
 from deployments.gateway.pages.sight import STATES, Sight, Visitor
@@ -29,7 +31,7 @@ async def home() -> Response:
 
 @router.get("/jobs")
 async def show(
-    request: Request, who: Reader, front: api.TheFront, status: str = "", user: str = "", cursor: str = ""
+    request: Request, who: Reader, front: TheFront, status: str = "", user: str = "", cursor: str = ""
 ) -> Response:
     """All of one's own; an admin's are everybody's, or those of one user."""
     found = await _found(who, front, status, user, cursor)
@@ -49,16 +51,16 @@ async def show(
 
 
 @router.get("/jobs/events")
-async def events(who: Reader, front: api.TheFront, status: str = "", user: str = "", cursor: str = "") -> Response:
+async def events(who: Reader, front: TheFront, status: str = "", user: str = "", cursor: str = "") -> Response:
     """What is new about the jobs of the same page of the list."""
     found = await _found(who, front, status, user, cursor)
     ledger = await front.backing.ledger()
     rows = await ledger.jobs_by_id([job.job_id for job in found.jobs])
     front.watch.check_room()
-    return StreamingResponse(news_of(front, list(rows.values())), media_type="text/event-stream")
+    return stream(news_of(front, list(rows.values())))
 
 
-async def _found(who: Reader, front: api.TheFront, status: str, user: str, cursor: str) -> JobPage:
+async def _found(who: Reader, front: TheFront, status: str, user: str, cursor: str) -> JobPage:
     wanted = Status(status) if status in set(Status) else None
     return await api.jobs(who, front, status=wanted, user=user or None, limit=PAGE_SIZE, cursor=cursor or None)
 

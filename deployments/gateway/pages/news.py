@@ -1,10 +1,10 @@
 """What is new about the jobs of a list, as one stream: a browser opens six connections to a server and no more."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 
+from deployments.gateway.events import HEARTBEAT, event
 from deployments.gateway.front import Front
 from deployments.gateway.telling import TERMINAL, message_of
 from deployments.gateway.watching import Listener
@@ -32,15 +32,14 @@ async def _lines(waiting: dict[asyncio.Task[VideoJob | None], Listener], heartbe
     while waiting:
         told, _ = await asyncio.wait(waiting, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
         if not told:
-            yield ": still here\n\n"
+            yield HEARTBEAT
         for task in told:
             listener, job = waiting.pop(task), task.result()
             if job is not None:
-                yield _event(job)
+                yield _told(job)
             if job is not None and job.status not in TERMINAL:
                 waiting[asyncio.create_task(listener.next())] = listener
 
 
-def _event(job: VideoJob) -> str:
-    data = {"job_id": job.id, "progress": job.progress_percentage, "message": message_of(job)}
-    return f"event: job\ndata: {json.dumps(data)}\n\n"
+def _told(job: VideoJob) -> str:
+    return event({"job_id": job.id, "progress": job.progress_percentage, "message": message_of(job)})

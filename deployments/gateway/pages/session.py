@@ -1,13 +1,13 @@
 """Signing in: a token, pasted once, is kept in a cookie that no script can read and no other site can send."""
 
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from deployments.gateway.access import COOKIE, address_of, check_origin, identified
-from deployments.gateway.front import Front, front_of
+from deployments.gateway.front import TheFront
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
 from deployments.gateway.pages.templating import page
 
@@ -22,7 +22,7 @@ async def login_form(request: Request, next: str = "/jobs") -> Response:  # noqa
 
 
 @router.post("/login", dependencies=[Depends(check_origin)])
-async def login(request: Request, front: Annotated[Front, Depends(front_of)]) -> Response:
+async def login(request: Request, front: TheFront) -> Response:
     """Set the cookie, if the token is one; else ask again, and say why."""
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
     wanted = own_path(form.get("next", "/jobs"))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.gateway.access import Submitter
-from deployments.gateway.jobs import TheFront
+from deployments.gateway.front import TheFront
 from deployments.gateway.pages.check import Draft, problems_of
 from deployments.gateway.pages.route import PageRoute
 from deployments.gateway.pages.sight import Visitor

@@ -1,6 +1,5 @@
 """Pages made of templates, and what a browser may do with them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,15 +30,13 @@ class Static(StaticFiles):
 
 
 def page(request: Request, name: str, code: int = 200, /, *, storage: str = "", **shown: Any) -> HTMLResponse:
-    """A template with what it shows. `storage` is the origin of the links to files, where the page has any."""
-    headers = {"Content-Security-Policy": policy(storage), "Cache-Control": "no-store", **_MANNERS}
+    """A template with what it shows. `storage` is the origin of the links to files, where the page has any.
+
+    All other headers are the same for every answer (`guard`).
+    """
+    # "same-origin": the addresses of jobs are nobody else's business, and forms need their Origin.
+    headers = {"Content-Security-Policy": policy(storage), "Referrer-Policy": "same-origin"}
     return _TEMPLATES.TemplateResponse(request, name, {"person": None, "here": "", **shown}, code, headers)
-
-
-_MANNERS: Final[Mapping[str, str]] = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # the addresses of jobs are nobody else's business; forms need their Origin
-}
 
 
 def origin_of(store: ObjectStore) -> str:
