@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI document by schemathesis, good and bad ones: what the document does not say, no answer is."""
+"""Requests that schemathesis makes from the OpenAPI document, good and bad ones: no answer may surprise its reader."""
 
 import asyncio
 import sys
