@@ -1,6 +1,7 @@
 """A front door over real HTTP, on a real Postgres and a real object store; only Prefect is played."""
 
 import asyncio
+import logging
 import os
 import threading
 import uuid
@@ -21,8 +22,10 @@ from deployments.gateway.front import Front
 from deployments.gateway.settings import Door
 from deployments.local.stack import Stack
 from deployments.storage import store_of
+from tests.gateway.asgi import Broken, Kept
 from tests.gateway.prefect import PlayedPrefect
 from tests.ledger.conftest import job_id, ledger, opened
+from videojobs.errors import LedgerUnavailable
 from videojobs.ledger import Ledger, VideoJob, engine_for
 from videojobs.ledger.tokens import Scope
 from videojobs.media.store import ObjectStore
@@ -136,6 +139,22 @@ def door(shared_door: OpenDoor) -> OpenDoor:
     """The usual one, with a Prefect that is there."""
     shared_door.ground.prefect = shared_door.ground.runs = PlayedPrefect()
     return shared_door
+
+
+@pytest.fixture
+def broken() -> Backing:
+    return Broken(LedgerUnavailable("the job database on db-1 does not answer"))
+
+
+@pytest.fixture
+def log() -> Iterator[Kept]:
+    kept, logger = Kept(), logging.getLogger("deployments.gateway")
+    level = logger.level
+    logger.addHandler(kept)
+    logger.setLevel(logging.INFO)
+    yield kept
+    logger.removeHandler(kept)
+    logger.setLevel(level)
 
 
 @pytest.fixture
