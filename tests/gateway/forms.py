@@ -1,6 +1,7 @@
 """Forms as clients of the old endpoints send them, written from requirement M9 alone."""
 
 import json
+import uuid
 from typing import Any, Final
 
 PROCESS: Final = "/api/v1/video-editors/pro-sync-process"
@@ -41,3 +42,8 @@ def fields(**changes: Any) -> dict[str, str]:
         for name, value in given.items()
         if value is not None
     }
+
+
+def a_key() -> dict[str, str]:
+    """Of a job that nobody has asked for yet."""
+    return {"Idempotency-Key": f"order-{uuid.uuid4()}"}

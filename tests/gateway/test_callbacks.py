@@ -222,9 +222,11 @@ async def test_without_a_webhook_secret_nothing_of_sync_so_is_believed_and_the_o
     assert await heard_of(ledger, submission.job_id) == []
 
 
-async def test_a_generation_of_many_inputs_may_be_told_of_at_length(
-    ledger: Ledger, opened: Opened, door: Caller
+async def test_a_generation_of_many_inputs_may_be_told_of_at_length_whatever_clients_may_send(
+    ledger: Ledger, opened: Opened, backing: OnTheLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("VIDEOJOBS_GATEWAY_JSON_BYTES", "2000")
+    door = Caller(backing)
     submission = await lost(ledger, await opened(), SYNC_SO)
     inputs = [{"type": "audio", "url": f"https://example.com/{'x' * 2000}", "refId": f"a-{n}"} for n in range(200)]
     assert (await door.call(SYNC_SO, submission.callback_token, SYNC_SO.body("42", input=inputs))).status_code == 200

@@ -4,8 +4,12 @@ import json
 import logging
 import sys
 
+import httpx
+
 from deployments.gateway.logs import JsonLines
 from tests.gateway.asgi import Kept
+from tests.gateway.conftest import until
+from tests.gateway.forms import PROCESS, fields, files
 from tests.gateway.vendors import SYNC_SO, Caller, OnTheLedger, submitted
 from tests.ledger.conftest import Opened
 from videojobs.ledger import Ledger
@@ -25,6 +29,12 @@ async def test_a_line_tells_its_job_and_its_request_and_no_secret(ledger: Ledger
         "status": 200,
     }
     assert submission.callback_token not in json.dumps(log.lines)
+
+
+async def test_the_line_of_a_form_tells_the_job_that_it_has_become(http: httpx.AsyncClient, log: Kept) -> None:
+    answer = await http.post(PROCESS, files=files(), data=fields())
+    await until(lambda: any(line.get("status") == 202 for line in log.lines))
+    assert {line["job_id"] for line in log.lines} == {answer.json()["job_id"]}
 
 
 async def test_an_address_that_nobody_was_given_leaves_no_trace_of_what_was_guessed(ledger: Ledger, log: Kept) -> None:
