@@ -21,6 +21,7 @@ from deployments.gateway import scope
 from deployments.gateway.backing import Backing
 from deployments.gateway.front import TheFront
 from deployments.gateway.metrics import metrics_of
+from deployments.gateway.problems import answers
 from deployments.gateway.settings import Door
 from videojobs.ledger import Ledger, Submission
 from videojobs.states import Stage
@@ -36,7 +37,7 @@ MAX_GENERATION_BYTES: Final = 1024**2  # Sync.so repeats the inputs: some hundre
 _TOKEN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits as the ledger writes them
 
 log = logging.getLogger(__name__)
-router = APIRouter(prefix=PREFIX, tags=["callbacks"])
+router = APIRouter(prefix=PREFIX, tags=["callbacks"], responses=answers(400, 403, 404, 413, 503))
 
 
 R = TypeVar("R", bound=BaseModel)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from deployments.gateway.problems import ProblemDetails
+from deployments.gateway.problems import MEDIA_TYPE, ProblemDetails
 from videojobs.request import JobRequest
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -35,6 +35,16 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas |= shape.pop("$defs", {})
         schemas[model.__name__] = shape
     schemas["JobRequest"]["required"].remove("user_id")  # the token says it
-    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of errors, which is never sent
-        schemas.pop(unused, None)
+    _drop_unsent(made)
     return made
+
+
+def _drop_unsent(made: dict[str, Any]) -> None:
+    """FastAPI tells of errors in a form of its own, also where an endpoint takes whatever text there is."""
+    for unsent in ("HTTPValidationError", "ValidationError"):
+        made["components"]["schemas"].pop(unsent, None)
+    for path in made["paths"].values():
+        for operation in path.values():
+            answers = operation["responses"]
+            if "422" in answers and MEDIA_TYPE not in answers["422"]["content"]:
+                del answers["422"]
