@@ -41,6 +41,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
     app.add_middleware(
         Guard,
         most=door.json_bytes,
+        seconds=door.json_seconds,
         streamed=(callbacks.PREFIX, *(API + path for path in submitting.FORM_PATHS)),
         tls=(Access().public_url or "").startswith("https:"),
     )

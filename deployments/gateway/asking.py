@@ -41,7 +41,7 @@ _JSON: Final[dict[str, Any]] = {
 @router.post(
     "/jobs",
     status_code=202,
-    responses=answers(400, 401, 403, 409, 413, 415, 422, 429, 503),
+    responses=answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
     openapi_extra=_JSON,
     summary="Start a job",
 )

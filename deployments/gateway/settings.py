@@ -54,6 +54,9 @@ class Door(BaseSettings):
     json_bytes: int = Field(default=1024**2, ge=1024, le=64 * 1024**2)
     """The body of a request without files, and all text fields of one with files. 10,000 segments have 1 MB."""
 
+    json_seconds: float = Field(default=60, gt=0, le=3600)
+    """How long such a body may take: a megabyte over a bad mobile connection."""
+
     form_bytes: int = Field(default=6 * 1024**3, ge=1024, le=100 * 1024**3)
     """A request with files as a whole: the largest video (5 GiB), and sound for an hour and a half."""
 

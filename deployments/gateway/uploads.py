@@ -29,7 +29,7 @@ _SLOW_DOWN_SECONDS: Final = 600
 @router.post(
     "/uploads",
     status_code=201,
-    responses=answers(400, 401, 403, 413, 422, 429, 503),
+    responses=answers(400, 401, 403, 408, 413, 422, 429, 503),
     summary="Begin to send a file to the storage",
 )
 async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> UploadBegun:
@@ -51,7 +51,7 @@ async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> Upload
 
 @router.post(
     "/uploads/{upload_id}/complete",
-    responses=answers(400, 401, 403, 404, 413, 422, 429, 503),
+    responses=answers(400, 401, 403, 404, 408, 413, 422, 429, 503),
     summary="Complete a file in the storage",
 )
 async def complete(

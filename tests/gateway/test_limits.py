@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 import pytest
 
-from tests.gateway.attacking import FORM_TYPE, JOBS, part
+from tests.gateway.attacking import FORM_TYPE, JOBS, UPLOADS, part
 from tests.gateway.conftest import OpenDoor, open_door, until
 from tests.gateway.forms import PROCESS, a_video, fields, files
 
@@ -21,6 +21,7 @@ async def strict(ground_variables: dict[str, str]) -> AsyncIterator[OpenDoor]:
         upload_stall_seconds=0.5,
         upload_slowest=10_000,
         form_bytes=100_000,
+        json_seconds=0.5,
         requests_per_minute=20,
         failures_per_minute=5,
         uploads_at_once=2,
@@ -67,6 +68,18 @@ async def test_an_upload_that_comes_too_slowly_is_ended(strict: OpenDoor, user: 
     assert answer.startswith(b"HTTP/1.1 408 "), answer
     assert b"application/problem+json" in answer
     assert strict.left_of(user) == []
+
+
+async def test_so_is_a_request_in_json_with_or_without_a_token(strict: OpenDoor, user: str) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.1)
+
+    async with await strict.client(user) as http, httpx.AsyncClient(base_url=strict.address) as anybody:
+        for client, path in ((http, JOBS), (http, UPLOADS), (anybody, UPLOADS)):
+            answer = await client.post(path, content=drip(), headers={"Content-Type": "application/json"})
+            assert (answer.status_code, answer.headers["connection"]) == (408, "close")
 
 
 async def test_a_body_that_never_ends_is_ended_at_the_limit(strict: OpenDoor, user: str) -> None:
