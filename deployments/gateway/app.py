@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 
-from deployments.gateway import callbacks, events, jobs, submitting, uploads
+from deployments.gateway import asking, callbacks, events, jobs, submitting, uploads
 from deployments.gateway.backing import Backing
 from deployments.gateway.document import publish
 from deployments.gateway.front import Front
@@ -47,7 +47,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix=API)
-    for part in (submitting, jobs, events, uploads):
+    for part in (submitting, asking, jobs, events, uploads):
         api.include_router(part.router)
     return api
 

@@ -62,12 +62,17 @@ class Front:
 
 
 async def _again_and_again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """For ever; what goes wrong once is tried again next time."""
+    """For ever; what goes wrong once is tried again next time, and said once as long as it stays the same."""
+    said = ""
     while True:
         try:
             await work()
+            said = ""
         except Exception as error:
-            log.warning("Work beside the requests was not done: %s: %s", type(error).__name__, error)
+            what = f"{type(error).__name__}: {error}"
+            if what != said:
+                log.warning("Work beside the requests is not done now: %s", what)
+            said = what
         await asyncio.sleep(seconds)
 
 

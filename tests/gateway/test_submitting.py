@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from tests.gateway.conftest import OpenDoor, opened, until
 from tests.gateway.forms import ALIAS, EFFECTS, PROCESS, SEGMENTS, a_sound, a_video, fields, files
-from videojobs.ledger import VideoJob, engine_for
-from videojobs.media.store import parse_uri
+from tests.media.conftest import s3_client
+from videojobs.errors import LedgerUnavailable
+from videojobs.ledger import Ledger, VideoJob, engine_for
+from videojobs.media.store import ObjectStore, parse_uri
 
 
 async def job_of(door: OpenDoor, answer: httpx.Response) -> VideoJob:
@@ -241,6 +243,50 @@ async def test_after_a_restart_the_door_starts_what_the_one_before_had_taken_in(
         await until(lambda: job.id in next_door.prefect.started)
     door.prefect.away_after = False
     await until(lambda: job.id in door.prefect.started)  # the first door asks too, and Prefect has one run
+
+
+class Forgetful(Ledger):
+    """Opens the job, and its first answer gets lost on the way."""
+
+    lost = 0
+
+    async def open(self, *args: Any, **more: Any) -> VideoJob:
+        job = await super().open(*args, **more)
+        if not Forgetful.lost:
+            Forgetful.lost += 1
+            raise LedgerUnavailable("the connection broke off after the commit")
+        return job
+
+
+async def test_a_commit_whose_answer_gets_lost_is_one_job_with_its_files(
+    door: OpenDoor,
+    http: httpx.AsyncClient,
+    user: str,
+    ground_variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def forgetful() -> Ledger:
+        return Forgetful(engine_for(ground_variables["DATABASE_URL"]))
+
+    monkeypatch.setattr(door.ground, "ledger", forgetful)
+    job = await job_of(door, await http.post(PROCESS, files=files(), data=fields()))
+    assert Forgetful.lost == 1
+    assert content(door, job.request["video"]) == a_video()
+    assert len(await door.ledger.jobs_of(user, limit=10)) == 1
+
+
+async def test_while_the_storage_is_away_a_client_is_asked_to_come_again(
+    door: OpenDoor, http: httpx.AsyncClient, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = ObjectStore(s3_client(1, "key", "secret"), "videojobs")  # nothing listens on that port
+
+    async def store(job: VideoJob | None = None) -> ObjectStore:
+        return away
+
+    monkeypatch.setattr(door.ground, "store", store)
+    answer = await http.post(PROCESS, files=files(), data=fields())
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert (await door.ledger.jobs_of(user, limit=10)) == []
 
 
 # ---- JSON --------------------------------------------------------------------------------------------------
