@@ -13,8 +13,8 @@ from deployments.gateway.access import JobId, Reader, owned
 from deployments.gateway.front import Front, TheFront
 from deployments.gateway.links import status_of
 from deployments.gateway.problems import answers
-from deployments.gateway.telling import TERMINAL
 from videojobs.ledger import VideoJob
+from videojobs.states import ENDED
 
 router = APIRouter(tags=["jobs"])
 
@@ -59,7 +59,7 @@ async def _lines(front: Front, job: VideoJob) -> AsyncIterator[str]:
     with front.watch.listening(job) as listener:
         yield await _told(front, job)
         now: VideoJob | None = job
-        while now is not None and now.status not in TERMINAL and time.monotonic() < until:
+        while now is not None and now.status not in ENDED and time.monotonic() < until:
             try:
                 async with asyncio.timeout(front.door.heartbeat_seconds):
                     now = await listener.next()

@@ -10,9 +10,8 @@ from prometheus_client.registry import Collector
 from videojobs.costs import Amount
 from videojobs.ledger import Ledger
 from videojobs.ledger.figures import Submitted, Unfinished
-from videojobs.ledger.upkeep import ENDED
 from videojobs.recovery import VENDORS
-from videojobs.states import Stage, Status
+from videojobs.states import ENDED, Stage, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from deployments.gateway.shapes import Happening, JobSummary, OldStatus, StageCo
 from videojobs.costs import expected
 from videojobs.ledger import JobEvent, Submission, VideoJob
 from videojobs.recovery import VENDORS
-from videojobs.states import Point, Stage, Status, reached
+from videojobs.states import UNFINISHED, Point, Stage, Status, reached
 
 _OLD_STATUS: Final[dict[Status, OldStatus]] = {
     Status.PENDING: "processing",
@@ -17,7 +17,6 @@ _OLD_STATUS: Final[dict[Status, OldStatus]] = {
     Status.FAILED: "failed",
     Status.CANCELLED: "failed",
 }
-TERMINAL: Final = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
 
 def old_status(job: VideoJob) -> OldStatus:
@@ -37,7 +36,7 @@ def has_fallback(job: VideoJob) -> bool:
 
 def can_cancel(job: VideoJob) -> bool:
     """A parked job has no run, and may have been bought: an operator decides about it."""
-    return job.status in (Status.PENDING, Status.PROCESSING) and job.parked_reason is None
+    return job.status in UNFINISHED and job.parked_reason is None
 
 
 def can_retry(job: VideoJob) -> bool:

@@ -9,8 +9,7 @@ from sqlalchemy import func, select
 
 from videojobs.ledger.books import NOW, Books
 from videojobs.ledger.tables import Submission, VideoJob
-from videojobs.ledger.upkeep import ENDED, UNFINISHED
-from videojobs.states import Point, Stage, Status
+from videojobs.states import ENDED, UNFINISHED, Point, Stage, Status
 
 DAY: Final = timedelta(days=1)  # what is old tells nothing of how things go now
 

@@ -12,7 +12,7 @@ from videojobs.errors import RequestMismatch, Retryable
 from videojobs.ledger.books import NOW, Books, Lease, get, merge, move, note, open_again, run_of
 from videojobs.ledger.tables import Json, Submission, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
-from videojobs.states import RULES, Point, Status, completed_message, reached
+from videojobs.states import RULES, UNFINISHED, Point, Status, completed_message, reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,7 @@ class Lifecycle(Books):
         `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
         With a `key` that this user has used before, the job is the one of then, under its own id.
         """
-        plain = canonical(request)
-        row = {
-            "id": job_id,
-            "user_id": request.user_id,
-            "display_name": request.display_name,
-            "progress_message": RULES[Point.OPENED].message,
-            "processing_config": {"effects": plain["effects"], "options": plain["options"]},
-            "segments_data": {"segments": plain["segments"], "total_segments": len(request.segments)},
-            "job_metadata": {"segments_count": len(request.segments)},
-            "request": plain,
-            "request_fingerprint": fingerprint(request),
+        row = _row(job_id, request) | {
             "connections": dict(connections or {}),
             "client_key": key.value if key else None,
             "client_fingerprint": key.fingerprint if key else None,
@@ -226,7 +216,7 @@ class Lifecycle(Books):
         async with self._writing("cancel", job_id) as session:
             job = await get(session, job_id, lock=True)
             others = job.lease_holder is not None and run_of(job.lease_holder) != run_id
-            if others or job.status not in (Status.PENDING, Status.PROCESSING) or job.parked_reason is not None:
+            if others or job.status not in UNFINISHED or job.parked_reason is not None:
                 return None
             job.lease_holder, job.lease_until = None, None
             job.status = Status.CANCELLED.value
@@ -244,6 +234,22 @@ class Lifecycle(Books):
         async with self._held("reopen", lease) as (session, job):
             await open_again(session, job, lease.holder, why)
             return job
+
+
+def _row(job_id: str, request: JobRequest) -> Json:
+    """A job that nobody has taken up yet."""
+    plain = canonical(request)
+    return {
+        "id": job_id,
+        "user_id": request.user_id,
+        "display_name": request.display_name,
+        "progress_message": RULES[Point.OPENED].message,
+        "processing_config": {"effects": plain["effects"], "options": plain["options"]},
+        "segments_data": {"segments": plain["segments"], "total_segments": len(request.segments)},
+        "job_metadata": {"segments_count": len(request.segments)},
+        "request": plain,
+        "request_fingerprint": fingerprint(request),
+    }
 
 
 async def _first_with(session: AsyncSession, user_id: str, key: ClientKey) -> VideoJob | None:

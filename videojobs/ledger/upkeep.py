@@ -14,10 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.ledger.books import NOW, Books, Lease
 from videojobs.ledger.tables import Submission, SubmissionState, VideoJob
-from videojobs.states import Stage, Status
+from videojobs.states import ENDED, UNFINISHED, Stage
 
-UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
-ENDED: Final = tuple(status for status in Status if status not in UNFINISHED)
 # What a vendor may still be at work on, or may have taken: the row is all that leads back to it.
 _IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
 

@@ -17,7 +17,7 @@ from deployments.gateway.pages.templating import origin_of, page
 from deployments.gateway.shapes import Job, What
 from videojobs.ledger import VideoJob
 from videojobs.media.store import picture_key
-from videojobs.states import Status
+from videojobs.states import UNFINISHED, Status
 
 Asked = Literal["cancel", "retry"]
 _BUTTONS: Final[dict[What, str]] = {"result": "Download", "lip_sync": "Download (lip-sync only)"}
@@ -42,7 +42,7 @@ async def show(job_id: JobId, request: Request, who: Reader, front: TheFront, as
         person=Visitor.of(who),
         here="jobs",
         job=Sight.of(job),
-        is_live=asked is not None or job.status in (Status.PENDING, Status.PROCESSING),
+        is_live=asked is not None or job.status in UNFINISHED,
         asked=_ASKED[asked] if asked else None,
         note=note,
         timeline=lines(job.timeline),

@@ -6,15 +6,16 @@ from contextlib import ExitStack
 
 from deployments.gateway.events import HEARTBEAT, event
 from deployments.gateway.front import Front
-from deployments.gateway.telling import TERMINAL, message_of
+from deployments.gateway.telling import message_of
 from deployments.gateway.watching import Listener
 from videojobs.ledger import VideoJob
+from videojobs.states import ENDED
 
 
 async def news_of(front: Front, jobs: Sequence[VideoJob]) -> AsyncIterator[str]:
     """An event for each change, until all of them have ended; browsers come again after `stream_minutes`."""
     with ExitStack() as listening:
-        listeners = [listening.enter_context(front.watch.listening(job)) for job in jobs if job.status not in TERMINAL]
+        listeners = [listening.enter_context(front.watch.listening(job)) for job in jobs if job.status not in ENDED]
         waiting = {asyncio.create_task(listener.next()): listener for listener in listeners}
         try:
             async with asyncio.timeout(front.door.stream_minutes * 60):
@@ -37,7 +38,7 @@ async def _lines(waiting: dict[asyncio.Task[VideoJob | None], Listener], heartbe
             listener, job = waiting.pop(task), task.result()
             if job is not None:
                 yield _told(job)
-            if job is not None and job.status not in TERMINAL:
+            if job is not None and job.status not in ENDED:
                 waiting[asyncio.create_task(listener.next())] = listener
 
 

@@ -14,13 +14,12 @@ from pydantic import ValidationError
 
 from deployments.gateway.access import Caller
 from deployments.gateway.shapes import Happening, JobSummary, StageCost
-from deployments.gateway.telling import TERMINAL
 from videojobs.areas import decision_for
 from videojobs.costs import Amount, in_points
 from videojobs.ledger import VideoJob
 from videojobs.ledger.tokens import Scope
 from videojobs.request import JobRequest
-from videojobs.states import Stage, Status
+from videojobs.states import UNFINISHED, Stage, Status
 
 Tone = Literal["plain", "good", "wait", "bad"]
 
@@ -74,7 +73,7 @@ class Sight:
             state=STATES[tone],
             headline=job.error or job.message,
             progress=job.progress,
-            is_active=job.status not in TERMINAL,
+            is_active=job.status in UNFINISHED,
             created_at=job.created_at,
             completed_at=job.completed_at,
         )
