@@ -70,7 +70,9 @@ def problems_of(draft: Draft, user_id: str) -> list[Problem]:
     """Every rule that is broken already, with the fields as the browser numbers them."""
     limits = Limits()
     try:
-        request = parse_request({**draft.request, "user_id": user_id}, limits=limits, access=Access())
+        request = parse_request(
+            {**draft.request, "user_id": user_id}, limits=limits, access=Access(allow_local_files=False)
+        )
     except InvalidRequest as error:
         return list(error.problems)
     known = {ref_id: _facts(seen, "wav") for ref_id, seen in draft.facts.audio.items()}

@@ -11,8 +11,9 @@ from fastapi.responses import RedirectResponse
 from deployments.gateway import jobs as api
 from deployments.gateway.access import JobId, Reader, Submitter, owned
 from deployments.gateway.front import Front, TheFront
+from deployments.gateway.pages.notes import Note, note_on
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
-from deployments.gateway.pages.sight import Note, Sight, Visitor, lines, note_on, pieces, prices
+from deployments.gateway.pages.sight import Sight, Visitor, lines, pieces, prices
 from deployments.gateway.pages.templating import origin_of, page
 from deployments.gateway.shapes import Job, What
 from videojobs.ledger import VideoJob

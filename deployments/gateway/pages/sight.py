@@ -1,11 +1,10 @@
-"""What the pages show of a job: its state in a word, its news, its price, and what there is to do about it.
+"""What the pages show of a job: its state in a word, its news, and its price.
 
 Made of what the API answers, so that both say the same.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal
@@ -64,7 +63,7 @@ class Sight:
 
     @classmethod
     def of(cls, job: JobSummary) -> "Sight":
-        tone = PARKED if _is_parked(job) else job.status.value
+        tone = PARKED if is_parked(job) else job.status.value
         return cls(
             id=job.job_id,
             user_id=job.user_id,
@@ -79,7 +78,8 @@ class Sight:
         )
 
 
-def _is_parked(job: JobSummary) -> bool:
+def is_parked(job: JobSummary) -> bool:
+    """Whether it waits for an operator."""
     return job.parked_reason is not None and job.status is Status.PROCESSING
 
 
@@ -108,66 +108,6 @@ def lines(timeline: Iterable[Happening]) -> list[Line]:
         if event.kind != "progress" and (not found or found[-1].text != event.message):
             found.append(Line(event.at, event.message, _TONES.get(event.kind, "plain")))
     return found
-
-
-# ---- what to do ----------------------------------------------------------------------------------------------
-
-_TEXT_REMOVAL_FAILED: Final = "Text inpainting failed: "  # requirements M7
-_REFUSED: Final = "The request has "  # how `videojobs.errors.InvalidRequest` begins
-_NEXT: Final = re.compile(r"; (?=[a-z_]+(?:\[\d+])?(?:\.\w+)*: )")  # and where its next problem begins
-_DECIDING: Final = (
-    "adopt takes what the vendor has, by the id in its dashboard; retry goes on once the cause is mended; "
-    "resubmit buys the step again; give up ends the job with what it has."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What somebody has to know, and may do."""
-
-    tone: Tone
-    title: str
-    lines: Sequence[str]
-    items: Sequence[str] = field(default=())
-
-
-def note_on(job: JobSummary, *, for_admin: bool) -> Note | None:
-    """Why it stands still or has ended, and what to do; nothing for a job that is on its way or finished."""
-    if _is_parked(job):
-        return _parked(job, for_admin=for_admin)
-    if job.status is Status.FAILED:
-        return _failed(job.error or "no reason was given")
-    if job.status is Status.CANCELLED:
-        return Note("wait", "The job was cancelled", [job.error or "", "Try again goes on where it was stopped."])
-    return None
-
-
-def _parked(job: JobSummary, *, for_admin: bool) -> Note:
-    why = _sentence(job.parked_reason or "")
-    calm = "Nothing is bought meanwhile, and nothing that was bought is lost."
-    if not for_admin:
-        return Note("wait", "An operator has to decide", [why, f"{calm} You need not do anything."])
-    todo = f"What to do: in Prefect, run the deployment decide with the job id {job.job_id}: {_DECIDING}"
-    return Note("wait", "An operator has to decide", [why, calm, todo])
-
-
-def _failed(error: str) -> Note:
-    if error.startswith(_REFUSED):
-        head, _, problems = error.partition(": ")
-        title = f"{head.removeprefix(_REFUSED).capitalize()} with what was sent"
-        return Note("bad", title, ["Nothing was bought. Mend this, and send a new job."], _NEXT.split(problems))
-    if error.startswith(_TEXT_REMOVAL_FAILED):
-        why = _sentence(error.removeprefix(_TEXT_REMOVAL_FAILED))
-        kept = "The lip-sync result is kept: you can download it. Try again repeats the text removal only."
-        return Note("bad", "The text could not be removed", [why, kept])
-    todo = "Try again goes on from the step that failed. What is stored already is not bought again."
-    return Note("bad", "The job failed", [_sentence(error), todo])
-
-
-def _sentence(text: str) -> str:
-    """With a capital at the start and a stop at the end."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 # ---- what it costs -------------------------------------------------------------------------------------------
