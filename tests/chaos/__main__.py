@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, Final
 
+from prefect.client.schemas.objects import FlowRun, StateType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -97,7 +98,7 @@ async def _settle(bench: Bench, wanted: Sequence[Wish], patience: float) -> bool
     while time.monotonic() < deadline:
         jobs = await _jobs(bench)
         open_jobs = [wish.job_id for wish in wanted if outcome_of(jobs.get(wish.job_id)) not in _OVER]
-        runs = await bench.unfinished()
+        runs = {job_id: runs for job_id, runs in (await bench.unfinished()).items() if not all(map(_crashed, runs))}
         print(f"{time.strftime('%H:%M:%S')} {len(open_jobs)} jobs open, {len(runs)} with runs", flush=True)
         if not open_jobs and not (runs.keys() & {wish.job_id for wish in wanted}):
             return True
@@ -106,6 +107,11 @@ async def _settle(bench: Bench, wanted: Sequence[Wish], patience: float) -> bool
 
 
 _OVER: Final = ("completed", "failed", "parked")
+
+
+def _crashed(run: FlowRun) -> bool:
+    """Before its job was over: then another run has gone on with it."""
+    return run.state_type == StateType.CRASHED
 
 
 async def _jobs(bench: Bench) -> dict[str, VideoJob]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from sqlalchemy import text
 
 from deployments.limits import VendorSlots
@@ -20,6 +20,7 @@ SLOT_SECONDS: Final = 330.0  # a place at a vendor whose holder was killed is fr
 SILENT_SECONDS: Final = 180.0  # a run that died with its worker is noticed after a minute, and run again
 _GOING_ON: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.CRASHED, StateType.PAUSED]
 _HELD: Final = text("SELECT id, lease_holder FROM video_jobs WHERE lease_holder IS NOT NULL")
+_OVER: Final = text("SELECT id FROM video_jobs WHERE completed_at IS NOT NULL OR parked_reason IS NOT NULL")
 _IN_DOUBT: Final = text("""
     SELECT job_id, stage, state FROM video_submissions JOIN video_jobs ON video_jobs.id = job_id
     WHERE status = 'completed' AND state IN ('intended', 'unknown', 'waiting')
@@ -57,10 +58,16 @@ async def _late(look: Callable[[], Awaitable[list[str]]], seconds: float) -> lis
 
 
 async def _runs(bench: Bench) -> list[str]:
-    """All runs that are not over, of flows and of subflows."""
+    """All runs that are not over, of flows and of subflows. One that crashed before its job was over is history."""
     wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_ON)))
     found = await bench.desk.prefect.read_flow_runs(flow_run_filter=wanted)
-    return [f"flow run {run.name} is {run.state_name}" for run in found]
+    over = {job for (job,) in await _rows(bench, _OVER)}
+    going_on = [run for run in found if run.state_type != StateType.CRASHED or _job_of(run) not in over]
+    return [f"flow run {run.name} is {run.state_name}" for run in going_on]
+
+
+def _job_of(run: FlowRun) -> str:
+    return str(run.parameters.get("job_id") or run.name.removeprefix("remove text from "))
 
 
 def _half_sent(store: ObjectStore) -> Iterator[str]:

@@ -102,8 +102,9 @@ async def _decide(bench: Bench, played: Played, decided: Decided) -> None:
     job_id = played.case.job_id
     more: dict[str, Any] = {"job_id": job_id, "decision": decided.decision, "reason": "a test", **decided.more}
     if decided.decision == "adopt":
-        [work] = await bench.desk.paid("ghostcut", f"/{job_id}/")
-        more["vendor_id"] = str(work["id"])
+        works = await bench.desk.paid("ghostcut", f"/{job_id}/")
+        assert len(works) == 1, f"{job_id} came to rest otherwise than by a lost answer: {await bench.job(job_id)}"
+        more["vendor_id"] = str(works[0]["id"])
     bench.arm(job_id, *played.case.strikes[:1])
     run = await bench.start("decide/decide", more)
     await _struck_during(bench, played, bench.ended(run))

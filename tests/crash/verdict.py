@@ -22,12 +22,17 @@ def _ended(played: Played) -> Iterator[str]:
     kind = played.case.kind
     allowed = {kind.ends, "parked"} if played.case.may_park or kind.may_park else {kind.ends}
     if played.outcome not in allowed:
-        yield f"it is {played.outcome}"
+        yield f"it is {played.outcome}: {_reason(played)}"
     for run in played.unfinished:
         yield f"its run {run.name!r} is still {run.state_name}"
     if played.outcome == "parked" and played.job and "dashboard" not in (played.job.parked_reason or ""):
         yield f"it is parked without a word on what to do: {played.job.parked_reason}"
     yield from played.failures
+
+
+def _reason(played: Played) -> str:
+    job = played.job
+    return (job.parked_reason or job.error_message or job.progress_message) if job is not None else ""
 
 
 def _paid(played: Played) -> Iterator[str]:
