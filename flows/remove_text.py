@@ -3,11 +3,12 @@
 from prefect import flow
 
 from tasks.run import JobRun
+from tasks.run_again import SUBFLOW, SUBFLOW_NAME
 from tasks.slots import GHOSTCUT_WORKS, slot
 from tasks.text_removal import await_text_removal, store_text_removal, submit_text_removal
 
 
-@flow(name="remove-text", flow_run_name="remove text from {run.lease.job_id}")
+@flow(name=SUBFLOW, flow_run_name=SUBFLOW_NAME + "{run.lease.job_id}")
 async def remove_text(run: JobRun) -> None:
     """Submit the areas, wait for the work, store the final video."""
     async with slot(GHOSTCUT_WORKS):

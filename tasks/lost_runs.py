@@ -27,13 +27,14 @@ from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from blocks import Connections
 from tasks.cancelling import cancellation_message
-from tasks.run_again import DEPLOYMENT
+from tasks.run_again import DEPLOYMENT, SUBFLOW, SUBFLOW_NAME
 from tasks.steps import step
 from videojobs.ledger import Ledger, UnknownJob, VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.ledger.upkeep import Standing
 
 _UNFINISHED: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.CRASHED]
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)  # ours and the database's
 _PAGE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
 
 
@@ -82,32 +83,59 @@ async def find_lost_runs(connections: Connections, older_than: timedelta) -> lis
     found = []
     for run in await _unfinished():
         age = datetime.now(UTC) - run.state.timestamp if run.state else timedelta(0)
-        job_id = str(run.parameters.get("job_id") or run.id)
-        if age >= older_than and (fate := await _fate(ledger, run, job_id)) is not None:
+        job_id = _job_id(run)
+        fate_of = _fate_of_subflow if run.parent_task_run_id else _fate
+        if age >= older_than and (fate := fate_of(run, await _job(ledger, job_id))) is not None:
             found.append(LostRun(run.id, str(run.state_name), job_id, *fate, age))
     return found
 
 
 async def _unfinished() -> Sequence[FlowRun]:
-    flow = DEPLOYMENT.split("/")[0]
-    wanted = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED)),
-        deployment_id=FlowRunFilterDeploymentId(is_null_=False),
-    )
+    main, subflow = FlowFilterName(any_=[DEPLOYMENT.split("/")[0]]), FlowFilterName(any_=[SUBFLOW])
+    deployed = FlowRunFilterDeploymentId(is_null_=False)
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))
+    going_on = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED[:2]))
     async with get_client() as client:
-        return await client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])), flow_run_filter=wanted, limit=_PAGE
+        runs = await client.read_flow_runs(
+            flow_filter=FlowFilter(name=main),
+            flow_run_filter=FlowRunFilter(state=state, deployment_id=deployed),
+            limit=_PAGE,
         )
+        subflows = await client.read_flow_runs(
+            flow_filter=FlowFilter(name=subflow), flow_run_filter=FlowRunFilter(state=going_on), limit=_PAGE
+        )
+    return [*runs, *subflows]
 
 
-async def _fate(ledger: Ledger, run: FlowRun, job_id: str) -> tuple[Fate, str] | None:
-    """What the run is brought to, and why; None where all is well, or the job's row leads on by itself."""
+def _job_id(run: FlowRun) -> str:
+    if run.parent_task_run_id:
+        return run.name.removeprefix(SUBFLOW_NAME)
+    return str(run.parameters.get("job_id") or run.id)
+
+
+async def _job(ledger: Ledger, job_id: str) -> VideoJob | None:
     try:
-        job: VideoJob | None = await ledger.job(job_id)
+        return await ledger.job(job_id)
     except UnknownJob:
-        job = None
+        return None
+
+
+def _is_held(job: VideoJob) -> bool:
+    """Whether somebody has the job, or has had it until a moment ago."""
+    return job.lease_until is not None and job.lease_until > datetime.now(UTC) - _CLOCKS_DIFFER
+
+
+def _fate_of_subflow(_: FlowRun, job: VideoJob | None) -> tuple[Fate, str] | None:
+    """It ends with the run that called it, which may have died without a word."""
+    return None if job is not None and _is_held(job) else (Fate.CRASHED, "the run that called it is gone")
+
+
+def _fate(run: FlowRun, job: VideoJob | None) -> tuple[Fate, str] | None:
+    """What the run is brought to, and why; None where all is well, or the job's row leads on by itself."""
     if job is not None and job.lease_holder is not None and run_of(job.lease_holder) == str(run.id):
-        return None  # at work; if it is not, its job is found as stuck
+        if job.completed_at is None or _is_held(job):
+            return None  # at work; if it is not, its job is found as stuck
+        return Fate.AGAIN, "it died before it let go of its job, which is over"
     if run.state_type == StateType.CANCELLING:
         return Fate.CANCELLED, "it was cancelled, and its worker died before it was"
     if job is None:

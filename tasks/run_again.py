@@ -21,6 +21,9 @@ from prefect.deployments import arun_deployment
 from videojobs.ledger import VideoJob
 
 DEPLOYMENT: Final = "pro-video/pro-video"
+SUBFLOW: Final = "remove-text"
+SUBFLOW_NAME: Final = "remove text from "
+"""How the name of a run of it begins; the job's id follows."""
 # Whoever asks for the same job in the same state within this time gets the same run; later, a run that was
 # cancelled before it began does not stand in the way of another one.
 ONE_RUN_EACH_SECONDS: Final = 300

@@ -62,9 +62,9 @@ async def _run(bench: Bench, wanted: Sequence[Wish], seconds: float, chance: Ran
     await asyncio.gather(*asking)
     settled = await _settle(bench, wanted, SETTLE_SECONDS + SECONDS_A_JOB * len(wanted))
     took = time.monotonic() - began
+    lying_about = await leftovers(bench)
     cleaning.cancel()
     await asyncio.wait([cleaning])
-    lying_about = await leftovers(bench)
     balance = await _balance(bench, wanted, lying_about)
     show(balance, monkey.kills, seconds=took, sent_again=client.sent_again)
     await client.close()

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,7 @@ from tests.crash.bench import outcome_of
 from videojobs.ledger import IN_DOUBT, Submission, VideoJob
 from videojobs.states import Stage
 
+_NO_INPUT: Final = ("_inaccessible", "the video could not be downloaded")
 Entry = Mapping[str, Any]
 """A submission on a vendor's own books."""
 
@@ -66,8 +67,13 @@ def _end(balance: Balance, wish: Wish, job: VideoJob | None) -> None:
         case _:
             balance.lost.append(f"{wish.job_id} ({wish.what}) is {outcome}" + (f" at {job.point}" if job else ""))
             return
-    if outcome != "parked" and outcome not in wish.ends:
+    if outcome != "parked" and outcome not in wish.ends and not _by_outage(job):
         balance.unexpected.append(f"{wish.job_id} ({wish.what}) {outcome}: {job and job.error_message}")
+
+
+def _by_outage(job: VideoJob | None) -> bool:
+    """The vendor came for its input while our store was away, and has failed: nothing is bought again unasked (M7)."""
+    return job is not None and any(words in (job.error_message or "") for words in _NO_INPUT)
 
 
 def _money(

@@ -12,15 +12,16 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from sqlalchemy import text
 
 from deployments.limits import VendorSlots
+from tasks.run_again import SUBFLOW_NAME
 from tests.crash.bench import Bench, until
 from videojobs.ledger import engine_for
 from videojobs.media.store import ObjectStore
 
 SLOT_SECONDS: Final = 330.0  # a place at a vendor whose holder was killed is free after five minutes
-SILENT_SECONDS: Final = 180.0  # a run that died with its worker is noticed after a minute, and run again
+SILENT_SECONDS: Final = 420.0  # a run that died with its worker is noticed after a minute, or by some clean-up
 _GOING_ON: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.CRASHED, StateType.PAUSED]
 _HELD: Final = text("SELECT id, lease_holder FROM video_jobs WHERE lease_holder IS NOT NULL")
-_OVER: Final = text("SELECT id FROM video_jobs WHERE completed_at IS NOT NULL OR parked_reason IS NOT NULL")
+_UNFINISHED: Final = text("SELECT id FROM video_jobs WHERE completed_at IS NULL AND parked_reason IS NULL")
 _IN_DOUBT: Final = text("""
     SELECT job_id, stage, state FROM video_submissions JOIN video_jobs ON video_jobs.id = job_id
     WHERE status = 'completed' AND state IN ('intended', 'unknown', 'waiting')
@@ -61,13 +62,13 @@ async def _runs(bench: Bench) -> list[str]:
     """All runs that are not over, of flows and of subflows. One that crashed before its job was over is history."""
     wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_ON)))
     found = await bench.desk.prefect.read_flow_runs(flow_run_filter=wanted)
-    over = {job for (job,) in await _rows(bench, _OVER)}
-    going_on = [run for run in found if run.state_type != StateType.CRASHED or _job_of(run) not in over]
+    again = {*await _rows(bench, _UNFINISHED)}
+    going_on = [run for run in found if run.state_type != StateType.CRASHED or (_job_of(run),) in again]
     return [f"flow run {run.name} is {run.state_name}" for run in going_on]
 
 
 def _job_of(run: FlowRun) -> str:
-    return str(run.parameters.get("job_id") or run.name.removeprefix("remove text from "))
+    return str(run.parameters.get("job_id") or run.name.removeprefix(SUBFLOW_NAME))
 
 
 def _half_sent(store: ObjectStore) -> Iterator[str]:

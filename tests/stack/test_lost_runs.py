@@ -12,6 +12,8 @@ from prefect.states import Cancelled, Cancelling, Pending, Running
 from sqlalchemy import make_url, text
 
 from deployments.local.postgres import PREFECT
+from flows.remove_text import remove_text
+from tasks.lip_sync import submit_lip_sync
 from tests.stack.conftest import DEPLOYMENT, Desk
 from tests.stack.stuck_jobs import DAYS, age
 from tests.stack.test_cancelling import until
@@ -97,6 +99,29 @@ async def test_a_run_whose_job_another_run_has_completed_ends_as_completed(desk:
     assert (await swept(desk, dry_run=False))[job_id]["reason"] == "its process is gone"
     await until(lambda: is_completed(desk, run.id))
     assert await paid(desk, job_id) == (1, 0)
+
+
+async def test_a_run_that_died_before_it_let_go_of_its_completed_job_lets_go_of_it(desk: Desk, job_id: str) -> None:
+    await desk.run_here(desk.small(areas=False), job_id)
+    run = await left(desk, job_id, Running())
+    long_ago = -3600
+    await desk.ledger.claim(Lease(job_id, f"{run.id}/1"), long_ago)
+    assert "let go of its job" in (await swept(desk, dry_run=False))[job_id]["reason"]
+    await until(lambda: is_completed(desk, run.id))
+    assert (await desk.ledger.job(job_id)).lease_holder is None
+    assert await paid(desk, job_id) == (1, 0)
+
+
+async def test_a_subflow_whose_caller_is_gone_is_crashed(desk: Desk, job_id: str) -> None:
+    await desk.run_here(desk.small(areas=False), job_id)
+    caller = await left(desk, job_id, Running())
+    call = await desk.prefect.create_task_run(submit_lip_sync, caller.id, dynamic_key="0")
+    run = await desk.prefect.create_flow_run(
+        remove_text, name=f"remove text from {job_id}", parent_task_run_id=call.id, state=Running()
+    )
+    await aged(desk, run.id)
+    assert "the run that called it is gone" in (await swept(desk, dry_run=False))[job_id]["reason"]
+    assert (await desk.prefect.read_flow_run(run.id)).state_name == "Crashed"
 
 
 async def test_a_run_that_is_at_work_on_its_job_is_left_alone(desk: Desk, job_id: str) -> None:
