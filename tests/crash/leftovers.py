@@ -33,7 +33,7 @@ async def leftovers(bench: Bench) -> list[str]:
     runs = await _late(lambda: _runs(bench), SILENT_SECONDS)
     return [
         *runs,
-        *(f"the lease of {job} is held by {holder}" for job, holder in await _rows(bench, _HELD)),
+        *await _late(lambda: _leases(bench), SILENT_SECONDS),
         *(f"{job} is completed, and its {stage} is {state}" for job, stage, state in await _rows(bench, _IN_DOUBT)),
         *(f"{key} is half sent" for key in await asyncio.to_thread(_half_sent, bench.desk.store)),
         *(f"{name} is nobody's" for name in _abandoned(bench.desk.folder / "scratch")),
@@ -65,6 +65,10 @@ async def _runs(bench: Bench) -> list[str]:
     again = {*await _rows(bench, _UNFINISHED)}
     going_on = [run for run in found if run.state_type != StateType.CRASHED or (_job_of(run),) in again]
     return [f"flow run {run.name} is {run.state_name}" for run in going_on]
+
+
+async def _leases(bench: Bench) -> list[str]:
+    return [f"the lease of {job} is held by {holder}" for job, holder in await _rows(bench, _HELD)]
 
 
 def _job_of(run: FlowRun) -> str:
