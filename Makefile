@@ -42,7 +42,7 @@ browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get instal
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest tests/unit $(ARGS)
 
-# All cases take the better part of an hour on two cores, and write docs/crash-matrix.md. The short form takes two
+# All cases take the better part of an hour on two cores, and write docs/crash-matrix.md. The short form takes five
 # minutes: each fault point of a job with areas once, by few jobs that are killed again and again.
 crash: .venv/.dev ## Kill the real processes at every fault point, and see every job come home [CASES=short|words]
 	@CRASH_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m crash tests/crash $(ARGS)
@@ -50,7 +50,7 @@ crash: .venv/.dev ## Kill the real processes at every fault point, and see every
 chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-# All parts take hours on two cores; the short form less than five minutes. PROFILE=1 leaves worker.prof behind.
+# All parts take hours on two cores; the short form is meant to take five minutes. PROFILE=1 leaves worker.prof behind.
 bench: .venv/.bench ## Measure, and write docs/benchmarks.md [FORM=short PART=a PROFILE=1]
 	@$(BIN)/python -m bench $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
 

@@ -50,6 +50,7 @@ _JOB: Final = re.compile(r"/jobs/([^/]+)/")
 SETTINGS: Final = {
     "VIDEOJOBS_SLOTS_SYNC_SO": str(NO_LIMIT),
     "VIDEOJOBS_SLOTS_GHOSTCUT": str(NO_LIMIT),
+    **{f"VIDEOJOBS_RATE_{name}": "1000" for name in ("SYNC_SO_CREATES", "SYNC_SO_READS", "GHOSTCUT_SUBMITS")},
     # The product's own pauses. The stack has shorter ones for its quick emulators.
     "VIDEOJOBS_SYNC_LONG_POLL_SECONDS": "10",
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "15",

@@ -33,7 +33,8 @@ from videojobs.ledger import Ledger, UnknownJob, VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.ledger.upkeep import Standing
 
-_UNFINISHED: Final = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.CRASHED]
+_GOING_ON: Final = [StateType.PENDING, StateType.RUNNING]
+_UNFINISHED: Final = [*_GOING_ON, StateType.CANCELLING, StateType.CRASHED]
 _CLOCKS_DIFFER: Final = timedelta(minutes=1)  # ours and the database's
 _PAGE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
 
@@ -84,8 +85,11 @@ async def find_lost_runs(connections: Connections, older_than: timedelta) -> lis
     for run in await _unfinished():
         age = datetime.now(UTC) - run.state.timestamp if run.state else timedelta(0)
         job_id = _job_id(run)
-        fate_of = _fate_of_subflow if run.parent_task_run_id else _fate
-        if age >= older_than and (fate := fate_of(run, await _job(ledger, job_id))) is not None:
+        if age < older_than:
+            continue
+        job = await _job(ledger, job_id)
+        fate = _fate_of_subflow(job) if run.parent_task_run_id else _fate(run, job)
+        if fate is not None:
             found.append(LostRun(run.id, str(run.state_name), job_id, *fate, age))
     return found
 
@@ -94,7 +98,7 @@ async def _unfinished() -> Sequence[FlowRun]:
     main, subflow = FlowFilterName(any_=[DEPLOYMENT.split("/")[0]]), FlowFilterName(any_=[SUBFLOW])
     deployed = FlowRunFilterDeploymentId(is_null_=False)
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))
-    going_on = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED[:2]))
+    going_on = FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_ON))
     async with get_client() as client:
         runs = await client.read_flow_runs(
             flow_filter=FlowFilter(name=main),
@@ -125,7 +129,7 @@ def _is_held(job: VideoJob) -> bool:
     return job.lease_until is not None and job.lease_until > datetime.now(UTC) - _CLOCKS_DIFFER
 
 
-def _fate_of_subflow(_: FlowRun, job: VideoJob | None) -> tuple[Fate, str] | None:
+def _fate_of_subflow(job: VideoJob | None) -> tuple[Fate, str] | None:
     """It ends with the run that called it, which may have died without a word."""
     return None if job is not None and _is_held(job) else (Fate.CRASHED, "the run that called it is gone")
 

@@ -1,7 +1,7 @@
 """What makes a function a step: a Prefect task that is retried where, and only where, a retry can heal.
 
-Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself waits about
-a minute before it hands back.
+Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself waits for
+minutes before it hands back (`poll_attempt_seconds`).
 """
 
 from collections.abc import Callable

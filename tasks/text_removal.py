@@ -2,7 +2,7 @@
 
 import json
 import logging
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 from prefect.logging import get_run_logger
@@ -143,7 +143,9 @@ async def await_text_removal(run: JobRun) -> None:
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     await give_up_if_overdue(ledger, run, submission, "GhostCut")
     watch, work_id = works(run.connections), str(submission.vendor_id)
-    with ledger.bell.heard_by(run.job_id, lambda: watch.hurry(work_id)):
+    with ExitStack() as waiting:
+        waiting.callback(watch.forget, work_id)
+        waiting.enter_context(ledger.bell.heard_by(run.job_id, lambda: watch.hurry(work_id)))
         pauses = WorkPauses()
         async for _ in attempt(Timings().poll_attempt_seconds, "GhostCut"):
             status = _shown(await patiently(watch.news(work_id, pauses.next(woken=ledger.bell.is_listening))), work_id)

@@ -18,7 +18,7 @@ from videojobs.vendors.sync_so.refusals import GenerationNotFound
 
 # Seconds. Whoever has not answered by then is asked by the next clean-up; a batch must not wait for one job.
 _PATIENCE: Final = 30
-# Sync.so is asked one by one.
+# Questions to Sync.so, which is asked about each generation by itself.
 _AT_ONCE: Final = 5
 # How GhostCut may call a work that it does not know; as a rule it shows nothing (GhostCut 5 and 8).
 _NO_SUCH_ID: Final = "3003"

@@ -1,4 +1,4 @@
-"""How a task waits for a vendor: one attempt of about a minute, then back to Prefect as a retry, which the UI shows."""
+"""How a task waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable

@@ -1,4 +1,4 @@
-"""How a job waits: a minute inside the task, then back to Prefect as a retry; and never for ever."""
+"""How a job waits: for minutes inside the task, then back to Prefect as a retry; and never for ever."""
 
 import asyncio
 from uuid import UUID
