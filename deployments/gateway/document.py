@@ -35,6 +35,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas |= shape.pop("$defs", {})
         schemas[model.__name__] = shape
     schemas["JobRequest"]["required"].remove("user_id")  # the token says it
+    del schemas["JobRequest"]["properties"]["user_id"]
     _drop_unsent(made)
     return made
 

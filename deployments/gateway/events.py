@@ -23,10 +23,27 @@ _EXAMPLE: Final = (
     'event: job\ndata: {"job_id": "7d0c5f0e", "status": "processing", "progress": 75, '
     '"message": "Text inpainting in progress...", "output_url": null, "parked": false}\n\n: still here\n\n'
 )
+_EVENT: Final = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"const": "job"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {
+                "allOf": [
+                    {"$ref": "#/components/schemas/JobStatus"},
+                    {"type": "object", "required": ["parked"], "properties": {"parked": {"type": "boolean"}}},
+                ]
+            },
+        },
+    },
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Ends when the job has ended, and after some minutes: come again then.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {"text/event-stream": {"itemSchema": _EVENT, "example": _EXAMPLE}},  # as FastAPI documents streams
     }
 }
 

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from deployments.gateway.access import Caller, JobId, Reader, Submitter, owned
 from deployments.gateway.front import Front, TheFront
-from deployments.gateway.links import file_name, link, place_of, status_of
+from deployments.gateway.links import file_name, has_picture, link, place_of, status_of
 from deployments.gateway.problems import Refused, answers, refused_input
 from deployments.gateway.shapes import Job, JobPage, JobStatus, JobSummary, What
 from deployments.gateway.telling import can_cancel, can_retry, costs, downloads, summary, timeline
@@ -64,7 +64,10 @@ async def job(job_id: JobId, who: Reader, front: TheFront) -> Job:
     found = await owned(front, who, job_id)
     ledger = await front.backing.ledger()
     submissions, events = await ledger.submissions(found.id), await ledger.events(found.id)
-    return Job(**dict(summary(found)), costs=costs(found, submissions), timeline=timeline(events))
+    told = dict(summary(found))
+    if await has_picture(front, found):
+        told["downloads"] = [*told["downloads"], "before_after"]
+    return Job(**told, costs=costs(found, submissions), timeline=timeline(events))
 
 
 @router.post(
@@ -125,7 +128,7 @@ async def download(
 ) -> RedirectResponse:
     """A link is signed for each request."""
     found = await owned(front, who, job_id)
-    place = place_of(found, what) if what in downloads(found) else None
+    place = place_of(found, what) if what in (*downloads(found), "before_after") else None
     seconds = round(front.door.link_minutes * 60)
     save_as = file_name(found, what, place) if place and save else None
     url = await link(await front.backing.store(found), place, seconds, save_as=save_as) if place else None

@@ -11,6 +11,7 @@ from deployments.gateway.telling import message_of, old_status
 from videojobs.ledger import VideoJob
 from videojobs.media.store import ObjectStore, picture_key, result_key, sync_result_key
 from videojobs.settings import Timings
+from videojobs.states import Status
 
 DAY_SECONDS: Final = 86_400
 
@@ -35,6 +36,14 @@ async def link(store: ObjectStore, place: str, seconds: int, *, save_as: str | N
     if await asyncio.to_thread(owner.head, key) is None:
         return None
     return owner.presign(key, seconds, save_as=save_as)
+
+
+async def has_picture(front: Front, job: VideoJob) -> bool:
+    """Whether there is a before/after picture: it is made after all else, and only if it can be made."""
+    if job.status != Status.COMPLETED:
+        return False
+    store = await front.backing.store(job)
+    return await asyncio.to_thread(store.head, picture_key(job.user_id, job.id)) is not None
 
 
 def file_name(job: VideoJob, what: What, place: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from videojobs.errors import InvalidRequest, Problem, RequestMismatch, VideoJobError
 from videojobs.ledger import UnknownJob
@@ -139,12 +140,25 @@ def add_handlers(app: FastAPI) -> None:
 _OWN_WORDS: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)  # noqa: S101  # what it is registered for
     problems = error.problems if isinstance(error, Refused) else ()
     plain = error.detail == HTTPStatus(error.status_code).phrase
     detail = _OWN_WORDS.get(error.status_code, error.detail) if plain else error.detail
-    return problem(error.status_code, detail, problems, error.headers)
+    headers = error.headers or {}
+    return problem(
+        error.status_code, detail, problems, {**headers, "Allow": _allowed(request)} if "Allow" in headers else headers
+    )
+
+
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+
+def _allowed(request: Request) -> str:
+    """What this address takes. Of an address with two endpoints, Starlette names the method of the first only."""
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    found = [any(route.matches(scope)[0] is Match.FULL for route in request.app.routes) for scope in asked]
+    return ", ".join(method for method, is_taken in zip(_METHODS, found, strict=True) if is_taken)
 
 
 async def _validation(_request: Request, error: Exception) -> Response:

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from videojobs.states import Status
 
 OldStatus = Literal["processing", "completed", "failed"]
+MEDIA: Final = r"^(video|audio)/[A-Za-z0-9.+-]{1,80}$"
+_ETAG: Final = r'^"?[\x21\x23-\x7e]{1,200}"?$'  # with its quotes or without
 What = Literal["result", "lip_sync", "source", "before_after"]
 
 _JOB_ID = Field(examples=["7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11"])
@@ -50,7 +52,10 @@ class JobSummary(BaseModel):
     completed_at: datetime | None
     can_cancel: bool
     can_retry: bool
-    downloads: list[What] = Field(description="What can be downloaded.", examples=[["source", "lip_sync", "result"]])
+    downloads: list[What] = Field(
+        description="What can be downloaded. `before_after`, a picture, is named only where one job is asked for.",
+        examples=[["source", "lip_sync", "result"]],
+    )
 
 
 class StageCost(BaseModel):
@@ -89,9 +94,11 @@ class JobPage(BaseModel):
 class UploadWanted(BaseModel):
     """A file that a client wants to send to the storage by itself."""
 
+    model_config = ConfigDict(extra="forbid")
+
     file_name: str = Field(min_length=1, max_length=255, examples=["talk.mp4"])
-    size: int = Field(gt=0, description="Bytes", examples=[734003200])
-    content_type: str = Field(min_length=1, max_length=100, examples=["video/mp4"])
+    size: int = Field(gt=0, strict=True, description="Bytes", examples=[734003200])
+    content_type: str = Field(examples=["video/mp4"], json_schema_extra={"pattern": MEDIA})
 
 
 class UploadBegun(BaseModel):
@@ -105,7 +112,11 @@ class UploadBegun(BaseModel):
 class UploadParts(BaseModel):
     """The ETags of all parts, in their order."""
 
-    etags: list[str] = Field(min_length=1, max_length=10_000, examples=[['"9b2cf535f27731c974343645a3985328"']])
+    model_config = ConfigDict(extra="forbid")
+
+    etags: list[Annotated[str, Field(pattern=_ETAG)]] = Field(
+        min_length=1, max_length=10_000, examples=[['"9b2cf535f27731c974343645a3985328"']]
+    )
 
 
 class UploadDone(BaseModel):

@@ -49,6 +49,7 @@ _FORM: Final[dict[str, Any]] = {
                         },
                         "segments_data": {"type": "string", "description": "The segments, as JSON text."},
                         "effects": {"type": "string", "description": "The annotation areas, as JSON text."},
+                        "options": {"type": "string", "description": "As in JobRequest, as JSON text."},
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
                     },

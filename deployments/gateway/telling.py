@@ -45,14 +45,14 @@ def can_retry(job: VideoJob) -> bool:
 
 
 def downloads(job: VideoJob) -> list[What]:
-    """What lies in the storage, by how far the job is. The picture is made last, and only if it can be made."""
+    """What surely lies in the storage, by how far the job is. Whether there is a picture, only the storage knows."""
     found: list[What] = []
     if job.facts.get("inputs"):
         found.append("source")
     if reached(job.point, Point.LIP_SYNC_STORED):
         found.append("lip_sync")
     if job.status == Status.COMPLETED:
-        found += ["result", "before_after"]
+        found.append("result")
     return found
 
 

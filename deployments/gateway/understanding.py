@@ -32,6 +32,7 @@ def understood(received: Received, who: Caller) -> JobRequest:
         "effects": texts.get("effects"),
         "display_name": texts.get("display_name"),
         "user_id": who.user_id,
+        **({"options": texts["options"]} if "options" in texts else {}),
     }
     request = None
     try:

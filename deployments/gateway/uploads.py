@@ -12,7 +12,7 @@ from deployments.gateway.access import Submitter
 from deployments.gateway.front import TheFront
 from deployments.gateway.multipart import MOST_PARTS, Multipart
 from deployments.gateway.problems import Refused, answers, refused_input, wait_and_repeat
-from deployments.gateway.shapes import UploadBegun, UploadDone, UploadParts, UploadWanted
+from deployments.gateway.shapes import MEDIA, UploadBegun, UploadDone, UploadParts, UploadWanted
 from videojobs.errors import InvalidMedia, Problem
 from videojobs.ledger.uploads import Upload, new_upload_id
 from videojobs.media.store import ObjectStore, StoredObject
@@ -22,14 +22,19 @@ from videojobs.settings import Limits
 router = APIRouter(tags=["uploads"])
 
 _PART: Final = 16 * 1024**2  # bytes: seconds of a usual connection, so little is lost with one that breaks
-_MEDIA: Final = re.compile(r"(video|audio)/[A-Za-z0-9.+-]{1,80}", re.ASCII)
 _SLOW_DOWN_SECONDS: Final = 600
+_LINKS: Final = {
+    "complete": {
+        "operationRef": "#/paths/~1api~1v1~1uploads~1{upload_id}~1complete/post",
+        "parameters": {"upload_id": "$response.body#/upload_id"},
+    }
+}
 
 
 @router.post(
     "/uploads",
     status_code=201,
-    responses=answers(400, 401, 403, 408, 413, 422, 429, 503),
+    responses={201: {"links": _LINKS}, **answers(400, 401, 403, 408, 413, 422, 429, 503)},
     summary="Begin to send a file to the storage",
 )
 async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> UploadBegun:
@@ -90,7 +95,7 @@ def _check(wanted: UploadWanted) -> None:
     most = Limits().max_video_bytes
     if wanted.size > most:
         raise Refused(413, f"The file is too large; at most {most} bytes are taken here.")
-    if not _MEDIA.fullmatch(wanted.content_type):
+    if not re.fullmatch(MEDIA, wanted.content_type):
         raise refused_input([Problem("content_type", "must be a video or audio type, such as video/mp4")])
 
 

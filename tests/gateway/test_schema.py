@@ -29,13 +29,17 @@ async def run(*options: str, folder: Path) -> tuple[int | None, str]:
 async def test_every_answer_is_one_that_the_document_tells_of(
     ground_variables: dict[str, str], tmp_path: Path, user: str
 ) -> None:
-    with open_door(ground_variables, **UNLIMITED, look_seconds=0.05, stream_minutes=0.005) as door:
+    with open_door(
+        ground_variables, **UNLIMITED, look_seconds=0.05, heartbeat_seconds=0.1, stream_minutes=0.005
+    ) as door:
         token = await door.token(user, Scope.SUBMIT, Scope.READ)
         code, out = await run(
             f"{door.address}/openapi.json",
             *("--header", f"Authorization: Bearer {token}"),
             *("--max-examples", str(EXAMPLES), "--request-timeout", "20"),
             *("--generation-deterministic", "--no-color"),
+            # Rules between fields, and what is in a file, are in no schema; 422 is a documented answer.
+            *("--exclude-checks", "positive_data_acceptance"),
             folder=tmp_path,
         )
     assert code == 0, out

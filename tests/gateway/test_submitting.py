@@ -78,6 +78,14 @@ async def test_effects_may_be_encoded_twice_or_missing_and_are_stored_as_a_list(
     assert job.processing_config["effects"] == (EFFECTS if effects and "erasure" in effects else [])
 
 
+async def test_options_come_as_json_text_and_bad_ones_are_told_apart(door: OpenDoor, http: httpx.AsyncClient) -> None:
+    wanted = {"model": "sync-3", "sync_mode": "cut_off"}
+    job = await job_of(door, await http.post(PROCESS, files=files(), data=fields(options=wanted)))
+    assert wanted.items() <= job.processing_config["options"].items()
+    answer = await http.post(PROCESS, files=files(), data=fields(options={"model": "none", "speed": 1}))
+    assert set(problems(answer)) == {"options.model", "options.speed"}
+
+
 @pytest.mark.parametrize(
     ("names", "ref_ids"),
     [

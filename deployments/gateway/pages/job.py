@@ -1,6 +1,5 @@
 """`/jobs/{id}`: how a job stands, what happened, what it costs, its videos, and what can be done about it."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -10,14 +9,13 @@ from fastapi.responses import RedirectResponse
 
 from deployments.gateway import jobs as api
 from deployments.gateway.access import JobId, Reader, Submitter, owned
-from deployments.gateway.front import Front, TheFront
+from deployments.gateway.front import TheFront
 from deployments.gateway.pages.notes import Note, note_on
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
 from deployments.gateway.pages.sight import Sight, Visitor, lines, pieces, prices
 from deployments.gateway.pages.templating import origin_of, page
 from deployments.gateway.shapes import Job, What
 from videojobs.ledger import VideoJob
-from videojobs.media.store import picture_key
 from videojobs.states import UNFINISHED, Status
 
 Asked = Literal["cancel", "retry"]
@@ -52,20 +50,17 @@ async def show(job_id: JobId, request: Request, who: Reader, front: TheFront, as
         areas=len(row.processing_config["effects"]),
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
-        picture=await _picture(front, row),
+        picture=_picture(job),
         **_media(row, job),
     )
 
 
-async def _picture(front: Front, job: VideoJob) -> Literal["there", "soon", "none"]:
+def _picture(job: Job) -> Literal["there", "soon", "none"]:
     """The before/after picture is made when the job is completed already, in a second or two; or it cannot be made."""
-    if job.status != Status.COMPLETED:
-        return "none"
-    store = await front.backing.store(job)
-    if await asyncio.to_thread(store.head, picture_key(job.user_id, job.id)) is not None:
+    if "before_after" in job.downloads:
         return "there"
     is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _PICTURE_TAKES
-    return "soon" if is_fresh else "none"
+    return "soon" if is_fresh and job.status == Status.COMPLETED else "none"
 
 
 def _media(row: VideoJob, job: Job) -> dict[str, Any]:

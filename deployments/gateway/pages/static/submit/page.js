@@ -82,7 +82,6 @@ at("add-area").addEventListener("click", () => picture.addInTheMiddle());
 // ---- problems --------------------------------------------------------------------------------------------------
 
 const options = () => Object.fromEntries(new FormData(at("options")).entries());
-const areDefaults = () => [...at("options").querySelectorAll("option")].every((option) => option.selected === option.defaultSelected);
 const displayName = () => at("display-name").value.trim();
 
 /** What is missing before the rules can be asked. */
@@ -168,7 +167,7 @@ at("send").addEventListener("click", async () => {
   busy(true);
   try {
     const key = keyFor(draft.request(options(), displayName()));
-    const wanted = { options: options(), areDefaults: areDefaults(), displayName: displayName(), key };
+    const wanted = { options: options(), displayName: displayName(), key };
     const jobId = await courier.deliver(draft, wanted, sending.signal);
     draft.edited = false;
     location.assign(`/jobs/${encodeURIComponent(jobId)}`);

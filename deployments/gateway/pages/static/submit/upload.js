@@ -5,9 +5,6 @@ import { post, Refused, send } from "./api.js";
 const TRIES = 3; // for one part: a connection may break
 const PAUSE = 1000; // milliseconds before the second try, then twice as long
 
-const NO_OPTIONS =
-  "This browser does not reach the storage, and the way around it takes no options. Set the options back, or ask whoever runs this.";
-
 /** The browser does not reach the storage, or may not see its answers. */
 class NoWay extends Error {}
 
@@ -22,7 +19,7 @@ export class Courier {
   }
 
   /** Send a draft; gives the job's id. Raises Refused, TypeError (no connection) or AbortError. */
-  async deliver(draft, { options, areDefaults, displayName, key }, signal) {
+  async deliver(draft, { options, displayName, key }, signal) {
     const files = [draft.video.file, ...draft.audio.map((item) => item.file)];
     this.#begin(files);
     const kinds = new Map(files.map((file, index) => [file, index ? "audio/wav" : "video/mp4"]));
@@ -33,8 +30,7 @@ export class Courier {
       }
     } catch (error) {
       if (!(error instanceof NoWay)) throw error;
-      if (!areDefaults) throw new Refused(0, { detail: NO_OPTIONS });
-      return this.#asForm(draft, displayName, headers, signal);
+      return this.#asForm(draft, options, displayName, headers, signal);
     }
     const request = draft.request(options, displayName, (file) => this.#sources.get(file));
     return (await post("/api/v1/jobs", request, { signal, headers })).job_id;
@@ -86,11 +82,12 @@ export class Courier {
   }
 
   /** As clients without a browser send it. The names of sound files say which one a segment asks for. */
-  async #asForm(draft, displayName, headers, signal) {
-    const request = draft.request({}, displayName);
+  async #asForm(draft, options, displayName, headers, signal) {
+    const request = draft.request(options, displayName);
     const form = new FormData();
     form.append("segments_data", JSON.stringify(request.segments));
     form.append("effects", JSON.stringify(request.effects));
+    form.append("options", JSON.stringify(request.options));
     if (displayName) form.append("display_name", displayName);
     form.append("file", draft.video.file);
     for (const item of draft.audio) form.append("audio_files", item.file, item.refId);
