@@ -13,6 +13,10 @@ from tests.gateway.attacking import JOBS, ROWS, UPLOADS, Scene, Try
 from tests.gateway.conftest import OpenDoor, until
 from tests.gateway.forms import PROCESS, a_video, fields, files
 from tests.gateway.test_jobs import opened as job_opened
+from tests.media import bombs
+from videojobs.errors import InvalidMedia
+from videojobs.media.probe import inspect_video
+from videojobs.media.store import parse_uri
 
 __all__ = ["attacks_by_body", "attacks_by_name"]  # they fill the table
 
@@ -64,6 +68,19 @@ async def test_a_files_name_never_becomes_a_part_of_its_place(
     assert answer.status_code == 202, answer.text
     prefix = f"users/{user}/jobs/{answer.json()['job_id']}/inputs/"
     assert sorted(door.left_of(user)) == [prefix + end for end in ("audio-1.wav", "audio-2.wav", "video.mp4")]
+
+
+@pytest.mark.parametrize(
+    "bomb", [bombs.endless_index(), bombs.endless_fragment(), bombs.packed_index()], ids=["index", "fragment", "packed"]
+)
+async def test_a_bomb_is_stored_as_the_bytes_that_it_is_and_does_not_go_off_in_the_jobs_run(
+    door: OpenDoor, http: httpx.AsyncClient, bomb: bytes
+) -> None:
+    answer = await http.post(PROCESS, files=files(bomb), data=fields())
+    assert answer.status_code == 202, answer.text
+    video = (await door.ledger.job(answer.json()["job_id"])).request["video"]
+    with pytest.raises(InvalidMedia, match="index"):
+        inspect_video(door.store.open(parse_uri(video)[1]))
 
 
 async def test_a_name_with_markup_is_given_back_as_data(http: httpx.AsyncClient) -> None:
