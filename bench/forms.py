@@ -68,6 +68,6 @@ SHORT: Final = Form(
     throughput_jobs=10,
     workers=(1,),
     copies={10 * MB: 3, 200 * MB: 1},
-    uploads=((50, 20 * MB), (1, 200 * MB)),
+    uploads=((50, 20 * MB), (1, 2000 * MB)),
 )
 FORMS: Final = {form.name: form for form in (FULL, SHORT)}

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.gateway.browsing import SIZES, signed_in
 from tests.gateway.conftest import OpenDoor
-from tests.gateway.test_pages import FACTS, HOSTILE, opened_job, taken_up
+from tests.gateway.visitors import FACTS, HOSTILE, opened_job, taken_up
 from videojobs.ledger.tokens import Scope
 from videojobs.states import Point
 

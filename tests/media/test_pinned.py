@@ -4,33 +4,21 @@ Two web servers on this machine: 127.0.0.2 stands for the internet, 127.0.0.1 fo
 """
 
 import socket
-import ssl
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.media.internet import HTTP, INSIDE, OUTSIDE, Resolver, content, the_internet
 from tests.media.website import CONTENT, Website, serving
 from videojobs.errors import InvalidMedia, TransferInterrupted
-from videojobs.media import pinned, reach
-from videojobs.media.pinned import LookUp, guarded_http
+from videojobs.media import pinned
+from videojobs.media.pinned import guarded_http
 from videojobs.media.reach import Reach
-from videojobs.media.sources import ExpiredLink, copy_url_to_store, fetched
+from videojobs.media.sources import ExpiredLink, copy_url_to_store
 from videojobs.media.store import ObjectStore
 
-OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.1"
-HTTP = Reach(plain_http=True)
-
-
-@pytest.fixture(autouse=True)
-def the_internet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "is_public", lambda address: address in (OUTSIDE, "127.0.0.3"))
+__all__ = ["the_internet"]
 
 
 @pytest.fixture(scope="module")
@@ -43,32 +31,6 @@ def outside() -> Iterator[Website]:
 def inside(website: Website) -> Website:
     website.named.clear()
     return website
-
-
-class Resolver:
-    """Names mean what it is told, one answer after the other; the last one stays."""
-
-    def __init__(self, **names: list[list[str]]) -> None:
-        self.asked: list[str] = []
-        self._names = {name.replace("_", "."): answers for name, answers in names.items()}
-
-    def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
-        answers = self._names.get(host)
-        if answers is None:
-            return [host] if reach.written_out(host) else _nothing(host)
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-
-def _nothing(host: str) -> Sequence[str]:
-    raise socket.gaierror(socket.EAI_NONAME, f"{host} is not known")
-
-
-async def content(url: str, look_up: LookUp, reach: Reach = HTTP) -> bytes:
-    """What an input of this link is."""
-    with guarded_http(reach, look_up=look_up) as client:
-        async with fetched(url, reach=reach, client=client) as path:
-            return path.read_bytes()
 
 
 async def test_a_name_is_looked_up_once_and_the_site_is_called_by_it(outside: Website) -> None:
@@ -185,67 +147,6 @@ async def test_a_vendors_link_that_leads_inside_gives_no_result_and_a_new_one_ma
         await copy_url_to_store(url, store, "result.mp4", content_type="video/mp4", reach=HTTP)
     assert list(store.keys("")) == []
     assert inside.named == []
-
-
-# ---- TLS -------------------------------------------------------------------------------------------------------
-
-
-def certificate(folder: Path, name: str) -> Path:
-    """A certificate of its own making, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / f"{name}.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return file
-
-
-Asked = list[str | None]
-
-
-@pytest.fixture
-def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Website, Asked]]:
-    """A site outside with the certificate of `media.example`, and the names that clients asked it for."""
-    file = certificate(tmp_path, "media.example")
-    monkeypatch.setattr(pinned, "_tls", lambda: ssl.create_default_context(cafile=str(file)))
-    asked: Asked = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    context.set_servername_callback(lambda _socket, name, _: asked.append(name))
-    with serving(OUTSIDE) as site:
-        site.socket = context.wrap_socket(site.socket, server_side=True)
-        yield site, asked
-
-
-async def test_tls_sees_the_name_and_checks_the_certificate_by_it(tls_site: tuple[Website, Asked]) -> None:
-    site, asked = tls_site
-    url = f"https://media.example:{site.server_port}/file"
-    assert await content(url, Resolver(media_example=[[OUTSIDE]]), Reach()) == CONTENT
-    assert asked == ["media.example"]
-    assert site.named == [f"media.example:{site.server_port}"]
-
-
-async def test_another_name_at_the_same_address_does_not_pass_with_that_certificate(
-    tls_site: tuple[Website, Asked],
-) -> None:
-    site, _ = tls_site
-    with pytest.raises(TransferInterrupted, match="ConnectError"):
-        await content(f"https://other.example:{site.server_port}/file", Resolver(other_example=[[OUTSIDE]]), Reach())
-    assert site.named == []
 
 
 def test_the_system_resolver_is_asked_as_it_is() -> None:
