@@ -1,5 +1,7 @@
 """Measures, and writes docs/benchmarks.md with its plot; the front door has a page of its own beside it.
 
+A page is written when all its parts were measured in one go; else the figures are only shown.
+
 python -m bench [--form full|short] [--part a ...] [--profile FILE]
 """
 
@@ -45,7 +47,8 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
     sections.sort(key=lambda section: section.letter)
     seconds = time.monotonic() - began
     for page, theirs in PAGES.items():
-        if found := [section for section in sections if section.letter in theirs]:
+        found = [section for section in sections if section.letter in theirs]
+        if len(found) == len(theirs):  # figures of another day do not stand beside these
             plot = page.with_suffix(".svg")
             write_plot(plot, found)
             write_page(page, plot, form, found, seconds=seconds, load=load)
