@@ -18,7 +18,8 @@ _INTRODUCTION: Final = """\
 
 Written by `make bench` (`make bench FORM=short` is a short form; with `PART=a` only that part is measured, and shown;
 `PART=f` is all of the front door's page). All is measured in one go on the local stack: Postgres, object store,
-Prefect server, the vendors' emulators and what is measured share one machine. The emulators hand the video through as it came, so their work costs next to nothing.
+Prefect server, the vendors' emulators and what is measured share one machine. The emulators hand the video through as
+it came, so their work costs next to nothing.
 """
 
 
