@@ -11,7 +11,7 @@ from tests.gateway.conftest import OpenDoor
 from tests.ledger.conftest import a_request
 from videojobs.ledger import Lease, VideoJob
 from videojobs.ledger.tokens import Scope
-from videojobs.media.store import result_key, sync_result_key
+from videojobs.media.store import picture_key, result_key, sync_result_key
 from videojobs.states import Point
 
 API = "/api/v1"
@@ -204,8 +204,20 @@ async def test_a_download_leads_to_a_link_that_takes_ranges(door: OpenDoor, http
     async with httpx.AsyncClient() as anybody:
         part = await anybody.get(answer.headers["Location"], headers={"Range": "bytes=2-4"})
     assert part.content[-8:] in (b"234", b"23456789")  # the local store answers 200 to ranges (platform facts)
-    missing = await http.get(f"{API}/jobs/{job.id}/download", params={"what": "before_after"})
-    assert missing.status_code == 404
+
+
+async def test_a_picture_is_named_and_given_once_it_is_there(
+    door: OpenDoor, http: httpx.AsyncClient, user: str
+) -> None:
+    job = await completed(door, user)
+    picture = f"{API}/jobs/{job.id}/download?what=before_after"
+    assert (await http.get(f"{API}/jobs/{job.id}")).json()["downloads"] == ["source", "lip_sync", "result"]
+    assert (await http.get(picture)).status_code == 404
+    assert "The picture is being made" in (await http.get(f"/jobs/{job.id}")).text
+    door.store.put_bytes(picture_key(user, job.id), b"a picture", "image/jpeg")
+    assert (await http.get(f"{API}/jobs/{job.id}")).json()["downloads"][-1] == "before_after"
+    assert (await http.get(picture)).status_code == 307
+    assert "what=before_after" in (await http.get(f"/jobs/{job.id}")).text
 
 
 # ---- scopes ------------------------------------------------------------------------------------------------
