@@ -58,8 +58,9 @@ class Front:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self.room.close()
-            with suppress(Exception):
-                await close_engines()
+            for end in (self.backing.runs.close, close_engines):
+                with suppress(Exception):
+                    await end()
 
 
 async def _again_and_again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
