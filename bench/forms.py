@@ -49,7 +49,7 @@ FULL: Final = Form(
     throughput_jobs=60,
     workers=(1, 2, 4),
     copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
-    uploads=((50, 20 * MB), (1, 2000 * MB)),
+    uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
 SHORT: Final = Form(
     name="short",
@@ -68,6 +68,6 @@ SHORT: Final = Form(
     throughput_jobs=10,
     workers=(1,),
     copies={10 * MB: 3, 200 * MB: 1},
-    uploads=((50, 20 * MB), (1, 2000 * MB)),
+    uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
 FORMS: Final = {form.name: form for form in (FULL, SHORT)}

@@ -14,7 +14,7 @@ import httpx
 from bench.figures import Section, Series, Table, Target, median, percentile, shown
 from bench.forms import MB, Form
 from bench.stand import REPOSITORY, Stand
-from bench.usage import MIB, usage_of
+from bench.usage import MIB, parts_of
 from videojobs.ledger import Ledger, engine_for
 from videojobs.media.store import parse_uri
 
@@ -39,19 +39,24 @@ class Load:
 
 async def measure(form: Form, stand: Stand) -> Section:
     [job] = (await _send(stand, 1, MB))["jobs"]
-    quiet = [await _asked(stand, job) for _ in range(QUIET_ASKS)]
-    loads = [await _load(stand, job, uploads, size) for uploads, size in form.uploads]
+    headers = {"Authorization": f"Bearer {stand.stack.variables['VIDEOJOBS_TOKEN']}"}
+    each_anew = httpx.Limits(max_keepalive_connections=0)
+    address = stand.stack.address_of("gateway")
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=60, limits=each_anew) as http:
+        quiet = [await _asked(http, job) for _ in range(QUIET_ASKS)]
+        loads = [await _load(stand, http, job, uploads, size) for uploads, size in form.uploads]
     return _section(quiet, loads)
 
 
-async def _load(stand: Stand, job: str, uploads: int, size: int) -> Load:
+async def _load(stand: Stand, http: httpx.AsyncClient, job: str, uploads: int, size: int) -> Load:
     """Uploads at once, while somebody asks for a job's status all the time."""
-    idle = await asyncio.to_thread(_memory, stand)
+    door = next(process for process, part in parts_of(stand.stack.data) if part == "gateway")
+    idle = door.memory_full_info().uss
     sending = asyncio.create_task(_send(stand, uploads, size))
     peak, answers = idle, []
     while not sending.done():
-        answers.append(await _asked(stand, job))
-        peak = max(peak, await asyncio.to_thread(_memory, stand))
+        answers.append(await _asked(http, job))
+        peak = max(peak, door.memory_full_info().uss)
         await asyncio.sleep(ASK_SECONDS)
     sent = await sending
     return Load(uploads, size, sent["seconds"], await _whole(stand, sent["jobs"], size), peak - idle, answers)
@@ -70,18 +75,11 @@ async def _send(stand: Stand, uploads: int, size: int) -> dict[str, Any]:
     return told
 
 
-async def _asked(stand: Stand, job: str) -> float:
+async def _asked(http: httpx.AsyncClient, job: str) -> float:
     """Seconds until a status is answered, its connection included, as for a client that asks now and then."""
-    headers = {"Authorization": f"Bearer {stand.stack.variables['VIDEOJOBS_TOKEN']}"}
-    async with httpx.AsyncClient(base_url=stand.stack.address_of("gateway"), headers=headers, timeout=60) as http:
-        began = time.monotonic()
-        answer = await http.get(f"/api/v1/video-editors/pro-job/{job}/status")
-        answer.raise_for_status()
-        return time.monotonic() - began
-
-
-def _memory(stand: Stand) -> int:
-    return usage_of(stand.stack.data)["gateway"].uss
+    began = time.monotonic()
+    (await http.get(f"/api/v1/video-editors/pro-job/{job}/status")).raise_for_status()
+    return time.monotonic() - began
 
 
 async def _whole(stand: Stand, jobs: Sequence[str], size: int) -> int:
