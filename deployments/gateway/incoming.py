@@ -21,17 +21,20 @@ from videojobs.media.store import ObjectStore, StoredObject
 
 T = TypeVar("T")
 
+_TURNS: Final = 2  # pieces of 256 KB that are looked through in one round of the event loop: 2 ms each
 _THREADS: Final = 8  # boto3 keeps 10 connections open; more threads would only wait for the same network
 _COME_AGAIN: Final = {"Retry-After": "10"}  # seconds; an upload takes about as long
 
 
 class Room:
-    """What all uploads of a process share: places, parts in memory, threads."""
+    """What all uploads of a process share: places, parts in memory, threads, and the event loop's time."""
 
     def __init__(self, *, uploads: int, parts: int) -> None:
         self._places = uploads
         self._taken: Counter[str] = Counter()  # by user
-        self.parts = asyncio.Semaphore(parts)
+        self._parts = asyncio.Semaphore(parts)
+        self._spare: list[bytearray] = []
+        self._turns = asyncio.Semaphore(_TURNS)
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="upload")
 
     @contextmanager
@@ -47,6 +50,8 @@ class Room:
         finally:
             self._taken[user_id] -= 1
             self._taken += Counter()  # drops those who have none
+            if self.is_empty:
+                self._spare.clear()
 
     @property
     def is_full(self) -> bool:
@@ -57,6 +62,21 @@ class Room:
     def is_empty(self) -> bool:
         """Whether no upload is on its way."""
         return not self._taken.total()
+
+    async def turn(self) -> None:
+        """Before a piece is looked through. Fifty that come at once would else keep all others waiting for a second."""
+        await self._turns.acquire()
+        asyncio.get_running_loop().call_soon(self._turns.release)  # in the next round
+
+    async def part(self) -> bytearray:
+        """Memory for a part, as soon as there is some; `give_back` it: fresh memory costs more than filling it."""
+        await self._parts.acquire()
+        return self._spare.pop() if self._spare else bytearray(SMALLEST_PART)
+
+    def give_back(self, part: bytearray) -> None:
+        """It is sent, or is not wanted."""
+        self._spare.append(part)
+        self._parts.release()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """To its end, also where nobody waits for it any more: what it stores would else come after its removal."""
@@ -88,6 +108,7 @@ class Incoming:
         self._key = key
         self._content_type = content_type
         self._part: bytearray | None = None  # being filled
+        self._filled = 0  # bytes of it
         self._sending: asyncio.Task[None] | None = None  # the part before
         self._multipart: Multipart | None = None
         self._etags: list[str] = []
@@ -96,13 +117,16 @@ class Incoming:
 
     async def write(self, content: bytes) -> None:
         """Take a piece, of some 64 KB; waits while there is no room."""
-        if self._part is None:
-            await self._room.parts.acquire()
-            self._part = bytearray()
-        self._part += content
         self._size += len(content)
-        if len(self._part) >= SMALLEST_PART:
-            await self._hand_over()
+        rest = memoryview(content)
+        while rest:
+            if self._part is None:
+                self._part, self._filled = await self._room.part(), 0
+            now, rest = rest[: SMALLEST_PART - self._filled], rest[SMALLEST_PART - self._filled :]
+            self._part[self._filled : self._filled + len(now)] = now
+            self._filled += len(now)
+            if self._filled == SMALLEST_PART:
+                await self._hand_over()
 
     async def finish(self) -> Arrived:
         """All pieces have come."""
@@ -134,18 +158,18 @@ class Incoming:
         await self._sent()
         part, self._part = self._part, None
         assert part is not None  # noqa: S101
-        self._sending = asyncio.create_task(self._send(part))
+        self._sending = asyncio.create_task(self._send(part, self._filled))
 
     async def _sent(self) -> None:
         if self._sending is not None:
             await asyncio.shield(self._sending)
             self._sending = None
 
-    async def _send(self, part: bytearray) -> None:
+    async def _send(self, part: bytearray, filled: int) -> None:
         try:
-            await self._room.in_thread(partial(self._send_in_thread, part))
+            await self._room.in_thread(partial(self._send_in_thread, part if filled == len(part) else part[:filled]))
         finally:
-            self._room.parts.release()
+            self._room.give_back(part)
 
     def _send_in_thread(self, part: bytearray) -> None:
         self._hash.update(part)
@@ -154,11 +178,11 @@ class Incoming:
         self._etags.append(self._multipart.send(len(self._etags) + 1, part))
 
     def _put_small(self) -> StoredObject:
-        content = bytes(self._part or b"")
+        content = bytes(memoryview(self._part or b"")[: self._filled])
         self._hash.update(content)
         return self._store.put_bytes(self._key, content, self._content_type)
 
     def _free(self) -> None:
         if self._part is not None:
+            self._room.give_back(self._part)
             self._part = None
-            self._room.parts.release()

@@ -85,6 +85,7 @@ class Reception:
         if int(request.headers.get("content-length", "0")) > self._door.form_bytes:
             raise self._too_large("the form", self._door.form_bytes)
         async for piece in self._pieces(request):
+            await self._room.turn()
             for event in form.feed(piece):
                 await self._take(event)
         form.close()
