@@ -15,12 +15,10 @@ from typing import Final
 from bench import copying, density, latency, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
-from bench.page import write_page
-from bench.plot import write_plot
+from bench.page import write
 from bench.stand import REPOSITORY, Stand, open_stand
 
 PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
-PLOT: Final = PAGE.with_suffix(".svg")
 Measure = Callable[[Form, Stand], Awaitable[Section]]
 
 
@@ -32,17 +30,20 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "e": copying.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
-    sections = []
     if shared := [measure for letter, measure in parts.items() if letter in letters]:
         async with open_stand() as stand:
             for measure in shared:
-                sections.append(_shown(await measure(form, stand)))
-    if "c" in letters:
-        sections.append(_shown(await density.measure(form)))
-    sections.sort(key=lambda section: section.letter)
-    write_plot(PLOT, sections)
-    write_page(PAGE, PLOT, form, sections, seconds=time.monotonic() - began, load=load)
+                await _measured(form, partial(measure, form, stand), load)
+    if "c" in letters:  # on stacks of its own
+        await _measured(form, partial(density.measure, form), load)
     print(f"{PAGE.relative_to(REPOSITORY)} is written, after {(time.monotonic() - began) / 60:.1f} min")
+
+
+async def _measured(form: Form, measure: Callable[[], Awaitable[Section]], load: float) -> None:
+    """Written at once: hours of measuring may end early."""
+    began = time.monotonic()
+    section = _shown(await measure())
+    write(PAGE, section, form.name, seconds=time.monotonic() - began, load=load)
 
 
 def _shown(section: Section) -> Section:
