@@ -14,14 +14,14 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from blocks import Connections
-from tasks.slots import GHOSTCUT_WORKS, SYNC_SO_GENERATIONS
+from tasks.slots import GHOSTCUT_WORKS, LEASE_SECONDS, SYNC_SO_GENERATIONS
 from tasks.steps import step
 from videojobs.ledger import Ledger
 from videojobs.states import Stage
 
 _LIMITS: Final[Mapping[str, Stage]] = {SYNC_SO_GENERATIONS: Stage.LIP_SYNC, GHOSTCUT_WORKS: Stage.TEXT_REMOVAL}
-# Prefect's leases last for five minutes, and the server looks for those that ran out every now and then.
-_LEASE: Final = timedelta(minutes=6)
+# The server looks for leases that ran out every now and then.
+LEASE: Final = timedelta(seconds=LEASE_SECONDS, minutes=1)
 # A job has its place a moment before its submission is on the books: what is missing twice is missing.
 PAUSE_SECONDS = 10.0
 # Prefect keeps the average time that a place is taken for, to say how long to wait. Its smallest, which tells little.
@@ -57,7 +57,7 @@ async def _look(client: PrefectClient, ledger: Ledger, limit: str, stage: Stage)
         taken = (await client.read_global_concurrency_limit_by_name(limit)).active_slots
     except ObjectNotFound:
         taken = 0
-    return LostPlaces(limit, taken, taken - await ledger.places(stage, _LEASE))
+    return LostPlaces(limit, taken, taken - await ledger.places(stage, LEASE))
 
 
 @step("give back lost places", retries=0)
