@@ -1,7 +1,5 @@
 """Measures, and writes docs/benchmarks.md with its plot; the front door has a page of its own beside it.
 
-A page is written when all its parts were measured in one go; else the figures are only shown.
-
 python -m bench [--form full|short] [--part a ...] [--profile FILE]
 """
 
@@ -17,14 +15,11 @@ from typing import Final
 from bench import copying, density, front_door, latency, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
-from bench.page import write_page
-from bench.plot import write_plot
+from bench.page import write
 from bench.stand import REPOSITORY, Stand, open_stand
 
-PAGES: Final = {
-    REPOSITORY / "docs" / "benchmarks.md": "abcde",  # the chain
-    REPOSITORY / "docs" / "benchmarks-front-door.md": "f",
-}
+CHAIN: Final = REPOSITORY / "docs" / "benchmarks.md"
+FRONT_DOOR: Final = REPOSITORY / "docs" / "benchmarks-front-door.md"
 Measure = Callable[[Form, Stand], Awaitable[Section]]
 
 
@@ -37,22 +32,22 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "f": front_door.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
-    sections = []
     if shared := [measure for letter, measure in parts.items() if letter in letters]:
         async with open_stand() as stand:
             for measure in shared:
-                sections.append(_shown(await measure(form, stand)))
-    if "c" in letters:
-        sections.append(_shown(await density.measure(form)))
-    sections.sort(key=lambda section: section.letter)
-    seconds = time.monotonic() - began
-    for page, theirs in PAGES.items():
-        found = [section for section in sections if section.letter in theirs]
-        if len(found) == len(theirs):  # figures of another day do not stand beside these
-            plot = page.with_suffix(".svg")
-            write_plot(plot, found)
-            write_page(page, plot, form, found, seconds=seconds, load=load)
-            print(f"{page.relative_to(REPOSITORY)} is written, after {seconds / 60:.1f} min")
+                await _measured(form, partial(measure, form, stand), load)
+    if "c" in letters:  # on stacks of its own
+        await _measured(form, partial(density.measure, form), load)
+    print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")
+
+
+async def _measured(form: Form, measure: Callable[[], Awaitable[Section]], load: float) -> None:
+    """Written at once: hours of measuring may end early."""
+    began = time.monotonic()
+    section = _shown(await measure())
+    write(
+        FRONT_DOOR if section.letter == "f" else CHAIN, section, form.name, seconds=time.monotonic() - began, load=load
+    )
 
 
 def _shown(section: Section) -> Section:

@@ -54,7 +54,7 @@ async def submit_lip_sync(run: JobRun) -> None:
     )
     await turn(SYNC_SO_CREATES)
     await buy(run, call)
-    await show(await ledger.job(run.job_id))
+    show(await ledger.job(run.job_id))
 
 
 def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
@@ -165,7 +165,7 @@ async def await_lip_sync(run: JobRun) -> None:
             generation = await patiently(generation_news(run.connections, str(submission.vendor_id), woken))
             if generation.is_done:
                 keep(generation.id, generation)
-                await show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
+                show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
                 return
             if generation.is_failed:
                 await _failed(ledger, run, submission, generation)
@@ -194,7 +194,7 @@ async def _report(ledger: Ledger, run: JobRun, submission: Submission) -> None:
     if percent is not None:
         share = progress_within(Point.LIP_SYNC_SUBMITTED, percent / 100)
         job = await ledger.job(run.job_id)
-        await show(await ledger.tell(run.lease, share, job.progress_message))
+        show(await ledger.tell(run.lease, share, job.progress_message))
 
 
 @step("store the lip-sync result")
@@ -213,7 +213,7 @@ async def store_lip_sync(run: JobRun) -> None:
     await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))
     job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts})
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
-    await show(job)
+    show(job)
 
 
 async def _result(run: JobRun, generation_id: str) -> Generation:

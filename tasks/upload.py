@@ -34,7 +34,7 @@ async def upload(run: JobRun) -> None:
     job = await ledger.job(run.job_id)
     if reached(job.point, Point.UPLOADED):
         return
-    await show(job)
+    show(job)
     request = JobRequest.model_validate(job.request)
     store = await run.connections.store()
     async with AsyncExitStack() as stack:
@@ -53,7 +53,7 @@ async def upload(run: JobRun) -> None:
             "audio": {ref_id: asdict(sound.facts) for ref_id, sound in inputs.audio.items()},
         },
     )
-    await show(job)
+    show(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ async def _store(run: JobRun, ledger: Ledger, job: VideoJob, store: ObjectStore,
     }
     for done, (ref_id, sound) in enumerate(inputs.audio.items(), start=1):
         share = done / (len(inputs.audio) + 1)
-        await show(await ledger.tell(run.lease, progress_within(Point.OPENED, share), RULES[Point.OPENED].message))
+        show(await ledger.tell(run.lease, progress_within(Point.OPENED, share), RULES[Point.OPENED].message))
         container = sound.facts.container
         key = audio_key(job.user_id, job.id, ref_id, container)
         places["audio"][ref_id] = await _placed(store, sound.place, key, content_type(container, sound=True))
