@@ -37,6 +37,8 @@ class Room:
         self._places = uploads
         self._taken: Counter[str] = Counter()  # by user
         self._parts = asyncio.Semaphore(parts)
+        self._share = max(1, parts // 2)
+        self._shares: dict[str, asyncio.Semaphore] = {}  # by user, of those who have uploads
         self._spare: list[bytearray] = []
         self._turns = asyncio.Semaphore(_TURNS)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload", initializer=_stand_back)
@@ -54,6 +56,8 @@ class Room:
         finally:
             self._taken[user_id] -= 1
             self._taken += Counter()  # drops those who have none
+            if user_id not in self._taken:
+                self._shares.pop(user_id, None)
             if self.is_empty:
                 self._spare.clear()
 
@@ -72,15 +76,25 @@ class Room:
         await self._turns.acquire()
         asyncio.get_running_loop().call_soon(self._turns.release)  # in the next round
 
-    async def part(self) -> bytearray:
+    def share_of(self, user_id: str) -> asyncio.Semaphore:
+        """Half of all parts: who sends many files slowly holds up nobody but himself."""
+        return self._shares.setdefault(user_id, asyncio.Semaphore(self._share))
+
+    async def part(self, share: asyncio.Semaphore) -> bytearray:
         """Memory for a part, as soon as there is some; `give_back` it: fresh memory costs more than filling it."""
-        await self._parts.acquire()
+        await share.acquire()
+        try:
+            await self._parts.acquire()
+        except BaseException:
+            share.release()
+            raise
         return self._spare.pop() if self._spare else bytearray(SMALLEST_PART)
 
-    def give_back(self, part: bytearray) -> None:
+    def give_back(self, part: bytearray, share: asyncio.Semaphore) -> None:
         """It is sent, or is not wanted."""
         self._spare.append(part)
         self._parts.release()
+        share.release()
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """To its end, also where nobody waits for it any more: what it stores would else come after its removal."""
@@ -112,8 +126,9 @@ class Arrived:
 class Incoming:
     """One file. Whoever makes it calls `finish`, or `abort`."""
 
-    def __init__(self, room: Room, store: ObjectStore, key: str, content_type: str) -> None:
+    def __init__(self, room: Room, user_id: str, store: ObjectStore, key: str, content_type: str) -> None:
         self._room = room
+        self._share = room.share_of(user_id)
         self._store = store
         self._key = key
         self._content_type = content_type
@@ -131,7 +146,7 @@ class Incoming:
         rest = memoryview(content)
         while rest:
             if self._part is None:
-                self._part, self._filled = await self._room.part(), 0
+                self._part, self._filled = await self._room.part(self._share), 0
             now, rest = rest[: SMALLEST_PART - self._filled], rest[SMALLEST_PART - self._filled :]
             self._part[self._filled : self._filled + len(now)] = now
             self._filled += len(now)
@@ -179,7 +194,7 @@ class Incoming:
         try:
             await self._room.in_thread(partial(self._send_in_thread, part if filled == len(part) else part[:filled]))
         finally:
-            self._room.give_back(part)
+            self._room.give_back(part, self._share)
 
     def _send_in_thread(self, part: bytearray) -> None:
         self._hash.update(part)
@@ -194,5 +209,5 @@ class Incoming:
 
     def _free(self) -> None:
         if self._part is not None:
-            self._room.give_back(self._part)
+            self._room.give_back(self._part, self._share)
             self._part = None

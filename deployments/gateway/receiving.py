@@ -182,7 +182,9 @@ class Reception:
         else:
             key = video_key if file.is_video else self._audio_key
             kind = content_type(container, sound=not file.is_video)
-            file.incoming = Incoming(self._room, self._store, key(self._user_id, self._job_id, container), kind)
+            file.incoming = Incoming(
+                self._room, self._user_id, self._store, key(self._user_id, self._job_id, container), kind
+            )
             self._files.append(file.incoming)
 
     def _audio_key(self, user_id: str, job_id: str, container: str) -> str:

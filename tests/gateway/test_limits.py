@@ -108,6 +108,20 @@ async def test_more_uploads_than_there_is_room_for_are_asked_to_come_again(stric
         assert (await answered(first)).startswith(b"HTTP/1.1 408 ")
 
 
+async def test_who_sends_many_files_slowly_holds_up_nobody_else(ground_variables: dict[str, str], user: str) -> None:
+    with open_door(ground_variables, upload_parts=2, upload_stall_seconds=60) as door:
+        async with (
+            slow_form(door, user, 0.05, 100),
+            slow_form(door, user, 0.05, 100),
+            slow_form(door, user, 0.05, 100),
+            await door.client(f"{user}-2") as http,
+        ):
+            await until(lambda: not door.front.room.is_empty)
+            await asyncio.sleep(0.5)  # so that they take all that they are given
+            answer = await http.post(PROCESS, files=files(), data=fields(), timeout=10)
+    assert answer.status_code == 202, answer.text
+
+
 async def test_a_token_that_asks_too_often_is_slowed_down_and_others_are_not(strict: OpenDoor, user: str) -> None:
     async with await strict.client(user) as hasty, await strict.client(f"{user}-2") as other:
         answers = [await hasty.get(JOBS) for _ in range(25)]
