@@ -81,11 +81,11 @@ def constants(function_names: set[str], *rooms: str) -> list[str]:
 def test_one_function_opens_transactions_and_one_commits_what_was_written() -> None:
     assert where(lambda node: called(node) in TRANSACTIONS, *ROOMS) == {
         ("videojobs/ledger/books.py", "__init__"),  # makes the sessions
-        ("videojobs/ledger/books.py", "_reading"),
+        ("videojobs/ledger/books.py", "_opened"),
         ("videojobs/ledger/bell.py", "_hear"),  # listens, and writes nothing
     }
-    used = where(lambda node: called(node) == "_reading", *ROOMS)
-    assert ("videojobs/ledger/books.py", "_writing") in used
+    used = where(lambda node: called(node) == "_opened", *ROOMS)
+    assert used == {("videojobs/ledger/books.py", name) for name in ("_reading", "_aside", "_writing")}
 
 
 def test_nothing_is_written_in_a_transaction_that_only_reads() -> None:
