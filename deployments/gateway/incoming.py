@@ -24,7 +24,7 @@ from videojobs.media.store import ObjectStore, StoredObject
 
 T = TypeVar("T")
 
-_TURNS: Final = 2  # pieces of 256 KB that are looked through in one round of the event loop: 2 ms each
+_TURNS: Final = 1  # pieces of 256 KB that are looked through in a round of the event loop or two: 2 ms
 _THREADS: Final = 8  # boto3 keeps 10 connections open; more threads would only wait for the same network
 _NICENESS: Final = 5  # a third of the processor time that others get, where there is not enough for all
 _COME_AGAIN: Final = {"Retry-After": "10"}  # seconds; an upload takes about as long
