@@ -87,7 +87,7 @@ sync = $(UV) pip sync $(INTO) --require-hashes requirements/$(1).txt && \
 	$(UV) pip install $(INTO) --no-deps --editable .
 
 # The test environment holds all of the local one: once it is there, it is the one to keep up to date.
-ifeq ($(wildcard .venv/.dev),)
+ifeq ($(wildcard .venv/.dev .venv/.bench),)
 .venv/.local: requirements/local.txt pyproject.toml .venv/.uv
 	@echo "Installing the packages into .venv ..."
 	@$(call sync,local)
