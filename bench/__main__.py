@@ -1,6 +1,4 @@
-"""Measures, and writes docs/benchmarks.md with its plot; lectures have a page of their own beside it.
-
-A page is written when all its parts were measured in one go; else the figures are only shown.
+"""Measures, and writes docs/benchmarks.md with its plot; the front door and lectures have pages of their own.
 
 python -m bench [--form full|short] [--part a ...] [--profile FILE]
 """
@@ -14,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import copying, density, latency, lecture, overhead, throughput
+from bench import copying, density, front_door, latency, lecture, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
-from bench.page import write_page
-from bench.plot import write_plot
+from bench.page import write
 from bench.stand import REPOSITORY, Stand, open_stand
 
-PAGES: Final = {
-    REPOSITORY / "docs" / "benchmarks.md": "abcde",  # the chain
-    REPOSITORY / "docs" / "benchmarks-lecture.md": "g",
+CHAIN: Final = REPOSITORY / "docs" / "benchmarks.md"
+OTHERS: Final = {
+    "f": REPOSITORY / "docs" / "benchmarks-front-door.md",
+    "g": REPOSITORY / "docs" / "benchmarks-lecture.md",
 }
 Measure = Callable[[Form, Stand], Awaitable[Section]]
 
@@ -34,26 +32,26 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "b": overhead.measure,
         "d": partial(throughput.measure, profile=profile),
         "e": copying.measure,
+        "f": front_door.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
-    sections = []
     if shared := [measure for letter, measure in parts.items() if letter in letters]:
         async with open_stand() as stand:
             for measure in shared:
-                sections.append(_shown(await measure(form, stand)))
-    if "c" in letters:
-        sections.append(_shown(await density.measure(form)))
-    if "g" in letters:
-        sections.append(_shown(await lecture.measure(form)))
-    sections.sort(key=lambda section: section.letter)
-    seconds = time.monotonic() - began
-    for page, theirs in PAGES.items():
-        found = [section for section in sections if section.letter in theirs]
-        if len(found) == len(theirs):  # figures of another day do not stand beside these
-            plot = page.with_suffix(".svg")
-            write_plot(plot, found)
-            write_page(page, plot, form, found, seconds=seconds, load=load)
-            print(f"{page.relative_to(REPOSITORY)} is written, after {seconds / 60:.1f} min")
+                await _measured(form, partial(measure, form, stand), load)
+    if "c" in letters:  # on stacks of its own
+        await _measured(form, partial(density.measure, form), load)
+    if "g" in letters:  # without a stack
+        await _measured(form, partial(lecture.measure, form), load)
+    print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")
+
+
+async def _measured(form: Form, measure: Callable[[], Awaitable[Section]], load: float) -> None:
+    """Written at once: hours of measuring may end early."""
+    began = time.monotonic()
+    section = _shown(await measure())
+    page = OTHERS.get(section.letter, CHAIN)
+    write(page, section, form.name, seconds=time.monotonic() - began, load=load)
 
 
 def _shown(section: Section) -> Section:
@@ -66,7 +64,7 @@ def _shown(section: Section) -> Section:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--form", choices=FORMS, default="full")
-    parser.add_argument("--part", choices="abcdeg", nargs="*", default="abcdeg")
+    parser.add_argument("--part", choices="abcdefg", nargs="*", default="abcdefg")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 

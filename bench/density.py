@@ -83,7 +83,7 @@ async def _in_flight(
         async with rival(stand, DBOS, f"{ids[0]}-{len(ids)}") as running:
 
             async def ask(job_ids: Sequence[str], second: bool) -> None:
-                running.ask(stand, job_ids, second=second)
+                await running.ask(stand, job_ids, second=second)
 
             await until(partial(asyncio.to_thread, running.lags.exists), patience)  # it has begun
             idle = stand.usage()[PART]

@@ -34,6 +34,8 @@ class Form:
     lecture_minutes: tuple[int, ...]
     """Of the lectures in part g."""
     lectures_at_once: int
+    uploads: tuple[tuple[int, int], ...]
+    """How many files are sent at once to the front door, and their bytes."""
 
 
 FULL: Final = Form(
@@ -52,6 +54,7 @@ FULL: Final = Form(
     copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
     lecture_minutes=(1, 10),
     lectures_at_once=10,
+    uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
 SHORT: Final = Form(
     name="short",
@@ -72,5 +75,6 @@ SHORT: Final = Form(
     copies={10 * MB: 3, 200 * MB: 1},
     lecture_minutes=(1,),
     lectures_at_once=3,
+    uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
 FORMS: Final = {form.name: form for form in (FULL, SHORT)}

@@ -53,8 +53,8 @@ async def _ours(stand: Stand, jobs: int, name: str) -> list[Run]:
 async def _rival(stand: Stand, kind: str, jobs: int) -> list[Run]:
     ids = [f"{kind.split(maxsplit=1)[0]}-{number}" for number in range(jobs)]
     async with rival(stand, kind, ids[0], one_by_one=True, settings=QUICK_POLLS) as running:
-        running.ask(stand, ids)
-        running.ask(stand, [], second=True)
+        await running.ask(stand, ids)
+        await running.ask(stand, [], second=True)
         if await running.program.ended() != 0:
             raise running.program.failure("the rival failed")
         lines = read_report(running.report)

@@ -1,43 +1,86 @@
-"""The pages docs/benchmarks*.md."""
+"""A page docs/benchmarks*.md, its plot, and the figures of the parts that both are made of.
 
+The full form takes hours. So each part's figures are kept beside the page (.json), and a part that is
+measured again replaces its own.
+"""
+
+import math
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import psutil
+from pydantic import TypeAdapter
 
-from bench.figures import Section, Table, Target
-from bench.forms import Form
+from bench.figures import Section, Series, Table, Target
+from bench.plot import write_plot
 from bench.usage import MIB
 
 _INTRODUCTION: Final = """\
 # Benchmarks
 
-Written by `make bench` (`make bench FORM=short` is a short form; `PART=a` measures one part only). All is measured in
-one go on the local stack: Postgres, object store, Prefect server, the vendors' emulators and what is measured share
-one machine. The emulators hand the video through as it came, so their work costs next to nothing.
+Written by `make bench` (`make bench FORM=short` is a short form; `PART=a` measures one part only and leaves the others
+as they are). Each part is measured in one go, side by side. What needs a stack has the local one: Postgres, object
+store, Prefect server, the vendors' emulators and what is measured share one machine. The emulators hand the video
+through as it came, so their work costs next to nothing.
 """
 
 
-def write_page(page: Path, plot: Path, form: Form, sections: Sequence[Section], *, seconds: float, load: float) -> None:
-    """Replace the page by what these sections say. `load`: the machine's load average before anything began."""
-    when = (
-        f"Measured on {time.strftime('%Y-%m-%d at %H:%M')}, form `{form.name}`, in {seconds / 60:.0f} min. The load "
-        f"average before it was {load:.1f}: more than 0.5 means that something else ran, and that times are too long."
-    )
-    picture = f"![The figures as bars]({plot.name})"
-    blocks = [_INTRODUCTION, f"{when}\n\n{_machine()}", picture, _summary(sections), *map(_part, sections)]
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One part, and how it was measured."""
+
+    section: Section
+    form: str
+    ended: str
+    minutes: float
+    load: float
+    """The machine's load average before all parts. More than 0.5: something else ran, and times are too long."""
+    machine: str
+
+
+_FIGURES: Final = TypeAdapter(dict[str, Measured])
+
+
+def write(page: Path, section: Section, form: str, *, seconds: float, load: float) -> None:
+    """Put a part's figures in the place of its earlier ones; write the page and the plot anew."""
+    kept = page.with_suffix(".json")
+    found = _FIGURES.validate_json(kept.read_bytes()) if kept.exists() else {}
+    ended = time.strftime("%Y-%m-%d at %H:%M")
+    found[section.letter] = Measured(_plain(section), form, ended, seconds / 60, load, _machine())
+    found = dict(sorted(found.items()))
+    kept.write_bytes(_FIGURES.dump_json(found, indent=1) + b"\n")
+    sections = [measured.section for measured in found.values()]
+    plot = page.with_suffix(".svg")
+    write_plot(plot, sections)
+    blocks = [
+        _INTRODUCTION,
+        _markdown(_how(found)),
+        f"![The figures as bars]({plot.name})",
+        f"## Targets\n\n{_markdown(_targets(found))}",
+        *map(_part, sections),
+    ]
     page.write_text("\n\n".join(block.strip() for block in blocks) + "\n")
+
+
+def _plain(section: Section) -> Section:
+    """JSON knows no NaN, and bars of none are not drawn."""
+    drawn = [
+        Series(series.name, [(name, value) for name, value in series.points if not math.isnan(value)])
+        for series in section.series
+    ]
+    return replace(section, series=drawn)
 
 
 def _machine() -> str:
     memory = psutil.virtual_memory().total / MIB / 1024
     return (
-        f"Machine: {os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB of memory, {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}."
+        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}"
     )
 
 
@@ -48,13 +91,21 @@ def _processor() -> str:
     return names[0].partition(":")[2].strip() if names else platform.machine()
 
 
-def _summary(sections: Sequence[Section]) -> str:
+def _how(found: Mapping[str, Measured]) -> Table:
     rows = [
-        (section.letter, target.promise, target.measured, _verdict(target))
-        for section in sections
-        for target in section.targets
+        (letter, each.form, each.ended, f"{each.minutes:.0f} min", f"{each.load:.1f}", each.machine)
+        for letter, each in found.items()
     ]
-    return f"## Targets\n\n{_markdown(Table(('', 'target', 'measured', 'met'), rows))}"
+    return Table(("part", "form", "measured on", "in", "load before", "machine"), rows)
+
+
+def _targets(found: Mapping[str, Measured]) -> Table:
+    rows = [
+        (letter, target.promise, target.measured, _verdict(target))
+        for letter, each in found.items()
+        for target in each.section.targets
+    ]
+    return Table(("", "target", "measured", "met"), rows)
 
 
 def _verdict(target: Target) -> str:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -44,6 +45,8 @@ STARTED_AT_ONCE: Final = 8  # requests to the Prefect API that start jobs
 NO_LIMIT: Final = 100_000  # of places and points at the vendors: their plans are not what is measured
 SECONDS: Final = 2.4
 AREA: Final = {"x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 1.5, "end": 2.1}
+VIDEO: Final = "video.mp4"
+SPEECH_KEY: Final = "bench/audio.flac"
 _SPEECH: Final = Path(__file__).parents[1] / "deployments/local/sample/speech/audio-2.flac"
 _JOB: Final = re.compile(r"/jobs/([^/]+)/")
 
@@ -74,7 +77,6 @@ class Stand:
 
     stack: Stack
     prefect: PrefectClient
-    inputs: Mapping[str, str]
     folder: Path
     _deployment: UUID
     _launcher: Launcher
@@ -122,34 +124,39 @@ class Stand:
 
     # ---- jobs ------------------------------------------------------------------------------------------------
 
-    def request(self, job_id: str, *, areas: bool = True) -> dict[str, Any]:
-        """The parameters of a run."""
-        return {**self.asked(areas=areas), "job_id": job_id}
-
-    def asked(self, *, areas: bool = True) -> dict[str, Any]:
-        """What a client wants: everything comes out of the bucket."""
+    async def asked(self, job_ids: Iterable[str], *, areas: bool = True) -> dict[str, dict[str, Any]]:
+        """What a client wants, by job. Everything lies in the bucket; each video under a name of its own, by which
+        the vendors' books tell the jobs apart."""
+        store, video = self.store, self.folder / VIDEO
+        keys = {job_id: f"bench/jobs/{job_id}/{VIDEO}" for job_id in job_ids}
+        with ThreadPoolExecutor(STARTED_AT_ONCE) as pool:
+            list(await asyncio.to_thread(pool.map, lambda key: store.put_file(key, video, "video/mp4"), keys.values()))
         return {
-            "video": self.inputs["video"],
-            "audio": [{"refId": "audio-2", "source": self.inputs["audio"]}],
-            "segments": [{"startTime": 0, "endTime": 1.0, "audioInput": {"refId": "audio-2"}}],
-            "effects": [{"kind": "erasure", **AREA}] if areas else [],
-            "user_id": "bench",
+            job_id: {
+                "video": store.uri(key),
+                "audio": [{"refId": "audio-2", "source": store.uri(SPEECH_KEY)}],
+                "segments": [{"startTime": 0, "endTime": 1.0, "audioInput": {"refId": "audio-2"}}],
+                "effects": [{"kind": "erasure", **AREA}] if areas else [],
+                "user_id": "bench",
+            }
+            for job_id, key in keys.items()
         }
 
     async def start_jobs(self, job_ids: Sequence[str], *, areas: bool = True) -> dict[str, float]:
         """Start runs through the Prefect API, a few requests at once; gives when each was asked for (Unix seconds)."""
         few = asyncio.Semaphore(STARTED_AT_ONCE)
-        asked: dict[str, float] = {}
+        began: dict[str, float] = {}
+        asked = await self.asked(job_ids, areas=areas)
 
         async def start(job_id: str) -> None:
             async with few:
-                asked[job_id] = time.time()
+                began[job_id] = time.time()
                 await self.prefect.create_flow_run_from_deployment(
-                    self._deployment, parameters=self.request(job_id, areas=areas), name=job_id
+                    self._deployment, parameters={**asked[job_id], "job_id": job_id}, name=job_id
                 )
 
         await asyncio.gather(*(start(job_id) for job_id in job_ids))
-        return asked
+        return began
 
     async def completed(self, job_ids: Sequence[str], patience: float) -> dict[str, float]:
         """When each job was completed (Unix seconds), by the ledger. Raises where one is not, or not in time."""
@@ -246,9 +253,9 @@ async def open_stand() -> AsyncIterator[Stand]:
         )
         async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
             deployment = (await prefect.read_deployment_by_name(DEPLOYMENT)).id
-            inputs = await asyncio.to_thread(_stored_inputs, store_of(stack.variables), folder)
+            await asyncio.to_thread(_make_inputs, store_of(stack.variables), folder / VIDEO)
             launcher = Launcher(Folder(stack.data), NOTHING_GIVEN)
-            stand = Stand(stack, prefect, inputs, folder, deployment, launcher)
+            stand = Stand(stack, prefect, folder, deployment, launcher)
             await stand.set_vendors_free()
             watchdog = Watchdog(launcher)  # the stack's own one does not know our programs
             await watchdog.start()
@@ -258,11 +265,8 @@ async def open_stand() -> AsyncIterator[Stand]:
                 await watchdog.finish()
 
 
-def _stored_inputs(store: ObjectStore, folder: Path) -> dict[str, str]:
+def _make_inputs(store: ObjectStore, video: Path) -> None:
     """As little video as is still one: the work on it is not what is measured."""
-    video = folder / "video.mp4"
     caption = Caption(**AREA, text="Dawn")
     write_clip(video, seconds=SECONDS, size=(320, 180), fps=Fraction(15), captions=[caption], sound=_SPEECH)
-    store.put_file("bench/video.mp4", video, "video/mp4")
-    store.put_file("bench/audio.flac", _SPEECH, "audio/flac")
-    return {"video": store.uri("bench/video.mp4"), "audio": store.uri("bench/audio.flac")}
+    store.put_file(SPEECH_KEY, _SPEECH, "audio/flac")

@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from blocks import Connections
+from tasks.lost_places import LostPlaces, find_lost_places, give_back
 from tasks.lost_runs import (
     LostRun,
     MissedCancellation,
@@ -26,6 +27,7 @@ from tasks.sweep_report import (
     Line,
     line_of,
     line_of_cancellation,
+    line_of_places,
     line_of_run,
     line_of_test,
     summary,
@@ -140,6 +142,8 @@ async def cleanup(
             lines.append(await _deal_with(case, config, connections))
     for lost in await find_lost_runs(connections, stuck_for):
         lines.append(await _settle(lost, config))
+    for places in await find_lost_places(connections):
+        lines.append(await _give_back(places, config))
     for test in await find_old_tests(connections, config.old_tests, config.purge.batch_size):
         lines.append(await _delete(test, config, connections))
     await write_report(lines, dry_run=config.dry_run)
@@ -171,6 +175,14 @@ async def _settle(lost: LostRun, config: CleanupConfig) -> Line:
     if not config.dry_run:
         done = await _tried(_as_done(settle_run(lost), f"it was set to {lost.to}"))
     return _logged(line_of_run(lost, done))
+
+
+async def _give_back(places: LostPlaces, config: CleanupConfig) -> Line:
+    """Free places at a vendor that nobody has, and say so in the log."""
+    done = Done(f"give back {places.lost}")
+    if not config.dry_run:
+        done = await _tried(_as_done(give_back(places), f"{places.lost} were given back"))
+    return _logged(line_of_places(places, done))
 
 
 async def _as_done(doing: Coroutine[Any, Any, None], what: str) -> Done:

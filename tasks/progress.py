@@ -1,11 +1,15 @@
 """Progress in the two places where people look: the log, and a progress artifact on the run's page.
 
 The third place, the job's row, is the truth; these two follow it. A window that cannot be painted is no reason to
-stop a paid job, so what goes wrong here is logged and forgotten.
+stop a paid job, so what goes wrong here is logged and forgotten. Nor is it a reason to wait: the job goes on while the
+Prefect server is told, and of what happens meanwhile only the last is told.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
@@ -13,44 +17,68 @@ from prefect.logging import get_run_logger
 
 from videojobs.ledger import VideoJob
 
+LAST_SECONDS: Final = 10.0  # that the end of a run waits for its last picture
 
-@dataclass
+_News = tuple[int, str]
+
+
 class _Board:
-    artifact: UUID
-    shown: tuple[int, str]
+    """The progress artifact of one flow run."""
+
+    def __init__(self, key: str, news: _News) -> None:
+        self.news = news
+        self._key = key
+        self._artifact: UUID | None = None
+        self._painting = asyncio.create_task(self._paint())
+
+    def put(self, news: _News) -> None:
+        self.news = news
+        if self._painting.done():
+            self._painting = asyncio.create_task(self._paint())
+
+    async def finish(self) -> None:
+        await asyncio.wait([self._painting], timeout=LAST_SECONDS)
+        self._painting.cancel()
+
+    async def _paint(self) -> None:
+        painted = None
+        while painted != self.news:
+            painted = self.news
+            try:
+                await self._show(*painted)
+            except Exception as error:
+                get_run_logger().warning("The progress artifact is not up to date: %s", error)
+
+    async def _show(self, percent: int, message: str) -> None:
+        if self._artifact is None:
+            self._artifact = await acreate_progress_artifact(float(percent), key=self._key, description=message)
+        else:
+            await aupdate_progress_artifact(self._artifact, progress=float(percent), description=message)
 
 
 _board: ContextVar[_Board | None] = ContextVar("progress_board", default=None)
 
 
-async def open_board(job: VideoJob) -> None:
-    """Put the job's progress on the page of the flow run that calls this."""
+@asynccontextmanager
+async def progress_board(job: VideoJob) -> AsyncIterator[None]:
+    """Put the job's progress on the page of the flow run that calls this; `show` keeps it up to date."""
+    board = _Board(f"progress-{slug(job.id)}", (job.progress_percentage, job.progress_message))
+    _board.set(board)
     try:
-        artifact = await acreate_progress_artifact(
-            progress=float(job.progress_percentage),
-            key=f"progress-{slug(job.id)}",
-            description=job.progress_message,
-        )
-    except Exception as error:
-        get_run_logger().warning("The progress artifact could not be made: %s", error)
-        return
-    _board.set(_Board(artifact, (job.progress_percentage, job.progress_message)))
+        yield
+    finally:
+        await board.finish()
 
 
-async def show(job: VideoJob) -> None:
+def show(job: VideoJob) -> None:
     """Log and paint where the job stands, if that is news."""
     news = (job.progress_percentage, job.progress_message)
     board = _board.get()
-    if board is not None and board.shown == news:
+    if board is not None and board.news == news:
         return
     get_run_logger().info("Job %s: %d%% %s", job.id, *news)
-    if board is None:
-        return
-    board.shown = news
-    try:
-        await aupdate_progress_artifact(board.artifact, progress=float(news[0]), description=news[1])
-    except Exception as error:
-        get_run_logger().warning("The progress artifact could not be updated: %s", error)
+    if board is not None:
+        board.put(news)
 
 
 def slug(job_id: str) -> str:

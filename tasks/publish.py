@@ -34,7 +34,7 @@ async def publish(run: JobRun) -> str:
     get_run_logger().info(
         "Job %s: Successfully completed with chained processing. Final result: %s", job.id, job.output_url
     )
-    await show(job)
+    show(job)
     return store.uri(key)
 
 

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
-from tasks.progress import open_board
+from tasks.progress import progress_board
 from videojobs.errors import AlreadyFailed, JobParked, LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.ledger import Lease, Ledger, VideoJob
 from videojobs.ledger.books import run_of
@@ -41,8 +41,8 @@ async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun
         job = await _admissible(await connections.ledger(), run.lease)
         if job.claims > 1:  # the run before this one did not end in order
             await _tidy_up(job, connections)
-        await open_board(job)
-        yield run
+        async with progress_board(job):
+            yield run
 
 
 @asynccontextmanager

@@ -1,16 +1,23 @@
 """A place at a vendor, and a turn to ask it. The numbers are Prefect global concurrency limits, shared by all workers.
 
 The jobs of a process queue up, first come, first served: only the first one asks the Prefect server, which has no order
-of its own. A job that waits costs nothing.
+of its own. A job that waits costs nothing. One that has a place costs a coroutine that sleeps: Prefect's own
+`concurrency` keeps a thread with a client of its own for each place, 2 MB and more, which a thousand jobs cannot have.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Final
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, concurrency, rate_limit
+from httpx import HTTPStatusError, TransportError
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError, rate_limit
+from prefect.logging import get_run_logger
 
 SYNC_SO_GENERATIONS: Final = "sync-so-generations"
 GHOSTCUT_WORKS: Final = "ghostcut-works"
@@ -21,17 +28,35 @@ SYNC_SO_READS: Final = "sync-so-reads"
 GHOSTCUT_SUBMITS: Final = "ghostcut-submits"
 """Requests a second."""
 
+LEASE_SECONDS: Final = 300
+"""How long a place is kept for a holder that gives no sign of life."""
+
+_RENEW_SECONDS: Final = 200.0
+_AGAIN_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
+
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def slot(name: str) -> AsyncIterator[None]:
-    """Hold one place of the limit `name`, from submission until the vendor is done."""
-    async with AsyncExitStack() as held:
+    """Hold one place of the limit `name`, from submission until the vendor is done.
+
+    A place whose lease could not be renewed is no reason to stop watching a generation that is paid for. Where there is
+    no such limit there are places for all.
+    """
+    async with get_client() as client:
         async with _queue(name):
-            # A place that could not be renewed is no reason to stop watching a generation that is paid for.
-            await held.enter_async_context(concurrency(name, occupy=1, raise_on_lease_renewal_failure=False))
-        yield
+            lease = await _take(client, name)
+        if lease is None:
+            get_run_logger().warning("The limit %s does not exist: run `make register`", name)
+            yield
+            return
+        renewing = asyncio.create_task(_renewed(client, lease))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await _given_back(client, lease)
 
 
 async def turn(name: str) -> None:
@@ -40,6 +65,48 @@ async def turn(name: str) -> None:
         # Where Prefect does not answer: rather a request too many, which the vendor may refuse with "wait", than none.
         with suppress(ConcurrencySlotAcquisitionError):
             await rate_limit(name)
+
+
+async def _take(client: PrefectClient, name: str) -> UUID | None:
+    """The lease of a place, once there is one; None where there is no such limit."""
+    while True:
+        try:
+            response = await client.increment_concurrency_slots_with_lease([name], 1, "concurrency", LEASE_SECONDS)
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.LOCKED:
+                await asyncio.sleep(float(error.response.headers["Retry-After"]))
+            elif error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                raise
+        except TransportError:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            granted = ConcurrencyLimitWithLeaseResponse.model_validate(response.json())
+            return granted.lease_id if granted.limits else None
+
+
+async def _renewed(client: PrefectClient, lease: UUID) -> None:
+    """Renew it until cancelled, or until it is gone."""
+    pause = _RENEW_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await client.renew_concurrency_lease(lease, LEASE_SECONDS)
+            pause = _RENEW_SECONDS
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.GONE:
+                get_run_logger().warning("The place at the vendor is another job's now; this job goes on")
+                return
+            pause = _AGAIN_SECONDS
+        except TransportError:
+            pause = _AGAIN_SECONDS
+
+
+async def _given_back(client: PrefectClient, lease: UUID) -> None:
+    """Where Prefect does not answer, the lease runs out by itself."""
+    with suppress(HTTPStatusError, TransportError):
+        await client.release_concurrency_slots_with_lease(lease)
 
 
 def _queue(name: str) -> asyncio.Lock:

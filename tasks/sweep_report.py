@@ -11,6 +11,7 @@ from uuid import UUID
 from prefect.artifacts import acreate_table_artifact
 from prefect.utilities.urls import url_for
 
+from tasks.lost_places import LostPlaces
 from tasks.lost_runs import LostRun, MissedCancellation
 from tasks.steps import step
 from tasks.sweep import Case, Done
@@ -104,6 +105,21 @@ def line_of_run(lost: LostRun, done: Done) -> Line:
         reason=lost.reason,
         done=done.what,
         run=lost.run_id,
+        failed=done.failed,
+    )
+
+
+def line_of_places(places: LostPlaces, done: Done) -> Line:
+    """Places at a vendor that nobody has."""
+    return Line(
+        job=places.limit,
+        point="its places",
+        progress=f"{places.taken} taken",
+        age="a while",
+        verdict="give back",
+        reason=f"no job has {places.lost} of them: the Prefect server died while it gave them out",
+        done=done.what,
+        run=None,
         failed=done.failed,
     )
 

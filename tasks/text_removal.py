@@ -58,7 +58,7 @@ async def submit_text_removal(run: JobRun) -> None:
     story = explain(request, decision)
     for sentence in story:
         logger.log(logging.WARNING if decision.kind == "uncertain" else logging.INFO, "Job %s: %s", job.id, sentence)
-    await show(await ledger.tell(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": story}))
+    show(await ledger.tell(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": story}))
     store = await run.connections.store()
     masks = masks_for(request, decision, job.facts["video"]["frame_rate"])
     call = PaidCall(
@@ -75,7 +75,7 @@ async def submit_text_removal(run: JobRun) -> None:
     await buy(run, call)
     job = await ledger.job(run.job_id)
     logger.info("GhostCut task created: %s", job.job_metadata["ghostcut_task_id"])
-    await show(job)
+    show(job)
 
 
 def _body(
@@ -160,7 +160,7 @@ async def await_text_removal(run: JobRun) -> None:
 async def _report(ledger: Ledger, run: JobRun, status: WorkStatus) -> None:
     percent = progress_within(Point.TEXT_REMOVAL_SUBMITTED, status.progress / 100)
     get_run_logger().info("Job %s: GhostCut still processing (%d%%)", run.job_id, status.progress)
-    await show(await ledger.tell(run.lease, percent, RULES[Point.TEXT_REMOVAL_SUBMITTED].message))
+    show(await ledger.tell(run.lease, percent, RULES[Point.TEXT_REMOVAL_SUBMITTED].message))
 
 
 def _shown(status: WorkStatus | None, work_id: str) -> WorkStatus:
@@ -225,7 +225,7 @@ async def store_text_removal(run: JobRun) -> None:
         metadata={"ghostcut_video_url": status.video_url},
         facts={"text_removal": facts},
     )
-    await show(job)
+    show(job)
 
 
 async def _result(run: JobRun, work_id: str) -> WorkStatus:

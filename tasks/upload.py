@@ -14,6 +14,7 @@ from tasks.steps import INPUT_RETRIES, step
 from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
 from videojobs.ledger import Ledger, VideoJob
 from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_video
+from videojobs.media.reach import Reach
 from videojobs.media.sources import fetched, is_stored, open_stored
 from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
 from videojobs.media.workbench import at_the_bench
@@ -33,7 +34,7 @@ async def upload(run: JobRun) -> None:
     job = await ledger.job(run.job_id)
     if reached(job.point, Point.UPLOADED):
         return
-    await show(job)
+    show(job)
     request = JobRequest.model_validate(job.request)
     store = await run.connections.store()
     async with AsyncExitStack() as stack:
@@ -52,7 +53,7 @@ async def upload(run: JobRun) -> None:
             "audio": {ref_id: asdict(sound.facts) for ref_id, sound in inputs.audio.items()},
         },
     )
-    await show(job)
+    show(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ async def _inspected(
         stored = await asyncio.to_thread(open_stored, source, store, most)
         return _Input(source, await at_the_bench(partial(inspect, stored)))
     access = Access()
-    coming = fetched(source, max_bytes=most, allow_http=access.allow_plain_http, allow_files=access.allow_local_files)
+    coming = fetched(source, max_bytes=most, reach=Reach.of_inputs(access), allow_files=access.allow_local_files)
     file = await stack.enter_async_context(coming)
     return _Input(file, await at_the_bench(partial(inspect, file)))
 
@@ -123,7 +124,7 @@ async def _store(run: JobRun, ledger: Ledger, job: VideoJob, store: ObjectStore,
     }
     for done, (ref_id, sound) in enumerate(inputs.audio.items(), start=1):
         share = done / (len(inputs.audio) + 1)
-        await show(await ledger.tell(run.lease, progress_within(Point.OPENED, share), RULES[Point.OPENED].message))
+        show(await ledger.tell(run.lease, progress_within(Point.OPENED, share), RULES[Point.OPENED].message))
         container = sound.facts.container
         key = audio_key(job.user_id, job.id, ref_id, container)
         places["audio"][ref_id] = await _placed(store, sound.place, key, content_type(container, sound=True))

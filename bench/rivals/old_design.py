@@ -35,10 +35,10 @@ async def old_workers(stand: Stand, beat_seconds: float) -> AsyncIterator[None]:
 
 async def start_old_jobs(stand: Stand, job_ids: Sequence[str], patience: float) -> dict[str, float]:
     """Give it the jobs; when each was completed (Unix seconds), once all are."""
+    asked = await stand.asked(job_ids)
     async with await _books(stand) as books:
-        for job_id in job_ids:
-            values = [job_id, Jsonb(stand.asked())]
-            await books.execute("INSERT INTO old_jobs (id, asked) VALUES (%s, %s)", values)
+        for job_id, request in asked.items():
+            await books.execute("INSERT INTO old_jobs (id, asked) VALUES (%s, %s)", [job_id, Jsonb(request)])
     await _send(stand, job_ids)
 
     async def all_over() -> bool:

@@ -24,11 +24,11 @@ class Rival:
     lags: Path
     requests: tuple[Path, Path]
 
-    def ask(self, stand: Stand, job_ids: Sequence[str], *, second: bool = False) -> None:
+    async def ask(self, stand: Stand, job_ids: Sequence[str], *, second: bool = False) -> None:
         """Hand it jobs: twice in all, and each time whole."""
         file = self.requests[second]
         new = file.with_suffix(".new")
-        new.write_text(json.dumps({job_id: stand.asked() for job_id in job_ids}))
+        new.write_text(json.dumps(await stand.asked(job_ids)))
         new.replace(file)
 
 

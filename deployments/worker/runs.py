@@ -10,7 +10,7 @@ from uuid import UUID
 from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
-from prefect.context import AsyncClientContext
+from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.logging.loggers import flow_run_logger
 from prefect.settings import (
     PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
@@ -55,6 +55,7 @@ class Runs:
             PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,  # a worker also starts while the server is away
         }
         self._shared.enter_context(temporary_settings(settings))
+        self._shared.enter_context(SyncClientContext())  # Prefect's engine makes one for each run, and does not use it
         self._client = (await self._shared.enter_async_context(AsyncClientContext())).client
 
     async def start(self, flow: Flow[..., Any], flow_run: FlowRun, order: Order | None = None) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from signal import SIGTERM
 from typing import Any, Final
 from uuid import UUID
 
@@ -67,6 +69,7 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
     # ---- from start to stop ----------------------------------------------------------------------------------
 
     async def setup(self) -> None:
+        self._heed_sigterm()
         await super().setup()
         self._flows = LoopThread("flows", threads=self._settings.threads)
         self._runs = Runs(self._settings.heartbeat_seconds)
@@ -77,6 +80,22 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
             self._look_around: self._settings.sweep_seconds,
         }
         self._beside = [asyncio.create_task(repeatedly(each, pause, self._logger)) for each, pause in work.items()]
+
+    def _heed_sigterm(self) -> None:
+        """Stop in order when asked to, and at once when asked again.
+
+        Prefect's command sends itself a SIGINT for it, and a process that a script put into the background ignores
+        that: it would never stop.
+        """
+        if threading.current_thread() is not threading.main_thread() or (main := asyncio.current_task()) is None:
+            return  # somebody else's process: its signals are its own
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            loop.remove_signal_handler(SIGTERM)
+            main.cancel()
+
+        loop.add_signal_handler(SIGTERM, stop)
 
     async def teardown(self, *exc_info: Any) -> None:
         """After an interrupt, runs are handed back; after the only round of `--run-once`, they are waited for."""

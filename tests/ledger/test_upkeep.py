@@ -109,6 +109,28 @@ async def test_however_many_jobs_wait_or_are_parked_the_limit_leaves_room_for_th
     assert set(await stuck(ledger)) == {"waits", "parked", "abandoned"}
 
 
+# ---- places at a vendor ----------------------------------------------------------------------------------------
+
+
+async def test_a_job_has_a_place_as_long_as_its_submission_is_in_flight_and_a_run_that_died_keeps_one_for_a_while(
+    ledger: Ledger, aged: Job
+) -> None:
+    six_minutes, no_time = timedelta(minutes=6), timedelta(0)
+    assert await ledger.places(Stage.LIP_SYNC, six_minutes) == 0
+    job_id = await aged("job")
+    dead, heir = Lease(job_id, "run/1"), Lease(job_id, "run/2")
+    await ledger.claim(dead, 0)
+    assert await ledger.places(Stage.LIP_SYNC, six_minutes) == 0
+    await ledger.intend(dead, Stage.LIP_SYNC, lambda _: b"{}")
+    assert await ledger.places(Stage.LIP_SYNC, six_minutes) == 1
+    assert await ledger.places(Stage.TEXT_REMOVAL, six_minutes) == 0
+    await ledger.claim(heir, 60)
+    assert await ledger.places(Stage.LIP_SYNC, six_minutes) == 2
+    assert await ledger.places(Stage.LIP_SYNC, no_time) == 1
+    await ledger.park(heir, "nobody knows")
+    assert await ledger.places(Stage.LIP_SYNC, no_time) == 0
+
+
 # ---- holding ---------------------------------------------------------------------------------------------------
 
 

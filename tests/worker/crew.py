@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,13 +38,13 @@ class Crew:
     def prefect(self) -> PrefectClient:
         return self.desk.prefect
 
-    async def worker(self, name: str, *options: str) -> Process:
-        """A worker that has begun to poll."""
+    async def worker(self, name: str, *options: str, by: Sequence[str] = ()) -> Process:
+        """A worker that has begun to poll; started by another command, if one is named."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "VIDEOJOBS_"))}
         mark = {MARK_VARIABLE: f"{folder_mark(self.desk.stack.data)}-{name}"}
         worker = Process(
             name,
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", self.pool, "--name", name, *options],
+            [*by, sys.executable, "-m", "prefect", "worker", "start", "--pool", self.pool, "--name", name, *options],
             log=self.desk.folder / f"{name}.log",
             environment={**inherited, **self.desk.stack.variables, **mark, "PYTHONUNBUFFERED": "1", **self.more},
             account=None,

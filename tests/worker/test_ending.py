@@ -78,6 +78,13 @@ async def test_runs_that_are_about_to_end_may_end_when_the_worker_is_asked_to_st
     assert (await crew.look(run)).state_name == "Completed"
 
 
+async def test_a_worker_that_a_script_put_into_the_background_stops_when_it_is_asked_to(crew: Crew) -> None:
+    deaf_to_ctrl_c = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    worker = await crew.worker("background", "--type", "coroutine", by=deaf_to_ctrl_c)
+    await worker.stop(SIGTERM, patience=30)
+    assert await worker.ended() == 0
+
+
 async def test_when_a_worker_is_killed_its_jobs_go_on_with_the_next_one_and_a_cancelled_one_ends(
     crew: Crew, slow_sync_so: None
 ) -> None:

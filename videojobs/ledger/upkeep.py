@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.ledger.books import NOW, Books, Lease
-from videojobs.ledger.tables import Submission, SubmissionState, VideoJob
-from videojobs.states import Stage, Status
+from videojobs.ledger.tables import JobEvent, Submission, SubmissionState, VideoJob
+from videojobs.states import ENDED, UNFINISHED, Stage
 
-_UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
-_ENDED: Final = tuple(status for status in Status if status not in _UNFINISHED)
 # What a vendor may still be at work on, or may have taken: the row is all that leads back to it.
 _IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
+# What a job may have a place at the vendor for: one that was asked to wait keeps its place.
+_WITH_PLACE: Final = (SubmissionState.WAITING, *_IN_FLIGHT)
 
 _ALIVE: Final = func.coalesce(VideoJob.lease_until >= NOW, False)
 
@@ -51,7 +51,7 @@ class OldTests:
         in_flight = select(Submission.id).where(Submission.job_id == VideoJob.id, Submission.state.in_(_IN_FLIGHT))
         return (
             VideoJob.user_id.in_(self.user_ids),
-            VideoJob.status.in_(_ENDED),
+            VideoJob.status.in_(ENDED),
             VideoJob.parked_reason.is_(None),
             ended < NOW - timedelta(days=self.days),
             ~in_flight.exists(),
@@ -69,12 +69,31 @@ class Upkeep(Books):
         """
         query = (
             select(VideoJob, _ALIVE, NOW)
-            .where(VideoJob.status.in_(_UNFINISHED), VideoJob.updated_at < NOW - older_than)
+            .where(VideoJob.status.in_(UNFINISHED), VideoJob.updated_at < NOW - older_than)
             .order_by(or_(_ALIVE, VideoJob.parked_reason.is_not(None)), VideoJob.updated_at, VideoJob.id)
             .limit(limit)
         )
         async with self._reading() as session:
             return await _standings(session, query)
+
+    async def places(self, stage: Stage, lease: timedelta) -> int:
+        """The most places at a stage's vendor that jobs may have now.
+
+        One for each submission in flight, and one for each run that died without a word within the last `lease`, which
+        is how long its place is kept for it.
+        """
+        in_flight = select(func.count()).where(
+            Submission.stage == stage,
+            Submission.state.in_(_WITH_PLACE),
+            Submission.job_id == VideoJob.id,
+            VideoJob.status.in_(UNFINISHED),
+            VideoJob.parked_reason.is_(None),
+        )
+        died = select(func.count()).where(
+            JobEvent.kind == "claimed", JobEvent.detail.has_key("left_behind_by"), JobEvent.at > NOW - lease
+        )
+        async with self._reading() as session:
+            return (await session.scalar(in_flight) or 0) + (await session.scalar(died) or 0)
 
     async def purgeable(self, which: OldTests, limit: int) -> Sequence[Standing]:
         """Old test jobs that may be purged, the oldest first."""
