@@ -19,7 +19,7 @@ from videojobs.errors import InvalidRequest, Problem
 from videojobs.ledger import IN_DOUBT, Ledger, Submission, VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.ledger.tables import Json
-from videojobs.states import Point, Stage, Status
+from videojobs.states import Point, Stage, Status, Work
 
 Decision = Literal["adopt", "resubmit", "retry", "give up"]
 
@@ -49,9 +49,17 @@ async def check(run: JobRun, decision: Decision, vendor_id: str | None, accept_t
         )
     if not job.request:
         problems.append(Problem("job_id", "its request was refused; send a corrected one under a new job_id"))
-    if decision == "adopt" and not vendor_id:
+    if job.work is Work.LECTURE and decision in ("adopt", "resubmit"):
+        problems.append(
+            Problem(
+                "decision",
+                "a lecture buys nothing from a vendor; decide `retry` (nothing that is stored is "
+                "done again) or `give up`",
+            )
+        )
+    elif decision == "adopt" and not vendor_id:
         problems.append(Problem("vendor_id", "give the id that the vendor's dashboard shows for this job"))
-    if decision == "resubmit" and not accept_the_cost:
+    elif decision == "resubmit" and not accept_the_cost:
         problems.append(Problem("accept_the_cost", "buying it again costs again; say yes to it, or decide `adopt`"))
     if problems:
         raise InvalidRequest(problems)

@@ -27,7 +27,7 @@ from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from blocks import Connections
 from tasks.cancelling import cancellation_message
-from tasks.run_again import DEPLOYMENT, SUBFLOW, SUBFLOW_NAME
+from tasks.run_again import FLOWS, SUBFLOW, SUBFLOW_NAME
 from tasks.steps import step
 from videojobs.ledger import Ledger, UnknownJob, VideoJob
 from videojobs.ledger.books import run_of
@@ -95,7 +95,7 @@ async def find_lost_runs(connections: Connections, older_than: timedelta) -> lis
 
 
 async def _unfinished() -> Sequence[FlowRun]:
-    main, subflow = FlowFilterName(any_=[DEPLOYMENT.split("/")[0]]), FlowFilterName(any_=[SUBFLOW])
+    main, subflow = FlowFilterName(any_=FLOWS), FlowFilterName(any_=[SUBFLOW])
     deployed = FlowRunFilterDeploymentId(is_null_=False)
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))
     going_on = FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_ON))

@@ -19,8 +19,11 @@ from prefect.client.schemas.objects import StateType
 from prefect.deployments import arun_deployment
 
 from videojobs.ledger import VideoJob
+from videojobs.states import Work
 
-DEPLOYMENT: Final = "pro-video/pro-video"
+DEPLOYMENTS: Final = {Work.PRO_VIDEO: "pro-video/pro-video", Work.LECTURE: "lecture/lecture"}
+FLOWS: Final = [name.partition("/")[0] for name in DEPLOYMENTS.values()]
+"""Whose runs work on jobs."""
 SUBFLOW: Final = "remove-text"
 SUBFLOW_NAME: Final = "remove text from "
 """How the name of a run of it begins; the job's id follows."""
@@ -34,7 +37,7 @@ async def run_again(job: VideoJob) -> UUID:
     """Gives the id of the flow run. Asked twice at once, it is one run; and of two runs one steps aside."""
     window = int(time.time() // ONE_RUN_EACH_SECONDS)
     found = await arun_deployment(
-        DEPLOYMENT,
+        DEPLOYMENTS[job.work],
         parameters={**job.request, "job_id": job.id, **({"connections": job.connections} if job.connections else {})},
         timeout=0,
         as_subflow=False,
@@ -45,14 +48,14 @@ async def run_again(job: VideoJob) -> UUID:
 
 async def waiting_runs() -> dict[str, str]:
     """The runs that no worker has taken yet: their ids, by the ids of their jobs."""
-    flow, deployment = DEPLOYMENT.split("/")
+    deployments = [name.partition("/")[2] for name in DEPLOYMENTS.values()]
     scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
     found: dict[str, str] = {}
     async with get_client() as client:
         for offset in count(0, _PAGE):
             page = await client.read_flow_runs(
-                flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
-                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])),
+                flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
+                deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=deployments)),
                 flow_run_filter=FlowRunFilter(state=scheduled),
                 limit=_PAGE,
                 offset=offset,

@@ -7,7 +7,8 @@ with the path of its field: those of the shape (`videojobs.request`), in our own
 
 import json
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +18,8 @@ from videojobs.request import PATTERN_HELP, AnnotationArea, AudioFile, AudioInpu
 from videojobs.request_rules import check_fields
 from videojobs.settings import Access, Limits
 from videojobs.wording import on_show
+
+M = TypeVar("M", bound=BaseModel)
 
 JSON_LEVELS: Final = 2  # old clients encode twice (M2)
 
@@ -35,7 +38,7 @@ def parse_request(
     limits, access = limits or Limits(), access or Access()
     fields, problems = _read_texts(raw, limits)
     unreadable = {problem.path for problem in problems}
-    request, complaints = _shape(fields)
+    request, complaints = shape(JobRequest, fields, _WORDING)
     problems += [item for item in complaints if item.path not in unreadable]
     problems += check_fields(fields, unreadable, limits, access)
     if request is None or problems:
@@ -70,7 +73,7 @@ def _read_texts(raw: Mapping[str, object], limits: Limits) -> tuple[dict[str, ob
             problems.append(Problem(name, str(error)))
     if isinstance(raw.get("options"), str):
         try:
-            fields["options"] = _decoded(raw["options"]) or {}
+            fields["options"] = decoded(raw["options"]) or {}
         except ValueError as error:
             fields["options"] = {}
             problems.append(Problem("options", str(error)))
@@ -79,7 +82,7 @@ def _read_texts(raw: Mapping[str, object], limits: Limits) -> tuple[dict[str, ob
 
 def _read_list(name: str, value: object, most: int) -> list[object]:
     """Raises ValueError with a sentence."""
-    value = _decoded(value)
+    value = decoded(value)
     if value is None or value == "":
         value = []
     if not isinstance(value, list | tuple):
@@ -91,7 +94,7 @@ def _read_list(name: str, value: object, most: int) -> list[object]:
     return list(value)
 
 
-def _decoded(value: object) -> object:
+def decoded(value: object) -> object:
     """What JSON text stands for; blank text is "", all else is itself. Raises ValueError with a sentence."""
     for _ in range(JSON_LEVELS):
         if isinstance(value, str) and value.strip():
@@ -145,7 +148,7 @@ _NESTED: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("options",): Options,
 }
 
-_SENTENCES: Final[dict[str, str]] = {
+SENTENCES: Final[dict[str, str]] = {
     "float_type": "must be a number without quotes, such as 1.5",
     "finite_number": "must be a finite number, such as 1.5",
     "greater_than_equal": "must be {ge:g} or more",
@@ -159,15 +162,27 @@ _SENTENCES: Final[dict[str, str]] = {
 }
 
 
-def _shape(fields: dict[str, object]) -> tuple[JobRequest | None, list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How a model's errors are told: its parts by their names, and sentences by pydantic's kinds of errors."""
+
+    nested: Mapping[tuple[str, ...], type[BaseModel]]
+    sentences: Mapping[str, str]
+
+
+_WORDING: Final = Wording(_NESTED, SENTENCES)
+
+
+def shape(model: type[M], fields: Mapping[str, object], wording: Wording) -> tuple[M | None, list[Problem]]:
+    """The request, or what is wrong with the shape of its fields."""
     try:
-        return JobRequest.model_validate(fields), []
+        return model.model_validate(fields), []
     except ValidationError as error:
-        return None, [_problem(item) for item in error.errors(include_url=False, include_input=False)]
+        return None, [_problem(item, wording) for item in error.errors(include_url=False, include_input=False)]
 
 
-def _problem(error: ErrorDetails) -> Problem:
-    return Problem(_path(error["loc"]), _sentence(error))
+def _problem(error: ErrorDetails, wording: Wording) -> Problem:
+    return Problem(_path(error["loc"]), _sentence(error, wording))
 
 
 def _path(loc: tuple[int | str, ...]) -> str:
@@ -176,19 +191,19 @@ def _path(loc: tuple[int | str, ...]) -> str:
     return "".join(steps).removeprefix(".") or "request"
 
 
-def _sentence(error: ErrorDetails) -> str:
-    kind, loc = error["type"], error["loc"]
+def _sentence(error: ErrorDetails, wording: Wording) -> str:
+    kind, loc, nested = error["type"], error["loc"], wording.nested
     names = tuple(step for step in loc if isinstance(step, str))
     if kind == "missing":
-        return f"is required: {_NESTED[names[:-1]].model_fields[names[-1]].description}"
+        return f"is required: {nested[names[:-1]].model_fields[names[-1]].description}"
     if kind == "extra_forbidden":
-        return _unknown_field(_NESTED[names[:-1]], names[-1])
+        return _unknown_field(nested[names[:-1]], names[-1])
     if kind == "model_type":
-        return f"must be an object with the fields {_fields(_NESTED[names])}"
+        return f"must be an object with the fields {_fields(nested[names])}"
     context = error.get("ctx", {})
     if kind == "string_pattern_mismatch":
         return PATTERN_HELP[context["pattern"]]
-    return _SENTENCES[kind].format(**context) if kind in _SENTENCES else error["msg"]
+    return wording.sentences[kind].format(**context) if kind in wording.sentences else error["msg"]
 
 
 def _unknown_field(model: type[BaseModel], name: str) -> str:

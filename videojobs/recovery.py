@@ -14,6 +14,7 @@ run and a clean-up park a job in the same words.
                                    locked, unknown to the vendor, silent for too long                       park
                                    out of reach                                                             leave
     its result is stored           nothing follows, or text removal                              complete or resume
+    a lecture                      has no vendor to ask                                          resume or complete
 """
 
 from collections.abc import Callable
@@ -184,6 +185,14 @@ def _by_answer(standing: Standing, submission: Submission, truth: Truth, timings
     return Verdict(kind, reason)
 
 
+def _lecture(_: Standing, __: Truth, ___: Timings) -> Verdict:
+    return Verdict(Kind.RESUME, "its run died; what it had stored of the lecture is kept")
+
+
+def _documents_stored(_: Standing, __: Truth, ___: Timings) -> Verdict:
+    return Verdict(Kind.COMPLETE, "the PDF and the subtitles are stored")
+
+
 def _completed(_: Standing, __: Truth, ___: Timings) -> Verdict:
     return Verdict(Kind.LEAVE, "it is completed")
 
@@ -195,6 +204,11 @@ _RULES: Final[dict[Point, Callable[[Standing, Truth, Timings], Verdict]]] = {
     Point.LIP_SYNC_STORED: _lip_sync_stored,
     Point.TEXT_REMOVAL_SUBMITTED: _submitted,
     Point.TEXT_REMOVAL_STORED: _text_removal_stored,
+    Point.FETCHED: _lecture,
+    Point.TRANSCRIBED: _lecture,
+    Point.SLIDES_FOUND: _lecture,
+    Point.UNDERSTOOD: _lecture,
+    Point.DOCUMENTS_STORED: _documents_stored,
     Point.COMPLETED: _completed,
 }
 

@@ -24,7 +24,9 @@ AreaKind = Literal["erasure", "protection", "text"]
 
 REF_ID: Final = r"^[A-Za-z0-9_-]{1,64}$"
 OWNER_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # becomes a part of object keys, so it must be safe in a path
+LANGUAGE: Final = r"^[a-z]{2,3}$"
 PATTERN_HELP: Final = {
+    LANGUAGE: "must be the two or three letters of a language, such as en",
     REF_ID: "must be 1 to 64 letters, digits, - or _",
     OWNER_ID: "must be 1 to 64 letters, digits, -, _ or ., and start with a letter or a digit",
 }
@@ -268,15 +270,15 @@ def check_job_id(value: object) -> str:
     raise InvalidRequest([Problem("job_id", PATTERN_HELP[OWNER_ID])])
 
 
-def canonical(request: JobRequest) -> dict[str, Any]:
+def canonical(request: BaseModel) -> dict[str, Any]:
     """The request as plain JSON under its public names, without empty optional fields: what the ledger stores.
 
-    `JobRequest.model_validate` and `videojobs.intake.parse_request` both give the same request back.
+    Its model's `model_validate` and `videojobs.intake` both give the same request back.
     """
     return request.model_dump(mode="json", exclude_none=True)
 
 
-def fingerprint(request: JobRequest) -> str:
+def fingerprint(request: BaseModel) -> str:
     """SHA-256 (hex) of the canonical request: tells "the same again" from "the same id with another request"."""
     text = json.dumps(canonical(request), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

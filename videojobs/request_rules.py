@@ -106,11 +106,12 @@ def _sources(parts: _Parts, access: Access) -> Iterator[Problem]:
     sources = {"video": parts.video} if parts.video else {}
     sources |= {f"audio[{index}].source": item.source for index, item in parts.audio.items()}
     for path, source in sources.items():
-        if complaint := _source_complaint(source, access):
+        if complaint := source_complaint(source, access):
             yield Problem(path, complaint)  # without the source: its query may carry a signature
 
 
-def _source_complaint(source: str, access: Access) -> str | None:
+def source_complaint(source: str, access: Access) -> str | None:
+    """What is wrong with where a file is said to be."""
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]{1,31}):", source)  # two letters or more: C:\ is a drive
     scheme = match[1].lower() if match else "file"
     if scheme == "s3":

@@ -29,6 +29,13 @@ UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
 ENDED: Final = tuple(status for status in Status if status not in UNFINISHED)
 
 
+class Work(StrEnum):
+    """What a job is: which pipeline works on it."""
+
+    PRO_VIDEO = "pro_video"  # lip-sync, and text removal where there are areas
+    LECTURE = "lecture"  # subtitles and a PDF of the slides; buys nothing
+
+
 class Stage(StrEnum):
     """The paid steps. At most one live submission per job and stage."""
 
@@ -37,7 +44,7 @@ class Stage(StrEnum):
 
 
 class Point(StrEnum):
-    """Recovery points, in the order in which a job passes them."""
+    """Recovery points, in the order in which a job passes them. Each kind of work has its own between the two ends."""
 
     OPENED = "opened"  # the request is in the ledger
     UPLOADED = "uploaded"  # inputs are validated and stored
@@ -45,6 +52,11 @@ class Point(StrEnum):
     LIP_SYNC_STORED = "lip_sync_stored"  # its result is in our storage, checked
     TEXT_REMOVAL_SUBMITTED = "text_removal_submitted"  # GhostCut has the work
     TEXT_REMOVAL_STORED = "text_removal_stored"  # its result is in our storage, checked
+    FETCHED = "fetched"  # the lecture is validated and stored
+    TRANSCRIBED = "transcribed"  # what is said is stored, the slides are still looked for
+    SLIDES_FOUND = "slides_found"  # the slides are stored, the speech is still recognised
+    UNDERSTOOD = "understood"  # both are stored
+    DOCUMENTS_STORED = "documents_stored"  # the PDF, the subtitles and the slides in one file
     COMPLETED = "completed"
 
 
@@ -58,16 +70,24 @@ class Rule:
     after: tuple[Point, ...]  # where a job may go from here
 
 
-_LIP_SYNC_ONLY: Final = "Pro video processing completed (lip-sync only)"
-_BOTH: Final = "Pro video processing completed (lip-sync + text inpainting)"
+_COMPLETED: Final = {
+    Point.LIP_SYNC_STORED: "Pro video processing completed (lip-sync only)",
+    Point.TEXT_REMOVAL_STORED: "Pro video processing completed (lip-sync + text inpainting)",
+    Point.DOCUMENTS_STORED: "Lecture processing completed",
+}
 
 RULES: Final[dict[Point, Rule]] = {
-    Point.OPENED: Rule(0, 10, "Uploading files...", (Point.UPLOADED,)),
+    Point.OPENED: Rule(0, 10, "Uploading files...", (Point.UPLOADED, Point.FETCHED)),
     Point.UPLOADED: Rule(10, 10, "Lip-sync processing...", (Point.LIP_SYNC_SUBMITTED,)),
     Point.LIP_SYNC_SUBMITTED: Rule(10, 50, "Lip-sync processing...", (Point.LIP_SYNC_STORED,)),
     Point.LIP_SYNC_STORED: Rule(60, 60, "Lip-sync completed", (Point.TEXT_REMOVAL_SUBMITTED, Point.COMPLETED)),
     Point.TEXT_REMOVAL_SUBMITTED: Rule(70, 95, "Text inpainting in progress...", (Point.TEXT_REMOVAL_STORED,)),
     Point.TEXT_REMOVAL_STORED: Rule(95, 99, "Text inpainting in progress...", (Point.COMPLETED,)),
+    Point.FETCHED: Rule(10, 80, "Recognising speech and finding slides...", (Point.TRANSCRIBED, Point.SLIDES_FOUND)),
+    Point.TRANSCRIBED: Rule(10, 80, "Speech recognised, finding slides...", (Point.UNDERSTOOD,)),
+    Point.SLIDES_FOUND: Rule(10, 80, "Slides found, recognising speech...", (Point.UNDERSTOOD,)),
+    Point.UNDERSTOOD: Rule(80, 95, "Writing the PDF and the subtitles...", (Point.DOCUMENTS_STORED,)),
+    Point.DOCUMENTS_STORED: Rule(95, 99, "Publishing...", (Point.COMPLETED,)),
     Point.COMPLETED: Rule(100, 100, "", ()),
 }
 
@@ -89,12 +109,25 @@ _PAID_STEPS: Final = {
 LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its result is being stored
 TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # on the way to GhostCut
 
-ORDER: Final = tuple(Point)
+_SIDE_BY_SIDE: Final = (Point.TRANSCRIBED, Point.SLIDES_FOUND)
+
+
+def _onward(at: Point) -> frozenset[Point]:
+    """Where a job may still come to, and where it is."""
+    return frozenset({at}).union(*(_onward(point) for point in RULES[at].after))
+
+
+_ONWARD: Final = {point: _onward(point) for point in Point}
 
 
 def reached(at: Point, wanted: Point) -> bool:
     """Whether a job that stands at `at` has already passed `wanted`."""
-    return ORDER.index(at) >= ORDER.index(wanted)
+    return at in _ONWARD[wanted]
+
+
+def arrival(at: Point, to: Point) -> Point:
+    """Where a job arrives that stands at `at` and reaches `to`: of two steps side by side, the second one ends both."""
+    return Point.UNDERSTOOD if at is not to and {at, to} == set(_SIDE_BY_SIDE) else to
 
 
 def allowed(at: Point, to: Point) -> bool:
@@ -107,9 +140,9 @@ def submitted_for(at: Point) -> PaidStep | None:
     return _PAID_STEPS.get(at)
 
 
-def completed_message(*, text_removed: bool) -> str:
-    """The last message of a job (M4)."""
-    return _BOTH if text_removed else _LIP_SYNC_ONLY
+def completed_message(before: Point) -> str:
+    """The last message of a job (M4), by its last point before the end."""
+    return _COMPLETED[before]
 
 
 def progress_within(at: Point, share: float) -> int:

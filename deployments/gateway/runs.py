@@ -22,7 +22,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
-from tasks.run_again import DEPLOYMENT, run_again, waiting_runs
+from tasks.run_again import DEPLOYMENTS, FLOWS, run_again, waiting_runs
 from videojobs.errors import Retryable
 from videojobs.ledger import VideoJob
 from videojobs.ledger.books import run_of
@@ -77,7 +77,7 @@ class Runs:
         """The first run of a job. Asked again, it gives the same run."""
         async with asyncio.timeout(self._patience):
             run = await arun_deployment(
-                DEPLOYMENT,
+                DEPLOYMENTS[job.work],
                 client=await self._client(),
                 parameters={**job.request, "job_id": job.id, "connections": job.connections},
                 timeout=0,
@@ -127,7 +127,7 @@ async def _live_runs(client: PrefectClient, job: VideoJob) -> Sequence[FlowRun]:
         idempotency_key=FlowRunFilterIdempotencyKey(any_=[job.id]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_LIVE)),
     )
-    flow = FlowFilter(name=FlowFilterName(any_=[DEPLOYMENT.split("/")[0]]))
+    flow = FlowFilter(name=FlowFilterName(any_=FLOWS))
     found += await client.read_flow_runs(flow_filter=flow, flow_run_filter=ours)
     if not found and (waiting := (await waiting_runs()).get(job.id)):
         found += [run] if (run := await _run(client, waiting)) else []

@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videojobs.request import Fraction, Label, Number, Side
+from videojobs.request import LANGUAGE, Fraction, Label, Number, Side
 
 EngineName = Literal["auto", "faster-whisper", "pocketsphinx"]
 WithoutSpeech = Literal["fail", "continue"]
 PageSize = Literal["A4", "Letter"]
 Orientation = Literal["portrait", "landscape"]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Language = Annotated[str, Field(pattern=LANGUAGE)]
 
 
 class _Part(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from videojobs.settings import Containers
+from videojobs.settings import GIB, Containers
 
 HOUR = 3600.0
 
@@ -22,6 +22,12 @@ class LectureSettings(BaseSettings):
 
     max_seconds: float = Field(default=5 * HOUR, gt=0, le=24 * HOUR)
     """Ours: twice the longest lecture, and a morning in one recording. Memory does not grow with it, time does."""
+
+    max_bytes: int = Field(default=10 * GIB, gt=0, le=100 * GIB)
+    """Ours: five hours at 4 Mbit/s. While a run works on a lecture, the file lies in the worker's temporary folder."""
+
+    news_seconds: float = Field(default=5, gt=0, le=3600)
+    """How often a run tells how far it is; each time is a row in the job's events."""
 
     containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi", "mkv"}), min_length=1)
     """What FFmpeg reads here; mkv is what recording programs write so that a crash loses nothing."""

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from videojobs.errors import LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.faults import fault_point
 from videojobs.ledger.tables import LIVE, JobEvent, Json, Submission, VideoJob
-from videojobs.states import RULES, Point, Stage, Status, allowed, reached, submitted_for
+from videojobs.states import RULES, Point, Stage, Status, allowed, arrival, reached, submitted_for
 
 NOW = func.clock_timestamp()
 
@@ -114,6 +114,7 @@ async def live(session: AsyncSession, job_id: str, stage: Stage) -> Submission |
 
 def move(job: VideoJob, to: Point) -> bool:
     """Whether the job moved; it did not if it had been there before."""
+    to = arrival(job.point, to)
     if reached(job.point, to):
         return False
     if not allowed(job.point, to):

@@ -9,10 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.errors import RequestMismatch, Retryable
+from videojobs.lecture.request import LectureRequest
 from videojobs.ledger.books import NOW, Books, Lease, get, merge, move, note, open_again, run_of
 from videojobs.ledger.tables import Json, Submission, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
-from videojobs.states import RULES, UNFINISHED, Point, Status, completed_message, reached
+from videojobs.states import RULES, UNFINISHED, Point, Status, Work, completed_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Lifecycle(Books):
     async def open(
         self,
         job_id: str,
-        request: JobRequest,
+        request: JobRequest | LectureRequest,
         *,
         actor: str,
         connections: Mapping[str, str] | None = None,
@@ -62,11 +63,20 @@ class Lifecycle(Books):
             return job
 
     async def open_refused(
-        self, job_id: str, *, user_id: str, display_name: str | None, error: str, actor: str
+        self,
+        job_id: str,
+        *,
+        user_id: str,
+        display_name: str | None,
+        error: str,
+        actor: str,
+        kind: Work = Work.PRO_VIDEO,
     ) -> None:
         """Record a request that never became a job, so that who asked for it sees why. Leaves a known job alone."""
         row: Json = {
             "id": job_id,
+            "kind": kind.value,
+            "is_pro_job": kind is Work.PRO_VIDEO,
             "user_id": user_id,
             "display_name": display_name,
             "status": Status.FAILED.value,
@@ -171,10 +181,10 @@ class Lifecycle(Books):
     async def finish(self, lease: Lease, output_url: str) -> VideoJob:
         """The final video is stored at `output_url`: the job is completed."""
         async with self._held("finish", lease) as (session, job):
-            text_removed = reached(job.point, Point.TEXT_REMOVAL_STORED)
+            before = job.point
             if move(job, Point.COMPLETED):
                 job.status = Status.COMPLETED.value
-                job.progress_message = completed_message(text_removed=text_removed)
+                job.progress_message = completed_message(before)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
                 note(session, job, lease.holder, "completed", {"output_url": output_url})
@@ -236,17 +246,21 @@ class Lifecycle(Books):
             return job
 
 
-def _row(job_id: str, request: JobRequest) -> Json:
+def _row(job_id: str, request: JobRequest | LectureRequest) -> Json:
     """A job that nobody has taken up yet."""
     plain = canonical(request)
+    is_lecture = isinstance(request, LectureRequest)
+    segments = plain.get("segments", [])
     return {
         "id": job_id,
+        "kind": (Work.LECTURE if is_lecture else Work.PRO_VIDEO).value,
+        "is_pro_job": not is_lecture,
         "user_id": request.user_id,
         "display_name": request.display_name,
         "progress_message": RULES[Point.OPENED].message,
-        "processing_config": {"effects": plain["effects"], "options": plain["options"]},
-        "segments_data": {"segments": plain["segments"], "total_segments": len(request.segments)},
-        "job_metadata": {"segments_count": len(request.segments)},
+        "processing_config": {"effects": plain.get("effects", []), "options": plain["options"]},
+        "segments_data": {"segments": segments, "total_segments": len(segments)},
+        "job_metadata": {} if is_lecture else {"segments_count": len(segments)},
         "request": plain,
         "request_fingerprint": fingerprint(request),
     }

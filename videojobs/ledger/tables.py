@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from videojobs.states import Point, Stage, Status
+from videojobs.states import Point, Stage, Status, Work
 
 Json = dict[str, Any]
 
@@ -91,7 +91,8 @@ class VideoJob(Base):
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     user_id: Mapped[str] = mapped_column(Text)
     display_name: Mapped[str | None] = mapped_column(Text)
-    is_pro_job: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    kind: Mapped[str] = mapped_column(Text, server_default=Work.PRO_VIDEO.value)
+    is_pro_job: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))  # by which operators tell them apart
 
     status: Mapped[str] = mapped_column(Text, default=Status.PENDING.value)
     progress_percentage: Mapped[int] = mapped_column(Integer, default=0)
@@ -125,6 +126,7 @@ class VideoJob(Base):
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
+        CheckConstraint(_one_of("kind", Work), name="kind"),
         CheckConstraint(_one_of("status", Status), name="status"),
         CheckConstraint(_one_of("recovery_point", Point), name="recovery_point"),
         CheckConstraint("progress_percentage BETWEEN 0 AND 100", name="progress"),
@@ -146,6 +148,10 @@ class VideoJob(Base):
     @property
     def point(self) -> Point:
         return Point(self.recovery_point)
+
+    @property
+    def work(self) -> Work:
+        return Work(self.kind)
 
 
 class Submission(Base):

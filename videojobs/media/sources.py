@@ -7,7 +7,7 @@ import asyncio
 import math
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from contextvars import copy_context
@@ -32,6 +32,7 @@ T = TypeVar("T")
 # Threads of their own: a transfer takes minutes, and asyncio's few shared ones also look up host names for everybody.
 _TRANSFERS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="transfer")
 _STEP: Final = 1024**2  # bytes written to a file at a time
+_NOWHERE: Final = "the file cannot be taken from there; give it as s3://bucket/key or an https link"
 
 
 class ExpiredLink(TransferInterrupted):
@@ -61,11 +62,41 @@ async def fetched(
             yield await asyncio.to_thread(_local, source, max_bytes)
             return
         case _:
-            raise InvalidMedia("the file cannot be taken from there; give it as s3://bucket/key or an https link")
+            raise InvalidMedia(_NOWHERE)
     with scratch_folder() as folder:
         path = folder / "input"
         await _in_thread(partial(fetch, path))
         yield path
+
+
+async def brought(
+    source: str, folder: Path, store: ObjectStore, *, max_bytes: float, reach: Reach, allow_files: bool = False
+) -> Path:
+    """An input as a local file for work that reads it more than once: in `folder`; a local file, where it is.
+
+    Also from storage. Raises InvalidMedia with what to do, or TransferInterrupted.
+    """
+    path = folder / "input"
+    match _scheme(source):
+        case "s3":
+            await _in_thread(partial(_from_store, source, store, max_bytes, path))
+        case "https" | "http":
+            await _in_thread(partial(_from_web, source, reach, None, max_bytes, path))
+        case "" | "file" if allow_files:
+            return await asyncio.to_thread(_local, source, max_bytes)
+        case _:
+            raise InvalidMedia(_NOWHERE)
+    return path
+
+
+async def load_all(store: ObjectStore, files: Mapping[str, Path]) -> None:
+    """Objects of the store, by their keys, as files. Raises InvalidMedia where one is not there."""
+
+    def load(stop: Event) -> None:
+        for key, path in files.items():
+            _from_store(store.uri(key), store, math.inf, path, stop)
+
+    await _in_thread(load)
 
 
 def is_stored(source: str) -> bool:
@@ -148,6 +179,11 @@ def _from_web(url: str, reach: Reach, client: httpx.Client | None, max_bytes: fl
         download(http, url, max_bytes=max_bytes, allow_http=reach.plain_http) as coming,
     ):
         _write(path, _until(stop, coming.chunks), coming.length)
+
+
+def _from_store(source: str, store: ObjectStore, max_bytes: float, path: Path, stop: Event) -> None:
+    with open_stored(source, store, max_bytes) as file:
+        _write(path, _until(stop, iter(partial(file.read, _STEP), b"")), None)
 
 
 def _write(path: Path, chunks: Iterator[bytes], expected_length: int | None) -> None:

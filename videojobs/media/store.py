@@ -5,6 +5,7 @@
                                   pro_sync_result_{job_id}.mp4      the lip-sync result
                                   pro_result_{job_id}.mp4           the final result
                                   before_after_{job_id}.jpg
+                                  lecture/lecture.pdf             of a lecture: what each of its stages gives
 
 Everything that goes over the network blocks: call it in a thread. It raises TransferInterrupted (worth a retry),
 InvalidMedia (there is no such object) or ConfigurationError (address, bucket, keys, rights).
@@ -48,6 +49,7 @@ _CONTENT_TYPES: Final = {
     "mov": "video/quicktime",
     "webm": "video/webm",
     "avi": "video/x-msvideo",
+    "mkv": "video/x-matroska",
     "wav": "audio/wav",
     "mp3": "audio/mpeg",
     "ogg": "audio/ogg",
@@ -106,6 +108,11 @@ def result_key(user_id: str, job_id: str) -> str:
 def picture_key(user_id: str, job_id: str) -> str:
     """The before/after picture."""
     return f"{job_prefix(user_id, job_id)}before_after_{job_id}.jpg"
+
+
+def lecture_key(user_id: str, job_id: str, name: str) -> str:
+    """What a stage of a lecture gives, by its file name."""
+    return f"{job_prefix(user_id, job_id)}lecture/{name}"
 
 
 def content_type(container: str, *, sound: bool = False) -> str:

@@ -1,0 +1,93 @@
+"""The second job: a lecture's video becomes subtitles and a PDF of its slides with the spoken text. It buys nothing."""
+
+from contextlib import suppress
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from pydantic import Field
+from pydantic_core import to_jsonable_python
+
+from blocks import Connections
+from tasks.admit import admit_lecture
+from tasks.cancelling import record_cancellation
+from tasks.closing import close_with_error
+from tasks.lecture import (
+    fetch_lecture,
+    find_the_slides,
+    publish_lecture,
+    recognise_speech,
+    show_documents,
+    side_by_side,
+    write_documents,
+)
+from tasks.lecture_place import place_to_work
+from tasks.run import JobRun, at_work
+from videojobs.errors import JobParked, LeaseLost
+from videojobs.faults import job_in_hand
+from videojobs.lecture.options import LectureOptions
+from videojobs.request import OWNER_ID
+
+
+def _run_name() -> str:
+    parameters = flow_run.get_parameters()
+    return str(parameters.get("display_name") or parameters.get("job_id") or f"lecture {flow_run.get_id()}")
+
+
+@flow(
+    name="lecture",
+    flow_run_name=_run_name,
+    # The door is `admit_lecture`: it reports every problem at once, and leaves them in the job's row.
+    validate_parameters=False,
+    on_cancellation=[record_cancellation],
+)
+async def lecture(
+    video: Annotated[str, Field(min_length=1)],
+    display_name: Annotated[str, Field(max_length=200)] = "",
+    user_id: Annotated[str, Field(pattern=OWNER_ID)] = "default",
+    options: LectureOptions = LectureOptions(),  # noqa: B008  # frozen
+    job_id: str | None = None,
+    connections: Connections = Connections(),  # noqa: B008  # frozen
+) -> State[Any] | str:
+    """Turn the video of a lecture into subtitles (SRT, VTT) and a PDF of its slides with the spoken text below.
+
+    Args:
+        video: Where the video is: s3://bucket/key, https://..., or a file path on the worker's machine (local use).
+        display_name: What people call this lecture. It is also the PDF's title.
+        user_id: Whose job it is; the results are stored under users/{user_id}/.
+        options: Speech, subtitles, slides and PDF. The defaults are right for most lectures.
+        job_id: Leave empty: the run's own id is used. Give the id of an earlier job to go on with it.
+        connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
+    """
+    raw = {"video": video, "display_name": display_name, "user_id": user_id, "options": options}
+    job_id = job_id or str(flow_run.get_id())
+    job_in_hand.set(job_id)
+    connections = Connections.model_validate(connections)
+    await admit_lecture(job_id, to_jsonable_python(raw), connections)
+    try:
+        async with at_work(job_id, connections) as run:
+            return await _chain(run)
+    except LeaseLost as error:
+        return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
+    except JobParked as error:
+        return Failed(name="Parked", message=str(error))
+
+
+async def _chain(run: JobRun) -> str:
+    """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
+    try:
+        with place_to_work() as place:
+            await fetch_lecture(run, place)
+            await side_by_side(recognise_speech(run, place), find_the_slides(run, place))
+            await write_documents(run, place)
+        pdf = await publish_lecture(run)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        await close_with_error(run, error)
+        raise
+    with suppress(Exception):  # Prefect has logged it; the documents are published
+        await show_documents(run)
+    return pdf
