@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.crash.play import Played, hangs
 from videojobs.ledger import IN_DOUBT, SubmissionState
-from videojobs.states import ORDER, Point, Status
+from videojobs.states import Point, Status, reached
 
 
 def troubles(played: Played) -> list[str]:
@@ -48,7 +48,7 @@ def _told(played: Played) -> Iterator[str]:
     for before, after in zip(played.events, played.events[1:], strict=False):
         if after.progress < before.progress:
             yield f"progress fell from {before.progress} to {after.progress}"
-        if ORDER.index(Point(after.point)) < ORDER.index(Point(before.point)) and after.kind != "reopened":
+        if not reached(Point(after.point), Point(before.point)) and after.kind != "reopened":
             yield f"it went back from {before.point} to {after.point}"
     ends = [event.kind for event in played.events if event.kind == "completed"]
     if len(ends) > 1:

@@ -98,7 +98,7 @@ class Course:
                 film.mux(picture.encode(frame))
             film.mux(picture.encode(None))
             if isinstance(sound, AudioStream):
-                _speak(film, sound)
+                _speak(film, sound, self.until)
         return path
 
     def _frames(self) -> Iterator[VideoFrame]:
@@ -174,10 +174,12 @@ def _lecturer(page: Picture, time: float) -> None:
     cv2.circle(corner, (round(x), round(y)), max(2, wide // 30), (40, 40, 40), -1)
 
 
-def _speak(film: av.container.OutputContainer, track: AudioStream) -> None:
+def _speak(film: av.container.OutputContainer, track: AudioStream, until: float) -> None:
     resampler = av.AudioResampler(track.codec_context.format, "mono", 16_000, track.codec_context.frame_size)
     with av.open(SPEECH) as speech:
         for frame in speech.decode(audio=0):
+            if frame.time is not None and frame.time >= until:
+                break
             for piece in resampler.resample(frame):
                 film.mux(track.encode(piece))
     for piece in resampler.resample(None):

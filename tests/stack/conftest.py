@@ -41,7 +41,7 @@ class Desk:
     short: SampleFiles
     prefect: PrefectClient
     folder: Path
-    _deployment: UUID | None = field(default=None)
+    _deployments: dict[str, UUID] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
@@ -75,12 +75,14 @@ class Desk:
         """As little work as possible, for tests that do not look at the video."""
         return short_request(str(self.short.video), str(self.short.audio["audio-2"]), areas=areas)
 
-    async def start(self, request: dict[str, Any], *, idempotency_key: str | None = None) -> FlowRun:
+    async def start(
+        self, request: dict[str, Any], *, idempotency_key: str | None = None, deployment: str = DEPLOYMENT
+    ) -> FlowRun:
         """A run of the deployment, started through the Prefect API."""
-        if self._deployment is None:
-            self._deployment = (await self.prefect.read_deployment_by_name(DEPLOYMENT)).id
+        if deployment not in self._deployments:
+            self._deployments[deployment] = (await self.prefect.read_deployment_by_name(deployment)).id
         return await self.prefect.create_flow_run_from_deployment(
-            self._deployment, parameters=request, idempotency_key=idempotency_key
+            self._deployments[deployment], parameters=request, idempotency_key=idempotency_key
         )
 
     async def run_here(self, request: dict[str, Any], job_id: str | None = None) -> VideoJob:
