@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 
-from deployments.gateway import asking, callbacks, events, jobs, metrics, readiness, submitting, uploads
+from deployments.gateway import asking, callbacks, events, jobs, lectures, metrics, readiness, submitting, uploads
 from deployments.gateway.backing import Backing
 from deployments.gateway.document import publish
 from deployments.gateway.front import Front
@@ -42,7 +42,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
         Guard,
         most=door.json_bytes,
         seconds=door.json_seconds,
-        streamed=(callbacks.PREFIX, *(API + path for path in submitting.FORM_PATHS)),
+        streamed=(callbacks.PREFIX, *(API + path for path in (*submitting.FORM_PATHS, lectures.FORM_PATH))),
         tls=(Access().public_url or "").startswith("https:"),
     )
     _add_operations(app, front)
@@ -52,7 +52,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix=API)
-    for part in (submitting, asking, jobs, events, uploads):
+    for part in (submitting, asking, lectures, jobs, events, uploads):
         api.include_router(part.router)
     return api
 

@@ -48,17 +48,18 @@ _JSON: Final[dict[str, Any]] = {
 async def submit_json(request: Request, who: Submitter, front: TheFront, key: IdempotencyKey = None) -> Taken:
     """Its files lie at https links, or were sent to the storage before (`/api/v1/uploads`)."""
     check_encoding(request)
-    raw = await _json_object(request)
+    raw = await json_object(request)
     await front.backing.runs.check()
     wanted = _parsed(raw, who)
     ledger = await front.backing.ledger()
-    await _check_sources(ledger, who, wanted)
+    sources = {"video": wanted.video} | {f"audio[{i}].source": item.source for i, item in enumerate(wanted.audio)}
+    await check_sources(ledger, who, sources)
     client_key = ClientKey(key, fingerprint(wanted)) if key else None
     job = await on_the_books(front, ledger, str(uuid.uuid4()), wanted, who, client_key)
     return await started(front, job)
 
 
-async def _json_object(request: Request) -> Mapping[str, object]:
+async def json_object(request: Request) -> Mapping[str, object]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refused(415, "Send the request as application/json.")
@@ -74,15 +75,19 @@ async def _json_object(request: Request) -> Mapping[str, object]:
 
 
 def _parsed(raw: Mapping[str, object], who: Caller) -> JobRequest:
+    # Files of this machine are for who works on it; a client would read what is not its own.
+    return parse_request(own(raw, who), access=Access(allow_local_files=False))
+
+
+def own(raw: Mapping[str, object], who: Caller) -> Mapping[str, object]:
+    """The request, as its token's user's. Raises a refusal where it says to be somebody else's."""
     if raw.get("user_id", who.user_id) != who.user_id:
         raise refused_input([Problem("user_id", "is not the user of your token; leave it out")])
-    # Files of this machine are for who works on it; a client would read what is not its own.
-    return parse_request({**raw, "user_id": who.user_id}, access=Access(allow_local_files=False))
+    return {**raw, "user_id": who.user_id}
 
 
-async def _check_sources(ledger: Ledger, who: Caller, request: JobRequest) -> None:
-    """What lies in our storage can be reached by our keys, so only one's own uploads may be named."""
-    sources = {"video": request.video} | {f"audio[{i}].source": item.source for i, item in enumerate(request.audio)}
+async def check_sources(ledger: Ledger, who: Caller, sources: Mapping[str, str]) -> None:
+    """What lies in our storage can be reached by our keys, so only one's own uploads may be named. By their fields."""
     stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
     own = await ledger.own_sources(who.user_id, list(stored.values())) if stored else set()
     problems = [

@@ -6,11 +6,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from deployments.gateway.problems import MEDIA_TYPE, ProblemDetails
+from videojobs.lecture.request import LectureRequest
 from videojobs.request import JobRequest
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _ABOUT: Final = """
-Jobs give a video new speech for some of its time ranges, and wipe burned-in text out of areas of the picture.
+Jobs give a video new speech for some of its time ranges, and wipe burned-in text out of areas of the picture. Lectures
+become subtitles and a PDF of their slides; they are jobs, too, and are followed, cancelled and downloaded as those are.
 
 Every request needs a token: `Authorization: Bearer ...`. Errors are problem details (RFC 9457).
 """
@@ -30,12 +32,13 @@ def publish(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version="1", description=_ABOUT.strip(), routes=app.routes)
     schemas = made["components"]["schemas"]
-    for model in (ProblemDetails, JobRequest):
+    for model in (ProblemDetails, JobRequest, LectureRequest):
         shape = model.model_json_schema(ref_template=_REFERENCE)
         schemas |= shape.pop("$defs", {})
         schemas[model.__name__] = shape
-    schemas["JobRequest"]["required"].remove("user_id")  # the token says it
-    del schemas["JobRequest"]["properties"]["user_id"]
+    for name in ("JobRequest", "LectureRequest"):
+        schemas[name]["required"].remove("user_id")  # the token says it
+        del schemas[name]["properties"]["user_id"]
     _drop_unsent(made)
     return made
 

@@ -22,7 +22,7 @@ from videojobs.ledger import VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.ledger.listing import Place
 from videojobs.request import OWNER_ID
-from videojobs.states import Status
+from videojobs.states import Status, Work
 
 router = APIRouter(tags=["jobs"])
 
@@ -42,19 +42,20 @@ async def jobs(
     who: Reader,
     front: TheFront,
     status: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
+    kind: Annotated[Work | None, Query(description="Only jobs of this kind.")] = None,
     user: Annotated[str | None, Query(description="Of this user; for admins.", pattern=OWNER_ID)] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str | None, Query(description="From `next_cursor` of the page before.", max_length=500)] = None,
 ) -> JobPage:
     """Newest first. An admin sees everybody's."""
-    if user is not None and user != who.user_id and not who.is_admin:
-        raise Refused(403, "This token shows its own user's jobs only.")
-    after = _place(cursor) if cursor else None
+    owner = whose(who, user)
+    after = place_in(cursor) if cursor else None
     ledger = await front.backing.ledger()
-    found = await ledger.jobs_of(user or who.owner, status=status, limit=limit + 1, after=after)
+    wanted = [status] if status else []
+    found = await ledger.jobs_of(owner, statuses=wanted, work=kind, limit=limit + 1, after=after)
     more = len(found) > limit
     return JobPage(
-        jobs=[summary(job) for job in found[:limit]], next_cursor=_cursor(found[limit - 1]) if more else None
+        jobs=[summary(job) for job in found[:limit]], next_cursor=cursor_of(found[limit - 1]) if more else None
     )
 
 
@@ -125,10 +126,11 @@ async def download(
     front: TheFront,
     what: Annotated[What, Query(description="Which file.")] = "result",
     save: Annotated[bool, Query(description="Browsers save it as a file, instead of playing it.")] = False,
+    number: Annotated[int, Query(ge=1, le=1_000_000, description="Which slide of a lecture.")] = 1,
 ) -> RedirectResponse:
     """A link is signed for each request."""
     found = await owned(front, who, job_id)
-    place = place_of(found, what) if what in (*downloads(found), "before_after") else None
+    place = place_of(found, what, number) if what in (*downloads(found), "before_after") else None
     seconds = round(front.door.link_minutes * 60)
     save_as = file_name(found, what, place) if place and save else None
     url = await link(await front.backing.store(found), place, seconds, save_as=save_as) if place else None
@@ -140,11 +142,20 @@ async def download(
 # ---- cursors -----------------------------------------------------------------------------------------------
 
 
-def _cursor(job: VideoJob) -> str:
+def whose(who: Caller, user: str | None) -> str | None:
+    """Whose jobs a list shows; None for everybody's. Raises a refusal."""
+    if user is not None and user != who.user_id and not who.is_admin:
+        raise Refused(403, "This token shows its own user's jobs only.")
+    return user or who.owner
+
+
+def cursor_of(job: VideoJob) -> str:
+    """To go on after this job."""
     return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode()
 
 
-def _place(cursor: str) -> Place:
+def place_in(cursor: str) -> Place:
+    """Where the page before ended. Raises a refusal."""
     try:
         at, _, job_id = base64.b64decode(cursor, altchars=b"-_", validate=True).decode().partition(" ")
         created_at = datetime.fromisoformat(at)

@@ -9,16 +9,29 @@ from deployments.gateway.front import Front
 from deployments.gateway.shapes import JobStatus, Taken, What
 from deployments.gateway.telling import message_of, old_status
 from videojobs.ledger import VideoJob
-from videojobs.media.store import ObjectStore, picture_key, result_key, sync_result_key
+from videojobs.media.store import ObjectStore, lecture_key, picture_key, result_key, sync_result_key
 from videojobs.settings import Timings
 from videojobs.states import Status
 
 DAY_SECONDS: Final = 86_400
 
 
-def place_of(job: VideoJob, what: What) -> str | None:
-    """The key or `s3://` address of one of a job's files; None where there is none yet."""
+_OF_LECTURES: Final = {
+    "pdf": "lecture.pdf",
+    "srt": "subtitles.srt",
+    "vtt": "subtitles.vtt",
+    "times": "times.json",
+    "slides": "slides.zip",
+}
+
+
+def place_of(job: VideoJob, what: What, number: int = 1) -> str | None:
+    """The key or `s3://` address of one of a job's files; None where there is none yet. `number` is a slide's."""
     match what:
+        case "slide":
+            return lecture_key(job.user_id, job.id, f"slide-{number:04}.png")
+        case "pdf" | "srt" | "vtt" | "times" | "slides":
+            return lecture_key(job.user_id, job.id, _OF_LECTURES[what])
         case "source":
             inputs = job.facts.get("inputs") or {}
             return inputs.get("video")

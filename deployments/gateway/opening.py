@@ -13,6 +13,7 @@ from deployments.gateway.problems import Refused
 from deployments.gateway.scope import about_job
 from deployments.gateway.shapes import Taken
 from videojobs.errors import LedgerUnavailable
+from videojobs.lecture.request import LectureRequest
 from videojobs.ledger import ClientKey, Ledger, VideoJob
 from videojobs.request import JobRequest
 from videojobs.states import Status
@@ -49,7 +50,7 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 async def on_the_books(
-    front: Front, ledger: Ledger, job_id: str, request: JobRequest, who: Caller, key: ClientKey | None
+    front: Front, ledger: Ledger, job_id: str, request: JobRequest | LectureRequest, who: Caller, key: ClientKey | None
 ) -> VideoJob:
     """On the books, or the job that this key stands for. A commit whose answer got lost is asked for again."""
     async with asyncio.timeout(_OPENING_SECONDS):

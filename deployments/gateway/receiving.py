@@ -18,14 +18,17 @@ from deployments.gateway.pace import paced
 from deployments.gateway.problems import Refused
 from deployments.gateway.settings import Door
 from videojobs.errors import Problem
+from videojobs.lecture.settings import LectureSettings
 from videojobs.media.beginnings import ENOUGH, container_of
 from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
 from videojobs.settings import Limits
+from videojobs.states import Work
 from videojobs.wording import on_show
 
 VIDEO: Final = "file"
 AUDIO: Final = "audio_files"
 TEXTS: Final = ("segments_data", "effects", "options", "display_name", "user_id")
+LECTURE_TEXTS: Final = ("options", "display_name", "user_id")
 _SPARE_PARTS: Final = 16  # beside the files: each field once, and what a client sends by mistake
 
 
@@ -35,6 +38,29 @@ class SentFile:
 
     name: str
     arrived: Arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a form may hold, and its video be."""
+
+    texts: tuple[str, ...]
+    has_sounds: bool
+    video_bytes: int
+    containers: frozenset[str]
+
+    @classmethod
+    def of(cls, work: Work) -> "Wanted":
+        """For jobs of a kind, as the settings are."""
+        if work is Work.LECTURE:
+            settings = LectureSettings()
+            return cls(LECTURE_TEXTS, False, settings.max_bytes, settings.containers)
+        limits = Limits()
+        return cls(TEXTS, True, limits.max_video_bytes, limits.video_containers)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (VIDEO, *([AUDIO] if self.has_sounds else []), *self.texts)
 
 
 @dataclass(slots=True)
@@ -70,7 +96,10 @@ class _Text:
 class Reception:
     """Of one form. `receive` takes it in; `undo` removes what came of it, whatever happened before."""
 
-    def __init__(self, room: Room, store: ObjectStore, door: Door, *, user_id: str, job_id: str) -> None:
+    def __init__(
+        self, room: Room, store: ObjectStore, door: Door, *, user_id: str, job_id: str, wanted: Wanted
+    ) -> None:
+        self._wanted = wanted
         self._room, self._store, self._door = room, store, door
         self._user_id, self._job_id = user_id, job_id
         self._limits = Limits()
@@ -124,15 +153,15 @@ class Reception:
             raise Refused(413, f"The form has too many parts; {self._limits.max_segments} audio files are taken here.")
         self._current = None
         if part.name == VIDEO:
-            self._current = _File(VIDEO, part.file_name, True, self._limits.max_video_bytes)
-        elif part.name == AUDIO:
+            self._current = _File(VIDEO, part.file_name, True, self._wanted.video_bytes)
+        elif part.name == AUDIO and self._wanted.has_sounds:
             path = f"{AUDIO}[{self._sounds}]"
             self._sounds += 1
             self._current = _File(path, part.file_name, False, self._limits.max_audio_bytes)
-        elif part.name in TEXTS:
+        elif part.name in self._wanted.texts:
             self._current = _Text(part.name)
         else:
-            fields = ", ".join((VIDEO, AUDIO, *TEXTS))
+            fields = ", ".join(self._wanted.fields)
             self._complain(on_show(part.name), f"is not a field of this form; remove it. The fields are {fields}")
 
     # ---- fields ------------------------------------------------------------------------------------------
@@ -172,7 +201,7 @@ class Reception:
     def _open(self, file: _File) -> None:
         """Decide by its first bytes whether the file is wanted."""
         container = container_of(file.head)
-        wanted = self._limits.video_containers if file.is_video else self._limits.audio_containers
+        wanted = self._wanted.containers if file.is_video else self._limits.audio_containers
         if file.is_video and self._received.video is not None:
             self._refuse(file, "is given twice; a job has one video")
         elif container is None or container not in wanted:

@@ -6,12 +6,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videojobs.states import Status
+from videojobs.states import Status, Work
 
 OldStatus = Literal["processing", "completed", "failed"]
 MEDIA: Final = r"^(video|audio)/[A-Za-z0-9.+-]{1,80}$"
 _ETAG: Final = r'^"?[\x21\x23-\x7e]{1,200}"?$'  # with its quotes or without
-What = Literal["result", "lip_sync", "source", "before_after"]
+LectureStanding = Literal["in_queue", "processing", "completed", "failed"]
+What = Literal["result", "lip_sync", "source", "before_after", "pdf", "srt", "vtt", "times", "slides", "slide"]
 
 _JOB_ID = Field(examples=["7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11"])
 
@@ -29,6 +30,42 @@ class JobStatus(BaseModel):
     )
 
 
+class LectureStatus(BaseModel):
+    """How a lecture stands."""
+
+    job_id: str = _JOB_ID
+    status: LectureStanding = Field(description="A cancelled lecture is `failed` here, and its error says so.")
+    progress: int = Field(ge=0, le=100, examples=[45])
+    message: str = Field(examples=["Recognising speech and finding slides..."])
+    error: str | None = Field(description="Why it failed.", examples=[None])
+    slides: int | None = Field(description="How many there are, once they are found.", examples=[24])
+    downloads: list[What] = Field(
+        description="What can be downloaded; `slide` with a `number` from 1 on.", examples=[["source", "pdf", "srt"]]
+    )
+
+
+class LectureListed(LectureStatus):
+    """A lecture as lists show it."""
+
+    user_id: str = Field(examples=["ada"])
+    display_name: str | None = Field(examples=["On water"])
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class LecturePage(BaseModel):
+    """Some lectures, newest first."""
+
+    lectures: list[LectureListed]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
+
+
+class LectureTaken(LectureStatus):
+    """The lecture that a request has become."""
+
+    status_url: str = Field(examples=["/api/v1/lectures/7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11/status"])
+
+
 class Taken(JobStatus):
     """The job that a request has become."""
 
@@ -39,6 +76,7 @@ class JobSummary(BaseModel):
     """A job as lists show it."""
 
     job_id: str = _JOB_ID
+    kind: Work
     user_id: str = Field(examples=["ada"])
     display_name: str | None = Field(examples=["My first job"])
     status: Status

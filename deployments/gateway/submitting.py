@@ -17,14 +17,15 @@ from deployments.gateway.access import Caller, Submitter
 from deployments.gateway.front import Front, TheFront
 from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
 from deployments.gateway.problems import AWAY, answers
-from deployments.gateway.receiving import Reception
+from deployments.gateway.receiving import Reception, Wanted
 from deployments.gateway.scope import about_job
 from deployments.gateway.shapes import Taken
-from deployments.gateway.understanding import form_fingerprint, understood
+from deployments.gateway.understanding import form_fingerprint, understood, understood_lecture
 from videojobs.errors import LedgerUnavailable, RequestMismatch
 from videojobs.ledger import ClientKey, Ledger, VideoJob
 from videojobs.ledger.uploads import Upload
 from videojobs.media.store import job_prefix
+from videojobs.states import Work
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -79,20 +80,20 @@ async def submit_form(request: Request, who: Submitter, front: TheFront, key: Id
     check_encoding(request)
     await front.backing.runs.check()
     with front.room.place(who.user_id):
-        job = await _from_form(request, who, front, key)
+        job = await from_form(request, who, front, key, Work.PRO_VIDEO)
     return await started(front, job)
 
 
-async def _from_form(request: Request, who: Caller, front: Front, key: str | None) -> VideoJob:
+async def from_form(request: Request, who: Caller, front: Front, key: str | None, work: Work) -> VideoJob:
     """The job on the books. Of a form that becomes none, nothing is left in the storage."""
     ledger, store = await front.backing.ledger(), await front.backing.store()
     job_id = str(uuid.uuid4())
     about_job(job_id)
     await ledger.begin_upload(Upload(id=job_id, user_id=who.user_id, prefix=job_prefix(who.user_id, job_id)))
-    reception = Reception(front.room, store, front.door, user_id=who.user_id, job_id=job_id)
+    reception = Reception(front.room, store, front.door, user_id=who.user_id, job_id=job_id, wanted=Wanted.of(work))
     try:
         received = await reception.receive(request)
-        wanted = understood(received, who)
+        wanted = understood(received, who) if work is Work.PRO_VIDEO else understood_lecture(received, who)
     except BaseException:
         await _surely(_undo(reception, ledger, job_id))
         raise

@@ -8,7 +8,7 @@ from deployments.gateway.shapes import Happening, JobSummary, OldStatus, StageCo
 from videojobs.costs import expected
 from videojobs.ledger import JobEvent, Submission, VideoJob
 from videojobs.recovery import VENDORS
-from videojobs.states import UNFINISHED, Point, Stage, Status, reached
+from videojobs.states import UNFINISHED, Point, Stage, Status, Work, reached
 
 _OLD_STATUS: Final[dict[Status, OldStatus]] = {
     Status.PENDING: "processing",
@@ -49,6 +49,8 @@ def downloads(job: VideoJob) -> list[What]:
     found: list[What] = []
     if job.facts.get("inputs"):
         found.append("source")
+    if job.work is Work.LECTURE:
+        return [*found, *_of_lecture(job)]
     if reached(job.point, Point.LIP_SYNC_STORED):
         found.append("lip_sync")
     if job.status == Status.COMPLETED:
@@ -56,10 +58,24 @@ def downloads(job: VideoJob) -> list[What]:
     return found
 
 
+def _of_lecture(job: VideoJob) -> list[What]:
+    found: list[What] = []
+    if reached(job.point, Point.SLIDES_FOUND):
+        found.append("times")
+        if job.facts.get("slides"):
+            found.append("slide")
+    if reached(job.point, Point.DOCUMENTS_STORED):
+        found += ["pdf", "slides"]
+        if job.facts["documents"]["subtitles"]["files"]:
+            found += ["srt", "vtt"]
+    return found
+
+
 def summary(job: VideoJob) -> JobSummary:
     """As lists show it."""
     return JobSummary(
         job_id=job.id,
+        kind=job.work,
         user_id=job.user_id,
         display_name=job.display_name,
         status=Status(job.status),
@@ -107,7 +123,7 @@ _WORDS: Final = {
     "refused": "The request was refused.",
     "claimed": "A run has taken the job up.",
     "estimated": "Its cost was estimated.",
-    "completed": "The finished video is stored.",
+    "completed": "The result is stored.",
     "failed": "The job has failed.",
     "parked": "The job waits for an operator.",
     "cancelled": "The job was cancelled.",
@@ -132,6 +148,11 @@ _REACHED: Final = {
     Point.UPLOADED: "All files are checked and stored.",
     Point.LIP_SYNC_STORED: "The lip-sync result is checked and stored.",
     Point.TEXT_REMOVAL_STORED: "The video without text is checked and stored.",
+    Point.FETCHED: "The lecture is checked and stored.",
+    Point.TRANSCRIBED: "The speech is recognised.",
+    Point.SLIDES_FOUND: "The slides are found.",
+    Point.UNDERSTOOD: "Speech and slides are both there.",
+    Point.DOCUMENTS_STORED: "The PDF and the subtitles are stored.",
 }
 
 

@@ -9,6 +9,8 @@ from deployments.gateway.problems import refused_input
 from deployments.gateway.receiving import Received, SentFile, plain_name
 from videojobs.errors import InvalidRequest, Problem
 from videojobs.intake import parse_request, ref_ids_wanted
+from videojobs.lecture.intake import parse_lecture
+from videojobs.lecture.request import LectureRequest
 from videojobs.request import JobRequest, canonical
 
 _NOWHERE: Final = "s3://not-sent/not-sent"  # stands in for a file whose absence is reported in better words
@@ -47,6 +49,26 @@ def understood(received: Received, who: Caller) -> JobRequest:
     return request
 
 
+def understood_lecture(received: Received, who: Caller) -> LectureRequest:
+    """As above, for a lecture."""
+    texts, problems = received.texts, list(received.problems)
+    if texts.get("user_id", who.user_id) != who.user_id:
+        problems.append(Problem("user_id", "is not the user of your token; leave it out"))
+    if received.video is None and not any(item.path == "file" for item in problems):
+        problems.append(Problem("file", "is required: send the video"))
+    raw: dict[str, object] = {name: texts[name] for name in ("display_name", "options") if name in texts}
+    raw["video"] = received.video.arrived.stored.uri if received.video else _NOWHERE
+    raw["user_id"] = who.user_id
+    request = None
+    try:
+        request = parse_lecture(raw)
+    except InvalidRequest as error:
+        problems += [Problem(_as_sent(item.path), item.message) for item in error.problems]
+    if request is None or problems:
+        raise refused_input(problems)
+    return request
+
+
 def _ref_id(sound: SentFile, number: int, wanted: frozenset[str]) -> str:
     """By its file name where a segment asks for that, else by its order: `audio-1`, `audio-2`, ..."""
     for name in (sound.name, plain_name(sound.name)):
@@ -65,10 +87,10 @@ def _as_sent(path: str) -> str:
     return path
 
 
-def form_fingerprint(request: JobRequest, received: Received) -> str:
+def form_fingerprint(request: JobRequest | LectureRequest, received: Received) -> str:
     """Of what was asked for and of what is in the files; where they were put is different each time."""
     files = [received.video, *received.audio]
     plain = canonical(request)
-    plain["video"], plain["audio"] = "", [item["refId"] for item in plain["audio"]]
+    plain["video"], plain["audio"] = "", [item["refId"] for item in plain.get("audio", [])]
     hashes = [file.arrived.sha256 for file in files if file]
     return hashlib.sha256(json.dumps([plain, hashes], sort_keys=True).encode()).hexdigest()

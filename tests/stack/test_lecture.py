@@ -62,6 +62,10 @@ async def run_here(desk: Desk, job_id: str, wanted: dict[str, Any]) -> VideoJob:
     return await desk.ledger.job(job_id)
 
 
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 def stored(desk: Desk, job: VideoJob) -> set[str]:
     prefix = lecture_key(job.user_id, job.id, "")
     return {key.removeprefix(prefix) for key in desk.store.keys(prefix)}
@@ -130,13 +134,13 @@ async def test_a_run_that_breaks_down_is_gone_on_with_and_no_finished_stage_is_d
             if point in STAGES and STAGES[point] != beside:
                 patch.setattr(steps, beside, waits_for_the_other)
         job = await run_here(desk, job_id, request(video))
-    assert (job.status, job.recovery_point, list(scratch.iterdir())) == (Status.PROCESSING, point, [])
+    assert (job.status, job.recovery_point, left_in(scratch)) == (Status.PROCESSING, point, [])
     with pytest.MonkeyPatch.context() as patch:
         done = [STAGES[point]] if point in STAGES else [*STAGES.values()]
         for name in [*done, *(["write_pdf"] if point == "documents_stored" else [])]:
             patch.setattr(steps, name, is_done_again)
         job = await run_here(desk, job_id, request(video))
-    assert (job.status, stored(desk, job), list(scratch.iterdir())) == (Status.COMPLETED, FILES, [])
+    assert (job.status, stored(desk, job), left_in(scratch)) == (Status.COMPLETED, FILES, [])
 
 
 async def test_a_cancelled_lecture_stops_leaves_nothing_and_can_be_gone_on_with(
@@ -149,13 +153,13 @@ async def test_a_cancelled_lecture_stops_leaves_nothing_and_can_be_gone_on_with(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "find_slides", for_ever)
-        running = asyncio.create_task(flow(**request(video), job_id=job_id, return_state=True))
+        running = asyncio.create_task(run_here(desk, job_id, request(video)))
         await until(lambda: at_point(desk, job_id, Point.TRANSCRIBED))
-        assert list(scratch.iterdir()) != []
+        assert left_in(scratch) != []
         running.cancel()
         await asyncio.wait([running])
     assert stopped == [True]
-    assert list(scratch.iterdir()) == []
+    assert left_in(scratch) == []
     job = await run_here(desk, job_id, request(video))
     assert job.status == Status.COMPLETED
 
@@ -192,7 +196,7 @@ async def test_a_file_that_is_no_video_fails_with_a_word_on_what_is_wrong(
     job = await run_here(desk, job_id, request(broken))
     assert (job.status, job.work) == (Status.FAILED, Work.LECTURE)
     assert str(job.error_message).startswith("The request has 1 problem: video: ")
-    assert list(scratch.iterdir()) == []
+    assert left_in(scratch) == []
 
 
 async def test_a_bad_option_is_refused_with_its_field(desk: Desk, job_id: str, video: Path) -> None:

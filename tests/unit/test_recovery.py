@@ -170,6 +170,11 @@ TABLE = {
     "one more run may try": Row(Point.UPLOADED, Kind.RESUME, "", job={"claims": TIMINGS.recovery_attempts - 1}),
     "cancelled meanwhile": Row(Point.UPLOADED, Kind.LEAVE, "cancelled", job={"status": "cancelled"}),
     "failed meanwhile": Row(Point.UPLOADED, Kind.LEAVE, "failed", job={"status": "failed"}),
+    "a lecture is fetched": Row(Point.FETCHED, Kind.RESUME, "is kept"),
+    "its speech is recognised": Row(Point.TRANSCRIBED, Kind.RESUME, "is kept"),
+    "its slides are found": Row(Point.SLIDES_FOUND, Kind.RESUME, "is kept"),
+    "both": Row(Point.UNDERSTOOD, Kind.RESUME, "is kept"),
+    "its documents are stored": Row(Point.DOCUMENTS_STORED, Kind.COMPLETE, "PDF and the subtitles"),
     "completed meanwhile": Row(Point.COMPLETED, Kind.LEAVE, "completed", job={"status": "completed"}),
 }
 

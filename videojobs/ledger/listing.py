@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, select, tuple_
 
 from videojobs.ledger.books import Books, UnknownJob
 from videojobs.ledger.tables import VideoJob
-from videojobs.states import Status
+from videojobs.states import Status, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,20 @@ class Listing(Books):
         return job
 
     async def jobs_of(
-        self, user_id: str | None, *, status: Status | None = None, limit: int, after: Place | None = None
+        self,
+        user_id: str | None,
+        *,
+        statuses: Collection[Status] = (),
+        work: Work | None = None,
+        limit: int,
+        after: Place | None = None,
     ) -> Sequence[VideoJob]:
         """Newest first, those that follow `after`."""
         query = select(VideoJob).where(*_owned_by(user_id))
-        if status is not None:
-            query = query.where(VideoJob.status == status.value)
+        if statuses:
+            query = query.where(VideoJob.status.in_(statuses))
+        if work is not None:
+            query = query.where(VideoJob.kind == work.value)
         if after is not None:
             query = query.where(tuple_(VideoJob.created_at, VideoJob.id) < (after.created_at, after.job_id))
         query = query.order_by(VideoJob.created_at.desc(), VideoJob.id.desc()).limit(limit)
