@@ -19,6 +19,7 @@ from deployments.gateway.leaving import EndsStreams
 from deployments.gateway.metrics import Metrics
 from deployments.gateway.observed import Observed
 from deployments.gateway.pages import add_pages
+from deployments.gateway.pages.lecture import LECTURE_FORM
 from deployments.gateway.problems import add_handlers
 from deployments.gateway.readiness import Readiness
 from deployments.gateway.settings import Door
@@ -42,7 +43,11 @@ def create_app(backing: Backing | None = None) -> FastAPI:
         Guard,
         most=door.json_bytes,
         seconds=door.json_seconds,
-        streamed=(callbacks.PREFIX, *(API + path for path in (*submitting.FORM_PATHS, lectures.FORM_PATH))),
+        streamed=(
+            callbacks.PREFIX,
+            LECTURE_FORM,
+            *(API + path for path in (*submitting.FORM_PATHS, lectures.FORM_PATH)),
+        ),
         tls=(Access().public_url or "").startswith("https:"),
     )
     _add_operations(app, front)

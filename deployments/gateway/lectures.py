@@ -5,9 +5,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 
-from deployments.gateway.access import JobId, Reader, Submitter, owned
+from deployments.gateway.access import Caller, JobId, Reader, Submitter, owned
 from deployments.gateway.asking import check_sources, json_object, own
-from deployments.gateway.front import TheFront
+from deployments.gateway.front import Front, TheFront
 from deployments.gateway.jobs import cursor_of, place_in, whose
 from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
 from deployments.gateway.problems import Refused, answers
@@ -53,6 +53,11 @@ _FORM: Final[dict[str, Any]] = {
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "The video."},
                         "options": {"type": "string", "description": "As in LectureRequest, as JSON text."},
+                        "language": {"type": "string", "description": "Instead of options: the spoken language."},
+                        "without_speech": {
+                            "enum": ["fail", "continue"],
+                            "description": "Instead of options: when no speech can be recognised.",
+                        },
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
                     },
@@ -84,12 +89,17 @@ async def submit(request: Request, who: Submitter, front: TheFront, key: Idempot
 )
 async def submit_form(request: Request, who: Submitter, front: TheFront, key: IdempotencyKey = None) -> LectureTaken:
     """The file goes on into the storage while it comes. What is wrong is reported all at once."""
+    return _taken(await taken_in(request, who, front, key))
+
+
+async def taken_in(request: Request, who: Caller, front: Front, key: str | None) -> VideoJob:
+    """The job that a form has become, with a run."""
     check_encoding(request)
     await front.backing.runs.check()
     with front.room.place(who.user_id):
         job = await from_form(request, who, front, key, Work.LECTURE)
     await started(front, job)
-    return _taken(job)
+    return job
 
 
 @router.get("/lectures", responses=answers(401, 403, 422, 429, 503), summary="List lectures")

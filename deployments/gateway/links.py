@@ -11,7 +11,7 @@ from deployments.gateway.telling import message_of, old_status
 from videojobs.ledger import VideoJob
 from videojobs.media.store import ObjectStore, lecture_key, picture_key, result_key, sync_result_key
 from videojobs.settings import Timings
-from videojobs.states import Status
+from videojobs.states import Status, Work
 
 DAY_SECONDS: Final = 86_400
 
@@ -53,7 +53,7 @@ async def link(store: ObjectStore, place: str, seconds: int, *, save_as: str | N
 
 async def has_picture(front: Front, job: VideoJob) -> bool:
     """Whether there is a before/after picture: it is made after all else, and only if it can be made."""
-    if job.status != Status.COMPLETED:
+    if job.status != Status.COMPLETED or job.work is Work.LECTURE:
         return False
     store = await front.backing.store(job)
     return await asyncio.to_thread(store.head, picture_key(job.user_id, job.id)) is not None
@@ -62,7 +62,8 @@ async def has_picture(front: Front, job: VideoJob) -> bool:
 def file_name(job: VideoJob, what: What, place: str) -> str:
     """What a file of a job is called on somebody's disk: by the job's name, as far as that is safe in a header."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.display_name or "").strip("-._")[:80] or job.id
-    return f"{name}-{what.replace('_', '-')}{PurePath(place).suffix}"
+    said = PurePath(place).stem if what == "slide" else what.replace("_", "-")
+    return f"{name}-{said}{PurePath(place).suffix}"
 
 
 async def status_of(front: Front, job: VideoJob) -> JobStatus:

@@ -28,7 +28,7 @@ from videojobs.wording import on_show
 VIDEO: Final = "file"
 AUDIO: Final = "audio_files"
 TEXTS: Final = ("segments_data", "effects", "options", "display_name", "user_id")
-LECTURE_TEXTS: Final = ("options", "display_name", "user_id")
+LECTURE_TEXTS: Final = ("options", "language", "without_speech", "display_name", "user_id")
 _SPARE_PARTS: Final = 16  # beside the files: each field once, and what a client sends by mistake
 
 

@@ -57,6 +57,10 @@ def understood_lecture(received: Received, who: Caller) -> LectureRequest:
     if received.video is None and not any(item.path == "file" for item in problems):
         problems.append(Problem("file", "is required: send the video"))
     raw: dict[str, object] = {name: texts[name] for name in ("display_name", "options") if name in texts}
+    if speech := {name: texts[name] for name in ("language", "without_speech") if texts.get(name)}:
+        if texts.get("options"):
+            problems += [Problem(name, "is a part of options, which is given too; give it there") for name in speech]
+        raw["options"] = {"speech": speech}
     raw["video"] = received.video.arrived.stored.uri if received.video else _NOWHERE
     raw["user_id"] = who.user_id
     request = None

@@ -2,12 +2,12 @@
 
 from fastapi import FastAPI
 
-from deployments.gateway.pages import job, listing, session, submit
+from deployments.gateway.pages import job, lecture, listing, session, submit
 from deployments.gateway.pages.templating import Static
 
 
 def add_pages(app: FastAPI) -> None:
     """All pages, and their style and scripts."""
-    for router in (session.router, listing.router, job.router, submit.pages, submit.router):
+    for router in (session.router, listing.router, job.router, submit.pages, submit.router, lecture.router):
         app.include_router(router)
     app.mount("/static", Static(), name="static")

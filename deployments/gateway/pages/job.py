@@ -16,10 +16,17 @@ from deployments.gateway.pages.sight import Sight, Visitor, lines, pieces, price
 from deployments.gateway.pages.templating import origin_of, page
 from deployments.gateway.shapes import Job, What
 from videojobs.ledger import VideoJob
-from videojobs.states import UNFINISHED, Status
+from videojobs.states import UNFINISHED, Status, Work
 
 Asked = Literal["cancel", "retry"]
 _BUTTONS: Final[dict[What, str]] = {"result": "Download", "lip_sync": "Download (lip-sync only)"}
+_OF_LECTURES: Final[dict[What, str]] = {
+    "pdf": "PDF",
+    "srt": "Subtitles (SRT)",
+    "vtt": "Subtitles (VTT)",
+    "slides": "Slides (ZIP)",
+    "times": "Times (JSON)",
+}
 _ASKED: Final[dict[Asked, Note]] = {
     "cancel": Note("wait", "The job stops", ["It stops at its next safe point, and then says what is paid for."]),
     "retry": Note("plain", "The job goes on", ["As soon as a worker takes it up; no step is paid for twice."]),
@@ -48,6 +55,7 @@ async def show(job_id: JobId, request: Request, who: Reader, front: TheFront, as
         costs=prices(job.costs),
         segments=row.segments_data["total_segments"],
         areas=len(row.processing_config["effects"]),
+        slides=row.facts.get("slides"),
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
         picture=_picture(job),
@@ -60,16 +68,18 @@ def _picture(job: Job) -> Literal["there", "soon", "none"]:
     if "before_after" in job.downloads:
         return "there"
     is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _PICTURE_TAKES
-    return "soon" if is_fresh and job.status == Status.COMPLETED else "none"
+    has_one = job.status is Status.COMPLETED and job.kind is Work.PRO_VIDEO
+    return "soon" if is_fresh and has_one else "none"
 
 
 def _media(row: VideoJob, job: Job) -> dict[str, Any]:
     """What there is to see and to download. Without areas the lip-sync result is the result."""
     there = set(job.downloads)
+    buttons = _OF_LECTURES if row.work is Work.LECTURE else _BUTTONS
     after = next((what for what in _BUTTONS if what in there), None)
     hidden = {"lip_sync"} if "result" in there and not row.request.get("effects") else set()
     return {
-        "downloads": [(what, words) for what, words in _BUTTONS.items() if what in there - hidden],
+        "downloads": [(what, words) for what, words in buttons.items() if what in there - hidden],
         "before": "source" if "source" in there else None,
         "after": after,
         "pieces": pieces(row) if after else [],

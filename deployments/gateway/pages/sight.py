@@ -18,7 +18,7 @@ from videojobs.costs import Amount, in_points
 from videojobs.ledger import VideoJob
 from videojobs.ledger.tokens import Scope
 from videojobs.request import JobRequest
-from videojobs.states import UNFINISHED, Stage, Status
+from videojobs.states import UNFINISHED, Stage, Status, Work
 
 Tone = Literal["plain", "good", "wait", "bad"]
 
@@ -58,6 +58,7 @@ class Sight:
     headline: str
     progress: int  # percent
     is_active: bool  # it may change by itself
+    is_lecture: bool
     created_at: datetime
     completed_at: datetime | None
 
@@ -73,6 +74,7 @@ class Sight:
             headline=job.error or job.message,
             progress=job.progress,
             is_active=job.status in UNFINISHED,
+            is_lecture=job.kind is Work.LECTURE,
             created_at=job.created_at,
             completed_at=job.completed_at,
         )
