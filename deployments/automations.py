@@ -26,11 +26,11 @@ def _states(*names: str) -> set[str]:
 
 _HEARTBEAT: Final = "prefect.flow-run.heartbeat"
 _STARTING: Final = _states("Pending", "Submitting", "InfrastructurePending")
-_ENDS: Final = _states("Completed", "Failed", "Cancelled", "Crashed")
 _OWN_ENDS: Final = _states("SteppedAside", "Parked", "InUse")  # names of our own, see flows/
+ENDS: Final = _states("Completed", "Failed", "Cancelled", "Crashed") | _OWN_ENDS
 _BACK: Final = _states("Scheduled", "Late", "AwaitingRetry", "Cancelling")
-_ANY_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
-_OURS: Final = ResourceSpecification(
+ANY_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+OURS: Final = ResourceSpecification(
     {"prefect.resource.id": f"prefect.tag.{RECOVERED_TAG}", "prefect.resource.role": "tag"}
 )
 
@@ -57,9 +57,9 @@ def automations() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after={_HEARTBEAT},
-                expect={_HEARTBEAT, *_ENDS, *_OWN_ENDS, *_BACK},
-                match=_ANY_RUN,
-                match_related=_OURS,
+                expect={_HEARTBEAT, *ENDS, *_BACK},
+                match=ANY_RUN,
+                match_related=OURS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
                 within=timedelta(seconds=Watch().silence_seconds),
@@ -72,9 +72,9 @@ def automations() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after=_STARTING,
-                expect={"prefect.flow-run.Running", *_ENDS, *_OWN_ENDS, *_BACK},
-                match=_ANY_RUN,
-                match_related=_OURS,
+                expect={"prefect.flow-run.Running", *ENDS, *_BACK},
+                match=ANY_RUN,
+                match_related=OURS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
                 within=timedelta(seconds=Watch().start_seconds),
@@ -87,8 +87,8 @@ def automations() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Reactive,
                 expect={"prefect.flow-run.Crashed"},
-                match=_ANY_RUN,
-                match_related=_OURS,
+                match=ANY_RUN,
+                match_related=OURS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
             ),

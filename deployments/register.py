@@ -1,7 +1,7 @@
 """Brings a Prefect server to the wanted state: `python -m deployments.register`. Idempotent: run it after every change.
 
 In this order: the work pool, the global concurrency limits, the block types, the blocks (from the environment), the
-automations, and the deployments of prefect.yaml. Nothing that an operator added is removed.
+automations and alerts, and the deployments of prefect.yaml. Nothing that an operator added is removed.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from deployments.alerts import alerts
 from deployments.automations import automations, upsert
 from deployments.environment import REPOSITORY, Environment
 from deployments.limits import register_limits
@@ -41,7 +42,7 @@ async def register(environment: Environment) -> list[str]:
             lines.append(f"block type {block_type.get_block_type_slug()}")
         for name, block in _blocks(environment, names).items():
             lines.append(await _save(client, name, block))
-        for automation in automations():
+        for automation in [*automations(), *await alerts(client)]:
             lines.append(await upsert(client, automation))
         await deploying
     return [*lines, "deployments of prefect.yaml"]

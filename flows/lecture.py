@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from blocks import Connections
 from tasks.admit import admit_lecture
+from tasks.announcing import parked
 from tasks.cancelling import record_cancellation
 from tasks.closing import close_with_error
 from tasks.lecture import (
@@ -72,7 +73,7 @@ async def lecture(
     except LeaseLost as error:
         return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
     except JobParked as error:
-        return Failed(name="Parked", message=str(error))
+        return parked(job_id, error)
 
 
 async def _chain(run: JobRun) -> str:

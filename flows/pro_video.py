@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from blocks import Connections
 from flows.remove_text import remove_text
 from tasks.admit import admit
+from tasks.announcing import parked
 from tasks.cancelling import record_cancellation
 from tasks.closing import close_with_error, end_lost_subflows
 from tasks.costs import estimate_cost
@@ -91,7 +92,7 @@ async def pro_video(
     except LeaseLost as error:
         return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
     except JobParked as error:
-        return Failed(name="Parked", message=str(error))
+        return parked(job_id, error)
     finally:
         await end_lost_subflows()
 

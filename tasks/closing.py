@@ -17,6 +17,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
+from tasks.announcing import PARKED, announce
 from tasks.run import JobRun
 from tasks.steps import step
 from videojobs.errors import JobParked, Retryable, VideoJobError
@@ -40,7 +41,9 @@ async def close_with_error(run: JobRun, error: Exception) -> None:
         return
     paid = any(submission.state in _AT_STAKE for submission in await ledger.submissions(job.id))
     if isinstance(error, Retryable) and paid:
-        await ledger.park(run.lease, f"retries are used up, and something is paid for: {error}")
+        reason = f"retries are used up, and something is paid for: {error}"
+        await ledger.park(run.lease, reason)
+        announce(PARKED, job.id, reason)
         return
     message, fallback = failure(job, await run.connections.store(), str(error))
     get_run_logger().error("Job %s failed: %s", job.id, message)

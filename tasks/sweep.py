@@ -15,6 +15,7 @@ from uuid import UUID
 from prefect.runtime import flow_run
 
 from blocks import Connections
+from tasks.announcing import PARKED, STUCK, announce
 from tasks.closing import failure
 from tasks.run import history
 from tasks.run_again import run_again, waiting_runs
@@ -86,6 +87,7 @@ async def act(case: Case, connections: Connections) -> Done:
             await _fail(ledger, lease, case, connections)
         if case.verdict.kind is Kind.PARK:
             await ledger.park(lease, case.verdict.reason, detail={"history": await history(ledger, job)})
+    announce(PARKED if case.verdict.kind is Kind.PARK else STUCK, job.id, case.verdict.reason)
     goes_on = case.verdict.kind in (Kind.RESUME, Kind.COMPLETE)
     return Done(DONE[case.verdict.kind], await run_again(job) if goes_on else None)
 

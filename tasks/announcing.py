@@ -1,0 +1,31 @@
+"""News of jobs as Prefect events, for automations (`deployments/alerts.py`): what no run's state tells."""
+
+from contextlib import suppress
+from typing import Any, Final
+
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Failed
+
+from videojobs.errors import JobParked
+
+JOB: Final = "videojobs.job."
+"""How the events' resources are called; the job's id follows."""
+PARKED: Final = "videojobs.job.parked"
+STUCK: Final = "videojobs.job.stuck"
+
+
+def announce(event: str, job_id: str, reason: str) -> None:
+    """Nothing depends on it: what goes wrong here is forgotten."""
+    with suppress(Exception):
+        emit_event(
+            event,
+            resource={"prefect.resource.id": f"{JOB}{job_id}", "prefect.resource.name": job_id},
+            payload={"reason": reason},
+        )
+
+
+def parked(job_id: str, error: JobParked) -> State[Any]:
+    """How a run ends whose job waits for an operator."""
+    announce(PARKED, job_id, str(error))
+    return Failed(name="Parked", message=str(error))
