@@ -26,14 +26,17 @@ from deployments.local.errors import PartFailed
 from deployments.local.stack import Stack
 from tasks.decisions import Decision
 from tests.crash.cases import Outcome, Strike
+from tests.crash.documents import documents_wrong
+from tests.lecture.course import Course
 from tests.stack.conftest import Desk
 from tests.stack.short_clip import request, write_inputs, write_large
 from tests.worker.crew import Crew, begun
 from videojobs.errors import LedgerUnavailable
-from videojobs.ledger import UnknownJob, VideoJob, engine_for
+from videojobs.ledger import JobEvent, UnknownJob, VideoJob, engine_for
 
 WORKERS: Final = "worker"  # the name of all of them as a part that can be lost
 LOOK_SECONDS: Final = 0.5  # between two looks at all jobs: each costs the Prefect server one request
+LECTURE_SECONDS: Final = 12.0  # two slides
 LARGE: Final = 24 * 1024**2  # bytes: three of the parts in which large objects are stored
 SETTINGS: Final = {
     "VIDEOJOBS_LEASE_SECONDS": "3",
@@ -134,6 +137,10 @@ class Bench:
     def request(self, *, areas: bool, large: bool = False) -> dict[str, Any]:
         """The parameters of a job without its id. The video comes through a link, the sound out of the store."""
         return request(self._sources["large" if large else "video"], self._sources["audio"], areas=areas)
+
+    def lecture(self) -> dict[str, Any]:
+        """The parameters of a lecture without its id."""
+        return {"video": self._sources["lecture"], "user_id": "ada"}
 
     async def start(self, deployment: str, parameters: Mapping[str, Any], *, name: str | None = None) -> UUID:
         """A run of a deployment, started through the Prefect API."""
@@ -236,6 +243,10 @@ class Bench:
         video = await self.desk.final_video(job)
         return await asyncio.to_thread(lambda: self.desk.measure(job, video).failures())
 
+    async def documented(self, job: VideoJob, events: Sequence[JobEvent]) -> list[str]:
+        """What is wrong with a lecture: its documents, or a stage that was done again after it was on the books."""
+        return await asyncio.to_thread(lambda: documents_wrong(self.desk.store, job, events))
+
     # ---- parts -------------------------------------------------------------------------------------------
 
     async def lose(self, part: str) -> None:
@@ -302,12 +313,14 @@ async def open_bench(
 def _stored(desk: Desk) -> dict[str, str]:
     """The inputs, where a client would have them: a video behind a link, a sound in the bucket."""
     large = write_large(desk.folder, desk.sample.video, LARGE)
+    lecture = Course(size=(320, 180), camera=False, until=LECTURE_SECONDS).write(desk.folder / "lecture.mp4")
     day = 86_400
-    for name, file in (("video", desk.sample.video), ("large", large)):
+    for name, file in (("video", desk.sample.video), ("large", large), ("lecture", lecture)):
         desk.store.put_file(f"samples/{name}.mp4", file, "video/mp4")
     desk.store.put_file("samples/audio.flac", desk.sample.audio["audio-2"], "audio/flac")
     return {
         "video": desk.store.presign("samples/video.mp4", day),
+        "lecture": desk.store.presign("samples/lecture.mp4", day),
         "large": desk.store.presign("samples/large.mp4", day),
         "audio": desk.store.uri("samples/audio.flac"),
     }

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from videojobs.states import Work
+
 Outcome = Literal["completed", "failed", "cancelled", "parked", "processing", "pending", "no row"]
 Action = Literal["kill", "raise", "hang"]
 Fault = tuple[str, Mapping[str, Any]]
@@ -50,6 +52,7 @@ class Kind:
     name: str
     ends: Outcome
     paid: tuple[int, int]  # submissions on the books of Sync.so and of GhostCut
+    work: Work = Work.PRO_VIDEO
     areas: bool = False
     large: bool = False
     may_park: bool = False  # where the vendor gives no proof
@@ -127,13 +130,21 @@ FORGOTTEN: Final = replace(
     name="in doubt for days, then cleaned up",
     then=CleanedUp(Strike("sync_so.create.after_call", 1, "raise"), after_days=True),
 )
+LECTURE: Final = Kind("a lecture", "completed", (0, 0), work=Work.LECTURE)
+LECTURE_REFUSED: Final = replace(LECTURE, name="a lecture, refused at the door", ends="failed", changes={"video": "no"})
+LECTURE_STUCK: Final = replace(
+    LECTURE,
+    name="a lecture: an unforeseen error in the middle of its work, then cleaned up",
+    then=CleanedUp(Strike("ledger.tell.after_commit", 1, "raise")),
+)
 
-WHOLE: Final = (LIP_SYNC, BOTH, REFUSED)
+WHOLE: Final = (LIP_SYNC, BOTH, REFUSED, LECTURE)
 """Kinds that are struck wherever they pass."""
 
 LAST: Final[Mapping[Kind, Sequence[str]]] = {
     SYNC_FAILS: ("ledger.settle", "ledger.fail", "ledger.release"),
     CUT_FAILS: ("ledger.settle", "ledger.fail", "ledger.release"),
+    LECTURE_REFUSED: ("ledger.open_refused",),
     LOST: ("ghostcut.submit", "ledger.settle", "ledger.park", "ledger.release"),
     WAITS: ("sync_so.create", "ledger.settle"),
 }
@@ -190,6 +201,7 @@ def _left(action: Action, point: str) -> Kind:
 STOPPED: Final = [
     *(_left("raise", point) for point in _ERRORS),
     *(_left("hang", point) for point in _HANGS),
+    LECTURE_STUCK,
 ]
 """Nobody notices these by a death: the clean-up goes on with the job."""
 
@@ -292,6 +304,7 @@ HELD: Final = (
     (BOTH, "ledger.advance.after_commit"),
     (BOTH, "ghostcut.status.after_call"),
     (BOTH, "ledger.finish.before_commit"),
+    (LECTURE, "ledger.advance.after_commit"),
 )
 """Where jobs are held until the parts that run them are killed, all at once."""
 

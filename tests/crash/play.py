@@ -10,9 +10,11 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
+from tasks.run_again import DEPLOYMENTS
 from tests.crash.bench import Bench, outcome_of
 from tests.crash.cases import Cancelled, Case, CleanedUp, Decided, Outcome, Strike
 from videojobs.ledger import JobEvent, Submission, VideoJob
+from videojobs.states import Work
 
 HOME_SECONDS: Final = 240.0  # for a job, and for each strike: ten at best, and a machine may have much else to do
 SWEEPS: Final = 3  # clean-ups, at most: one that was killed may have left the job to the next one
@@ -61,8 +63,10 @@ async def begin(bench: Bench, case: Case) -> UUID:
         await bench.desk.fault(vendor, job_id=f"/{case.job_id}/", **fault)
     first = kind.then.by if isinstance(kind.then, CleanedUp) else None
     bench.arm(case.job_id, first or (case.strikes[0] if case.strikes and kind.then is None else None))
-    request = {**bench.request(areas=kind.areas, large=kind.large), **kind.changes}
-    return await bench.start("pro-video/pro-video", {**request, "job_id": case.job_id}, name=case.job_id)
+    is_lecture = kind.work is Work.LECTURE
+    request = bench.lecture() if is_lecture else bench.request(areas=kind.areas, large=kind.large)
+    parameters = {**request, **kind.changes, "job_id": case.job_id}
+    return await bench.start(DEPLOYMENTS[kind.work], parameters, name=case.job_id)
 
 
 async def _go_on(bench: Bench, played: Played, run: UUID) -> None:
@@ -168,5 +172,7 @@ async def look(bench: Bench, played: Played) -> None:
         return
     played.events = list(await bench.desk.ledger.events(job_id))
     played.submissions = list(await bench.desk.ledger.submissions(job_id))
-    if played.outcome == "completed":
+    if played.outcome == "completed" and played.case.kind.work is Work.LECTURE:
+        played.failures = await bench.documented(played.job, played.events)
+    elif played.outcome == "completed":
         played.failures = await bench.measured(played.job)
