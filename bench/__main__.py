@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import copying, density, front_door, latency, lecture, overhead, throughput
+from bench import copying, density, front_door, latency, lecture, lectures_at_once, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
 from bench.page import write
@@ -22,6 +22,7 @@ CHAIN: Final = REPOSITORY / "docs" / "benchmarks.md"
 OTHERS: Final = {
     "f": REPOSITORY / "docs" / "benchmarks-front-door.md",
     "g": REPOSITORY / "docs" / "benchmarks-lecture.md",
+    "h": REPOSITORY / "docs" / "benchmarks-lecture.md",
 }
 Measure = Callable[[Form, Stand], Awaitable[Section]]
 
@@ -33,6 +34,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "d": partial(throughput.measure, profile=profile),
         "e": copying.measure,
         "f": front_door.measure,
+        "h": lectures_at_once.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
     if shared := [measure for letter, measure in parts.items() if letter in letters]:
@@ -64,7 +66,7 @@ def _shown(section: Section) -> Section:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--form", choices=FORMS, default="full")
-    parser.add_argument("--part", choices="abcdefg", nargs="*", default="abcdefg")
+    parser.add_argument("--part", choices="abcdefgh", nargs="*", default="abcdefgh")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 

@@ -1,0 +1,92 @@
+"""Part h: many lectures at once on one worker, through the whole stack: how long they take, and in how much memory."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from bench.figures import Section, Series, Table, Target, shown
+from bench.forms import Form
+from bench.lecture import COURSE, MINUTE
+from bench.stand import Stand
+from bench.usage import MIB
+from tests.lecture.course import LENGTH
+
+KEY: Final = "bench/lecture.mp4"
+DEPLOYMENT: Final = "lecture/lecture"
+LOOK_SECONDS: Final = 0.5
+PATIENCE: Final = 1800.0  # seconds
+WORKER: Final = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """So many lectures at the same time."""
+
+    count: int
+    seconds: float  # from the first request until all are completed
+    cpu: float  # seconds of the worker
+    idle: float  # MiB of the worker before
+    peak: float  # MiB of the worker with all that it has started
+
+
+async def measure(form: Form, stand: Stand) -> Section:
+    path = stand.folder / "lecture.mp4"
+    await asyncio.to_thread(COURSE.write, path)
+    await asyncio.to_thread(stand.store.put_file, KEY, path, "video/mp4")
+    return _section([await _measured(stand, count) for count in (1, form.lectures_at_once)])
+
+
+async def _measured(stand: Stand, count: int) -> Measured:
+    deployment = (await stand.prefect.read_deployment_by_name(DEPLOYMENT)).id
+    jobs = [f"bench-{count}-lectures-{number}" for number in range(count)]
+    async with stand.workers():
+        before = stand.usage()[WORKER]
+        began = time.time()
+        for job in jobs:
+            parameters = {"video": stand.store.uri(KEY), "user_id": "bench", "job_id": job}
+            await stand.prefect.create_flow_run_from_deployment(deployment, parameters=parameters, name=job)
+        completing = asyncio.create_task(stand.completed(jobs, PATIENCE))
+        peak, cpu = before.pss, before.cpu
+        while not completing.done():
+            usage = await asyncio.to_thread(stand.usage)
+            peak, cpu = max(peak, usage[WORKER].pss), max(cpu, usage[WORKER].cpu)
+            await asyncio.wait([completing], timeout=LOOK_SECONDS)
+        ended = max((await completing).values())
+    return Measured(count, ended - began, cpu - before.cpu, before.pss / MIB, peak / MIB)
+
+
+def _section(found: list[Measured]) -> Section:
+    minutes = LENGTH / MINUTE
+    one, many = found
+    rows = [
+        (
+            str(each.count),
+            shown(each.seconds),
+            shown(each.seconds / each.count / minutes),
+            shown(each.cpu / each.count / minutes),
+            shown(each.idle, 0),
+            shown(each.peak, 0),
+        )
+        for each in found
+    ]
+    return Section(
+        letter="h",
+        title="Many lectures at once on one worker",
+        how=(
+            f"Lectures of {LENGTH:.0f} s as in part g, started through the Prefect API at the same moment and run by one "
+            "worker: fetched from the store, checked, recognised, written, stored and published. Seconds until all are "
+            "completed; seconds and the worker's processor seconds for each minute of one video; the worker's memory "
+            "with all that it has started (PSS, MiB), at rest before and at most."
+        ),
+        table=Table(("lectures", "seconds", "s/min", "CPU s/min", "MiB before", "MiB at most"), rows),
+        unit="MiB at most",
+        series=[Series("one worker", [(f"{each.count} at once", each.peak) for each in found])],
+        targets=[
+            Target(
+                f"{many.count} lectures at once need at most twice the memory of one",
+                f"{many.peak:.0f} MiB against {one.peak:.0f} MiB",
+                many.peak <= 2 * one.peak,
+            )
+        ],
+    )
