@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
+from videojobs.lecture.request import LectureRequest
 from videojobs.request import JobRequest
 
 SCHEMA = JobRequest.model_json_schema()
+LECTURE = LectureRequest.model_json_schema()
+DEFINITIONS = SCHEMA["$defs"] | LECTURE["$defs"]
 
 
 def models() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "JobRequest", SCHEMA
-    yield from SCHEMA["$defs"].items()
+    yield "LectureRequest", LECTURE
+    yield from DEFINITIONS.items()
 
 
 FIELDS = [(f"{model}.{name}", field) for model, schema in models() for name, field in schema["properties"].items()]
@@ -20,7 +24,7 @@ FIELDS = [(f"{model}.{name}", field) for model, schema in models() for name, fie
 
 @pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
 def test_every_field_has_a_title_a_sentence_and_a_place(field: dict[str, Any]) -> None:
-    referenced = SCHEMA["$defs"].get(field.get("$ref", "").removeprefix("#/$defs/"), {})
+    referenced = DEFINITIONS.get(field.get("$ref", "").removeprefix("#/$defs/"), {})
     field = {**referenced, **field}  # what equals the referenced model's is left out
     assert field["title"]
     assert field["description"].endswith(".")

@@ -166,7 +166,7 @@ class SlideOptions(_Part):
 
 
 class PdfOptions(_Part):
-    """How the PDF looks."""
+    """How the pages of the PDF look."""
 
     title: Label | None = Field(
         default=None,
@@ -234,6 +234,6 @@ class LectureOptions(_Part):
     pdf: PdfOptions = Field(
         default=PdfOptions(),
         title="PDF",
-        description="How the PDF looks.",
+        description="How the pages of the PDF look.",
         json_schema_extra=_at(3),
     )

@@ -1,0 +1,37 @@
+"""Alerts: what `make register` brings the Prefect server to."""
+
+from typing import Any, cast
+from unittest.mock import AsyncMock
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import PrefectClient
+from prefect.events.actions import DoNothing, SendNotification
+from prefect.exceptions import ObjectNotFound
+
+from deployments.alerts import Alerts, alerts
+from videojobs.errors import ConfigurationError
+
+
+def server(answer: Any) -> PrefectClient:
+    """A Prefect server that has this block, or raises."""
+    return cast(PrefectClient, AsyncMock(read_block_document_by_name=AsyncMock(side_effect=[answer])))
+
+
+async def test_without_a_block_alerts_only_show() -> None:
+    found = await alerts(server(None), Alerts(block=None))
+    assert [alert.actions for alert in found] == [[DoNothing()]] * 5
+    assert len({alert.name for alert in found}) == 5
+
+
+async def test_with_a_block_everything_is_told_to_it() -> None:
+    block = AsyncMock(id=uuid4())
+    found = await alerts(server(block), Alerts(block="slack-webhook/operators"))
+    told = [action for alert in found for action in alert.actions if isinstance(action, SendNotification)]
+    assert [action.block_document_id for action in told] == [block.id] * 5
+    assert all(action.subject.startswith("videojobs: ") for action in told)
+
+
+async def test_a_block_that_there_is_not_is_said_to_be_missing() -> None:
+    with pytest.raises(ConfigurationError, match="no such block"):
+        await alerts(server(ObjectNotFound(Exception())), Alerts(block="slack-webhook/nobody"))
