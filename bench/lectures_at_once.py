@@ -76,8 +76,8 @@ def _section(found: list[Measured]) -> Section:
         how=(
             f"Lectures of {LENGTH:.0f} s as in part g, started through the Prefect API at the same moment and run by "
             "one worker: fetched from the store, checked, recognised, written, stored and published. Seconds until all "
-            "are completed; seconds and the worker's processor seconds for each minute of one video; the worker's memory "
-            "with all that it has started (PSS, MiB), at rest before and at most."
+            "are completed; seconds and the worker's processor seconds for each minute of one video; the worker's "
+            "memory with all that it has started (PSS, MiB), at rest before and at most."
         ),
         table=Table(("lectures", "seconds", "s/min", "CPU s/min", "MiB before", "MiB at most"), rows),
         unit="MiB at most",

@@ -24,6 +24,7 @@ from deployments.environment import REPOSITORY, Environment
 from deployments.limits import register_limits
 from deployments.storage import storage_block
 from deployments.worker import CoroutineWorker
+from videojobs.errors import ConfigurationError
 
 WORK_POOL = "video-jobs"
 BLOCK_TYPES = (SyncSoCredentials, GhostCutCredentials, JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials)
@@ -34,7 +35,8 @@ async def register(environment: Environment) -> list[str]:
     names = Connections()
     lines = []
     async with get_client() as client:
-        lines.append(await _work_pool(client, os.environ.get("VIDEOJOBS_WORK_POOL", WORK_POOL)))
+        for pool in dict.fromkeys(_pools().values()):
+            lines.append(await _work_pool(client, pool))
         deploying = asyncio.create_task(asyncio.to_thread(_deploy))  # seconds, most of them imports
         lines.extend(await register_limits(client))
         for block_type in BLOCK_TYPES:
@@ -46,6 +48,13 @@ async def register(environment: Environment) -> list[str]:
             lines.append(await upsert(client, automation))
         await deploying
     return [*lines, "deployments of prefect.yaml"]
+
+
+def _pools() -> dict[str, str]:
+    """The variables of prefect.yaml that name the pools."""
+    usual = os.environ.get("VIDEOJOBS_WORK_POOL") or WORK_POOL
+    lectures = os.environ.get("VIDEOJOBS_LECTURE_WORK_POOL") or usual
+    return {"VIDEOJOBS_WORK_POOL": usual, "VIDEOJOBS_LECTURE_WORK_POOL": lectures}
 
 
 async def _work_pool(client: PrefectClient, name: str) -> str:
@@ -99,7 +108,7 @@ async def _save(client: PrefectClient, name: str, block: Block | None) -> str:
 
 def _deploy() -> None:
     """`prefect deploy` is the one reader of prefect.yaml."""
-    environment = {**os.environ, "VIDEOJOBS_WORK_POOL": os.environ.get("VIDEOJOBS_WORK_POOL", WORK_POOL)}
+    environment = {**os.environ, **_pools()}
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(  # noqa: S603  # our own interpreter, fixed words
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
@@ -109,5 +118,8 @@ def _deploy() -> None:
 
 
 if __name__ == "__main__":
-    for line in asyncio.run(register(Environment())):
-        rich.print(f"  {line}")
+    try:
+        for line in asyncio.run(register(Environment())):
+            rich.print(f"  {line}")
+    except ConfigurationError as error:
+        sys.exit(str(error))
