@@ -239,8 +239,8 @@ async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> No
 
 
 @asynccontextmanager
-async def open_stand() -> AsyncIterator[Stand]:
-    """A fresh stack whose vendors hand the video through as it came."""
+async def open_stand(settings: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Stand]:
+    """A fresh stack whose vendors hand the video through as it came, with these settings beside its own."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         stack = Stack(
@@ -248,7 +248,7 @@ async def open_stand() -> AsyncIterator[Stand]:
             environment=NOTHING_GIVEN,
             wanted=["registration", "gateway"],
             processing_seconds=0,
-            settings=SETTINGS,
+            settings={**SETTINGS, **settings},
             keep=False,
         )
         async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
