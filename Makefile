@@ -51,6 +51,7 @@ chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=20
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 # All parts take hours on two cores; the short form is meant to take five minutes. PROFILE=1 leaves worker.prof behind.
+# Part f, the front door, has a page of its own: docs/benchmarks-front-door.md.
 bench: .venv/.bench ## Measure, and write docs/benchmarks.md [FORM=short PART=a PROFILE=1]
 	@$(BIN)/python -m bench $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
 
@@ -86,7 +87,7 @@ sync = $(UV) pip sync $(INTO) --require-hashes requirements/$(1).txt && \
 	$(UV) pip install $(INTO) --no-deps --editable .
 
 # The test environment holds all of the local one: once it is there, it is the one to keep up to date.
-ifeq ($(wildcard .venv/.dev),)
+ifeq ($(wildcard .venv/.dev .venv/.bench),)
 .venv/.local: requirements/local.txt pyproject.toml .venv/.uv
 	@echo "Installing the packages into .venv ..."
 	@$(call sync,local)

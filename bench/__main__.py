@@ -1,4 +1,4 @@
-"""Measures, and writes docs/benchmarks.md with its plot.
+"""Measures, and writes docs/benchmarks.md with its plot; the front door has a page of its own beside it.
 
 python -m bench [--form full|short] [--part a ...] [--profile FILE]
 """
@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import copying, density, latency, overhead, throughput
+from bench import copying, density, front_door, latency, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, Form
 from bench.page import write
 from bench.stand import REPOSITORY, Stand, open_stand
 
-PAGE: Final = REPOSITORY / "docs" / "benchmarks.md"
+CHAIN: Final = REPOSITORY / "docs" / "benchmarks.md"
+FRONT_DOOR: Final = REPOSITORY / "docs" / "benchmarks-front-door.md"
 Measure = Callable[[Form, Stand], Awaitable[Section]]
 
 
@@ -28,6 +29,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "b": overhead.measure,
         "d": partial(throughput.measure, profile=profile),
         "e": copying.measure,
+        "f": front_door.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
     if shared := [measure for letter, measure in parts.items() if letter in letters]:
@@ -36,14 +38,16 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
                 await _measured(form, partial(measure, form, stand), load)
     if "c" in letters:  # on stacks of its own
         await _measured(form, partial(density.measure, form), load)
-    print(f"{PAGE.relative_to(REPOSITORY)} is written, after {(time.monotonic() - began) / 60:.1f} min")
+    print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")
 
 
 async def _measured(form: Form, measure: Callable[[], Awaitable[Section]], load: float) -> None:
     """Written at once: hours of measuring may end early."""
     began = time.monotonic()
     section = _shown(await measure())
-    write(PAGE, section, form.name, seconds=time.monotonic() - began, load=load)
+    write(
+        FRONT_DOOR if section.letter == "f" else CHAIN, section, form.name, seconds=time.monotonic() - began, load=load
+    )
 
 
 def _shown(section: Section) -> Section:
@@ -56,7 +60,7 @@ def _shown(section: Section) -> Section:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--form", choices=FORMS, default="full")
-    parser.add_argument("--part", choices="abcde", nargs="*", default="abcde")
+    parser.add_argument("--part", choices="abcdef", nargs="*", default="abcdef")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 

@@ -31,6 +31,8 @@ class Form:
     workers: tuple[int, ...]
     copies: Mapping[int, int]
     """Bytes of the file, and how often it is copied each way."""
+    uploads: tuple[tuple[int, int], ...]
+    """How many files are sent at once to the front door, and their bytes."""
 
 
 FULL: Final = Form(
@@ -47,6 +49,7 @@ FULL: Final = Form(
     throughput_jobs=60,
     workers=(1, 2, 4),
     copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
+    uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
 SHORT: Final = Form(
     name="short",
@@ -65,5 +68,6 @@ SHORT: Final = Form(
     throughput_jobs=10,
     workers=(1,),
     copies={10 * MB: 3, 200 * MB: 1},
+    uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
 FORMS: Final = {form.name: form for form in (FULL, SHORT)}

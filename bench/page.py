@@ -1,6 +1,6 @@
-"""The page docs/benchmarks.md, its plot, and the figures of the parts that both are made of.
+"""A page docs/benchmarks*.md, its plot, and the figures of the parts that both are made of.
 
-The full form takes hours. So each part's figures are kept beside the page (docs/benchmarks.json), and a part that is
+The full form takes hours. So each part's figures are kept beside the page (.json), and a part that is
 measured again replaces its own.
 """
 

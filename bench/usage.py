@@ -1,6 +1,6 @@
 """Memory and processor time of each part of a stack, found by the mark that its processes carry."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,19 @@ class Usage:
 def usage_of(data: Path) -> dict[str, Usage]:
     """By the part's name, for the stack on this data folder and what was started beside it."""
     found: dict[str, Usage] = {}
+    for process, part in parts_of(data):
+        with suppress(psutil.Error):
+            found[part] = found.get(part, Usage()) + _usage(process)
+    return found
+
+
+def parts_of(data: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """All processes of that stack, and the parts that they are."""
     mark = folder_mark(data)
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if part := _part_of(process, mark):
-                found[part] = found.get(part, Usage()) + _usage(process)
-    return found
+                yield process, part
 
 
 def cpu_between(before: Mapping[str, Usage], after: Mapping[str, Usage]) -> dict[str, float]:

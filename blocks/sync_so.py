@@ -25,6 +25,13 @@ class SyncSoCredentials(Block):
         description="Where the API is; change it to use an emulator or a proxy.",
     )
 
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        title="Webhook secret",
+        description="The whole whsec_... text from the dashboard (API keys, webhooks): what webhooks are signed with. "
+        "Without it the front door takes none, and Sync.so is only asked.",
+    )
+
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SyncSoClient]:
         """A client that lives as long as the context."""

@@ -27,6 +27,7 @@ from videojobs.errors import ConfigurationError, VideoJobError
 from videojobs.ledger import engine_for
 from videojobs.ledger.migrate import missing
 from videojobs.media.store import ObjectStore
+from videojobs.settings import Access
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -99,7 +100,12 @@ async def sync_so(names: Connections) -> str:
             await client.check()
     except VideoJobError as error:
         raise Trouble(str(error)) from error
-    return f"the key is taken by {block.base_url}"
+    if Access().public_url is not None and block.webhook_secret is None:
+        raise Trouble(
+            "Sync.so is told to call back, and nothing can prove that it is Sync.so who does: "
+            "set SYNC_SO_WEBHOOK_SECRET, then `make register`"
+        )
+    return f"the key is taken by {block.base_url}; callbacks {'can' if block.webhook_secret else 'cannot'} be checked"
 
 
 async def ghostcut(names: Connections) -> str:

@@ -39,6 +39,8 @@ class Environment(BaseSettings):
 
     sync_so_base_url: str | None = None
     sync_so_api_key: SecretStr | None = None
+    sync_so_webhook_secret: SecretStr | None = None
+    """The whole `whsec_...` text. Unset: webhooks of Sync.so are not taken."""
 
     ghostcut_base_url: str | None = None
     ghostcut_app_key: SecretStr | None = None

@@ -68,7 +68,10 @@ def _blocks(environment: Environment, names: Connections) -> dict[str, Block | N
         names.database: _given(JobDatabase, url=environment.database_url),
         names.storage: storage_block(environment),
         names.sync_so: _given(
-            SyncSoCredentials, api_key=environment.sync_so_api_key, base_url=environment.sync_so_base_url
+            SyncSoCredentials,
+            api_key=environment.sync_so_api_key,
+            base_url=environment.sync_so_base_url,
+            webhook_secret=environment.sync_so_webhook_secret,
         ),
         names.ghostcut: _given(
             GhostCutCredentials,

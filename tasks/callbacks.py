@@ -8,5 +8,8 @@ from videojobs.settings import Access
 
 def callback_url(vendor: Literal["sync-so", "ghostcut"], submission: Submission) -> str | None:
     """None where no front door can be reached from outside: then the vendor is only asked."""
-    base = Access().public_url
-    return f"{base.rstrip('/')}/callbacks/{vendor}/{submission.callback_token}" if base else None
+    access = Access()
+    base = access.public_url
+    if base is None or (vendor == "sync-so" and not (access.allow_plain_http or base.startswith("https:"))):
+        return None  # Sync.so takes https only (Sync.so 2): another address could make it refuse the whole request
+    return f"{base.rstrip('/')}/callbacks/{vendor}/{submission.callback_token}"

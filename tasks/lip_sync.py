@@ -1,10 +1,13 @@
 """Sync.so: submit the segments once, wait for the generation, bring its result home."""
 
+import asyncio
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 from prefect.logging import get_run_logger
 
+from tasks.callbacks import callback_url
 from tasks.progress import show
 from tasks.results import bring_home
 from tasks.run import JobRun
@@ -21,6 +24,8 @@ from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
 from videojobs.settings import Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
+from videojobs.vendors.sync_so.client import SyncSoClient
+from videojobs.vendors.sync_so.refusals import GenerationNotFound
 from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
 
 _PAGES = 100  # of 100 generations: more than any plan makes in a day
@@ -41,7 +46,7 @@ async def submit_lip_sync(run: JobRun) -> None:
         vendor="Sync.so",
         stage=Stage.LIP_SYNC,
         to=Point.LIP_SYNC_SUBMITTED,
-        body=lambda submission: generation_body(job, store),
+        body=lambda submission: generation_body(job, store, callback_url("sync-so", submission)),
         send=lambda submission: _send(run, submission),
         replay_within=timedelta(hours=Timings().replay_hours),
         cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
@@ -52,8 +57,8 @@ async def submit_lip_sync(run: JobRun) -> None:
     show(await ledger.job(run.job_id))
 
 
-def generation_body(job: VideoJob, store: ObjectStore) -> bytes:
-    """What Sync.so is sent to be paid for, or to be asked for an estimate of."""
+def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
+    """What Sync.so is sent to be paid for, or to be asked for an estimate of: then nobody is to be called back."""
     request = JobRequest.model_validate(job.request)
     inputs = job.facts["inputs"]
 
@@ -76,6 +81,7 @@ def generation_body(job: VideoJob, store: ObjectStore) -> bytes:
             for segment in request.segments
         ],
         sync_mode=request.options.sync_mode,
+        webhook_url=webhook_url,
     )
 
 
@@ -86,10 +92,16 @@ async def _send(run: JobRun, submission: Submission) -> Accepted:
 
 
 async def _find(run: JobRun, submission: Submission) -> Accepted | None:
-    """The generation that was made from our file, in the vendor's list, newest first, back to the submission."""
+    """The generation that was made from our file.
+
+    The one that its callback named, if there was one; else it is looked for in the vendor's list, newest first, back to
+    the submission.
+    """
     since = submission.intended_at - _CLOCKS_DIFFER
     cursor = None
     async with run.connections.sync_so_client() as client:
+        if submission.candidate_id and (named := await _named(client, submission, submission.candidate_id)):
+            return named
         for _ in range(_PAGES):
             await turn(SYNC_SO_READS)
             page = await client.list_recent(cursor=cursor)
@@ -99,6 +111,16 @@ async def _find(run: JobRun, submission: Submission) -> Accepted | None:
             if not page or (page[-1].created_at or since) < since:
                 return None
             cursor = page[-1].id
+    return None
+
+
+async def _named(client: SyncSoClient, submission: Submission, generation_id: str) -> Accepted | None:
+    """A callback's word alone is no proof: the vendor itself has to show our file."""
+    with suppress(GenerationNotFound):
+        await turn(SYNC_SO_READS)
+        generation = await client.get(generation_id)
+        if source_of(submission) in inputs_of(generation):
+            return taken(generation)
     return None
 
 
@@ -130,23 +152,25 @@ def _answer(generation: Generation) -> dict[str, object]:
 
 @polling_step("wait for the lip-sync")
 async def await_lip_sync(run: JobRun) -> None:
-    """Ask by the vendor's long poll until the generation has ended. Raises VendorFailed."""
+    """Ask until the generation has ended, at once when its callback has come. Raises VendorFailed."""
     ledger = await run.connections.ledger()
     job = await ledger.job(run.job_id)
     if reached(job.point, Point.LIP_SYNC_STORED):
         return
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     await give_up_if_overdue(ledger, run, submission, "Sync.so")
-    async for poll in attempt(Timings().poll_attempt_seconds, "Sync.so"):
-        generation = await patiently(generation_news(run.connections, str(submission.vendor_id)))
-        if generation.is_done:
-            keep(generation.id, generation)
-            show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
-            return
-        if generation.is_failed:
-            await _failed(ledger, run, submission, generation)
-        if poll % _POLLS_A_REPORT == 1:
-            await _report(ledger, run, submission)
+    woken = asyncio.Event()
+    with ledger.bell.heard_by(run.job_id, woken.set):
+        async for poll in attempt(Timings().poll_attempt_seconds, "Sync.so"):
+            generation = await patiently(generation_news(run.connections, str(submission.vendor_id), woken))
+            if generation.is_done:
+                keep(generation.id, generation)
+                show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
+                return
+            if generation.is_failed:
+                await _failed(ledger, run, submission, generation)
+            if poll % _POLLS_A_REPORT == 1:
+                await _report(ledger, run, submission)
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 from videojobs.errors import InvalidMedia, VendorFailed
 from videojobs.media.probe import inspect_video
+from videojobs.media.reach import Reach
 from videojobs.media.sources import copy_url_to_store
 from videojobs.media.store import ObjectStore
 from videojobs.media.workbench import at_the_bench
+from videojobs.settings import Access
 
 
 async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> dict[str, Any]:
@@ -15,7 +17,7 @@ async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> 
 
     Raises TransferInterrupted (worth a retry), or VendorFailed when the vendor delivered what cannot be played.
     """
-    await copy_url_to_store(url, store, key, content_type="video/mp4")
+    await copy_url_to_store(url, store, key, content_type="video/mp4", reach=Reach.of_results(Access()))
     try:
         facts = await at_the_bench(lambda: inspect_video(store.open(key)))
     except InvalidMedia as error:

@@ -14,6 +14,7 @@ from tasks.steps import INPUT_RETRIES, step
 from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
 from videojobs.ledger import Ledger, VideoJob
 from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_video
+from videojobs.media.reach import Reach
 from videojobs.media.sources import fetched, is_stored, open_stored
 from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
 from videojobs.media.workbench import at_the_bench
@@ -108,7 +109,7 @@ async def _inspected(
         stored = await asyncio.to_thread(open_stored, source, store, most)
         return _Input(source, await at_the_bench(partial(inspect, stored)))
     access = Access()
-    coming = fetched(source, max_bytes=most, allow_http=access.allow_plain_http, allow_files=access.allow_local_files)
+    coming = fetched(source, max_bytes=most, reach=Reach.of_inputs(access), allow_files=access.allow_local_files)
     file = await stack.enter_async_context(coming)
     return _Input(file, await at_the_bench(partial(inspect, file)))
 

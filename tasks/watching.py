@@ -1,7 +1,7 @@
 """How all jobs of a process wait together: few questions to a vendor, however many jobs there are."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import uniform
 from typing import Any, Final, TypeVar
@@ -86,20 +86,54 @@ class WorkPauses:
         return pause * uniform(0.8, 1.2)  # noqa: S311  # no secret
 
 
-async def generation_news(connections: Connections, generation_id: str) -> Generation:
-    """How a generation stands, by a long poll; where others take up all places for those, by a list for many."""
+async def generation_news(connections: Connections, generation_id: str, woken: asyncio.Event) -> Generation:
+    """How a generation stands, by a long poll; where others take up all places for those, by a list for many.
+
+    Asked for at once when `woken` is set: a callback of the vendor has come.
+    """
     ours = _ours()
     if not ours.long_polls.locked():
         async with ours.long_polls:
-            await turn(SYNC_SO_READS)
-            async with connections.sync_so_client() as client:
-                return await client.get(generation_id, wait_seconds=Timings().sync_long_poll_seconds)
+            return await _by_long_poll(connections, generation_id, woken)
     watch = _generations(connections)
-    within = max(Timings().sync_list_seconds, watch.requests / _LISTS_A_SECOND)
-    found = await watch.news(generation_id, within)
+    within = 0.0 if woken.is_set() else max(Timings().sync_list_seconds, watch.requests / _LISTS_A_SECOND)
+    woken.clear()
+    try:
+        found = await _unless(woken, watch.news(generation_id, within))
+    except _Woken:
+        found = await watch.news(generation_id, 0)
     if found is None:
         raise VendorUnavailable(f"Sync.so does not list generation {generation_id}")
     return found
+
+
+async def _by_long_poll(connections: Connections, generation_id: str, woken: asyncio.Event) -> Generation:
+    await turn(SYNC_SO_READS)
+    woken.clear()  # this question answers what was rung before it
+    async with connections.sync_so_client() as client:
+        try:
+            return await _unless(woken, client.get(generation_id, wait_seconds=Timings().sync_long_poll_seconds))
+        except _Woken:
+            await turn(SYNC_SO_READS)
+            return await client.get(generation_id)
+
+
+class _Woken(Exception):
+    """Somebody has rung before the answer was there."""
+
+
+async def _unless(woken: asyncio.Event, answer: Coroutine[Any, Any, S]) -> S:
+    """The answer. Raises _Woken, and waits for it no more, when `woken` is set first."""
+    answering, ringing = asyncio.create_task(answer), asyncio.create_task(woken.wait())
+    try:
+        await asyncio.wait((answering, ringing), return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise _Woken
+        return await answering
+    finally:
+        answering.cancel()
+        ringing.cancel()
+        await asyncio.gather(answering, ringing, return_exceptions=True)
 
 
 def _generations(connections: Connections) -> Watch[Generation]:

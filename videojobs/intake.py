@@ -1,7 +1,8 @@
 """The door: what clients send becomes a request, or problems in plain words.
 
-It takes what old clients send too: lists as JSON text. All problems are reported at once, each with the path of its
-field: those of the shape (`videojobs.request`), in our own words, and those between fields (`videojobs.request_rules`).
+It takes what forms and old clients send too: lists and options as JSON text. All problems are reported at once, each
+with the path of its field: those of the shape (`videojobs.request`), in our own words, and those between fields
+(`videojobs.request_rules`).
 """
 
 import json
@@ -25,13 +26,14 @@ def parse_request(
 ) -> JobRequest:
     """The request in `raw`, its segments sorted by start.
 
-    `audio`, `segments` and `effects` may be lists, JSON text, or JSON text encoded twice; `effects` may be missing,
-    null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with every problem.
+    `audio`, `segments`, `effects` and `options` may be themselves, JSON text, or JSON text encoded twice; `effects` may
+    be missing, null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with
+    every problem.
     """
     if not isinstance(raw, Mapping):
         raise InvalidRequest([Problem("request", f"must be an object, not {_word(raw)}")])
     limits, access = limits or Limits(), access or Access()
-    fields, problems = _read_lists(raw, limits)
+    fields, problems = _read_texts(raw, limits)
     unreadable = {problem.path for problem in problems}
     request, complaints = _shape(fields)
     problems += [item for item in complaints if item.path not in unreadable]
@@ -41,11 +43,22 @@ def parse_request(
     return request.model_copy(update={"segments": sorted(request.segments, key=lambda item: item.startTime)})
 
 
-# ---- lists, as objects or as JSON text -----------------------------------------------------------------------
+def ref_ids_wanted(segments: object) -> frozenset[str]:
+    """The refIds that segments ask for, as far as they can be read; about the others `parse_request` complains."""
+    try:
+        items = _read_list("segments", segments, Limits().max_segments)
+    except ValueError:
+        return frozenset()
+    inputs = [item.get("audioInput") for item in items if isinstance(item, Mapping)]
+    names = [item.get("refId") for item in inputs if isinstance(item, Mapping)]
+    return frozenset(name for name in names if isinstance(name, str))
 
 
-def _read_lists(raw: Mapping[str, object], limits: Limits) -> tuple[dict[str, object], list[Problem]]:
-    """The fields with real lists in them. A list that cannot be read is left empty and reported, nothing else."""
+# ---- lists and options, as objects or as JSON text -----------------------------------------------------------
+
+
+def _read_texts(raw: Mapping[str, object], limits: Limits) -> tuple[dict[str, object], list[Problem]]:
+    """The fields with real lists and options in them. What cannot be read is left empty and reported, nothing else."""
     # Every audio file belongs to a segment, so there cannot be more of them.
     most = {"audio": limits.max_segments, "segments": limits.max_segments, "effects": limits.max_areas}
     fields, problems = dict(raw), []
@@ -55,17 +68,19 @@ def _read_lists(raw: Mapping[str, object], limits: Limits) -> tuple[dict[str, ob
         except ValueError as error:
             fields[name] = []
             problems.append(Problem(name, str(error)))
+    if isinstance(raw.get("options"), str):
+        try:
+            fields["options"] = _decoded(raw["options"]) or {}
+        except ValueError as error:
+            fields["options"] = {}
+            problems.append(Problem("options", str(error)))
     return fields, problems
 
 
 def _read_list(name: str, value: object, most: int) -> list[object]:
     """Raises ValueError with a sentence."""
-    for _ in range(JSON_LEVELS):
-        if isinstance(value, str) and value.strip():
-            value = _decode(value)
-    if isinstance(value, str) and value.strip():
-        raise ValueError("is JSON text that was encoded more than twice; encode it once")
-    if value is None or isinstance(value, str):
+    value = _decoded(value)
+    if value is None or value == "":
         value = []
     if not isinstance(value, list | tuple):
         raise ValueError(f"must be a list, or the JSON text of a list, not {_word(value)}")
@@ -76,8 +91,18 @@ def _read_list(name: str, value: object, most: int) -> list[object]:
     return list(value)
 
 
-def _decode(text: str) -> object:
-    """JSON without its traps. Raises ValueError with a sentence."""
+def _decoded(value: object) -> object:
+    """What JSON text stands for; blank text is "", all else is itself. Raises ValueError with a sentence."""
+    for _ in range(JSON_LEVELS):
+        if isinstance(value, str) and value.strip():
+            value = decode(value)
+    if isinstance(value, str) and value.strip():
+        raise ValueError("is JSON text that was encoded more than twice; encode it once")
+    return "" if isinstance(value, str) else value
+
+
+def decode(text: str) -> object:
+    """JSON without its traps: no NaN, no field twice, no endless nesting. Raises ValueError with a sentence."""
     try:
         return json.loads(
             text, parse_int=float, parse_constant=_refuse_constant, object_pairs_hook=_unique_fields

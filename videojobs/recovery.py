@@ -26,7 +26,7 @@ from typing import Final
 from videojobs.ledger.tables import Json, Submission, SubmissionState
 from videojobs.ledger.upkeep import Standing
 from videojobs.settings import Timings
-from videojobs.states import Point, Stage, Status, submitted_for
+from videojobs.states import UNFINISHED, Point, Stage, Status, submitted_for
 
 VENDORS: Final = {Stage.LIP_SYNC: "Sync.so", Stage.TEXT_REMOVAL: "GhostCut"}
 _IN_DOUBT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
@@ -99,7 +99,7 @@ def decide(
 def _hands_off(standing: Standing, run_waits: str | None) -> str | None:
     """Why nobody but a run or an operator may touch a job."""
     job = standing.job
-    if job.status not in (Status.PENDING, Status.PROCESSING):
+    if job.status not in UNFINISHED:
         return f"it is {job.status}"
     if job.parked_reason is not None:
         return f"it waits for an operator: {job.parked_reason}"

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import BaseModel, ValidationError
 
 from videojobs.errors import Problem
+from videojobs.media.reach import Reach
 from videojobs.request import AnnotationArea, AudioFile, Options, Segment, to_microseconds
 from videojobs.settings import Access, Limits
 from videojobs.vendors.ghostcut.masks import ERASE_MODELS
@@ -115,7 +117,7 @@ def _source_complaint(source: str, access: Access) -> str | None:
         good = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*[^/]", source)
         return None if good else "must be s3://bucket/key, with a key that names one object"
     if scheme == "https" or (scheme == "http" and access.allow_plain_http):
-        return _url_complaint(source)
+        return _url_complaint(source) or _host_complaint(source, access)
     if scheme == "http":
         return "must not be plain http: use https:// or s3:// (local stacks: VIDEOJOBS_ALLOW_PLAIN_HTTP)"
     if scheme == "file" and not access.allow_local_files:
@@ -137,6 +139,15 @@ def _url_complaint(source: str) -> str | None:
     if not host or re.search(r"\s", source):
         return "must be a complete URL, such as https://example.com/video.mp4"
     return None
+
+
+def _host_complaint(source: str, access: Access) -> str | None:
+    """What the host's name tells already; what it means is looked at when the file is fetched."""
+    try:
+        host = httpx.URL(source).raw_host.decode("ascii")
+    except httpx.InvalidURL:
+        return "must be a complete URL, such as https://example.com/video.mp4"
+    return Reach.of_inputs(access).complaint_about_host(host)
 
 
 # ---- references ----------------------------------------------------------------------------------------------

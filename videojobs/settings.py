@@ -23,6 +23,10 @@ def _split(value: object) -> object:
 Containers = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 """Everyday names of containers, as the probe gives them; in the environment separated by commas."""
 
+HostPattern = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$")]
+Hosts = Annotated[frozenset[HostPattern], NoDecode, BeforeValidator(_split)]
+"""Names of hosts, or `*.example.com` for all names below one; in the environment separated by commas."""
+
 Delay = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
 """Seconds between two moments, more than nothing and a day at most."""
 
@@ -134,7 +138,7 @@ class Timings(BaseSettings):
 
 
 class Access(BaseSettings):
-    """Who reaches what: places that inputs may come from, beside `s3://` and `https://`, and where vendors reach us."""
+    """Who reaches what: where inputs and results may be fetched from, and where vendors reach us."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
 
@@ -143,6 +147,19 @@ class Access(BaseSettings):
 
     allow_plain_http: bool = False
     """`http://`. For local stacks: anybody on the way can read and replace what comes unencrypted."""
+
+    input_hosts: Hosts = frozenset()
+    """Where clients' links may lead, redirects included. None named: to any host with a public address."""
+
+    result_hosts: Hosts = frozenset()
+    """Where vendors' links may lead. None named: to any public host, since vendors change their storage unasked."""
+
+    allow_private_inputs: bool = False
+    """Clients' links into private networks. For one's own machine: on a server this would let any client fetch what
+    only the server can reach, such as the cloud's metadata service with the machine's own keys."""
+
+    allow_private_results: bool = False
+    """Vendors' links into private networks. For local stacks, whose emulators are on the same machine."""
 
     public_url: str | None = Field(default=None, pattern="^https?://[^/?#]+(/[^?#]*)?$")
     """Where the front door is reached from the internet, for the vendors' callbacks. Unset: they are only asked."""

@@ -25,6 +25,10 @@ class Status(StrEnum):
     CANCELLED = "cancelled"  # somebody stopped it; a later run may go on with it
 
 
+UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
+ENDED: Final = tuple(status for status in Status if status not in UNFINISHED)
+
+
 class Stage(StrEnum):
     """The paid steps. At most one live submission per job and stage."""
 

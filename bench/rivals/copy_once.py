@@ -17,6 +17,7 @@ import httpx
 
 from deployments.environment import Environment
 from deployments.storage import storage_block, store_of
+from videojobs.media.reach import Reach
 from videojobs.media.sources import copy_url_to_store
 from videojobs.media.store import ObjectStore
 
@@ -38,7 +39,7 @@ def _reset_most() -> None:
 
 
 async def ours(store: ObjectStore, url: str, key: str) -> None:
-    await copy_url_to_store(url, store, key, content_type="video/mp4")
+    await copy_url_to_store(url, store, key, content_type="video/mp4", reach=Reach(private=True, plain_http=True))
 
 
 async def plain(store: ObjectStore, url: str, key: str) -> None:

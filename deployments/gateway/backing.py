@@ -1,18 +1,20 @@
-"""What the front door stands on: the job state, the vendors' secrets, and a way to start runs.
+"""What the front door stands on: the job state, the storage, the vendors' secrets, and a way to start runs.
 
 All of it is found through blocks of the Prefect server. They are kept for a while, so that callbacks can be taken while
 that server is away, as long as they start no run.
 """
 
-from uuid import UUID
+import asyncio
 
+from prefect_aws import S3Bucket
 from pydantic import SecretStr
 
-from blocks import Connections, GhostCutCredentials, JobDatabase
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
 from blocks.known import KnownBlocks
+from deployments.gateway.runs import Runs
 from deployments.gateway.settings import Door
-from tasks.run_again import run_again
 from videojobs.ledger import Ledger, VideoJob
+from videojobs.media.store import ObjectStore
 
 
 class Backing:
@@ -21,11 +23,28 @@ class Backing:
     def __init__(self, door: Door) -> None:
         self._names = Connections()
         self._blocks = KnownBlocks(seconds=door.block_seconds, patience=door.load_seconds)
+        self._stores: dict[str, tuple[S3Bucket, ObjectStore]] = {}  # by block name; making a client takes 50 ms
+        self.runs = Runs(patience=door.answer_seconds)
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """The blocks that new jobs are opened with, by name."""
+        return self._names.model_dump()
 
     async def ledger(self) -> Ledger:
         """The job state."""
         block = await self._blocks.get(JobDatabase, self._names.database)
         return block.ledger()
+
+    async def store(self, job: VideoJob | None = None) -> ObjectStore:
+        """The bucket of new jobs, or that of this one."""
+        name = Connections.model_validate(job.connections).storage if job else self._names.storage
+        block = await self._blocks.get(S3Bucket, name)
+        known = self._stores.get(name)
+        if known is None or known[0] is not block:
+            client = await asyncio.to_thread(block.credentials.get_client, "s3")
+            known = self._stores[name] = (block, ObjectStore(client, block.bucket_name))
+        return known[1]
 
     async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
         """What GhostCut signs its callbacks about this job with."""
@@ -33,6 +52,8 @@ class Backing:
         block = await self._blocks.get(GhostCutCredentials, names.ghostcut)
         return block.app_secret
 
-    async def go_on(self, job: VideoJob) -> UUID:
-        """Start a run that goes on with the job; gives its id."""
-        return await run_again(job)
+    async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
+        """What Sync.so signs its webhooks about this job with; None where nobody has entered it."""
+        names = Connections.model_validate(job.connections)
+        block = await self._blocks.get(SyncSoCredentials, names.sync_so)
+        return block.webhook_secret

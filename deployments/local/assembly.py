@@ -40,6 +40,7 @@ PREFECT_SERVER = Swap(PrefectServer.name, "PREFECT_API_URL")
 LOCAL_SETTINGS = {
     "VIDEOJOBS_ALLOW_LOCAL_FILES": "true",
     "VIDEOJOBS_ALLOW_PLAIN_HTTP": "true",
+    "VIDEOJOBS_ALLOW_PRIVATE_RESULTS": "true",  # the emulators' links
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "1",
     "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",  # a person who has just pressed Ctrl-C waits
 }
@@ -77,28 +78,29 @@ def assemble(
     job_database_url = environment.variables().get("DATABASE_URL")
 
     def vendor(vendor: Vendor) -> Part:
-        swap = Swap(vendor.name, vendor.base_url, vendor.secrets)
+        swap = Swap(vendor.name, vendor.base_url, vendor.secrets, vendor.optional)
         return given(swap, environment) or VendorEmulator(
             folder, launcher, vendor, processing_seconds=processing_seconds
         )
 
-    ghostcut = vendor(GHOSTCUT)
+    vendors = [vendor(SYNC_SO), vendor(GHOSTCUT)]
     resources: list[Part] = [
         postgres,
         JobDatabase(launcher, given=job_database_url, postgres=postgres),
         given(OBJECT_STORE, environment) or ObjectStore(folder, launcher),
-        vendor(SYNC_SO),
-        ghostcut,
+        *vendors,
         given(PREFECT_SERVER, environment) or PrefectServer(folder, launcher, postgres),
     ]
     # Addresses are known before anything runs, so the parts that use them can be made now too.
     known = {**variables_of(resources, folder), **settings}
-    gateway = Gateway(folder, launcher, known, near=ghostcut.given_by is None)
+    gateway = Gateway(folder, launcher, known, near=all(part.given_by is None for part in vendors))
     callable_back = [*resources, gateway] if gateway.name in wanted else resources
     everything = {**variables_of(callable_back, folder), **settings}
     parts = [*resources, Registration(launcher, known), gateway, Worker(folder, launcher, everything)]
     chosen = with_needs(parts, wanted)
-    return chosen, {**variables_of(chosen, folder), **settings}
+    # For clients only: no part needs it, and what a run has in its environment may get into a log.
+    token = {"VIDEOJOBS_TOKEN": gateway.token} if gateway in chosen else {}
+    return chosen, {**variables_of(chosen, folder), **token, **settings}
 
 
 def with_needs(parts: list[Part], wanted: Iterable[str]) -> list[Part]:

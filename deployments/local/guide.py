@@ -25,6 +25,8 @@ async def print_guide(stack: Stack, console: Console) -> None:
     console.print(f"Variables for other programs: source {stack.data / 'environment'}", soft_wrap=True)
     for warning in _warnings(stack):
         console.print(warning, style="yellow", soft_wrap=True)
+    if stack.has("gateway"):
+        _print_front_door(stack, console)
     if not stack.has("worker"):
         return
     parameters = read_request(await asyncio.to_thread(_sample_request, stack.data / "sample"))
@@ -34,6 +36,15 @@ async def print_guide(stack: Stack, console: Console) -> None:
     command = _cli(parameters) if stack.given_by("prefect_server") else await _curl(stack, parameters)
     console.print(command, soft_wrap=True, markup=False, highlight=False)
     console.print("\nCtrl-C stops everything; a second one at once.")
+
+
+def _print_front_door(stack: Stack, console: Console) -> None:
+    """Where clients send their jobs, and with which token."""
+    address, token = stack.address_of("gateway"), stack.variables["VIDEOJOBS_TOKEN"]
+    console.print("\nFront door (in a browser or as an API):", style="bold")
+    console.print(f"  {address}", soft_wrap=True, highlight=False)
+    console.print(f"  token: {token}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"  curl -H 'Authorization: Bearer {token}' {address}/api/v1/jobs", soft_wrap=True, highlight=False)
 
 
 def _addresses(stack: Stack) -> Table:

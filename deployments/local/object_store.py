@@ -24,7 +24,9 @@ class ObjectStore(Part):
         self.address = f"http://{HOST}:{self._port}"
         rclone = str(Path(sysconfig.get_path("scripts")) / "rclone")
         # Its own configuration file and the keys stay out of it: the first is the user's, the second would be in `ps`.
-        command = [rclone, "serve", "s3", "--config", "", "--addr", f"{HOST}:{self._port}", str(self._files)]
+        # The submit page sends files here from the front door's origin, by links that are signed for it.
+        options = ["--config", "", "--addr", f"{HOST}:{self._port}", "--allow-origin", "*"]
+        command = [rclone, "serve", "s3", *options, str(self._files)]
         keys = {"RCLONE_AUTH_KEY": f'"{self._key},{self._secret}"'}  # quoted: it splits the value at commas
         self._server = self.process = launcher.process(self.name, command, keys)
 

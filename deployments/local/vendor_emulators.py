@@ -11,12 +11,16 @@ from deployments.local.probes import is_healthy
 
 @dataclass(frozen=True)
 class Vendor:
-    """`name` is also the emulator's module. `quick` are settings for a vendor that needs seconds, not minutes."""
+    """`name` is also the emulator's module. `quick` are settings for a vendor that needs seconds, not minutes.
+
+    The real vendor cannot be used without its `secrets`, and can without its `optional` ones.
+    """
 
     name: str
     base_url: str
     secrets: tuple[str, ...]
     quick: Mapping[str, str]
+    optional: tuple[str, ...] = ()
 
 
 SYNC_SO = Vendor(
@@ -24,6 +28,7 @@ SYNC_SO = Vendor(
     base_url="SYNC_SO_BASE_URL",
     secrets=("SYNC_SO_API_KEY",),
     quick={"VIDEOJOBS_SYNC_LONG_POLL_SECONDS": "2"},
+    optional=("SYNC_SO_WEBHOOK_SECRET",),
 )
 GHOSTCUT = Vendor(
     name="ghostcut",
@@ -45,7 +50,7 @@ class VendorEmulator(Part):
         port = folder.port(vendor.name)
         self.address = f"http://{HOST}:{port}"
         self._vendor = vendor
-        self._secrets = {name: folder.secret(name.lower()) for name in vendor.secrets}
+        self._secrets = {name: folder.secret(name.lower()) for name in (*vendor.secrets, *vendor.optional)}
         self._server = self.process = launcher.module(
             vendor.name,
             f"deployments.local.emulators.{vendor.name}",

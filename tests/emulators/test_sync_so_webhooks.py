@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import time
 
 import pytest
 
@@ -58,10 +59,13 @@ def test_a_webhook_is_not_sent_again(sync_so: SyncSoDesk, listener: Listener, st
     assert [entry["outcome"] for entry in tries] == [str(status)]
 
 
-def test_a_webhook_can_be_lost_come_twice_or_be_forged(sync_so: SyncSoDesk, listener: Listener) -> None:
-    for effect in ("drop", "duplicate", "wrong_signature"):
+def test_a_webhook_can_be_lost_come_twice_be_forged_or_old(sync_so: SyncSoDesk, listener: Listener) -> None:
+    for effect in ("drop", "duplicate", "wrong_signature", "old"):
         sync_so.program.arm("webhook", effect=effect, match=f"/{effect}")
         sync_so.accepted(sync_so.body(webhookUrl=f"{listener.url}/{effect}"))
     assert not is_genuine(listener.next("/wrong_signature"))
     assert listener.next("/duplicate").raw == listener.next("/duplicate").raw
+    old = listener.next("/old")
+    assert is_genuine(old)
+    assert time.time() - int(old.headers["sync-signature"].split(",")[0].removeprefix("t=")) > 3000
     assert listener.inbox("/drop").empty()

@@ -10,28 +10,15 @@ from prefect.exceptions import ObjectNotFound
 
 from blocks import JobDatabase
 from blocks.known import KnownBlocks
-from deployments.gateway.app import create_app
-from deployments.gateway.backing import Backing
 from deployments.gateway.callbacks import MAX_BYTES
+from tests.gateway.asgi import Broken, called
 from videojobs.errors import ConfigurationError, LedgerUnavailable, Retryable
-from videojobs.ledger import Ledger
 
 ADDRESS = f"/callbacks/ghostcut/{'x' * 43}"
 
 
-class Broken(Backing):
-    """Something behind the door is away."""
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    async def ledger(self) -> Ledger:
-        raise self._error
-
-
 def client(error: Exception | None = None) -> httpx.AsyncClient:
-    app = create_app(Broken(error or LedgerUnavailable("the job database does not answer")))
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door")
+    return called(Broken(error or LedgerUnavailable("the job database does not answer")))
 
 
 async def test_it_is_up_whatever_is_away_behind_it() -> None:

@@ -107,19 +107,26 @@ async def test_a_real_vendor_with_a_store_that_it_cannot_reach_is_warned_about(d
     assert "a-key" not in printed
 
 
-@pytest.mark.parametrize("real", [False, True])
-async def test_a_vendor_is_given_the_front_doors_address_only_if_it_can_reach_this_machine(
-    data: Path, real: bool
-) -> None:
-    given = {
+REAL_VENDORS: dict[str, dict[str, object]] = {
+    "none": {},
+    "GhostCut": {
         "ghostcut_base_url": "https://vendor.example",
         "ghostcut_app_key": SecretStr("a-key"),
         "ghostcut_app_secret": SecretStr("a-secret"),
-    }
-    environment = NOTHING_GIVEN.model_copy(update=given if real else {})
+    },
+    "Sync.so": {"sync_so_base_url": "https://vendor.example", "sync_so_api_key": SecretStr("a-key")},
+}
+
+
+@pytest.mark.parametrize("real", REAL_VENDORS)
+async def test_vendors_are_given_the_front_doors_address_only_if_all_of_them_can_reach_this_machine(
+    data: Path, real: str
+) -> None:
+    environment = NOTHING_GIVEN.model_copy(update=REAL_VENDORS[real])
 
     with Folder(data) as folder:
         launcher = Launcher(folder, environment)
         _, variables = assemble(environment, folder, launcher, wanted=EVERYTHING, processing_seconds=1, settings={})
 
-    assert ("VIDEOJOBS_PUBLIC_URL" in variables) is not real
+    assert ("VIDEOJOBS_PUBLIC_URL" in variables) is (real == "none")
+    assert ("SYNC_SO_WEBHOOK_SECRET" in variables) is (real != "Sync.so"), "a real vendor's is not made up"

@@ -10,9 +10,12 @@ import pytest
 from tests.media.website import CONTENT, Website
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media import web
+from videojobs.media.pinned import guarded_http
+from videojobs.media.reach import Reach
 from videojobs.media.sources import ExpiredLink, copy_url_to_store, fetched, is_stored, open_stored
 from videojobs.media.store import ObjectStore
 
+NEAR = Reach(private=True, plain_http=True)  # the website is on this machine
 IMPATIENT = httpx.Timeout(0.2)  # seconds
 
 
@@ -34,7 +37,7 @@ def is_empty(folder: Path) -> bool:
 
 @pytest.mark.parametrize("page", ["file", "moved", "unmeasured"])
 async def test_a_link_becomes_a_file_that_is_gone_afterwards(website: Website, temporary: Path, page: str) -> None:
-    async with fetched(website.url(page), allow_http=True) as path:
+    async with fetched(website.url(page), reach=NEAR) as path:
         assert path.read_bytes() == CONTENT
     assert is_empty(temporary)
 
@@ -86,7 +89,7 @@ async def test_files_of_the_machine_are_not_taken_unless_that_is_allowed(source:
 )
 async def test_what_is_no_source_is_refused(source: str, message: str) -> None:
     with pytest.raises(InvalidMedia, match=message):
-        async with fetched(source, allow_files=True, allow_http=True):
+        async with fetched(source, allow_files=True, reach=NEAR):
             pass
 
 
@@ -122,7 +125,7 @@ async def test_a_link_that_gives_no_file_is_refused_without_repeating_it(
     website: Website, page: str, message: str
 ) -> None:
     with pytest.raises(InvalidMedia, match=message) as caught:
-        async with fetched(website.url(f"{page}?signature=secret"), allow_http=True):
+        async with fetched(website.url(f"{page}?signature=secret"), reach=NEAR):
             pass
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" not in str(caught.value)
@@ -131,7 +134,7 @@ async def test_a_link_that_gives_no_file_is_refused_without_repeating_it(
 @pytest.mark.parametrize("page", ["file", "unmeasured"])
 async def test_a_file_that_is_too_large_is_not_fetched_to_its_end(website: Website, temporary: Path, page: str) -> None:
     with pytest.raises(InvalidMedia, match="larger than 1 MB"):
-        async with fetched(website.url(page), allow_http=True, max_bytes=1_000_000):
+        async with fetched(website.url(page), reach=NEAR, max_bytes=1_000_000):
             pass
     assert is_empty(temporary)
 
@@ -156,8 +159,8 @@ def test_an_object_that_is_not_in_storage_is_refused(store: ObjectStore, source:
 
 @pytest.mark.parametrize("page", ["cut", "silent", "500", "503", "429", "408"])
 async def test_a_transfer_that_another_try_may_heal_says_so(website: Website, temporary: Path, page: str) -> None:
-    with httpx.Client(timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
-        async with fetched(website.url(page), allow_http=True, client=client):
+    with guarded_http(NEAR, timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
+        async with fetched(website.url(page), reach=NEAR, client=client):
             pass
     assert caught.value.retry_after == (7 if page.isdigit() else None)
     assert is_empty(temporary)
@@ -166,7 +169,7 @@ async def test_a_transfer_that_another_try_may_heal_says_so(website: Website, te
 async def test_a_transfer_that_never_ends_is_given_up(website: Website, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "LONGEST_TRANSFER", -1.0)
     with pytest.raises(TransferInterrupted, match="took more than"):
-        async with fetched(website.url("file"), allow_http=True):
+        async with fetched(website.url("file"), reach=NEAR):
             pass
 
 
@@ -175,13 +178,13 @@ async def test_a_transfer_that_never_ends_is_given_up(website: Website, monkeypa
 
 @pytest.mark.parametrize("page", ["file", "moved", "unmeasured"])
 async def test_a_result_streams_from_its_link_into_the_store(store: ObjectStore, website: Website, page: str) -> None:
-    stored = await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4")
+    stored = await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
     assert stored.size == len(CONTENT)
     assert store.open("result.mp4").read() == CONTENT
 
 
 async def test_a_result_whose_connection_breaks_off_goes_on_where_it_was(store: ObjectStore, website: Website) -> None:
-    await copy_url_to_store(website.url("broken"), store, "result.mp4", content_type="video/mp4")
+    await copy_url_to_store(website.url("broken"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
     assert store.open("result.mp4").read() == CONTENT
     third = len(CONTENT) // 3 + 1
     assert website.asked == ["", f"bytes={third}-", f"bytes={2 * third}-"]
@@ -191,8 +194,10 @@ async def test_a_result_whose_connection_breaks_off_goes_on_where_it_was(store: 
 async def test_a_result_that_breaks_off_leaves_nothing_in_the_store(
     store: ObjectStore, website: Website, page: str
 ) -> None:
-    with httpx.Client(timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
-        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", client=client)
+    with guarded_http(NEAR, timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
+        await copy_url_to_store(
+            website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR, client=client
+        )
     assert not isinstance(caught.value, ExpiredLink)
     assert list(store.keys("")) == []
 
@@ -200,13 +205,13 @@ async def test_a_result_that_breaks_off_leaves_nothing_in_the_store(
 @pytest.mark.parametrize("page", ["401", "403", "404", "410", "page"])
 async def test_a_link_that_has_expired_is_told_apart(store: ObjectStore, website: Website, page: str) -> None:
     with pytest.raises(ExpiredLink):
-        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4")
+        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
     assert list(store.keys("")) == []
 
 
 async def test_a_transfer_that_nobody_waits_for_any_more_stops(store: ObjectStore, website: Website) -> None:
     copying = asyncio.create_task(
-        copy_url_to_store(website.url("paused"), store, "result.mp4", content_type="video/mp4")
+        copy_url_to_store(website.url("paused"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
     )
     await asyncio.to_thread(website.paused.wait)
     copying.cancel()

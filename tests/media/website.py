@@ -10,17 +10,22 @@ CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
 
 class Website(ThreadingHTTPServer):
-    """`/paused` sends a part, sets `paused`, sends the rest upon `go_on`, and sets `left` when the client is done."""
+    """`/paused` sends a part, sets `paused`, sends the rest upon `go_on`, and sets `left` when the client is done.
+
+    `/to?ADDRESS` redirects to that address.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Page)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), _Page)
+        self.host = host
         self.closing, self.paused, self.go_on, self.left = Event(), Event(), Event(), Event()
         self.asked: list[str] = []  # ranges of `/broken...`
+        self.named: list[str] = []  # what each request called this site
 
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{path}"
+    def url(self, path: str, name: str | None = None) -> str:
+        return f"http://{name or self.host}:{self.server_port}/{path}"
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -35,8 +40,11 @@ class _Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.close_connection = True
-        name = self.path.strip("/").partition("?")[0]
-        if name in self.redirects:
+        self.server.named.append(self.headers.get("Host", ""))
+        name, _, query = self.path.strip("/").partition("?")
+        if name == "to":
+            self._answer(302, {"Location": query, "Content-Length": "0"})
+        elif name in self.redirects:
             self._answer(302, {"Location": self.redirects[name], "Content-Length": "0"})
         elif name.isdigit():
             self._answer(int(name), {"Content-Length": "0", "Retry-After": "7"})
@@ -88,8 +96,8 @@ class _Page(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[Website]:
-    with Website() as website:
+def serving(host: str = "127.0.0.1") -> Iterator[Website]:
+    with Website(host) as website:
         thread = Thread(target=website.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

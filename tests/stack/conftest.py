@@ -137,6 +137,11 @@ class Desk:
         """Let the vendor go wrong for requests that name this job."""
         await self._emulator(vendor, "POST", "faults", {"kind": kind, "times": times, "match": job_id, **more})
 
+    async def disarm(self, vendor: str) -> None:
+        """Let the vendor go wrong no more."""
+        async with httpx.AsyncClient(base_url=self.stack.address_of(vendor)) as http:
+            (await http.delete("/_emulator/faults")).raise_for_status()
+
     async def settings(self, vendor: str, **changes: Any) -> None:
         await self._emulator(vendor, "PATCH", "settings", changes)
 

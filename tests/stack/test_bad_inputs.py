@@ -141,8 +141,9 @@ async def test_several_bad_files_are_reported_at_once(desk: Desk, job_id: str, t
 
 
 async def test_a_link_that_cannot_be_reached_is_tried_again_and_then_refused_with_its_field_named(
-    desk: Desk, job_id: str
+    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("VIDEOJOBS_ALLOW_PRIVATE_INPUTS", "true")
     job = await desk.run_here(desk.request(video="http://127.0.0.1:9/talk.mp4"), job_id)
     assert job.status == Status.FAILED
     assert (job.error_message or "").startswith("video: ")

@@ -117,6 +117,16 @@ async def test_a_callback_that_overtakes_the_answer_changes_nothing_about_a_norm
     assert await runs_on_the_worker(desk, job_id) == []
 
 
+async def test_a_callback_whose_repeat_names_another_link_leads_to_one_result_that_can_be_had(
+    desk: Desk, job_id: str
+) -> None:
+    await desk.fault("ghostcut", "callback", job_id, effect="changed_url")
+    job = await desk.run_here(desk.small(), job_id)
+    assert job.status == Status.COMPLETED, job.error_message
+    assert len(await desk.paid("ghostcut", job_id)) == 1
+    assert (await desk.final_video(job)).stat().st_size > 0
+
+
 async def test_an_answer_that_names_the_project_only_is_repaired_without_any_callback(desk: Desk, job_id: str) -> None:
     await desk.fault("ghostcut", "callback", job_id, effect="drop")
     await desk.fault("ghostcut", "no_work_ids", job_id)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
@@ -96,6 +97,42 @@ async def test_the_doctor_sees_a_wrong_ghostcut_secret_without_spending_anything
     finding = (await examine(Connections(ghostcut="wrong-ghostcut")))["GhostCut"]
     assert isinstance(finding, Trouble)
     assert "2004" in str(finding)
+
+
+async def test_the_doctor_sees_that_callbacks_of_sync_so_would_not_be_believed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsigned = SyncSoCredentials(
+        api_key=SecretStr(desk.stack.variables["SYNC_SO_API_KEY"]), base_url=desk.stack.address_of("sync_so")
+    )
+    await unsigned.save("unsigned-sync", overwrite=True)
+    monkeypatch.setenv("VIDEOJOBS_PUBLIC_URL", "https://door.example.com")
+    finding = (await examine(Connections(sync_so="unsigned-sync")))["Sync.so"]
+    assert isinstance(finding, Trouble)
+    assert "SYNC_SO_WEBHOOK_SECRET" in str(finding)
+    monkeypatch.delenv("VIDEOJOBS_PUBLIC_URL")
+    assert not isinstance((await examine(Connections(sync_so="unsigned-sync")))["Sync.so"], Trouble)
+
+
+async def test_the_front_door_says_which_part_is_away_and_that_it_is_back(desk: Desk) -> None:
+    async def ready(http: httpx.AsyncClient) -> tuple[int, dict[str, str]]:
+        answer = await http.get("/readyz")
+        return answer.status_code, answer.json()
+
+    up = {"postgres": "up", "prefect": "up", "storage": "up"}
+    async with httpx.AsyncClient(base_url=desk.stack.address_of("gateway"), timeout=30) as http:
+        assert await ready(http) == (200, up)
+        await desk.stack.kill("object_store")
+        try:
+            assert await ready(http) == (503, up | {"storage": "away"})
+        finally:
+            await desk.stack.restart("object_store")
+        async with asyncio.timeout(60):
+            while await ready(http) != (200, up):  # noqa: ASYNC110  # the store brings it about
+                await asyncio.sleep(0.2)
+        figures = (await http.get("/metrics")).text
+    assert "videojobs_ledger_up 1.0" in figures
+    assert "videojobs_oldest_job_seconds" in figures
 
 
 async def test_the_clean_up_is_on_its_schedule_and_acts(desk: Desk) -> None:

@@ -22,7 +22,7 @@ STORE_READS = {"head_object", "get_object", "generate_presigned_url", "get_pagin
 CLIENT_READS = {"build_request", "timeout"}
 HTTP_DOORS = {
     ("videojobs/vendors/http.py", "vendor_http"),  # the vendors' client, used up by `send`
-    ("videojobs/media/sources.py", "_client"),  # streams of files, metered on their way
+    ("videojobs/media/pinned.py", "guarded_http"),  # streams of files, metered on their way
 }
 
 
@@ -81,11 +81,11 @@ def constants(function_names: set[str], *rooms: str) -> list[str]:
 def test_one_function_opens_transactions_and_one_commits_what_was_written() -> None:
     assert where(lambda node: called(node) in TRANSACTIONS, *ROOMS) == {
         ("videojobs/ledger/books.py", "__init__"),  # makes the sessions
-        ("videojobs/ledger/books.py", "_reading"),
+        ("videojobs/ledger/books.py", "_opened"),
         ("videojobs/ledger/bell.py", "_hear"),  # listens, and writes nothing
     }
-    used = where(lambda node: called(node) == "_reading", *ROOMS)
-    assert ("videojobs/ledger/books.py", "_writing") in used
+    used = where(lambda node: called(node) == "_opened", *ROOMS)
+    assert used == {("videojobs/ledger/books.py", name) for name in ("_reading", "_aside", "_writing")}
 
 
 def test_nothing_is_written_in_a_transaction_that_only_reads() -> None:
@@ -99,6 +99,11 @@ def test_nothing_is_written_in_a_transaction_that_only_reads() -> None:
         if (called(node) in LEDGER_WRITES or (isinstance(node, ast.Assign) and _sets_a_column(node)))
     ]
     assert found == []
+
+
+def test_what_is_written_without_fault_points_is_not_a_jobs() -> None:
+    used = where(lambda node: called(node) == "_aside", *ROOMS)
+    assert {name for name, _ in used} == {"videojobs/ledger/tokens.py", "videojobs/ledger/uploads.py"}
 
 
 def _sets_a_column(node: ast.Assign) -> bool:

@@ -55,6 +55,7 @@ def test_the_fingerprint_is_the_same_whatever_the_form() -> None:
     shuffled = [dict(reversed(list(segment.items()))) for segment in reversed(RAW["segments"])]
     whole = [{**RAW["segments"][0], "startTime": -0.0, "endTime": 2.0}, RAW["segments"][1]]
     same = [parsed(segments=json.dumps(shuffled)), parsed(segments=whole), parsed(options={}, display_name="")]
+    same += [parsed(options=text) for text in ("", "{}", json.dumps(json.dumps({"model": "lipsync-2"})))]
     assert {fingerprint(request) for request in same} == {fingerprint(parsed())}
 
 

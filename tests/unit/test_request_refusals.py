@@ -250,6 +250,10 @@ def with_model(model: str, *areas: object, language: str = "all") -> tuple[Chang
 
 OPTIONS = [
     row("options", OBJECT, (at("options"), None)),
+    row("options", OBJECT, (at("options"), "[1]")),
+    row("options", "is not valid JSON", (at("options"), "{model: sync-3}")),
+    row("options", "more than twice", (at("options"), json.dumps(json.dumps(json.dumps({}))))),
+    row("options.sync_mode", "one of 'remap'", (at("options"), '{"sync_mode": "stretch"}')),
     row("options.model", "one of 'lipsync-2'", (at("options", "model"), "wav2lip")),
     row("options.sync_mode", "one of 'remap'", (at("options", "sync_mode"), "stretch")),
     row("options.inpaint_model", "'advanced_large_box'", (at("options", "inpaint_model"), "pro")),

@@ -58,7 +58,7 @@ def test_a_local_stack_may_use_files(place: str) -> None:
 
 
 def test_a_local_stack_may_use_plain_http_under_the_same_rules() -> None:
-    access = Access(allow_plain_http=True)
+    access = Access(allow_plain_http=True, allow_private_inputs=True)
     assert parse_request({**RAW, "video": "http://localhost:9000/v.mp4"}, access=access).video
     with pytest.raises(InvalidRequest, match="user name or password"):
         parse_request({**RAW, "video": "http://me:secret@localhost/v.mp4"}, access=access)

@@ -3,11 +3,13 @@
 from videojobs.ledger.books import Lease, UnknownJob
 from videojobs.ledger.connection import engine_for
 from videojobs.ledger.ledger import Ledger
+from videojobs.ledger.lifecycle import ClientKey
 from videojobs.ledger.paid import IN_DOUBT, Intent
 from videojobs.ledger.tables import JobEvent, Submission, SubmissionState, VideoJob
 
 __all__ = [
     "IN_DOUBT",
+    "ClientKey",
     "Intent",
     "JobEvent",
     "Lease",

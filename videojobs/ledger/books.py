@@ -48,6 +48,9 @@ class Books:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        # Each query by itself: a transaction around it would take two more ways to Postgres and back.
+        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._looks = async_sessionmaker(alone, expire_on_commit=False)
 
     @property
     def address(self) -> str:
@@ -55,18 +58,30 @@ class Books:
         return self._engine.url.render_as_string(hide_password=False)
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncSession]:
-        """A transaction. A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""
+    async def _opened(self, sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+        """A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""
         try:
-            async with self._sessions.begin() as session:
+            async with sessions.begin() as session:
                 yield session
         except (OperationalError, InterfaceError) as error:
             raise LedgerUnavailable(f"the job database does not answer ({type(error.orig).__name__})") from error
 
     @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        """To look; every query sees what is committed by then."""
+        async with self._opened(self._looks) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _aside(self) -> AsyncIterator[AsyncSession]:
+        """To write what is not a job's (tokens, uploads): nothing of a job can be lost there, so no fault points."""
+        async with self._opened(self._sessions) as session:
+            yield session
+
+    @asynccontextmanager
     async def _writing(self, verb: str, job_id: str) -> AsyncIterator[AsyncSession]:
         """The one place where something is committed; `verb` names it among the fault points."""
-        async with self._reading() as session:
+        async with self._opened(self._sessions) as session:
             yield session
             fault_point(f"ledger.{verb}.before_commit", job_id)
         fault_point(f"ledger.{verb}.after_commit", job_id)

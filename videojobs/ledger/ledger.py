@@ -1,4 +1,5 @@
-"""The ledger: what can be read from the job state, and the verbs that change it (lifecycle, paid, spending, upkeep)."""
+"""The ledger: what can be read from the job state, and the verbs that change it (lifecycle, paid, spending, upkeep),
+and what the front door keeps there (listing, tokens, uploads)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,21 +8,30 @@ from sqlalchemy import func, select
 
 from videojobs.ledger.bell import Bell, bell_of
 from videojobs.ledger.books import NOW, get, live
+from videojobs.ledger.figures import Figures
 from videojobs.ledger.lifecycle import Lifecycle
+from videojobs.ledger.listing import Listing
 from videojobs.ledger.paid import Paid
 from videojobs.ledger.spending import Spending
 from videojobs.ledger.tables import JobEvent, Submission, VideoJob
+from videojobs.ledger.tokens import Tokens
 from videojobs.ledger.upkeep import Upkeep
+from videojobs.ledger.uploads import Uploads
 from videojobs.states import Stage
 
 
-class Ledger(Lifecycle, Paid, Spending, Upkeep):
+class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Uploads):
     """Job state in Postgres. Construct it with an engine of `videojobs.ledger.connection`."""
 
     @property
     def bell(self) -> Bell:
         """News of other processes about jobs of this database."""
         return bell_of(self.address)
+
+    async def check(self) -> None:
+        """Prove that Postgres answers. Raises LedgerUnavailable."""
+        async with self._reading() as session:
+            await session.execute(select(1))
 
     async def job(self, job_id: str) -> VideoJob:
         """The job as it stands. Raises UnknownJob."""

@@ -1,6 +1,7 @@
 """How a job comes onto the books, who works on it, how far it got, and how it ends."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select, tuple_, update
@@ -11,7 +12,15 @@ from videojobs.errors import RequestMismatch, Retryable
 from videojobs.ledger.books import NOW, Books, Lease, get, merge, move, note, open_again, run_of
 from videojobs.ledger.tables import Json, Submission, VideoJob
 from videojobs.request import JobRequest, canonical, fingerprint
-from videojobs.states import RULES, Point, Status, completed_message, reached
+from videojobs.states import RULES, UNFINISHED, Point, Status, completed_message, reached
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """By which a client may send a request again: its `Idempotency-Key`, and what the request was, files included."""
+
+    value: str
+    fingerprint: str
 
 
 class Lifecycle(Books):
@@ -20,31 +29,33 @@ class Lifecycle(Books):
     # ---- opening -----------------------------------------------------------------------------------------
 
     async def open(
-        self, job_id: str, request: JobRequest, *, actor: str, connections: Mapping[str, str] | None = None
+        self,
+        job_id: str,
+        request: JobRequest,
+        *,
+        actor: str,
+        connections: Mapping[str, str] | None = None,
+        key: ClientKey | None = None,
     ) -> VideoJob:
         """Put a job on the books, or find it there. Raises RequestMismatch if it is there with another request.
 
         `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
+        With a `key` that this user has used before, the job is the one of then, under its own id.
         """
-        plain = canonical(request)
-        row = {
-            "id": job_id,
-            "user_id": request.user_id,
-            "display_name": request.display_name,
-            "progress_message": RULES[Point.OPENED].message,
-            "processing_config": {"effects": plain["effects"], "options": plain["options"]},
-            "segments_data": {"segments": plain["segments"], "total_segments": len(request.segments)},
-            "job_metadata": {"segments_count": len(request.segments)},
-            "request": plain,
-            "request_fingerprint": fingerprint(request),
+        row = _row(job_id, request) | {
             "connections": dict(connections or {}),
+            "client_key": key.value if key else None,
+            "client_fingerprint": key.fingerprint if key else None,
         }
         async with self._writing("open", job_id) as session:
-            fresh = await _insert(session, row)
-            job = await get(session, job_id)
-            if fresh:
+            if await _insert(session, row):
+                job = await get(session, job_id)
                 note(session, job, actor, "opened")
-            elif job.request_fingerprint != row["request_fingerprint"]:
+                return job
+            if key and (first := await _first_with(session, request.user_id, key)):
+                return first
+            job = await get(session, job_id)
+            if job.request_fingerprint != row["request_fingerprint"]:
                 raise RequestMismatch(
                     f"job {job_id} is known with another request; use a new job_id, or send the first request again"
                 )
@@ -205,7 +216,7 @@ class Lifecycle(Books):
         async with self._writing("cancel", job_id) as session:
             job = await get(session, job_id, lock=True)
             others = job.lease_holder is not None and run_of(job.lease_holder) != run_id
-            if others or job.status not in (Status.PENDING, Status.PROCESSING) or job.parked_reason is not None:
+            if others or job.status not in UNFINISHED or job.parked_reason is not None:
                 return None
             job.lease_holder, job.lease_until = None, None
             job.status = Status.CANCELLED.value
@@ -223,6 +234,31 @@ class Lifecycle(Books):
         async with self._held("reopen", lease) as (session, job):
             await open_again(session, job, lease.holder, why)
             return job
+
+
+def _row(job_id: str, request: JobRequest) -> Json:
+    """A job that nobody has taken up yet."""
+    plain = canonical(request)
+    return {
+        "id": job_id,
+        "user_id": request.user_id,
+        "display_name": request.display_name,
+        "progress_message": RULES[Point.OPENED].message,
+        "processing_config": {"effects": plain["effects"], "options": plain["options"]},
+        "segments_data": {"segments": plain["segments"], "total_segments": len(request.segments)},
+        "job_metadata": {"segments_count": len(request.segments)},
+        "request": plain,
+        "request_fingerprint": fingerprint(request),
+    }
+
+
+async def _first_with(session: AsyncSession, user_id: str, key: ClientKey) -> VideoJob | None:
+    """The job that a user's key stands for. Raises RequestMismatch where that was another request."""
+    query = select(VideoJob).where(VideoJob.user_id == user_id, VideoJob.client_key == key.value)
+    first: VideoJob | None = await session.scalar(query)
+    if first is not None and first.client_fingerprint != key.fingerprint:
+        raise RequestMismatch("this key was sent before with another request; use a new one for each job")
+    return first
 
 
 async def _insert(session: AsyncSession, row: Json) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videojobs.costs import Amount, Booked, Budget, Cost
 from videojobs.ledger.books import NOW, Books, Lease, get, note
 from videojobs.ledger.tables import Json, Submission, SubmissionState, VideoJob
+from videojobs.states import Stage
 
 # Jobs that buy at the same time must see each other. Any constant serves that nothing else locks (see `migrate`).
 _DAY_LOCK: Final = 7_302_115
@@ -43,6 +44,13 @@ class Spending(Books):
         """What is spent, or may be: for this job, and for all jobs today (UTC, by the database's clock)."""
         async with self._reading() as session:
             return await _booked(session, (await get(session, job_id)).id)
+
+    async def spent_today(self) -> dict[Stage, Amount]:
+        """What is spent today, or may be, for each paid step."""
+        sums = select(Submission.stage, func.sum(_USD), func.sum(_POINTS)).group_by(Submission.stage)
+        async with self._reading() as session:
+            rows = (await session.execute(sums.where(_TODAY, Submission.state != SubmissionState.REFUSED))).all()
+        return {Stage(stage): Amount(usd or Decimal(0), points or Decimal(0)) for stage, usd, points in rows}
 
 
 async def keep_within(session: AsyncSession, submission: Submission, cost: Cost, budget: Budget) -> None:

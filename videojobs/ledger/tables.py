@@ -1,4 +1,4 @@
-"""The three tables. This page is the glossary of the job state.
+"""The three tables of the jobs. This page is the glossary of the job state.
 
 `video_jobs`        one row a job. The operators' queries (requirements M5) run on it unchanged. `processing_config`,
                     `segments_data` and `job_metadata` are their view; the pipeline itself reads `request`, `facts`
@@ -117,6 +117,9 @@ class VideoJob(Base):
     connections: Mapped[Json] = mapped_column(JSONB, default=dict)  # names of the blocks that it was opened with
     estimate: Mapped[Json | None] = mapped_column(JSONB)  # what it was expected to cost, before it was paid for
 
+    client_key: Mapped[str | None] = mapped_column(Text)  # by which its client may repeat the request
+    client_fingerprint: Mapped[str | None] = mapped_column(Text)  # of that request, with the contents of its files
+
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW, onupdate=_NOW)
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -130,6 +133,14 @@ class VideoJob(Base):
         Index("ix_video_jobs_status_updated_at", "status", "updated_at"),
         Index("ix_video_jobs_created_at", "created_at"),
         Index("ix_video_jobs_user_id", "user_id", "created_at"),
+        # One job for each key of a user, also where two requests with it come at the same instant.
+        Index(
+            "uq_video_jobs_client_key",
+            "user_id",
+            "client_key",
+            unique=True,
+            postgresql_where=text("client_key IS NOT NULL"),
+        ),
     )
 
     @property

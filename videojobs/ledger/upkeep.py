@@ -14,10 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.ledger.books import NOW, Books, Lease
 from videojobs.ledger.tables import JobEvent, Submission, SubmissionState, VideoJob
-from videojobs.states import Stage, Status
+from videojobs.states import ENDED, UNFINISHED, Stage
 
-_UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
-_ENDED: Final = tuple(status for status in Status if status not in _UNFINISHED)
 # What a vendor may still be at work on, or may have taken: the row is all that leads back to it.
 _IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
 # What a job may have a place at the vendor for: one that was asked to wait keeps its place.
@@ -53,7 +51,7 @@ class OldTests:
         in_flight = select(Submission.id).where(Submission.job_id == VideoJob.id, Submission.state.in_(_IN_FLIGHT))
         return (
             VideoJob.user_id.in_(self.user_ids),
-            VideoJob.status.in_(_ENDED),
+            VideoJob.status.in_(ENDED),
             VideoJob.parked_reason.is_(None),
             ended < NOW - timedelta(days=self.days),
             ~in_flight.exists(),
@@ -71,7 +69,7 @@ class Upkeep(Books):
         """
         query = (
             select(VideoJob, _ALIVE, NOW)
-            .where(VideoJob.status.in_(_UNFINISHED), VideoJob.updated_at < NOW - older_than)
+            .where(VideoJob.status.in_(UNFINISHED), VideoJob.updated_at < NOW - older_than)
             .order_by(or_(_ALIVE, VideoJob.parked_reason.is_not(None)), VideoJob.updated_at, VideoJob.id)
             .limit(limit)
         )
@@ -88,7 +86,7 @@ class Upkeep(Books):
             Submission.stage == stage,
             Submission.state.in_(_WITH_PLACE),
             Submission.job_id == VideoJob.id,
-            VideoJob.status.in_(_UNFINISHED),
+            VideoJob.status.in_(UNFINISHED),
             VideoJob.parked_reason.is_(None),
         )
         died = select(func.count()).where(

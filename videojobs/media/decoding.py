@@ -4,6 +4,7 @@ A look at the header alone is not enough: cut-off and damaged files often have a
 (platform facts, "Media"). What the counts mean for a file is decided in `probe`.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,10 +22,16 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
+from videojobs.media.index_check import check_index
 
 # The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
 # sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names.
 _ONLY: Final = {"format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac", "protocol_whitelist": "none"}
+MAX_PIXELS: Final = 8192 * 4320  # 8K; a small file that holds more would fill the memory while it is decoded
+_SMALL: Final = {"max_pixels": str(MAX_PIXELS)}  # of any picture in the file, whatever its header says
+_MAX_FRAMES: Final = 240  # a second, as phones record slow motion; more would take hours to decode
+_MAX_PACKETS: Final = 3000  # a second, of any track; the smallest pieces of sound have a third of a millisecond
+_SLACK: Final = 10  # seconds beyond the limit: what is a little longer is refused later, and told how long it is
 _DECODER_THREADS: Final = 4  # more would only cost memory: other jobs share the machine
 _HEAD: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
 _OTHER_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
@@ -87,22 +94,30 @@ def opened(source: Path | BinaryIO) -> Iterator[Media]:
     source.seek(0)
     if not size:
         raise InvalidMedia("the file is empty; export or upload it again")
+    check_index(source, size)
+    source.seek(0)
     head = source.read(_HEAD)
     cut = head.startswith(b"OggS") and _ogg_is_cut(source, size)
     source.seek(0)
     try:
-        container = av.open(source, "r", options=_ONLY, metadata_errors="replace")
+        container = av.open(source, "r", options=_ONLY | _SMALL, metadata_errors="replace")
     except av.FFmpegError as error:
         if cut or head[4:8] == b"ftyp":
             raise InvalidMedia("the file ends in the middle: its index is missing; upload it again") from error
         raise InvalidMedia("the content is not a video or sound file of a known format; export it again") from error
     with container:
+        for track in container.streams.video:
+            if track.codec_context is not None:
+                track.codec_context.options = _SMALL
         declared = (container.duration or 0) / av.time_base
         yield Media(container, _format(container, head), size, declared, _endless(head), cut)
 
 
-def decode(media: Media, tracks: list[VideoStream | AudioStream]) -> list[Decoded]:
-    """Decodes the tracks to their end and keeps only the counts, one for each track."""
+def decode(media: Media, tracks: list[VideoStream | AudioStream], longest: float = math.inf) -> list[Decoded]:
+    """Decodes the tracks to their end and keeps only the counts, one for each track.
+
+    Raises InvalidMedia as soon as there is more than `longest` seconds can hold, whatever the file says of itself.
+    """
     results = {track.index: Decoded() for track in tracks}
     for track in tracks:
         context = track.codec_context
@@ -111,7 +126,9 @@ def decode(media: Media, tracks: list[VideoStream | AudioStream]) -> list[Decode
             context.options = {"err_detect": "crccheck+explode"}  # the one codec here with checksums: use them
     with suppress(av.FFmpegError):  # the demuxer gives up: what is missing then shows in the counts
         for packet in media.container.demux(*tracks):
-            _decode_packet(packet, results[packet.stream.index], media)
+            result = results[packet.stream.index]
+            _decode_packet(packet, result, media)
+            _check_so_far(result, packet.stream, longest)
     return [results[track.index] for track in tracks]
 
 
@@ -127,6 +144,12 @@ def _decode_packet(packet: "Packet[Stream]", result: Decoded, media: Media) -> N
                 result.add(frame, seconds)
     except av.FFmpegError:
         result.damaged += 1
+
+
+def _check_so_far(result: Decoded, track: Stream, longest: float) -> None:
+    seconds = result.samples / track.sample_rate if isinstance(track, AudioStream) else result.frames / _MAX_FRAMES
+    if max(seconds, result.packets / _MAX_PACKETS) > longest + _SLACK:
+        raise InvalidMedia(f"there is more in it than {longest:.0f} s can hold, which is the limit; cut it")
 
 
 def _format(container: InputContainer, head: bytes) -> str:

@@ -15,7 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
-from videojobs.media.decoding import Decoded, Media, decode, opened
+from videojobs.media.decoding import MAX_PIXELS, Decoded, Media, decode, opened
 
 VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
 AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Sync.so 8; ALAC and M4A are MP4 inside
@@ -23,7 +23,6 @@ AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Syn
 WHOLE: Final = 0.98  # of what is declared has to be there; containers round at the ends (platform facts, "Media")
 CODEC_DELAY: Final = 0.1  # seconds that sound codecs add or drop at the ends; much in a clip of a second
 HOLE: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and times are rounded
-MAX_PIXELS: Final = 8192 * 4320  # 8K; a small file that claims more would fill the memory while it is decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def inspect_video(
         _check_before_decoding(media, containers, longest)
         if picture.width * picture.height > MAX_PIXELS:
             raise InvalidMedia(f"the picture has {picture.width} x {picture.height} pixels; make it smaller")
-        seen, *heard = decode(media, [picture, sound] if sound else [picture])
+        seen, *heard = decode(media, [picture, sound] if sound else [picture], longest)
         duration = _picture_seconds(media, picture, seen, max(track.end for track in (seen, *heard)))
         if sound:
             _sound_seconds(media, sound, heard[0])
@@ -98,7 +97,7 @@ def inspect_audio(
         if sound is None:
             raise InvalidMedia("there is no sound in the file; choose a sound file")
         _check_before_decoding(media, containers, longest)
-        [heard] = decode(media, [sound])
+        [heard] = decode(media, [sound], longest)
         return AudioFacts(
             duration=_sound_seconds(media, sound, heard),
             sample_rate=sound.sample_rate,

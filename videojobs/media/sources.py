@@ -21,9 +21,11 @@ import httpx
 
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.metered import Metered
+from videojobs.media.pinned import LinkRefused, guarded_http
+from videojobs.media.reach import Reach
 from videojobs.media.scratch import scratch_folder
 from videojobs.media.store import ObjectStore, StoredObject
-from videojobs.media.web import TIMEOUT, LinkRefused, download, too_large
+from videojobs.media.web import download, too_large
 
 T = TypeVar("T")
 
@@ -41,18 +43,20 @@ async def fetched(
     source: str,
     *,
     max_bytes: float = math.inf,
-    allow_http: bool = False,
+    reach: Reach = Reach(),  # noqa: B008  # frozen
     allow_files: bool = False,
     client: httpx.Client | None = None,
 ) -> AsyncIterator[Path]:
     """An input as a local file: from `https://`, and if allowed `http://`, `file://` or an absolute path.
+
+    `client` is a `guarded_http` with another patience than the usual one.
 
     A local file is used where it is; anything else becomes a temporary file, gone when the block is left.
     Raises InvalidMedia with what to do, or TransferInterrupted.
     """
     match _scheme(source):
         case "https" | "http":
-            fetch = partial(_from_web, source, client, max_bytes, allow_http)
+            fetch = partial(_from_web, source, reach, client, max_bytes)
         case "" | "file" if allow_files:
             yield await asyncio.to_thread(_local, source, max_bytes)
             return
@@ -83,16 +87,26 @@ def open_stored(source: str, store: ObjectStore, max_bytes: float) -> BinaryIO:
 
 
 async def copy_url_to_store(
-    url: str, store: ObjectStore, key: str, *, content_type: str, client: httpx.Client | None = None
+    url: str,
+    store: ObjectStore,
+    key: str,
+    *,
+    content_type: str,
+    reach: Reach,
+    client: httpx.Client | None = None,
 ) -> StoredObject:
     """Streams a vendor's result into the store, through a few parts in memory; it is stored whole or not at all.
 
-    `client` must carry no vendor's credentials, since results lie on other hosts. Raises ExpiredLink where the link
-    gives no file, and TransferInterrupted where the transfer broke off.
+    `client` is a `guarded_http` with another patience than the usual one: without any vendor's credentials, since
+    results lie on other hosts. Raises ExpiredLink where the link gives no file, and TransferInterrupted where the
+    transfer broke off.
     """
 
     def copy(stop: Event) -> StoredObject:
-        with _client(client) as http, download(http, url, max_bytes=math.inf, allow_http=True) as coming:
+        with (
+            _client(client, reach) as http,
+            download(http, url, max_bytes=math.inf, allow_http=reach.plain_http) as coming,
+        ):
             return store.put_stream(key, _until(stop, coming.chunks), content_type, expected_length=coming.length)
 
     try:
@@ -124,14 +138,15 @@ def _until(stop: Event, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _client(client: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
-    return nullcontext(client) if client else httpx.Client(timeout=TIMEOUT)
+def _client(client: httpx.Client | None, reach: Reach) -> AbstractContextManager[httpx.Client]:
+    return nullcontext(client) if client else guarded_http(reach)
 
 
-def _from_web(
-    url: str, client: httpx.Client | None, max_bytes: float, allow_http: bool, path: Path, stop: Event
-) -> None:
-    with _client(client) as http, download(http, url, max_bytes=max_bytes, allow_http=allow_http) as coming:
+def _from_web(url: str, reach: Reach, client: httpx.Client | None, max_bytes: float, path: Path, stop: Event) -> None:
+    with (
+        _client(client, reach) as http,
+        download(http, url, max_bytes=max_bytes, allow_http=reach.plain_http) as coming,
+    ):
         _write(path, _until(stop, coming.chunks), coming.length)
 
 

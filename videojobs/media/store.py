@@ -121,6 +121,11 @@ class ObjectStore:
         self._client = client
         self.bucket = bucket
 
+    @property
+    def client(self) -> "S3Client":
+        """For what is not a whole object (`deployments.gateway.multipart`)."""
+        return self._client
+
     def at(self, bucket: str) -> "ObjectStore":
         """Another bucket that the same keys open."""
         return ObjectStore(self._client, bucket)
@@ -211,13 +216,17 @@ class ObjectStore:
             raise TransferInterrupted(f"{len(content)} of {end - start} bytes came from the storage")
         return content
 
-    def presign(self, key: str, seconds: int) -> str:
-        """A link by which anybody can read the object for so long."""
+    def presign(self, key: str, seconds: int, *, save_as: str | None = None) -> str:
+        """A link by which anybody can read the object for so long.
+
+        With `save_as`, a file name that is safe in a header, browsers save the object instead of showing it.
+        """
         if not 0 < seconds <= LONGEST_LINK:
             raise ConfigurationError(f"a link can last 1 to {LONGEST_LINK} seconds, not {seconds}")
         with storage_errors("sign a link"):
+            saved = {"ResponseContentDisposition": f'attachment; filename="{save_as}"'} if save_as else {}
             return self._client.generate_presigned_url(
-                "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+                "get_object", Params={"Bucket": self.bucket, "Key": key, **saved}, ExpiresIn=seconds
             )
 
     def keys(self, prefix: str) -> Iterator[str]:

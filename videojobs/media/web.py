@@ -9,16 +9,12 @@ from typing import Final
 import httpx
 
 from videojobs.errors import InvalidMedia, TransferInterrupted
+from videojobs.media.pinned import LinkRefused
 
 RESUMES: Final = 5  # of one transfer; a connection that breaks off more often is left to the next try
 HOPS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
-TIMEOUT: Final = httpx.Timeout(30, connect=10)  # seconds of silence
 LONGEST_TRANSFER: Final = 3600.0  # seconds; 5 GiB, the largest video taken, at 1.5 MB/s
 _LATER: Final = frozenset({408, 425, 429})  # beside 5xx: the other side asks us to come again
-
-
-class LinkRefused(InvalidMedia):
-    """The other side answers, but hands over no file."""
 
 
 @dataclass(frozen=True, slots=True)

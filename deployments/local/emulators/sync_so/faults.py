@@ -67,11 +67,11 @@ class Ends(Fault):
 
 
 class Webhook(Fault):
-    """A webhook is lost, comes twice, or carries a signature made with another secret."""
+    """A webhook is lost, comes twice, carries a signature made with another secret, or one of an hour ago."""
 
     kind: Literal["webhook"]
     on: Literal["webhook"] = "webhook"
-    effect: Literal["drop", "duplicate", "wrong_signature"]
+    effect: Literal["drop", "duplicate", "wrong_signature", "old"]
 
 
 def fault_box() -> FaultBox:

@@ -27,10 +27,8 @@ async def send(
         return [(body.decode(), "dropped")]
     if effect == "wrong_signature":
         secret = f"not-{secret}"
-    headers = {
-        "Content-Type": "application/json",
-        "Sync-Signature": signature(secret, int(time.time()), body),
-    }
+    moment = int(time.time()) - (3600 if effect == "old" else 0)
+    headers = {"Content-Type": "application/json", "Sync-Signature": signature(secret, moment, body)}
     deliveries = []
     for _ in range(2 if effect == "duplicate" else 1):
         try:

@@ -1,0 +1,64 @@
+"""Routes of pages: what goes wrong becomes a page, and who is not signed in is asked to sign in first."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from deployments.gateway.pages.templating import page
+from deployments.gateway.problems import AWAY, COME_AGAIN_SECONDS
+from videojobs.ledger import UnknownJob
+
+SEE_OTHER: Final = 303  # after a form: a reload then sends nothing twice
+
+
+class PageRoute(APIRoute):
+    """Answers people, not programs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def with_pages(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (UnknownJob, RequestValidationError):
+                return _nothing_here(request)
+            except HTTPException as error:
+                return _refusal(request, error)
+            except AWAY:
+                return _away(request)
+
+        return with_pages
+
+
+def _refusal(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 401:
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        came_for = wanted if request.method == "GET" else "/jobs"
+        return RedirectResponse(f"/login?{urlencode({'next': came_for})}", SEE_OTHER)
+    if error.status_code == 404:
+        return _nothing_here(request)
+    answer = _message(request, error.status_code, "That cannot be done", str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _nothing_here(request: Request) -> Response:
+    """The same for a job that is somebody else's and for one that never was."""
+    return _message(request, 404, "There is nothing here", "The address is wrong, or what was here is gone.")
+
+
+def _away(request: Request) -> Response:
+    answer = _message(
+        request, 503, "Not available for the moment", "Jobs go on, and nothing is lost. Try again in a minute."
+    )
+    answer.headers["Retry-After"] = str(COME_AGAIN_SECONDS)
+    return answer
+
+
+def _message(request: Request, status: int, title: str, text: str) -> Response:
+    return page(request, "message.html", status, title=title, text=text, link="/jobs", link_text="To the jobs")

@@ -1,0 +1,53 @@
+"""Signing in: a token, pasted once, is kept in a cookie that no script can read and no other site can send."""
+
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from deployments.gateway.access import COOKIE, address_of, check_origin, identified
+from deployments.gateway.front import TheFront
+from deployments.gateway.pages.route import SEE_OTHER, PageRoute
+from deployments.gateway.pages.templating import page
+
+_KEPT_SECONDS: Final = 30 * 86_400  # a month; a token that is revoked opens nothing before that either
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/login")
+async def login_form(request: Request, next: str = "/jobs") -> Response:  # noqa: A002  # its name in addresses
+    return page(request, "login.html", next=own_path(next), problem="")
+
+
+@router.post("/login", dependencies=[Depends(check_origin)])
+async def login(request: Request, front: TheFront) -> Response:
+    """Set the cookie, if the token is one; else ask again, and say why."""
+    form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+    wanted = own_path(form.get("next", "/jobs"))
+    text = form.get("token", "").strip()
+    try:
+        await identified(front, text, address_of(request))
+    except HTTPException as error:
+        known = error.status_code != 401
+        why = str(error.detail) if known else "This token is not valid. Copy all of it, or ask for a new one."
+        return page(request, "login.html", error.status_code, next=wanted, problem=why)
+    answer = RedirectResponse(wanted, SEE_OTHER)
+    secure = request.url.scheme == "https"
+    answer.set_cookie(COOKIE, text, max_age=_KEPT_SECONDS, httponly=True, secure=secure, samesite="strict")
+    return answer
+
+
+@router.post("/logout", dependencies=[Depends(check_origin)])
+async def logout() -> Response:
+    answer = RedirectResponse("/login", SEE_OTHER)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+def own_path(text: str) -> str:
+    """Where to go after signing in: a path of ours, whatever the link said that led here."""
+    parts = urlsplit(text.replace("\\", "/"))  # browsers take the one for the other
+    ours = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
+    return text if ours else "/jobs"

@@ -1,0 +1,186 @@
+// The submit page: what is chosen, marked and drawn becomes a draft; the draft is checked, sent, and its job shown.
+
+import { post, Refused } from "./api.js";
+import { Draft } from "./draft.js";
+import { durationOf, load } from "./media.js";
+import { Picture } from "./picture.js";
+import { showProblems, showTodo } from "./problems.js";
+import { showRows } from "./rows.js";
+import { clock } from "./spans.js";
+import { Timeline } from "./timeline.js";
+import { Courier } from "./upload.js";
+
+const CHECK_AFTER = 400; // milliseconds without a change
+
+const at = (id) => document.getElementById(id);
+const draft = new Draft();
+const video = at("video");
+const picture = new Picture(draft, video, at("canvas"), at("draw-area"));
+const timeline = new Timeline(draft, video, at("timeline"));
+const progress = at("upload-progress");
+const courier = new Courier((share) => {
+  progress.value = share;
+  say(share < 1 ? `Uploading: ${Math.floor(share * 100)} %` : "Uploaded. Starting the job…");
+});
+
+let sending = null; // an AbortController while files go out
+let checks = 0;
+let timer = 0;
+let lastKey = { request: "", key: "" };
+
+showRows(draft, video);
+
+// ---- files -----------------------------------------------------------------------------------------------------
+
+at("video-file").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  if (!file) return;
+  if (draft.video) URL.revokeObjectURL(draft.video.url);
+  const url = URL.createObjectURL(file);
+  at("stage").hidden = false;
+  const facts = await load(video, url);
+  draft.video = { file, url, ...facts };
+  at("player").hidden = !facts.duration;
+  at("no-player").hidden = Boolean(facts.duration);
+  at("video-facts").textContent = facts.duration ? `${clock(facts.duration)}, ${facts.width} × ${facts.height}` : "";
+  draft.changed();
+  tellTime();
+});
+
+at("add-audio").addEventListener("change", async (event) => {
+  const files = [...event.target.files];
+  event.target.value = ""; // the same file may be chosen again
+  for (const file of files) {
+    const url = URL.createObjectURL(file);
+    draft.addAudio(file, url, await durationOf(url, "audio"));
+  }
+});
+
+// ---- the player ------------------------------------------------------------------------------------------------
+
+function tellTime() {
+  at("time").textContent = `${clock(video.currentTime)} / ${clock(draft.duration)}`;
+  at("play").textContent = video.paused ? "Play" : "Pause";
+}
+
+for (const kind of ["timeupdate", "seeked", "play", "pause", "ended"]) video.addEventListener(kind, tellTime);
+at("play").addEventListener("click", () => (video.paused ? video.play() : video.pause()));
+for (const button of document.querySelectorAll("[data-seek]")) {
+  button.addEventListener("click", () => {
+    video.currentTime = Math.max(0, Math.min(draft.duration, video.currentTime + Number(button.dataset.seek)));
+  });
+}
+at("zoom-in").addEventListener("click", () => timeline.zoom(2));
+at("zoom-out").addEventListener("click", () => timeline.zoom(0.5));
+
+at("add-segment").addEventListener("click", () => {
+  const made = draft.addSegment(video.currentTime) ?? draft.addSegment(0);
+  if (!made) say("There is no free time left in the video for another segment.");
+});
+at("add-area").addEventListener("click", () => picture.addInTheMiddle());
+
+// ---- problems --------------------------------------------------------------------------------------------------
+
+const options = () => Object.fromEntries(new FormData(at("options")).entries());
+const displayName = () => at("display-name").value.trim();
+
+/** What is missing before the rules can be asked. */
+function todo() {
+  return [
+    draft.video ? null : { field: "video", message: "Choose a video" },
+    draft.audio.length ? null : { field: "audio", message: "Add the new speech: at least one audio file" },
+    draft.segments.length ? null : { field: "segments", message: "Mark at least one segment: the time that gets new speech" },
+    ...draft.segments.map((item, index) =>
+      item.refId || !draft.audio.length ? null : { field: `segments[${index}].audioInput.refId`, message: `Choose an audio file for segment ${index + 1}` },
+    ),
+  ].filter(Boolean);
+}
+
+/** Ask the server's own rules. What the browser cannot know, they are not asked about. */
+async function check() {
+  const number = (checks += 1);
+  const missing = todo();
+  const problems = missing.length ? [] : await askRules();
+  if (number !== checks || sending) return; // something has changed since
+  if (missing.length) show("Still to do", missing, showTodo);
+  else show(problems.length ? "To be mended" : "Ready to send", problems, showProblems);
+}
+
+async function askRules() {
+  try {
+    const asked = { request: draft.request(options(), displayName()), facts: draft.facts() };
+    const { problems } = await post("/submit/check", asked);
+    say("");
+    return problems;
+  } catch (error) {
+    say(explained(error));
+    return [];
+  }
+}
+
+function show(head, problems, list) {
+  list(problems, at("problems"));
+  at("problem-head").textContent = head;
+  at("send").disabled = problems.length > 0;
+}
+
+function checkSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(check, CHECK_AFTER);
+}
+
+draft.addEventListener("change", checkSoon);
+at("options").addEventListener("change", checkSoon);
+at("display-name").addEventListener("input", checkSoon);
+
+// ---- sending ---------------------------------------------------------------------------------------------------
+
+function say(text) {
+  at("news").textContent = text;
+}
+
+function explained(error) {
+  if (error instanceof Refused) return error.message;
+  if (error.name === "AbortError") return "Stopped. Nothing was started; what is uploaded already is kept for the next try.";
+  return "There is no connection to the server. Try again: what is uploaded already is kept.";
+}
+
+/** The same request keeps its key, so pressing twice, or again after a lost answer, makes one job. */
+function keyFor(request) {
+  const text = JSON.stringify(request) + draft.audio.map((item) => item.key).join() + draft.video.url;
+  if (lastKey.request !== text) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    lastKey = { request: text, key: [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("") };
+  }
+  return lastKey.key;
+}
+
+function busy(on) {
+  at("send").disabled = on;
+  at("stop").hidden = !on;
+  progress.hidden = !on;
+  at("form").inert = on;
+}
+
+at("send").addEventListener("click", async () => {
+  sending = new AbortController();
+  busy(true);
+  try {
+    const key = keyFor(draft.request(options(), displayName()));
+    const wanted = { options: options(), displayName: displayName(), key };
+    const jobId = await courier.deliver(draft, wanted, sending.signal);
+    draft.edited = false;
+    location.assign(`/jobs/${encodeURIComponent(jobId)}`);
+  } catch (error) {
+    busy(false);
+    say(explained(error));
+    if (error instanceof Refused && error.problems.length) show("To be mended", error.problems, showProblems);
+    at("send").disabled = false;
+  } finally {
+    sending = null;
+  }
+});
+
+at("stop").addEventListener("click", () => sending?.abort());
+window.addEventListener("beforeunload", (event) => draft.edited && event.preventDefault());
+check();

@@ -1,0 +1,203 @@
+"""Every error in one form: problem details (RFC 9457), which say what the caller can do, nothing about our insides."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prefect.exceptions import PrefectException
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from videojobs.errors import InvalidRequest, Problem, RequestMismatch, VideoJobError
+from videojobs.ledger import UnknownJob
+
+MEDIA_TYPE: Final = "application/problem+json"
+AWAY: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
+"""Postgres, Prefect or the storage does not answer, or is not set up yet: nothing that the caller could mend."""
+
+COME_AGAIN_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; GhostCut comes every 30 minutes anyway
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",  # addresses hold job ids
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages name what they need themselves
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",  # what one user is shown, no proxy may show to another
+}
+
+log = logging.getLogger(__name__)
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with what was sent."""
+
+    field: str = Field(examples=["segments_data[0].endTime"])
+    message: str = Field(examples=["must be later than the start (2 s)"])
+
+
+class ProblemDetails(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The request has 1 problem."])
+    problems: list[FieldProblem] = Field(default=[], description="For bad input: all that is wrong, at once.")
+
+
+class Refused(HTTPException):
+    """What an endpoint will not do, in the caller's words."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        problems: Sequence[Problem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, dict(headers or {}))
+        self.problems = problems
+
+
+def refused_input(problems: Sequence[Problem]) -> Refused:
+    """All that is wrong with a request."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return Refused(422, f"The request has {count}.", problems=problems)
+
+
+def wait_and_repeat(seconds: float, detail: str) -> Refused:
+    """Too much at once, for one caller."""
+    return Refused(429, detail, headers={"Retry-After": str(max(1, round(seconds)))})
+
+
+def problem(
+    status: int, detail: str, problems: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer."""
+    shown = [{"field": _utf8(item.path), "message": _utf8(item.message)} for item in problems]
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _utf8(detail)}
+    return JSONResponse(body | ({"problems": shown} if shown else {}), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def _utf8(text: str) -> str:
+    """A field's name comes from the client, and half a surrogate pair is text in JSON."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors that an endpoint can give, for the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        found[status] = {"description": _DESCRIPTIONS[status], "content": content}
+        if status in (429, 503):
+            found[status]["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+    return found
+
+
+_DESCRIPTIONS: Final = {
+    400: "The body could not be read, or broke off.",
+    401: "No token, or one that is not valid.",
+    403: "The token does not allow this.",
+    404: "There is no such thing, or it is somebody else's.",
+    405: "Not this method.",
+    408: "The body came too slowly.",
+    409: "It does not fit how things stand: the detail says why.",
+    413: "The body is too large.",
+    415: "The body is not of a type that is taken here.",
+    422: "What was sent breaks rules; `problems` lists all of them.",
+    429: "Too many requests; come again after `Retry-After` seconds.",
+    503: "A part that this stands on is away; come again after `Retry-After` seconds. Nothing is lost.",
+}
+
+
+# ---- handlers ----------------------------------------------------------------------------------------------
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Every way in which a request can go wrong."""
+    app.add_exception_handler(StarletteHTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(InvalidRequest, _invalid)
+    app.add_exception_handler(RequestMismatch, _mismatch)
+    app.add_exception_handler(UnknownJob, _unknown)
+    app.add_exception_handler(ClientDisconnect, _broken_off)
+    for error in AWAY:
+        app.add_exception_handler(error, come_again)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+_OWN_WORDS: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101  # what it is registered for
+    problems = error.problems if isinstance(error, Refused) else ()
+    plain = error.detail == HTTPStatus(error.status_code).phrase
+    detail = _OWN_WORDS.get(error.status_code, error.detail) if plain else error.detail
+    headers = error.headers or {}
+    return problem(
+        error.status_code, detail, problems, {**headers, "Allow": _allowed(request)} if "Allow" in headers else headers
+    )
+
+
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+
+
+def _allowed(request: Request) -> str:
+    """What this address takes. Of an address with two endpoints, Starlette names the method of the first only."""
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    found = [any(route.matches(scope)[0] is Match.FULL for route in request.app.routes) for scope in asked]
+    return ", ".join(method for method, is_taken in zip(_METHODS, found, strict=True) if is_taken)
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    found = [Problem(_path(item["loc"]), str(item["msg"])) for item in error.errors()]
+    refused = refused_input(found)
+    return problem(refused.status_code, refused.detail, found)
+
+
+def _path(loc: Sequence[int | str]) -> str:
+    """`("body", "etags", 0)` as `etags[0]`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step[:64]}" for step in loc[1:])
+    return "".join(steps).removeprefix(".") or str(loc[0])
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidRequest)  # noqa: S101
+    refused = refused_input(error.problems)
+    return problem(refused.status_code, refused.detail, error.problems)
+
+
+async def _mismatch(_request: Request, error: Exception) -> Response:
+    return problem(409, str(error))
+
+
+async def _unknown(_request: Request, _error: Exception) -> Response:
+    return problem(404, "There is no such job.")
+
+
+async def _broken_off(_request: Request, _error: Exception) -> Response:
+    return problem(400, "The body broke off.")  # as a rule nobody is there any more to read it
+
+
+async def come_again(_request: Request, error: Exception) -> Response:
+    """What went wrong is for our log; the caller learns when to call again."""
+    log.warning("Asked to come again: %s: %s", type(error).__name__, error)
+    return problem(503, "This cannot be done now; come again later.", headers={"Retry-After": str(COME_AGAIN_SECONDS)})
+
+
+async def _unforeseen(_request: Request, error: Exception) -> Response:
+    log.error("A request ended in an error that nobody foresaw", exc_info=error)
+    return problem(500, "Something went wrong here.", headers=SECURITY_HEADERS)

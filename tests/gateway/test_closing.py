@@ -1,0 +1,132 @@
+"""How the door closes."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+
+from deployments.gateway.leaving import EndsStreams, Server
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def streaming(ended: threading.Event) -> Iterator[tuple[Server, str]]:
+    """A door with an endless stream of events, in a thread; gives its server and address."""
+    app = FastAPI()
+    leaving = asyncio.Event()
+    app.add_middleware(EndsStreams, leaving=leaving)
+
+    async def lines() -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "event: job\ndata: {}\n\n"
+                async with asyncio.timeout(60):
+                    await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    @app.get("/events")
+    async def events() -> StreamingResponse:
+        return StreamingResponse(lines(), media_type="text/event-stream")
+
+    server = Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=60), leaving)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        sleep(0.01)
+    yield server, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_streams_of_events_end_in_order_when_the_door_closes() -> None:
+    ended = threading.Event()
+    with streaming(ended) as (server, address), httpx.stream("GET", f"{address}/events", timeout=30) as answer:
+        parts = answer.iter_text()
+        assert next(parts) == "event: job\ndata: {}\n\n"
+        server.should_exit = True
+        assert list(parts) == [], "httpx raises for a stream that breaks off instead of ending"
+    assert ended.wait(5)
+
+
+def test_a_listener_that_leaves_ends_its_stream_only() -> None:
+    ended = threading.Event()
+    with streaming(ended) as (server, address):
+        with httpx.stream("GET", f"{address}/events", timeout=30) as answer:
+            next(answer.iter_text())
+        assert ended.wait(5)
+        assert not server.should_exit
+
+
+@contextmanager
+def program(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    """The front door as it is served, on nothing; gives its port and its log."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    variables = {
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+        "PREFECT_HOME": str(folder),
+        "VIDEOJOBS_GATEWAY_PORT": str(port),
+        "VIDEOJOBS_GATEWAY_LOG_FORMAT": "json",
+        "VIDEOJOBS_GATEWAY_ANSWER_SECONDS": "60",
+    }
+    log = folder / "log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "deployments.gateway"]
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, stderr=output)
+        try:
+            yield process, port, log
+        finally:
+            process.kill()
+            process.wait()
+
+
+def connected(port: int) -> socket.socket:
+    """A connection, as soon as somebody listens."""
+    deadline = monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=60)
+        except OSError:
+            assert monotonic() < deadline, "the door does not open"
+            sleep(0.05)
+
+
+def test_told_to_close_it_takes_nobody_new_and_lets_a_request_come_to_its_end(tmp_path: Path) -> None:
+    with program(tmp_path) as (process, port, log), connected(port) as connection:
+        token = "t" * 43
+        head = f"POST /callbacks/sync-so/{token} HTTP/1.1\r\nHost: door\r\nContent-Length: 4\r\n\r\n{{}}"
+        connection.sendall(head.encode())
+        process.send_signal(signal.SIGTERM)
+        deadline = monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            except OSError:
+                break
+            assert monotonic() < deadline, "it still takes connections"
+            sleep(0.05)
+        assert process.poll() is None, "it waits for the request that is under way"
+        connection.sendall(b"  ")
+        assert connection.recv(64).startswith(b"HTTP/1.1 503 "), "Prefect is away, so it is asked to come again"
+        process.wait(30)
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+    [request] = [line for line in lines if line.get("route")]
+    assert (request["route"], request["status"]) == ("/callbacks/sync-so/{token}", 503)
+    assert token not in json.dumps(lines)

@@ -1,0 +1,45 @@
+"""Requests that schemathesis makes from the OpenAPI document, good and bad ones: no answer may surprise its reader."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.gateway.conftest import open_door
+from videojobs.ledger.tokens import Scope
+
+EXAMPLES: Final = 15  # of each kind for each address; hundreds find nothing more, and take minutes
+SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
+UNLIMITED: Final = {
+    "requests_per_minute": 1_000_000,
+    "failures_per_minute": 1_000_000,
+    "direct_uploads_at_once": 10_000,
+}
+
+
+async def run(*options: str, folder: Path) -> tuple[int | None, str]:
+    """In a folder of its own: it keeps what it has found there."""
+    process = await asyncio.create_subprocess_exec(
+        SCHEMATHESIS, "run", *options, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await process.communicate()
+    return process.returncode, out.decode()
+
+
+async def test_every_answer_is_one_that_the_document_tells_of(
+    ground_variables: dict[str, str], tmp_path: Path, user: str
+) -> None:
+    with open_door(
+        ground_variables, **UNLIMITED, look_seconds=0.05, heartbeat_seconds=0.1, stream_minutes=0.005
+    ) as door:
+        token = await door.token(user, Scope.SUBMIT, Scope.READ)
+        code, out = await run(
+            f"{door.address}/openapi.json",
+            *("--header", f"Authorization: Bearer {token}"),
+            *("--max-examples", str(EXAMPLES), "--request-timeout", "20"),
+            *("--generation-deterministic", "--no-color"),
+            # Rules between fields, and what is in a file, are in no schema; 422 is a documented answer.
+            *("--exclude-checks", "positive_data_acceptance"),
+            folder=tmp_path,
+        )
+    assert code == 0, out

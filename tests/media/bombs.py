@@ -1,0 +1,90 @@
+"""Small files that declare, or unpack into, far more than they are: built byte by byte, since no tool writes them."""
+
+import struct
+import zlib
+from typing import Final
+
+MANY: Final = 80_000_000  # samples; FFmpeg takes 2.8 GB for them
+HUGE: Final = 8000  # pixels each way; half a gigabyte once it is unpacked
+_MATRIX: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_SIZE: Final = (64, 48)  # pixels, as the file says
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    whole = b"".join(content)
+    return struct.pack(">I", 8 + len(whole)) + kind + whole
+
+
+def table(kind: bytes, *content: bytes, flags: int = 0) -> bytes:
+    return box(kind, struct.pack(">I", flags), *content)
+
+
+def png(side: int) -> bytes:
+    """A black picture, with 8 bytes for each pixel before they are packed."""
+
+    def part(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    packer, line = zlib.compressobj(9), bytes(1 + side * 8)
+    packed = b"".join(packer.compress(line) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 16, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", packed) + part(b"IEND", b"")
+
+
+def film(pictures: list[bytes], *, seconds: int = 2) -> bytes:
+    """A video whose pictures are PNGs, of 64 x 48 as it says."""
+    sizes = struct.pack(">II", 0, len(pictures)) + b"".join(struct.pack(">I", len(each)) for each in pictures)
+    return _mp4(sizes, len(pictures), seconds, b"".join(pictures))
+
+
+def endless_index() -> bytes:
+    """Four kilobytes, of which one number says that there are millions of samples."""
+    return _mp4(struct.pack(">II", 1, MANY), MANY, 10, bytes(4000))
+
+
+def endless_fragment() -> bytes:
+    """As `endless_index`, in a fragment."""
+    run = box(b"traf", table(b"tfhd", struct.pack(">I", 1), flags=0x20000), table(b"trun", struct.pack(">I", MANY)))
+    fragment = box(b"moof", table(b"mfhd", struct.pack(">I", 1)), run)
+    extends = box(b"mvex", table(b"trex", struct.pack(">IIIII", 1, 1, 1, 1, 0)))
+    return _mp4(struct.pack(">II", 0, 0), 0, 10, bytes(4000), extends, fragment)
+
+
+def packed_index() -> bytes:
+    """QuickTime's index as a literal zip bomb: a megabyte that says it unpacks into a gigabyte."""
+    packed = box(b"cmvd", struct.pack(">I", 1024**3), zlib.compress(bytes(1024**3), 1))
+    return box(b"ftyp", b"qt  ", bytes(4), b"qt  ") + box(
+        b"moov", box(b"cmov", box(b"dcom", b"zlib"), packed)
+    ) + box(b"mdat", bytes(4000))  # fmt: skip
+
+
+def _mp4(sizes: bytes, count: int, seconds: int, content: bytes, extends: bytes = b"", fragment: bytes = b"") -> bytes:
+    brand = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomavc1mp41")
+    index = _index(sizes, count, seconds, 0, extends)
+    index = _index(sizes, count, seconds, len(brand) + len(index) + len(fragment) + 8, extends)
+    return brand + index + fragment + box(b"mdat", content)
+
+
+def _index(sizes: bytes, count: int, seconds: int, place: int, extends: bytes) -> bytes:
+    width, height = _SIZE
+    times = struct.pack(">IIII", 0, 0, 1000, seconds * 1000)
+    header = table(b"mvhd", times, struct.pack(">IH10x", 0x10000, 0x100), _MATRIX, bytes(24), struct.pack(">I", 2))
+    place_on_screen = struct.pack(">IIIII16x", 0, 0, 1, 0, seconds * 1000) + _MATRIX
+    track = table(b"tkhd", place_on_screen, struct.pack(">II", width << 16, height << 16), flags=3)
+    look = struct.pack(">6xH16xHHII4xH32xHh", 1, width, height, 0x480000, 0x480000, 1, 24, -1)
+    one_each = struct.pack(">III", 1, count, max(1, seconds * 1000 // max(1, count)))
+    tables = box(
+        b"stbl",
+        table(b"stsd", struct.pack(">I", 1), box(b"png ", look)),
+        table(b"stts", one_each),
+        table(b"stsc", struct.pack(">IIII", 1, 1, max(1, count), 1)),
+        table(b"stsz", sizes),
+        table(b"stco", struct.pack(">II", 1, place)),
+    )
+    media = box(
+        b"mdia",
+        table(b"mdhd", times, struct.pack(">HH", 0x55C4, 0)),
+        table(b"hdlr", bytes(4), b"vide", bytes(12), b"v\0"),
+        box(b"minf", table(b"vmhd", bytes(8), flags=1), tables),
+    )
+    return box(b"moov", header, box(b"trak", track, media), extends)

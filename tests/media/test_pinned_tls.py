@@ -1,0 +1,78 @@
+"""TLS to an address that was looked up and checked before: the name is still what the certificate has to fit."""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.media.internet import OUTSIDE, Resolver, content, the_internet
+from tests.media.website import CONTENT, Website, serving
+from videojobs.errors import TransferInterrupted
+from videojobs.media import pinned
+from videojobs.media.reach import Reach
+
+__all__ = ["the_internet"]
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate of its own making, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / f"{name}.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+Asked = list[str | None]
+
+
+@pytest.fixture
+def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Website, Asked]]:
+    """A site outside with the certificate of `media.example`, and the names that clients asked it for."""
+    file = certificate(tmp_path, "media.example")
+    monkeypatch.setattr(pinned, "_tls", lambda: ssl.create_default_context(cafile=str(file)))
+    asked: Asked = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    context.set_servername_callback(lambda _socket, name, _: asked.append(name))
+    with serving(OUTSIDE) as site:
+        site.socket = context.wrap_socket(site.socket, server_side=True)
+        yield site, asked
+
+
+async def test_tls_sees_the_name_and_checks_the_certificate_by_it(tls_site: tuple[Website, Asked]) -> None:
+    site, asked = tls_site
+    url = f"https://media.example:{site.server_port}/file"
+    assert await content(url, Resolver(media_example=[[OUTSIDE]]), Reach()) == CONTENT
+    assert asked == ["media.example"]
+    assert site.named == [f"media.example:{site.server_port}"]
+
+
+async def test_another_name_at_the_same_address_does_not_pass_with_that_certificate(
+    tls_site: tuple[Website, Asked],
+) -> None:
+    site, _ = tls_site
+    with pytest.raises(TransferInterrupted, match="ConnectError"):
+        await content(f"https://other.example:{site.server_port}/file", Resolver(other_example=[[OUTSIDE]]), Reach())
+    assert site.named == []

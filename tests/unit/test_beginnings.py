@@ -1,0 +1,30 @@
+"""What a file begins like."""
+
+import pytest
+
+from videojobs.media.beginnings import container_of
+
+
+@pytest.mark.parametrize(
+    ("head", "container"),
+    [
+        (b"\0\0\0\x18ftypmp42", "mp4"),
+        (b"\0\0\0\x14ftypqt  ", "mov"),
+        (b"\0\0\0\x08wide\0\0\0\0", "mov"),
+        (b"\x1a\x45\xdf\xa3\x01\0\0\0\0\0\0\0", "webm"),
+        (b"RIFF\0\0\0\0AVI ", "avi"),
+        (b"RIFF\0\0\0\0WAVE", "wav"),
+        (b"RF64\0\0\0\0WAVE", "wav"),
+        (b"ID3\x04\0\0\0\0\0\0\0\0", "mp3"),
+        (b"\xff\xfb\x90\x64\0\0\0\0\0\0\0\0", "mp3"),
+        (b"OggS\0\x02\0\0\0\0\0\0", "ogg"),
+        (b"fLaC\0\0\0\x22\0\0\0\0", "flac"),
+        (b"RIFF\0\0\0\0WEBP", None),
+        (b"PK\x03\x04\0\0\0\0\0\0\0\0", None),
+        (b"#EXTM3U\nhttp", None),
+        (b"<html><body>", None),
+        (b"", None),
+    ],
+)
+def test_a_file_is_taken_for_what_it_begins_like(head: bytes, container: str | None) -> None:
+    assert container_of(head) == container

@@ -1,0 +1,96 @@
+"""MP4 files of a few kilobytes that would take gigabytes to open: refused before FFmpeg sees them.
+
+FFmpeg keeps some 35 bytes for every sample that an index *declares*, from the moment it opens a file; four bytes can
+declare thousands of millions. So the declarations are added up here. They are searched for, not read in their order:
+FFmpeg finds a table in places where none belongs, and a search finds it there, too.
+"""
+
+import re
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from videojobs.errors import InvalidMedia
+
+MOST_SAMPLES: Final = 4_000_000
+"""In all tracks: 140 MB. Two hours with 240 pictures a second have 1.7 million, and as many pieces of sound."""
+
+MOST_INDEX: Final = 64 * 1024**2
+"""Bytes beside the pictures and sounds themselves: the tables of so many samples have 48 MB."""
+
+_MOST_BOXES: Final = 100_000  # a live recording has two a second
+_PIECE: Final = 1024  # samples of raw sound that FFmpeg takes for one
+_OTHERS: Final = (b"RIFF", b"RF64", b"\x1a\x45\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"\xff")  # beginnings of no MP4
+_MARK: Final = re.compile(rb"(?=(trak|moof|cmov|soun|stsz|stz2|stts|stsc|stco|co64|trun|elst))")
+_NUMBERS: Final = struct.Struct(">III")  # the first ones of a table, behind its name, version and flags
+_CHUNKS: Final = struct.Struct(">III")  # an entry of `stsc`: the first chunk, samples in each, description
+_Tables = dict[bytes, list[tuple[int, int, int]]]
+
+
+def check_index(source: BinaryIO, size: int) -> None:
+    """Raises InvalidMedia. `size`: of the source, in bytes. Leaves the source wherever it has read last."""
+    source.seek(0)
+    if source.read(4).startswith(_OTHERS):
+        return
+    tracks = _tracks(b"".join([*_boxes(source, size), bytes(32)]))
+    if any(b"cmov" in tables for tables in tracks):
+        raise InvalidMedia("the file's index is compressed, as in the 1990s; export it again")
+    edits = max(sum(count for count, *_ in tables[b"elst"] if count > 1) for tables in tracks)
+    if sum(_entries(tables, size) for tables in tracks) * (1 + edits) > MOST_SAMPLES:  # each may repeat all samples
+        raise _too_much()
+
+
+def _boxes(source: BinaryIO, size: int) -> Iterator[bytes]:
+    """All outermost boxes but those of the pictures and sounds themselves."""
+    place = found = 0
+    for _ in range(_MOST_BOXES):
+        source.seek(place)
+        head = source.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        length = min(length or size, size - place)  # 0: up to the end
+        if length < 8:
+            return
+        if head[4:8] != b"mdat":
+            found += length
+            if found > MOST_INDEX:
+                raise _too_much()
+            source.seek(place)
+            yield source.read(length)
+        place += length
+    raise _too_much()
+
+
+def _tracks(index: bytes) -> list[_Tables]:
+    """The first numbers of all tables, for each track and each fragment; of `stsc` its largest."""
+    tracks: list[_Tables] = [defaultdict(list)]
+    for mark in _MARK.finditer(index):
+        name, at = mark[1], mark.start() + 8
+        if name in (b"trak", b"moof"):
+            tracks.append(defaultdict(list))
+            continue
+        numbers = _NUMBERS.unpack_from(index, min(at, len(index) - _NUMBERS.size))
+        if name == b"stsc":
+            entries = index[at + 4 :][: numbers[0] * _CHUNKS.size]
+            whole = len(entries) // _CHUNKS.size * _CHUNKS.size
+            numbers = (0, max((each for _, each, _ in _CHUNKS.iter_unpack(entries[:whole])), default=0), 0)
+        tracks[-1][name].append(numbers)
+    return tracks
+
+
+def _entries(tables: _Tables, size: int) -> int:
+    """How many entries FFmpeg would keep for a track."""
+    fragments = sum(count for count, *_ in tables[b"trun"])
+    is_raw = tables[b"soun"] and [(count, length) for count, _, length in tables[b"stts"]] == [(1, 1)]
+    # Of raw sound not each sample has an entry, as long as it is all there and its samples are of one size and length.
+    if is_raw and all(0 < each * count <= size for each, count, _ in tables[b"stsz"]):
+        chunks = sum(count for count, *_ in tables[b"stco"] + tables[b"co64"])
+        most = max((each for _, each, _ in tables[b"stsc"]), default=0)
+        return chunks * -(-most // _PIECE) + fragments
+    return sum(count for _, count, _ in tables[b"stsz"] + tables[b"stz2"]) + fragments
+
+
+def _too_much() -> InvalidMedia:
+    return InvalidMedia("the file's index names more than a video of its size can have; export it again")
