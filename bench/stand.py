@@ -58,6 +58,7 @@ SETTINGS: Final = {
     "VIDEOJOBS_SYNC_LONG_POLL_SECONDS": "10",
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "15",
     "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "30",
+    "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "120",
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "10",
 }
 
@@ -239,8 +240,8 @@ async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> No
 
 
 @asynccontextmanager
-async def open_stand() -> AsyncIterator[Stand]:
-    """A fresh stack whose vendors hand the video through as it came."""
+async def open_stand(settings: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Stand]:
+    """A fresh stack whose vendors hand the video through as it came, with these settings beside its own."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         stack = Stack(
@@ -248,7 +249,7 @@ async def open_stand() -> AsyncIterator[Stand]:
             environment=NOTHING_GIVEN,
             wanted=["registration", "gateway"],
             processing_seconds=0,
-            settings=SETTINGS,
+            settings={**SETTINGS, **settings},
             keep=False,
         )
         async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:

@@ -44,30 +44,35 @@ class Shared:
 
     def __init__(self) -> None:
         self._opened: dict[tuple[type[Block], str], _Opened] = {}
+        self._opening = asyncio.Lock()
 
     @asynccontextmanager
     async def client(self, kind: type[Account[C]], name: str) -> AsyncIterator[C]:
         """The vendor's client of the block `name`, for as long as the context lasts."""
         key = (cast(type[Block], kind), name)
-        block = await BLOCKS.get(*key)
-        opened = self._opened.get(key)
-        if opened is None or opened.block is not block:
-            opened = await self._open(key, block)
-        opened.users += 1
+        opened = await self._taken(key, await BLOCKS.get(*key))
         try:
             yield cast(C, opened.client)
         finally:
             opened.users -= 1
-            if opened.users == 0 and self._opened.get(key) is not opened:
-                await opened.context.__aexit__(None, None, None)
+            await self._close_unused(key, opened)
 
-    async def _open(self, key: tuple[type[Block], str], block: Block) -> _Opened:
-        context = cast(Account[Any], block).client()
-        opened = _Opened(block, context, await context.__aenter__())
-        before, self._opened[key] = self._opened.get(key), opened
-        if before is not None and before.users == 0:
-            await before.context.__aexit__(None, None, None)
-        return opened
+    async def _taken(self, key: tuple[type[Block], str], block: Block) -> _Opened:
+        """The client of this block, with one user more. Of many who come at once, one opens it."""
+        async with self._opening:
+            opened = self._opened.get(key)
+            if opened is None or opened.block is not block:
+                before = opened
+                context = cast(Account[Any], block).client()
+                opened = self._opened[key] = _Opened(block, context, await context.__aenter__())
+                if before is not None:
+                    await self._close_unused(key, before)
+            opened.users += 1
+            return opened
+
+    async def _close_unused(self, key: tuple[type[Block], str], opened: _Opened) -> None:
+        if opened.users == 0 and self._opened.get(key) is not opened:
+            await opened.context.__aexit__(None, None, None)
 
     async def close(self) -> None:
         """Before the event loop ends."""

@@ -24,7 +24,8 @@ from videojobs.media.store import ObjectStore, StoredObject
 
 T = TypeVar("T")
 
-_TURNS: Final = 1  # pieces of 256 KB that are looked through in a round of the event loop or two: 2 ms
+_TURNS: Final = 1  # pieces of 256 KB that are looked through in a round of the event loop: 2 ms
+_PAUSE: Final = 0.004  # seconds between two pieces where several uploads wait: the time of those who ask for a status
 _THREADS: Final = 8  # boto3 keeps 10 connections open; more threads would only wait for the same network
 _NICENESS: Final = 5  # a third of the processor time that others get, where there is not enough for all
 _COME_AGAIN: Final = {"Retry-After": "10"}  # seconds; an upload takes about as long
@@ -73,8 +74,9 @@ class Room:
 
     async def turn(self) -> None:
         """Before a piece is looked through. Fifty that come at once would else keep all others waiting for a second."""
+        is_crowded = self._turns.locked()
         await self._turns.acquire()
-        asyncio.get_running_loop().call_soon(self._turns.release)  # in the next round
+        asyncio.get_running_loop().call_later(_PAUSE if is_crowded else 0, self._turns.release)
 
     def share_of(self, user_id: str) -> asyncio.Semaphore:
         """Half of all parts: who sends many files slowly holds up nobody but himself."""

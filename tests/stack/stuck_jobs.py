@@ -118,7 +118,12 @@ ACCEPTED_BY_GHOSTCUT = ("ledger.accept.after_commit", 2)
 KINDS: dict[str, Stuck] = {
     "never taken up": Stuck(Kind.RESUME, "nobody has taken it up", COMPLETED, (1, 0)),
     "taken by Sync.so, and not written down": Stuck(
-        Kind.RESUME, "same key", COMPLETED, (1, 0), ("ledger.accept.before_commit", 1)
+        Kind.RESUME,
+        "same key",
+        COMPLETED,
+        (1, 0),
+        ("ledger.accept.before_commit", 1),
+        fault=("sync_so", "webhook", {"effect": "drop"}),
     ),
     "Sync.so at work": Stuck(Kind.RESUME, "still at work", COMPLETED, (1, 0), ACCEPTED_BY_SYNC_SO, slow="sync_so"),
     "Sync.so done": Stuck(Kind.COMPLETE, "Sync.so is done", COMPLETED, (1, 0), ACCEPTED_BY_SYNC_SO),

@@ -136,7 +136,7 @@ async def test_the_final_video_speaks_the_new_audio_and_has_lost_the_text_and_no
 async def test_the_request_to_sync_so_has_the_shape_that_the_vendor_accepts(desk: Desk, both: Case) -> None:
     [submission] = await desk.paid("sync_so", both.job.id)
     body = submission["request"]
-    assert set(body) == {"model", "input", "segments", "options"}
+    assert set(body) == {"model", "input", "segments", "options", "webhookUrl"}
     assert body["model"] == "lipsync-2"
     assert body["options"] == {"sync_mode": "remap"}
     assert [(item["type"], item.get("refId")) for item in body["input"]] == [

@@ -1,5 +1,6 @@
 """Clients are shared by all who use them at once, and made anew when their block has changed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -24,9 +25,11 @@ class ShopAccount(Block):
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
+        await asyncio.sleep(0)
         client = Client(self.key)
         yield client
         client.is_open = False
+        await asyncio.sleep(0)
 
 
 class Server:
@@ -55,6 +58,21 @@ async def test_all_who_need_a_client_at_once_share_one_and_it_stays_open_for_the
         assert later.is_open
     await shared.close()
     assert not one.is_open
+
+
+async def test_a_client_that_many_open_at_once_is_open_for_each_of_them(server: Server) -> None:
+    shared = Shared()
+
+    async def one_of_many() -> Client:
+        async with shared.client(ShopAccount, "shop") as client:
+            assert client.is_open
+            await asyncio.sleep(0)
+            assert client.is_open
+            return client
+
+    for server.key in ("first", "second", "third"):
+        assert len(set(await asyncio.gather(*(one_of_many() for _ in range(9))))) == 1
+    await shared.close()
 
 
 async def test_a_changed_block_makes_a_new_client_and_the_old_one_closes_with_its_last_user(server: Server) -> None:
