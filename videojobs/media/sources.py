@@ -90,11 +90,13 @@ async def brought(
 
 
 async def load_all(store: ObjectStore, files: Mapping[str, Path]) -> None:
-    """Objects of the store, by their keys, as files. Raises InvalidMedia where one is not there."""
+    """Objects of the store, by their keys, as files, each whole or not there. Raises InvalidMedia."""
 
     def load(stop: Event) -> None:
         for key, path in files.items():
-            _from_store(store.uri(key), store, math.inf, path, stop)
+            part = path.with_name(f"{path.name}.part")
+            _from_store(store.uri(key), store, math.inf, part, stop)
+            part.replace(path)
 
     await _in_thread(load)
 
