@@ -23,7 +23,12 @@ from sqlalchemy.exc import DBAPIError
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
 from deployments.limits import VendorSlots
+from tasks.run_again import DEPLOYMENTS
 from videojobs.errors import ConfigurationError, VideoJobError
+from videojobs.lecture.fonts import fonts
+from videojobs.lecture.options import SpeechOptions
+from videojobs.lecture.settings import LectureSettings
+from videojobs.lecture.speech import engine_for as engine_of
 from videojobs.ledger import engine_for
 from videojobs.ledger.migrate import missing
 from videojobs.media.store import ObjectStore
@@ -121,24 +126,40 @@ async def ghostcut(names: Connections) -> str:
     return f"the key is taken by {block.base_url}; {points} points left"
 
 
+async def lectures(names: Connections) -> str:
+    """Speech can be recognised, and the fonts are there, on the machine where this is asked."""
+    settings = LectureSettings()
+    engine = engine_of(SpeechOptions(), settings)
+    try:
+        engine.check(None)
+        await asyncio.to_thread(fonts, settings.fonts)
+    except ConfigurationError as error:
+        raise Trouble(str(error)) from error
+    return f"speech is recognised by {engine.name}"
+
+
 async def deployment(names: Connections) -> str:
-    """The deployment, its pool and its concurrency limits are on the server, and a worker is there to run it."""
+    """The deployments, their pools and the concurrency limits are on the server, and workers are there to run them."""
+    return "; ".join([await _deployment(name) for name in DEPLOYMENTS.values()])
+
+
+async def _deployment(wanted: str) -> str:
     async with get_client() as client:
         try:
-            found = await client.read_deployment_by_name("pro-video/pro-video")
+            found = await client.read_deployment_by_name(wanted)
             pool = await client.read_work_pool(str(found.work_pool_name))
             for name in VendorSlots().by_name():
                 await client.read_global_concurrency_limit_by_name(name)
         except ObjectNotFound as error:
             raise Trouble(
-                "the deployment, its work pool or a concurrency limit is missing: run `make register`"
+                f"the deployment {wanted}, its work pool or a concurrency limit is missing: run `make register`"
             ) from error
         workers = await client.read_workers_for_work_pool(pool.name)
     if not any(worker.status == "ONLINE" for worker in workers):
         raise Trouble(
             f"no worker is online in pool {pool.name}: start one with `prefect worker start --pool {pool.name}`"
         )
-    return f"pro-video/pro-video in pool {pool.name}, a worker is online"
+    return f"{wanted} in pool {pool.name}, a worker is online"
 
 
 async def _block(kind: type[AnyBlock], name: str) -> AnyBlock:
@@ -154,6 +175,7 @@ CHECKS: Final[dict[str, Callable[[Connections], Awaitable[str]]]] = {
     "Storage": storage,
     "Sync.so": sync_so,
     "GhostCut": ghostcut,
+    "Lectures": lectures,
     "Deployment": deployment,
 }
 

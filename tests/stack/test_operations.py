@@ -22,6 +22,12 @@ pytestmark = pytest.mark.usefixtures("here")
 REGISTERED = {
     "pool video-jobs",
     "deployment pro-video",
+    "deployment lecture",
+    "videojobs alert: a job has failed",
+    "videojobs alert: a job is parked",
+    "videojobs alert: a job was stuck",
+    "videojobs alert: a run does not end",
+    "videojobs alert: runs wait for a worker",
     "limit sync-so-generations",
     "limit ghostcut-works",
     "block job-database",
@@ -36,6 +42,7 @@ async def on_the_server(desk: Desk) -> list[str]:
     return [
         *(f"pool {pool.name}" for pool in await desk.prefect.read_work_pools()),
         *(f"deployment {deployment.name}" for deployment in await desk.prefect.read_deployments()),
+        *(f"{automation.name}" for automation in await desk.prefect.read_automations()),
         *(f"limit {limit.name}" for limit in await desk.prefect.read_global_concurrency_limits()),
         *(f"block {block.name}" for block in await desk.prefect.read_block_documents()),
     ]
