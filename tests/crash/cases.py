@@ -131,7 +131,12 @@ FORGOTTEN: Final = replace(
     then=CleanedUp(Strike("sync_so.create.after_call", 1, "raise"), after_days=True),
 )
 LECTURE: Final = Kind("a lecture", "completed", (0, 0), work=Work.LECTURE)
-LECTURE_REFUSED: Final = replace(LECTURE, name="a lecture, refused at the door", ends="failed", changes={"video": "no"})
+LECTURE_REFUSED: Final = replace(
+    LECTURE,
+    name="a lecture, refused at the door",
+    ends="failed",
+    changes={"options": {"speech": {"engine": "magic"}}},
+)
 LECTURE_STUCK: Final = replace(
     LECTURE,
     name="a lecture: an unforeseen error in the middle of its work, then cleaned up",
