@@ -1,6 +1,7 @@
 """A lecture on the real stack: from its upload to its documents, and what becomes of it when something goes wrong."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -13,7 +14,8 @@ from prefect.states import Cancelling
 from flows.decide import decide
 from flows.lecture import lecture as flow
 from tasks import lecture as steps
-from tests.lecture.course import Course
+from tests.lecture.course import SPEECH, Course
+from tests.lecture.test_bad_lectures import hours_long
 from tests.stack.conftest import Desk
 from tests.stack.test_cancelling import until
 from videojobs.errors import ConfigurationError
@@ -188,15 +190,48 @@ async def is_cancelled(desk: Desk, job_id: str) -> bool:
 # ---- what is no lecture --------------------------------------------------------------------------------------
 
 
-async def test_a_file_that_is_no_video_fails_with_a_word_on_what_is_wrong(
-    desk: Desk, job_id: str, tmp_path: Path, scratch: Path
+def broken(path: Path) -> Path:
+    path.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(5000))
+    return path
+
+
+def empty(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+def without_picture(path: Path) -> Path:
+    path.write_bytes(SPEECH.read_bytes())
+    return path
+
+
+def cut_short(path: Path) -> Path:
+    whole = Course(size=(320, 180), camera=False, until=3.0).write(path).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return path
+
+
+def too_long(path: Path) -> Path:
+    """Four hours by its header; the limit is three here."""
+    return hours_long(path, 4)
+
+
+@pytest.mark.parametrize("make", [broken, empty, without_picture, cut_short, too_long])
+async def test_what_is_no_lecture_fails_with_a_word_on_what_is_wrong_and_leaves_nothing(
+    desk: Desk,
+    job_id: str,
+    tmp_path: Path,
+    scratch: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], Path],
 ) -> None:
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(5000))
-    job = await run_here(desk, job_id, request(broken))
-    assert (job.status, job.work) == (Status.FAILED, Work.LECTURE)
+    monkeypatch.setenv("VIDEOJOBS_LECTURE_MAX_SECONDS", "10800")
+    file = await asyncio.to_thread(make, tmp_path / "lecture.mp4")
+    job = await run_here(desk, job_id, request(file))
+    assert (job.status, job.work, job.point) == (Status.FAILED, Work.LECTURE, Point.OPENED)
     assert str(job.error_message).startswith("The request has 1 problem: video: ")
     assert left_in(scratch) == []
+    assert stored(desk, job) == set()
 
 
 async def test_a_bad_option_is_refused_with_its_field(desk: Desk, job_id: str, video: Path) -> None:
