@@ -6,7 +6,21 @@ from dataclasses import replace
 from typing import Final
 
 from tests.crash.bench import Bench
-from tests.crash.cases import BOTH, CHOSEN, DECIDED, HELD, LAST, OUTAGES, STOPPED, TROUBLES, WHOLE, Case, Kind, Strike
+from tests.crash.cases import (
+    BOTH,
+    CHOSEN,
+    DECIDED,
+    HELD,
+    LAST,
+    LECTURE,
+    OUTAGES,
+    STOPPED,
+    TROUBLES,
+    WHOLE,
+    Case,
+    Kind,
+    Strike,
+)
 from tests.crash.play import Played, play
 from tests.crash.table import tell
 
@@ -40,9 +54,9 @@ async def play_some(bench: Bench, numbers: Iterator[int], words: str) -> list[Pl
 
 async def play_short(bench: Bench, numbers: Iterator[int]) -> list[Played]:
     """Each point of a job once, by few jobs that are killed again and again."""
-    recorded = await record(bench, (BOTH,), numbers)
+    recorded = await record(bench, (BOTH, LECTURE), numbers)
     ways = _ways(recorded)
-    cases = [*relays(ways, BOTH, numbers, RELAYS), *lost_cases(ways, BOTH, numbers)]
+    cases = [*relays(ways, BOTH, numbers, RELAYS), *relays(ways, LECTURE, numbers, 2), *lost_cases(ways, BOTH, numbers)]
     return [*recorded, *(await play_all(bench, cases))]
 
 
