@@ -49,6 +49,7 @@ SETTINGS: Final = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "VIDEOJOBS_SLOTS_SYNC_SO": "1000",  # a killed run's place is free again after minutes only: not what is tested here
     "VIDEOJOBS_SLOTS_GHOSTCUT": "1000",
+    "VIDEOJOBS_ALLOW_PRIVATE_INPUTS": "true",  # some inputs are links, and lead to this machine
     "VIDEOJOBS_RECOVERY_ATTEMPTS": "1000",  # one job may be killed a few dozen times here
 }
 SURE, STRANDED = 2, 50  # looks at a job at rest that is as wanted, and at one that is not
