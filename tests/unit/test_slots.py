@@ -1,0 +1,85 @@
+"""A place at a vendor is waited for, kept alive while it is held, and given back, whatever the server says."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Self
+from uuid import UUID, uuid4
+
+import pytest
+from httpx import ConnectError, HTTPStatusError, Request, Response
+
+from tasks import slots
+
+REQUEST = Request("POST", "http://prefect.example")
+LEASE = uuid4()
+
+
+class Server:
+    """Prefect's client, as far as a place needs it; it answers in turn what is planned, then grants."""
+
+    def __init__(self, *refusals: Exception) -> None:
+        self.refusals = list(refusals)
+        self.renewals: asyncio.Queue[UUID] = asyncio.Queue()
+        self.given_back: list[UUID] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def increment_concurrency_slots_with_lease(self, names: Sequence[str], *_: object) -> Response:
+        self._answer()
+        limit = {"id": str(uuid4()), "name": names[0], "limit": 1}
+        return Response(200, json={"lease_id": str(LEASE), "limits": [limit]}, request=REQUEST)
+
+    async def renew_concurrency_lease(self, lease: UUID, _seconds: float) -> None:
+        self._answer()
+        await self.renewals.put(lease)
+
+    async def release_concurrency_slots_with_lease(self, lease: UUID) -> None:
+        self.given_back.append(lease)
+
+    def _answer(self) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+
+def refusal(status: int, **headers: str) -> HTTPStatusError:
+    return HTTPStatusError("no", request=REQUEST, response=Response(status, headers=headers, request=REQUEST))
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(slots, "_AGAIN_SECONDS", 0.01)
+
+
+async def test_a_place_is_waited_for_while_there_is_none_or_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(refusal(423, **{"Retry-After": "0.01"}), refusal(503), ConnectError("away"))
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    async with slots.slot("some-limit"):
+        assert server.refusals == []
+        assert server.given_back == []
+    assert server.given_back == [LEASE]
+
+
+async def test_a_held_place_is_renewed_again_and_again_also_after_the_server_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    async with slots.slot("some-limit"):
+        server.refusals += [refusal(500), ConnectError("away")]
+        async with asyncio.timeout(5):
+            assert [await server.renewals.get() for _ in range(3)] == [LEASE] * 3
+        assert server.refusals == []
+
+
+async def test_a_place_is_given_back_when_its_job_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    with pytest.raises(ValueError, match="broken"):
+        async with slots.slot("some-limit"):
+            raise ValueError("broken")
+    assert server.given_back == [LEASE]
