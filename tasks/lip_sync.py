@@ -29,7 +29,7 @@ from videojobs.vendors.sync_so.refusals import GenerationNotFound
 from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
 
 _PAGES = 100  # of 100 generations: more than any plan makes in a day
-_POLLS_A_REPORT = 3  # so every half minute
+_LONG_POLLS_A_REPORT = 3  # so every half minute
 _CLOCKS_DIFFER = timedelta(minutes=10)  # the vendor's and the database's
 _LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
@@ -160,17 +160,21 @@ async def await_lip_sync(run: JobRun) -> None:
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     await give_up_if_overdue(ledger, run, submission, "Sync.so")
     woken = asyncio.Event()
+    long_polls = 0
     with ledger.bell.heard_by(run.job_id, woken.set):
-        async for poll in attempt(Timings().poll_attempt_seconds, "Sync.so"):
-            generation = await patiently(generation_news(run.connections, str(submission.vendor_id), woken))
+        async for _ in attempt(Timings().poll_attempt_seconds, "Sync.so"):
+            news = await patiently(generation_news(run.connections, str(submission.vendor_id), woken))
+            generation = news.generation
             if generation.is_done:
                 keep(generation.id, generation)
                 show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
                 return
             if generation.is_failed:
                 await _failed(ledger, run, submission, generation)
-            if poll % _POLLS_A_REPORT == 1:
-                await _report(ledger, run, submission)
+            if not news.listed:
+                if long_polls % _LONG_POLLS_A_REPORT == 0:
+                    await _report(ledger, run, submission)
+                long_polls += 1
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:

@@ -86,7 +86,14 @@ class WorkPauses:
         return pause * uniform(0.8, 1.2)  # noqa: S311  # no secret
 
 
-async def generation_news(connections: Connections, generation_id: str, woken: asyncio.Event) -> Generation:
+@dataclass(frozen=True, slots=True)
+class GenerationNews:
+    generation: Generation
+    listed: bool
+    """Among many others, and every few seconds: each of those may not cause further questions about one job."""
+
+
+async def generation_news(connections: Connections, generation_id: str, woken: asyncio.Event) -> GenerationNews:
     """How a generation stands, by a long poll; where others take up all places for those, by a list for many.
 
     Asked for at once when `woken` is set: a callback of the vendor has come.
@@ -94,7 +101,7 @@ async def generation_news(connections: Connections, generation_id: str, woken: a
     ours = _ours()
     if not ours.long_polls.locked():
         async with ours.long_polls:
-            return await _by_long_poll(connections, generation_id, woken)
+            return GenerationNews(await _by_long_poll(connections, generation_id, woken), listed=False)
     watch = _generations(connections)
     within = 0.0 if woken.is_set() else max(Timings().sync_list_seconds, watch.requests / _LISTS_A_SECOND)
     woken.clear()
@@ -104,7 +111,7 @@ async def generation_news(connections: Connections, generation_id: str, woken: a
         found = await watch.news(generation_id, 0)
     if found is None:
         raise VendorUnavailable(f"Sync.so does not list generation {generation_id}")
-    return found
+    return GenerationNews(found, listed=True)
 
 
 async def _by_long_poll(connections: Connections, generation_id: str, woken: asyncio.Event) -> Generation:

@@ -59,7 +59,7 @@ async def fresh() -> None:
     watching._together.clear()
 
 
-async def news(vendor: SyncSo, woken: asyncio.Event, generation_id: str = "g") -> Generation:
+async def news(vendor: SyncSo, woken: asyncio.Event, generation_id: str = "g") -> watching.GenerationNews:
     async with asyncio.timeout(5):
         return await watching.generation_news(cast(Connections, vendor), generation_id, woken)
 
@@ -70,7 +70,8 @@ async def test_a_ring_breaks_off_the_long_poll_and_asks_at_once() -> None:
     await vendor.was_asked.wait()
     vendor.generation = DONE
     woken.set()
-    assert (await waiting).is_done
+    told = await waiting
+    assert (told.generation.is_done, told.listed) == (True, False)
     assert (vendor.asked, vendor.broken_off) == (["wait", "get"], 1)
 
 
@@ -101,7 +102,8 @@ async def test_where_lists_are_asked_for_a_ring_asks_for_one_at_once() -> None:
     await asyncio.sleep(0.01)
     assert vendor.asked == []
     woken.set()
-    assert (await waiting).is_done
+    told = await waiting
+    assert (told.generation.is_done, told.listed) == (True, True)
     assert vendor.asked == ["list"]
 
 
