@@ -1,6 +1,6 @@
 """What Prefect asks of every worker type: how a run is configured, and what is left of it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorkerResult
@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
 
-_NOT_KEPT = {"job_variables": {}, "parameters": {}, "parameter_openapi_schema": None, "pull_steps": None}
+_NOT_KEPT: Final[dict[str, Any]] = {
+    "job_variables": {},
+    "parameters": {},
+    "parameter_openapi_schema": None,
+    "pull_steps": None,
+}
 
 HONOURED = frozenset({"entrypoint"})
 """Runs share one process, so none has an environment, a command, a name or an image of its own: no such variables."""
