@@ -1,6 +1,6 @@
 """What Prefect asks of every worker type: how a run is configured, and what is left of it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorkerResult
@@ -9,6 +9,13 @@ from pydantic import Field
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
+
+_NOT_KEPT: Final[dict[str, Any]] = {
+    "job_variables": {},
+    "parameters": {},
+    "parameter_openapi_schema": None,
+    "pull_steps": None,
+}
 
 HONOURED = frozenset({"entrypoint"})
 """Runs share one process, so none has an environment, a command, a name or an image of its own: no such variables."""
@@ -52,9 +59,13 @@ class CoroutineJobConfiguration(BaseJobConfiguration):
         worker_name: str | None = None,
         worker_id: UUID | None = None,
     ) -> None:
-        """Note which run it is. Prefect's own preparation makes an environment and a command, for a process."""
-        self._related_objects = {"deployment": deployment, "flow": flow, "flow-run": flow_run}
+        """Note which run it is. Prefect's own preparation makes an environment and a command, for a process.
+
+        The deployment stays in memory as long as the run: without its form, which is 70 KiB.
+        """
+        self._related_objects = {"flow": flow, "flow-run": flow_run}
         if deployment is not None:
+            self._related_objects["deployment"] = deployment.model_copy(update=_NOT_KEPT)
             self.entrypoint = self.entrypoint or deployment.entrypoint
             given = {**(deployment.job_variables or {}), **(flow_run.job_variables or {})}
             self.ignored = frozenset(name for name, value in given.items() if value) - HONOURED

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from videojobs.errors import LeaseLost, LedgerUnavailable, VideoJobError
 from videojobs.faults import fault_point
@@ -47,10 +47,6 @@ class Books:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
-        # Each query by itself: a transaction around it would take two more ways to Postgres and back.
-        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._looks = async_sessionmaker(alone, expire_on_commit=False)
 
     @property
     def address(self) -> str:
@@ -58,10 +54,10 @@ class Books:
         return self._engine.url.render_as_string(hide_password=False)
 
     @asynccontextmanager
-    async def _opened(self, sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    async def _opened(self) -> AsyncIterator[AsyncSession]:
         """A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""
         try:
-            async with sessions.begin() as session:
+            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (OperationalError, InterfaceError) as error:
             raise LedgerUnavailable(f"the job database does not answer ({type(error.orig).__name__})") from error
@@ -69,19 +65,21 @@ class Books:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:
         """To look; every query sees what is committed by then."""
-        async with self._opened(self._looks) as session:
+        async with self._opened() as session:
+            # Each query by itself: a transaction around it would take two more ways to Postgres and back.
+            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
             yield session
 
     @asynccontextmanager
     async def _aside(self) -> AsyncIterator[AsyncSession]:
         """To write what is not a job's (tokens, uploads): nothing of a job can be lost there, so no fault points."""
-        async with self._opened(self._sessions) as session:
+        async with self._opened() as session:
             yield session
 
     @asynccontextmanager
     async def _writing(self, verb: str, job_id: str) -> AsyncIterator[AsyncSession]:
         """The one place where something is committed; `verb` names it among the fault points."""
-        async with self._opened(self._sessions) as session:
+        async with self._opened() as session:
             yield session
             fault_point(f"ledger.{verb}.before_commit", job_id)
         fault_point(f"ledger.{verb}.after_commit", job_id)
