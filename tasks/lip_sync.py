@@ -14,7 +14,7 @@ from tasks.run import JobRun
 from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, turn
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
-from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
+from tasks.waiting import Reports, accepted_submission, attempt, give_up_if_overdue, patiently
 from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
 from videojobs.errors import VendorFailed
@@ -29,7 +29,6 @@ from videojobs.vendors.sync_so.refusals import GenerationNotFound
 from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
 
 _PAGES = 100  # of 100 generations: more than any plan makes in a day
-_LONG_POLLS_A_REPORT = 3  # so every half minute
 _CLOCKS_DIFFER = timedelta(minutes=10)  # the vendor's and the database's
 _LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
@@ -160,7 +159,7 @@ async def await_lip_sync(run: JobRun) -> None:
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     await give_up_if_overdue(ledger, run, submission, "Sync.so")
     woken = asyncio.Event()
-    long_polls = 0
+    reports = Reports()
     with ledger.bell.heard_by(run.job_id, woken.set):
         async for _ in attempt(Timings().poll_attempt_seconds, "Sync.so"):
             news = await patiently(generation_news(run.connections, str(submission.vendor_id), woken))
@@ -171,10 +170,8 @@ async def await_lip_sync(run: JobRun) -> None:
                 return
             if generation.is_failed:
                 await _failed(ledger, run, submission, generation)
-            if not news.listed:
-                if long_polls % _LONG_POLLS_A_REPORT == 0:
-                    await _report(ledger, run, submission)
-                long_polls += 1
+            if not news.listed and reports.is_due():
+                await _report(ledger, run, submission)
 
 
 async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:

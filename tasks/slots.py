@@ -34,6 +34,7 @@ LEASE_SECONDS: Final = 300
 _RENEW_SECONDS: Final = 200.0
 _AGAIN_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
 
+_giving: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
@@ -54,9 +55,14 @@ async def slot(name: str) -> AsyncIterator[None]:
         renewing = asyncio.create_task(_renewed(client, lease))
         try:
             yield
-        finally:
+        except BaseException:
             renewing.cancel()
-            await _given_back(client, lease)
+            await _given_back(lease)  # the run may end with this, and its loop with it
+            raise
+        renewing.cancel()
+        giving = asyncio.create_task(_given_back(lease))  # the result is fetched meanwhile
+        _giving.add(giving)
+        giving.add_done_callback(_giving.discard)
 
 
 async def turn(name: str) -> None:
@@ -103,10 +109,11 @@ async def _renewed(client: PrefectClient, lease: UUID) -> None:
             pause = _AGAIN_SECONDS
 
 
-async def _given_back(client: PrefectClient, lease: UUID) -> None:
+async def _given_back(lease: UUID) -> None:
     """Where Prefect does not answer, the lease runs out by itself."""
     with suppress(HTTPStatusError, TransportError):
-        await client.release_concurrency_slots_with_lease(lease)
+        async with get_client() as client:
+            await client.release_concurrency_slots_with_lease(lease)
 
 
 def _queue(name: str) -> asyncio.Lock:

@@ -14,7 +14,7 @@ from tasks.run import JobRun
 from tasks.slots import GHOSTCUT_SUBMITS, turn
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
-from tasks.waiting import accepted_submission, attempt, give_up_if_overdue, patiently
+from tasks.waiting import Reports, accepted_submission, attempt, give_up_if_overdue, patiently
 from tasks.watching import WorkPauses, keep, kept, works
 from videojobs.areas import decision_for, explain, masks_for
 from videojobs.costs import expected
@@ -146,7 +146,7 @@ async def await_text_removal(run: JobRun) -> None:
     with ExitStack() as waiting:
         waiting.callback(watch.forget, work_id)
         waiting.enter_context(ledger.bell.heard_by(run.job_id, lambda: watch.hurry(work_id)))
-        pauses = WorkPauses()
+        pauses, reports = WorkPauses(), Reports()
         async for _ in attempt(Timings().poll_attempt_seconds, "GhostCut"):
             status = _shown(await patiently(watch.news(work_id, pauses.next(woken=ledger.bell.is_listening))), work_id)
             if status.is_done:
@@ -154,7 +154,8 @@ async def await_text_removal(run: JobRun) -> None:
                 return
             if status.is_failed:
                 await _failed(ledger, run, submission, status)
-            await _report(ledger, run, status)
+            if reports.is_due():
+                await _report(ledger, run, status)
 
 
 async def _report(ledger: Ledger, run: JobRun, status: WorkStatus) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tasks.run import JobRun
 from videojobs.errors import JobParked, Retryable, StillRunning, VendorFailed
@@ -14,15 +14,35 @@ from videojobs.states import Stage
 
 T = TypeVar("T")
 
+_REPORT_SECONDS: Final = 30.0
 
-async def attempt(seconds: float, vendor: str) -> AsyncIterator[int]:
-    """Count the polls of one attempt; raises StillRunning when its time is over. Always gives at least one poll."""
+
+class Reports:
+    """When a job that waits tells how far its vendor is: at first, then every half minute, however often it hears.
+
+    One question answers for many jobs: if each told each answer, a hundred jobs would keep Postgres and the Prefect
+    server busy with one another's news.
+    """
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._due = self._clock()
+
+    def is_due(self) -> bool:
+        """Whether it is time for one; the next one is due later then."""
+        if self._clock() < self._due:
+            return False
+        self._due = self._clock() + _REPORT_SECONDS
+        return True
+
+
+async def attempt(seconds: float, vendor: str) -> AsyncIterator[None]:
+    """The polls of one attempt; raises StillRunning when its time is over. Always gives at least one."""
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
-    polls = 0
-    while polls == 0 or clock() < end:
-        polls += 1
-        yield polls
+    yield
+    while clock() < end:
+        yield
     raise StillRunning(f"{vendor} is still at work")
 
 

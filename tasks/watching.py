@@ -90,7 +90,7 @@ class WorkPauses:
 class GenerationNews:
     generation: Generation
     listed: bool
-    """Among many others, and every few seconds: each of those may not cause further questions about one job."""
+    """Among many others: how far it is cannot be asked for each of so many."""
 
 
 async def generation_news(connections: Connections, generation_id: str, woken: asyncio.Event) -> GenerationNews:

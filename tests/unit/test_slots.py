@@ -21,6 +21,9 @@ class Server:
         self.refusals = list(refusals)
         self.renewals: asyncio.Queue[UUID] = asyncio.Queue()
         self.given_back: list[UUID] = []
+        self.has_back = asyncio.Event()
+        self.answers_releases = asyncio.Event()
+        self.answers_releases.set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -38,7 +41,9 @@ class Server:
         await self.renewals.put(lease)
 
     async def release_concurrency_slots_with_lease(self, lease: UUID) -> None:
+        await self.answers_releases.wait()
         self.given_back.append(lease)
+        self.has_back.set()
 
     def _answer(self) -> None:
         if self.refusals:
@@ -61,7 +66,21 @@ async def test_a_place_is_waited_for_while_there_is_none_or_no_server(monkeypatc
     async with slots.slot("some-limit"):
         assert server.refusals == []
         assert server.given_back == []
+    async with asyncio.timeout(5):
+        await server.has_back.wait()
     assert server.given_back == [LEASE]
+
+
+async def test_a_job_does_not_wait_until_its_place_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    server.answers_releases.clear()
+    async with asyncio.timeout(5):
+        async with slots.slot("some-limit"):
+            pass
+        assert server.given_back == []
+        server.answers_releases.set()
+        await server.has_back.wait()
 
 
 async def test_a_held_place_is_renewed_again_and_again_also_after_the_server_was_away(

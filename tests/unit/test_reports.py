@@ -1,0 +1,20 @@
+"""A job that waits tells how far its vendor is now and then, not each time that it hears something."""
+
+import asyncio
+
+import pytest
+
+from tasks.waiting import Reports
+
+
+@pytest.mark.parametrize(("passed", "due"), [(0.0, False), (29.9, False), (30.0, True), (3600.0, True)])
+async def test_a_report_is_due_at_first_and_then_every_half_minute(
+    monkeypatch: pytest.MonkeyPatch, passed: float, due: bool
+) -> None:
+    now = 5.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    reports = Reports()
+    assert reports.is_due()
+    now += passed
+    assert reports.is_due() is due
+    assert not reports.is_due()
