@@ -80,7 +80,6 @@ def constants(function_names: set[str], *rooms: str) -> list[str]:
 
 def test_one_function_opens_transactions_and_one_commits_what_was_written() -> None:
     assert where(lambda node: called(node) in TRANSACTIONS, *ROOMS) == {
-        ("videojobs/ledger/books.py", "__init__"),  # makes the sessions
         ("videojobs/ledger/books.py", "_opened"),
         ("videojobs/ledger/bell.py", "_hear"),  # listens, and writes nothing
     }
