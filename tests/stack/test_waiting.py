@@ -11,7 +11,7 @@ from deployments.limits import register_limits
 from tasks.slots import SYNC_SO_CREATES
 from tests.stack.conftest import Desk
 from videojobs.ledger import SubmissionState
-from videojobs.states import Stage, Status
+from videojobs.states import RULES, Point, Stage, Status
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -56,6 +56,27 @@ async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submis
     assert job.status == Status.PROCESSING
     assert "GhostCut has not finished" in (job.parked_reason or "")
     assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("vendor", "point"), [("sync_so", Point.LIP_SYNC_SUBMITTED), ("ghostcut", Point.TEXT_REMOVAL_SUBMITTED)]
+)
+async def test_a_job_that_hears_of_its_vendor_often_tells_its_progress_once_in_a_while(
+    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch, vendor: str, point: Point
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")  # GhostCut is asked every 0.2 s here
+    await desk.settings(vendor, processing_seconds=4)
+    try:
+        job = await desk.run_here(desk.small(), job_id)
+    finally:
+        await desk.settings(vendor, processing_seconds=0.5)
+    assert job.status == Status.COMPLETED
+    told = [
+        event.progress
+        for event in await desk.ledger.events(job_id)
+        if event.kind == "progress" and event.point == point and event.message == RULES[point].message
+    ]
+    assert len(told) <= 1, told
 
 
 async def test_generations_are_bought_no_faster_than_the_vendor_takes_them(desk: Desk) -> None:
