@@ -243,3 +243,12 @@ async def test_a_lectures_page_offers_its_documents_and_shows_its_slides(door: O
     assert [words for words in ("PDF", "Subtitles (SRT)", "Subtitles (VTT)", "Slides (ZIP)") if words not in page] == []
     assert page.count("what=slide&amp;number=") == 4
     assert "The PDF and the subtitles are stored." in page
+
+
+async def test_an_operator_is_not_told_to_buy_a_parked_lecture_again(door: OpenDoor, user: str) -> None:
+    job = await opened(door, user)
+    await door.ledger.park(await taken_up(door, job.id), "5 runs in a row ended without getting any further")
+    async with await browser(door, "boss", Scope.ADMIN) as http:
+        seen = await text(http, f"/jobs/{job.id}")
+    assert "retry goes on" in seen
+    assert [word for word in ("adopt", "resubmit", "bought") if word in seen] == []
