@@ -76,24 +76,27 @@ async def test_a_ledger_that_is_away_for_a_moment_stops_nothing(tmp_path: Path) 
 
 
 async def test_a_lost_lease_stops_the_work(tmp_path: Path) -> None:
-    stopped = Event()
+    books, stopped = Books(), Event()
 
     def work(told: Progress, stop: Event) -> None:
+        books.errors.append(LeaseLost("held by another run"))
         assert stop.wait(10)
         stopped.set()
 
     with pytest.raises(LeaseLost):
-        await at_length(run_with(Books(LeaseLost("held by another run"))), Place(tmp_path), "speech", work)
+        await at_length(run_with(books), Place(tmp_path), "speech", work)
     assert stopped.is_set(), "whoever raises has waited for the work to end"
 
 
 async def test_of_two_steps_side_by_side_the_first_error_stops_the_other_and_is_raised(tmp_path: Path) -> None:
-    run, place, stopped = run_with(Books()), Place(tmp_path), Event()
+    run, place, begun, stopped = run_with(Books()), Place(tmp_path), Event(), Event()
 
     def fails(told: Progress, stop: Event) -> None:
+        assert begun.wait(10)
         raise InvalidMedia("no picture")
 
     def goes_on(told: Progress, stop: Event) -> None:
+        begun.set()
         assert stop.wait(10)
         stopped.set()
 
