@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
             for measure in shared:
                 await _measured(form, partial(measure, form, stand), load)
     if "c" in letters:  # on stacks of its own
-        await _measured(form, partial(density.measure, form), load)
+        await _measured_in_steps(form, density.measure(form), load)
     if "g" in letters:  # without a stack
         await _measured(form, partial(lecture.measure, form), load)
     print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")
@@ -51,9 +51,19 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
 async def _measured(form: Form, measure: Callable[[], Awaitable[Section]], load: float) -> None:
     """Written at once: hours of measuring may end early."""
     began = time.monotonic()
-    section = _shown(await measure())
+    _written(form, await measure(), began, load)
+
+
+async def _measured_in_steps(form: Form, measure: AsyncIterator[Section], load: float) -> None:
+    """Each step tells again what was known before."""
+    began = time.monotonic()
+    async for section in measure:
+        _written(form, section, began, load)
+
+
+def _written(form: Form, section: Section, began: float, load: float) -> None:
     page = OTHERS.get(section.letter, CHAIN)
-    write(page, section, form.name, seconds=time.monotonic() - began, load=load)
+    write(page, _shown(section), form.name, seconds=time.monotonic() - began, load=load)
 
 
 def _shown(section: Section) -> Section:

@@ -51,17 +51,20 @@ class Held:
     extrapolated: bool = False
 
 
-async def measure(form: Form) -> Section:
-    """On a stack of its own for each number: what was stopped while it waited would come back on the next one."""
+async def measure(form: Form) -> AsyncIterator[Section]:
+    """What is known after each number: the largest takes longer than all others together.
+
+    Each on a stack of its own: what was stopped while it waited would come back on the next one.
+    """
     found: list[Held] = []
     for jobs in form.density_jobs:
         async with open_stand(SLOW_HEART) as stand:
             found.append(await _hold(form, stand, DBOS, jobs))
             if jobs == form.density_jobs[0]:
                 stock = await _hold(form, stand, STOCK_POOL, form.density_processes)
-            found.append(await _hold(form, stand, OURS, jobs))
-    found += [stock, *(_extrapolated(stock, jobs) for jobs in form.density_jobs)]
-    return _section(form, sorted(found, key=lambda each: KINDS.index(each.kind)))
+                found.append(stock)
+            found += [await _hold(form, stand, OURS, jobs), _extrapolated(stock, jobs)]
+        yield _section(form, sorted(found, key=lambda each: KINDS.index(each.kind)))
 
 
 async def _hold(form: Form, stand: Stand, kind: str, jobs: int) -> Held:

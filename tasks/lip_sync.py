@@ -153,8 +153,7 @@ def _answer(generation: Generation) -> dict[str, object]:
 async def await_lip_sync(run: JobRun) -> None:
     """Ask until the generation has ended, at once when its callback has come. Raises VendorFailed."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if reached(job.point, Point.LIP_SYNC_STORED):
+    if reached((await ledger.job(run.job_id)).point, Point.LIP_SYNC_STORED):
         return
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     await give_up_if_overdue(ledger, run, submission, "Sync.so")

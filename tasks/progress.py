@@ -63,6 +63,7 @@ _board: ContextVar[_Board | None] = ContextVar("progress_board", default=None)
 async def progress_board(job: VideoJob) -> AsyncIterator[None]:
     """Put the job's progress on the page of the flow run that calls this; `show` keeps it up to date."""
     board = _Board(f"progress-{slug(job.id)}", (job.progress_percentage, job.progress_message))
+    del job  # as large as its request, and this lasts for hours
     _board.set(board)
     try:
         yield

@@ -37,12 +37,15 @@ class JobRun(BaseModel):
 @asynccontextmanager
 async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
     """Hold the job's lease to go on with the job. Raises LeaseLost when another run is at work on it."""
-    async with holding(job_id, connections) as run:
-        job = await _admissible(await connections.ledger(), run.lease)
-        if job.claims > 1:  # the run before this one did not end in order
-            await _tidy_up(job, connections)
-        async with progress_board(job):
-            yield run
+    async with holding(job_id, connections) as run, progress_board(await _taken_up(run)):
+        yield run
+
+
+async def _taken_up(run: JobRun) -> VideoJob:
+    job = await _admissible(await run.connections.ledger(), run.lease)
+    if job.claims > 1:  # the run before this one did not end in order
+        await _tidy_up(job, run.connections)
+    return job
 
 
 @asynccontextmanager

@@ -137,8 +137,7 @@ def source_of(submission: Submission) -> str:
 async def await_text_removal(run: JobRun) -> None:
     """Wait for the work's callback, and ask beside that, together with all other jobs. Raises VendorFailed."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if reached(job.point, Point.TEXT_REMOVAL_STORED):
+    if reached((await ledger.job(run.job_id)).point, Point.TEXT_REMOVAL_STORED):
         return
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     await give_up_if_overdue(ledger, run, submission, "GhostCut")
