@@ -135,7 +135,7 @@ LECTURE_REFUSED: Final = replace(
     LECTURE,
     name="a lecture, refused at the door",
     ends="failed",
-    changes={"options": {"speech": {"engine": "magic"}}},
+    changes={"video": "ftp://example.com/lecture.mp4"},
 )
 LECTURE_STUCK: Final = replace(
     LECTURE,
