@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.gateway.problems import SECURITY_HEADERS, Refused
 
+_REST_BYTES: Final = 1024 * 1024
+_REST_SECONDS: Final = 1.0
 _ONLY_TLS: Final = "max-age=31536000"  # seconds, a year: what browsers' own lists ask for
 
 
@@ -37,6 +40,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                await body.drop_rest()
                 if not body.is_read:
                     headers["Connection"] = "close"
             await send(message)
@@ -57,7 +61,9 @@ class _Body:
         self._most = most
         self._until = time.monotonic() + seconds
         self._size = 0
-        self.is_read = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        length = math.inf if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
+        self._is_little = length <= _REST_BYTES and "expect" not in headers
+        self.is_read = length == 0
 
     async def receive(self) -> Message:
         message = await (self._receive() if self.is_read else self._in_time())
@@ -75,3 +81,14 @@ class _Body:
                 return await self._receive()
         except TimeoutError as error:
             raise Refused(408, "The body came too slowly.") from error
+
+    async def drop_rest(self) -> None:
+        """Of a body that is answered before its end: let the rest come, if it is known to be little and comes at once.
+
+        A client that still sends would find the connection closed, and perhaps never see the answer.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REST_SECONDS):
+                while self._is_little and not self.is_read:
+                    message = await self._receive()
+                    self.is_read = not message.get("more_body", False)

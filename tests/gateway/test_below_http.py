@@ -1,6 +1,7 @@
 """Below HTTP's surface: heads that no client library sends."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -44,3 +45,18 @@ async def test_a_form_that_says_it_has_60_gb_is_refused_before_it_is_sent(
         f"Authorization: Bearer {await door.token(user)}\r\nContent-Length: {60 * 1024**3}\r\n\r\n"
     )
     assert await status_of(door, head) == 413
+
+
+async def test_who_is_refused_while_still_sending_sees_the_answer_and_may_ask_again(door: OpenDoor) -> None:
+    host, port = door.address.removeprefix("http://").split(":")
+    body = b"x" * 500_000
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for _ in range(2):
+        writer.write(f"POST {PROCESS} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        async with asyncio.timeout(10):
+            await writer.drain()
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 401 ")
+            [length] = re.findall(rb"content-length: (\d+)", head.lower())
+            await reader.readexactly(int(length))
+    writer.close()
