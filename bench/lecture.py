@@ -134,7 +134,8 @@ def _section(found: Sequence[Measured]) -> Section:
             "OpenCV's `VideoCapture` that keeps a picture when it differs from the last kept one; for speech PyAV and "
             "pocketsphinx on the whole sound in memory. Seconds of work and of processor time for each minute of "
             "video; memory is the most that the process and its children have at the same time, in MiB. `found`: "
-            f"slides (the truth is {len(TEXTS)}, however often they are shown again), words, or pages of all PDFs."
+            f"slides (the truth is {len(TEXTS)}, however often they are shown again), words, or pages of all PDFs "
+            "(what was said at a slide ten times takes a second page)."
         ),
         table=Table(("", "", "minutes", "s/min", "CPU s/min", "MiB", "found"), rows),
         unit="seconds for a minute of video",
