@@ -2,16 +2,21 @@
 
 import json
 import uuid
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import numpy as np
 import pytest
+from playwright.async_api import expect
 
+from tests.gateway.browsing import signed_in
 from tests.gateway.conftest import OpenDoor
 from tests.gateway.forms import a_key, a_video
 from tests.gateway.test_submitting import problems
 from tests.gateway.visitors import browser, taken_up, text
 from videojobs.lecture.request import LectureRequest
+from videojobs.lecture.slides import write_png
 from videojobs.ledger import VideoJob
 from videojobs.ledger.tokens import Scope
 from videojobs.media.store import lecture_key, parse_uri
@@ -21,6 +26,11 @@ API: Final = "/api/v1"
 LECTURES: Final = f"{API}/lectures"
 FORM: Final = f"{LECTURES}/upload"
 DOCUMENTS: Final = {"pdf": {}, "subtitles": {"files": ["subtitles.srt", "subtitles.vtt"], "cues": 3}}
+FACTS: Final[dict[Point, dict[str, Any]]] = {
+    Point.FETCHED: {"inputs": {"video": "s3://videojobs/lecture.mp4"}},
+    Point.SLIDES_FOUND: {"slides": 2},
+    Point.DOCUMENTS_STORED: {"documents": DOCUMENTS},
+}
 
 
 def files() -> dict[str, tuple[str, bytes]]:
@@ -39,13 +49,8 @@ async def opened(door: OpenDoor, user: str, name: str = "On water") -> VideoJob:
 
 async def brought_to(door: OpenDoor, job: VideoJob, *points: Point) -> VideoJob:
     lease = await taken_up(door, job.id)
-    facts: dict[Point, dict[str, Any]] = {
-        Point.FETCHED: {"inputs": {"video": "s3://videojobs/lecture.mp4"}},
-        Point.SLIDES_FOUND: {"slides": 2},
-        Point.DOCUMENTS_STORED: {"documents": DOCUMENTS},
-    }
     for point in points:
-        await door.ledger.advance(lease, point, facts=facts.get(point))
+        await door.ledger.advance(lease, point, facts=FACTS.get(point))
     return await door.ledger.job(job.id)
 
 
@@ -252,3 +257,21 @@ async def test_an_operator_is_not_told_to_buy_a_parked_lecture_again(door: OpenD
         seen = await text(http, f"/jobs/{job.id}")
     assert "retry goes on" in seen
     assert [word for word in ("adopt", "resubmit", "bought") if word in seen] == []
+
+
+@pytest.mark.browser
+async def test_slides_are_seen_as_soon_as_they_are_found(door: OpenDoor, user: str, tmp_path: Path) -> None:
+    job = await opened(door, user)
+    lease = await taken_up(door, job.id)
+    await door.ledger.advance(lease, Point.FETCHED, facts=FACTS[Point.FETCHED])
+    door.store.put_bytes("lecture.mp4", b"no video, but there", "video/mp4")
+    for number in (1, 2):
+        write_png(tmp_path / "slide.png", np.full((90, 160, 3), 60 * number, np.uint8))
+        key = lecture_key(job.user_id, job.id, f"slide-{number:04}.png")
+        door.store.put_file(key, tmp_path / "slide.png", "image/png")
+    async with signed_in(door.address, await door.token(user)) as page:
+        await page.goto(f"{door.address}/jobs/{job.id}")
+        await expect(page.get_by_text("not known yet")).to_be_visible()
+        await door.ledger.advance(lease, Point.SLIDES_FOUND, facts=FACTS[Point.SLIDES_FOUND])
+        await expect(page.get_by_role("img", name="Slide 2")).to_be_visible()
+        await expect(page.get_by_text("not known yet")).to_be_hidden()

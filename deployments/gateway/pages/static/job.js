@@ -4,7 +4,7 @@ import { compare } from "./compare.js";
 import { follow, redrawing, showProgress } from "./live.js";
 import { localTimes } from "./times.js";
 
-const REDRAWN = ["steps", "costs"];
+const REDRAWN = ["slides", "steps", "costs", "facts"];
 
 localTimes();
 compare();
@@ -16,7 +16,10 @@ const redraw = redrawing((page) => {
     location.replace(location.pathname); // what there is to see and to do has changed
     return;
   }
-  for (const id of REDRAWN) document.getElementById(id).replaceWith(page.getElementById(id));
+  for (const id of REDRAWN) {
+    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+    if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh); // pictures that stay are not loaded again
+  }
   localTimes();
 });
 const stream = standing.dataset.stream && follow(standing.dataset.stream, told, redraw);
