@@ -14,7 +14,7 @@ from typing import Final
 
 from bench import copying, density, front_door, latency, lecture, lectures_at_once, overhead, throughput
 from bench.figures import Section
-from bench.forms import FORMS, Form
+from bench.forms import FORMS, PARTS, Form
 from bench.page import write
 from bench.stand import REPOSITORY, Stand, open_stand
 
@@ -76,11 +76,12 @@ def _shown(section: Section) -> Section:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--form", choices=FORMS, default="full")
-    parser.add_argument("--part", choices="abcdefgh", nargs="*", default="abcdefgh")
+    parser.add_argument("--part", choices=PARTS, nargs="*")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     given = _arguments()
-    asyncio.run(main(FORMS[given.form], given.part, given.profile))
+    form = FORMS[given.form]
+    asyncio.run(main(form, given.part or form.parts, given.profile))

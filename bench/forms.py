@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MB: Final = 1_000_000  # bytes, as in MB/s
+PARTS: Final = "abcdefgh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,8 @@ class Form:
     """The sizes of all parts. Times are seconds."""
 
     name: str
+    parts: str
+    """What is measured where no part is named."""
     latency_jobs: tuple[int, ...]
     beat_seconds: float
     """How often the model of the old design looks at its jobs. Its real interval is 60 s."""
@@ -40,6 +43,7 @@ class Form:
 
 FULL: Final = Form(
     name="full",
+    parts=PARTS,
     latency_jobs=(1, 10, 100),
     beat_seconds=60,
     latency_polls={},
@@ -58,6 +62,7 @@ FULL: Final = Form(
 )
 SHORT: Final = Form(
     name="short",
+    parts="abcde",
     latency_jobs=(5,),
     beat_seconds=5,
     latency_polls={
