@@ -42,6 +42,7 @@ async def at_work(job_id: str, connections: Connections) -> AsyncIterator[JobRun
 
 
 async def _taken_up(run: JobRun) -> VideoJob:
+    """The job, with what an earlier run left half-done tidied up. Raises JobParked or AlreadyFailed."""
     job = await _admissible(await run.connections.ledger(), run.lease)
     if job.claims > 1:  # the run before this one did not end in order
         await _tidy_up(job, run.connections)

@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.gateway.problems import SECURITY_HEADERS, Refused
 
-_REST_BYTES: Final = 1024 * 1024
-_REST_SECONDS: Final = 1.0
+_REST_BYTES: Final = 1024 * 1024  # what a refused client may still send; more is cut off
+_REST_SECONDS: Final = 1.0  # as long as it takes at 8 Mbit/s
 _ONLY_TLS: Final = "max-age=31536000"  # seconds, a year: what browsers' own lists ask for
 
 
