@@ -22,8 +22,12 @@ SECONDS_A_START: Final = 6.0  # at most, of the machine's time, until a job is a
 PATIENCE: Final = 180.0  # beside that
 SETTLING_SECONDS: Final = 10.0  # what the last job that came in still does
 LAG_LIMIT: Final = 0.1  # seconds
-# As the settings advise for thousands of runs: each sign of life costs the Prefect server about as much as a log line.
-SLOW_HEART: Final = {"VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "300", "VIDEOJOBS_SILENCE_SECONDS": "1000"}
+# As is advised for thousands of runs (README, "Workers").
+THOUSANDS: Final = {
+    "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "300",
+    "VIDEOJOBS_SILENCE_SECONDS": "1000",
+    "VIDEOJOBS_POLL_ATTEMPT_SECONDS": "7200",
+}
 KINDS: Final = (OURS, DBOS, STOCK_POOL)
 VENDORS: Final = ("sync_so", "ghostcut")
 MEMORY_LIMITS: Final = {1000: 400, 5000: 1024}  # MiB, by jobs
@@ -58,7 +62,7 @@ async def measure(form: Form) -> AsyncIterator[Section]:
     """
     found: list[Held] = []
     for jobs in form.density_jobs:
-        async with open_stand(SLOW_HEART) as stand:
+        async with open_stand(THOUSANDS) as stand:
             found.append(await _hold(form, stand, DBOS, jobs))
             if jobs == form.density_jobs[0]:
                 stock = await _hold(form, stand, STOCK_POOL, form.density_processes)
@@ -171,7 +175,7 @@ def _section(form: Form, found: Sequence[Held]) -> Section:
         title="Density: jobs that wait",
         how=(
             "Jobs that stay at their vendors, about half of them at each; the product's own pauses between questions, "
-            "and a sign of life of each run every 300 s, as is advised for thousands. "
+            "and, as is advised for thousands, a sign of life of each run every 300 s and attempts at waiting of 2 h. "
             f"Watched for {form.density_seconds:g} s. Memory: PSS and USS of the worker with all its processes (for "
             "DBOS, of the one process). `server`: Prefect server and Postgres. Processor time and requests are for "
             "each job (requests: each job at that vendor) and minute. `lag`: how late a timer of 20 ms fires in the "

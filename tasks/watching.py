@@ -24,11 +24,19 @@ _KEPT: Final = 1000  # last words of vendors: each is taken by its job at once, 
 
 @dataclass
 class _Together:
-    """Of one event loop: watches by the block whose account they ask with, and places for long polls."""
+    """Of one event loop: watches by the block whose account they ask with, and places for long polls.
 
+    Settings are read once: a thousand jobs that wait would spend a third of the loop's time on reading them again.
+    """
+
+    timings: Timings = field(default_factory=Timings)
+    reachable: bool = field(default_factory=lambda: Access().public_url is not None)
     watches: dict[object, Watch[Any]] = field(default_factory=dict)
     last_words: dict[str, object] = field(default_factory=dict)
-    long_polls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(Timings().sync_long_polls))
+    long_polls: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.long_polls = asyncio.Semaphore(self.timings.sync_long_polls)
 
     def watch(self, key: object, make: Callable[[], Watch[S]]) -> Watch[S]:
         if key not in self.watches:
@@ -67,7 +75,8 @@ def works(connections: Connections) -> Watch[WorkStatus]:
         async with connections.ghostcut_client() as client:
             return await client.status(work_ids)
 
-    return _ours().watch(("ghostcut", connections.ghostcut), lambda: Watch(ask, most=Timings().ghostcut_status_batch))
+    ours = _ours()
+    return ours.watch(("ghostcut", connections.ghostcut), lambda: Watch(ask, most=ours.timings.ghostcut_status_batch))
 
 
 class WorkPauses:
@@ -78,10 +87,10 @@ class WorkPauses:
 
     def next(self, *, woken: bool) -> float:
         """How many seconds to wait this time; `woken` where a callback of the vendor would end the wait."""
-        timings = Timings()
+        timings = _ours().timings
         pause, self._next = self._next, min(self._next * 1.5, timings.ghostcut_poll_max_seconds)
         self._next = max(self._next, timings.ghostcut_poll_first_seconds)
-        if pause and woken and Access().public_url is not None:
+        if pause and woken and _ours().reachable:
             pause = timings.ghostcut_poll_callback_seconds
         return pause * uniform(0.8, 1.2)  # noqa: S311  # no secret
 
@@ -103,7 +112,7 @@ async def generation_news(connections: Connections, generation_id: str, woken: a
         async with ours.long_polls:
             return GenerationNews(await _by_long_poll(connections, generation_id, woken), listed=False)
     watch = _generations(connections)
-    within = 0.0 if woken.is_set() else max(Timings().sync_list_seconds, watch.requests / _LISTS_A_SECOND)
+    within = 0.0 if woken.is_set() else max(ours.timings.sync_list_seconds, watch.requests / _LISTS_A_SECOND)
     woken.clear()
     try:
         found = await _unless(woken, watch.news(generation_id, within))
@@ -119,7 +128,7 @@ async def _by_long_poll(connections: Connections, generation_id: str, woken: asy
     woken.clear()  # this question answers what was rung before it
     async with connections.sync_so_client() as client:
         try:
-            return await _unless(woken, client.get(generation_id, wait_seconds=Timings().sync_long_poll_seconds))
+            return await _unless(woken, client.get(generation_id, wait_seconds=_ours().timings.sync_long_poll_seconds))
         except _Woken:
             await turn(SYNC_SO_READS)
             return await client.get(generation_id)
