@@ -42,8 +42,9 @@ browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get instal
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest tests/unit $(ARGS)
 
-# All cases take the better part of an hour on two cores, and write docs/crash-matrix.md. The short form takes five
-# minutes: each fault point of a job with areas once, by few jobs that are killed again and again.
+# All cases take more than an hour on two cores, and write docs/crash-matrix.md. Words choose the kinds of jobs that have
+# them in their names, and only their rows are written anew. The short form takes six minutes: each fault point of a job
+# with areas and of a lecture once, by few jobs that are killed again and again.
 crash: .venv/.dev ## Kill the real processes at every fault point, and see every job come home [CASES=short|words]
 	@CRASH_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m crash tests/crash $(ARGS)
 

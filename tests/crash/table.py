@@ -11,20 +11,25 @@ from rich.table import Table
 from tests.crash.cases import ELSEWHERE
 from tests.crash.play import Played
 
-COLUMNS: Final = ("Job", "Struck at", "How", "It ended", "Paid", "Runs", "Seconds")
+COLUMNS: Final = ("Job", "Struck at", "How", "It ended", "Paid", "Runs", "Seconds", "On")
+NOT_AS_PROMISED: Final = ", not as promised"
+
+Row = tuple[str, ...]
+"""A job's cells, one for each of the columns."""
 
 
-def cells(played: Played) -> tuple[str, ...]:
-    """One row. `Paid` are submissions on the books of Sync.so and of GhostCut."""
+def row_of(played: Played) -> Row:
+    """`Paid` are submissions on the books of Sync.so and of GhostCut."""
     strikes = played.case.all_strikes
     return (
         played.case.kind.name,
         ", ".join(f"{strike.point} #{strike.nth}" for strike in strikes) or "nowhere",
         ", ".join(dict.fromkeys(strike.action for strike in strikes)) or "-",
-        played.outcome,
+        played.outcome + (NOT_AS_PROMISED if played.troubles else ""),
         "{} + {}".format(*played.paid),
         str(sum(run.run_count for run in played.runs)),
         f"{played.seconds:.0f}",
+        datetime.now(UTC).strftime("%Y-%m-%d"),
     )
 
 
@@ -35,39 +40,61 @@ def tell(played: Played) -> None:
 
 
 def show(results: Sequence[Played]) -> None:
-    table = Table(*COLUMNS, title=summary(results))
-    for played in results:
-        table.add_row(*cells(played), style="red" if played.troubles else None)
+    rows = [row_of(played) for played in results]
+    table = Table(*COLUMNS, title=summary(rows))
+    for row in rows:
+        table.add_row(*row, style="red" if _is_wrong(row) else None)
     console = Console(width=150)
     console.print(table)
-    for played in results:
+    for played, row in zip(results, rows, strict=True):
         for trouble in played.troubles:
-            console.print(f"[red]{played.case.job_id}[/] {' | '.join(cells(played))}: {trouble}", soft_wrap=True)
+            console.print(f"[red]{played.case.job_id}[/] {' | '.join(row)}: {trouble}", soft_wrap=True)
 
 
-def summary(results: Sequence[Played]) -> str:
-    struck = sum(len(played.struck) for played in results)
-    parked = sum(played.outcome == "parked" for played in results)
-    wrong = sum(bool(played.troubles) for played in results)
-    return f"{len(results)} jobs, {struck} times struck, {parked} parked, {wrong} not as promised"
+def summary(rows: Sequence[Row]) -> str:
+    struck = sum(row[1].count("#") for row in rows)
+    parked = sum(row[3].startswith("parked") for row in rows)
+    return f"{len(rows)} jobs, {struck} times struck, {parked} parked, {sum(map(_is_wrong, rows))} not as promised"
 
 
-def write(results: Sequence[Played], page: Path) -> None:
-    """The page of the documentation, in an order that does not change."""
-    day = datetime.now(UTC).strftime("%Y-%m-%d")
-    rows = [_row(COLUMNS), _row(["---"] * len(COLUMNS)), *(_row(cells(played)) for played in results)]
-    others = [_row(("Fault point", "Why, and what meets it")), _row(["---"] * 2), *map(_row, ELSEWHERE.items())]
-    page.write_text(_PAGE.format(day=day, summary=summary(results), rows="\n".join(rows), others="\n".join(others)))
+def _is_wrong(row: Row) -> bool:
+    return row[3].endswith(NOT_AS_PROMISED)
 
 
-def _row(texts: Sequence[str]) -> str:
+def write(results: Sequence[Played], page: Path, *, complete: bool) -> None:
+    """The page of the documentation. Where the run is not `complete`, the rows of other kinds of jobs stay."""
+    fresh = [row_of(played) for played in results]
+    page.write_text(page_of(fresh if complete else merged(rows_of(page.read_text()), fresh)))
+
+
+def merged(old: Sequence[Row], fresh: Sequence[Row]) -> list[Row]:
+    """All jobs of a kind are played together, so the fresh rows take the place of all of their kinds."""
+    again = {row[0] for row in fresh}
+    return [*(row for row in old if row[0] not in again), *fresh]
+
+
+def page_of(rows: Sequence[Row]) -> str:
+    """Markdown."""
+    jobs = [_line(COLUMNS), _line(["---"] * len(COLUMNS)), *map(_line, rows)]
+    others = [_line(("Fault point", "Why, and what meets it")), _line(["---"] * 2), *map(_line, ELSEWHERE.items())]
+    return _PAGE.format(summary=summary(rows), rows="\n".join(jobs), others="\n".join(others))
+
+
+def rows_of(page: str) -> list[Row]:
+    """What `page_of` has written."""
+    _, _, rest = page.partition(f"{_line(['---'] * len(COLUMNS))}\n")
+    return [tuple(line.strip("| ").split(" | ")) for line in rest.partition("\n\n")[0].splitlines()]
+
+
+def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
 _PAGE: Final = """\
 # The crash matrix
 
-Written by `make crash` on {day}: {summary}.
+Written by `make crash`: {summary}. `make crash CASES="words"` plays
+the jobs whose names have these words, and leaves the other rows as they are.
 
 Each row is one job on the real local stack: Postgres, object store, Prefect server, worker, front door, and the
 emulators of both vendors. It was struck at a [fault point](../videojobs/faults.py) in the real process: killed with
@@ -79,8 +106,8 @@ vendors' callbacks and the clean-up.
 operator has ordered another one. A job that is *parked* was struck while GhostCut's answer was on its way, and nothing
 proves what became of it. Of each job that is *completed* the final video was measured: its length, its sound, the
 caption gone, all the rest as it was. Of each lecture all documents were there, and none was written again after its
-stage was on the books. Progress never fell, no recovery point went back but on an operator's word, and
-when all was over no lease, run, place at a vendor, working folder or half-sent object was left.
+stage was on the books. Progress never fell, and no recovery point went back but on an operator's word. When a run of
+all jobs was over, no lease, run, place at a vendor, working folder or half-sent object was left.
 
 {rows}
 

@@ -1,7 +1,8 @@
 """A job is struck wherever it can be, and comes home by itself, paid for once.
 
 `CRASH_CASES=short` is for a CI with little time: every point of a job with areas once, and few jobs for it. Other words
-choose the kinds of jobs whose names have them. Only all cases together write the page and look for what is left behind.
+choose the kinds of jobs whose names have them, and write their rows of the page. Only all cases together look for what
+is left behind.
 """
 
 import os
@@ -55,8 +56,8 @@ async def results(bench: Bench) -> Results:
     for each in played:
         each.troubles = troubles(each)
     found = Results(played, [] if CHOSEN else await leftovers(bench))
-    if not CHOSEN:
-        table.write(found.played, PAGE)
+    if CHOSEN != "short":
+        table.write(found.played, PAGE, complete=not CHOSEN)
     table.show(found.played)
     return found
 

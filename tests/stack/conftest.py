@@ -23,6 +23,7 @@ from deployments.local.sample import SampleFiles, write_sample
 from deployments.local.stack import Stack
 from deployments.storage import store_of
 from flows.pro_video import pro_video
+from tasks import watching
 from tests.stack.short_clip import request as short_request
 from tests.stack.short_clip import write_inputs
 from videojobs.ledger import Ledger, VideoJob, engine_for
@@ -173,6 +174,7 @@ def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     quick = dict.fromkeys(("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS"), "0.2")
     for name, value in {**desk.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
+    watching._together.clear()  # what was read from another test's environment
     with temporary_settings({PREFECT_API_URL: desk.stack.variables["PREFECT_API_URL"]}):
         yield
 

@@ -55,7 +55,9 @@ def nobody_queues(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-async def fresh() -> None:
+async def fresh() -> AsyncIterator[None]:
+    watching._together.clear()
+    yield
     watching._together.clear()
 
 
