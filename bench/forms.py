@@ -29,7 +29,7 @@ class Form:
     density_processes: int
     """As many as the stock process pool holds here; larger numbers are extrapolated."""
     density_seconds: float
-    """How long waiting jobs are watched."""
+    """How long waiting jobs are watched, after as long to settle."""
     throughput_jobs: int
     workers: tuple[int, ...]
     copies: Mapping[int, int]
