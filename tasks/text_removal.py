@@ -153,7 +153,7 @@ async def await_text_removal(run: JobRun) -> None:
                 return
             if status.is_failed:
                 await _failed(ledger, run, submission, status)
-            if reports.is_due():
+            if reports.is_due(status.progress):
                 await _report(ledger, run, status)
 
 

@@ -1,6 +1,7 @@
 """How a task waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from typing import Final, TypeVar
@@ -15,24 +16,28 @@ from videojobs.states import Stage
 T = TypeVar("T")
 
 _REPORT_SECONDS: Final = 30.0
+_STILL_SECONDS: Final = 600.0
 
 
 class Reports:
-    """When a job that waits tells how far its vendor is: at first, then every half minute, however often it hears.
+    """When a job that waits tells how far its vendor is: at first, then every half minute, however often it hears; and
+    every ten minutes where the vendor comes no further.
 
     One question answers for many jobs: if each told each answer, a hundred jobs would keep Postgres and the Prefect
-    server busy with one another's news.
+    server busy with one another's news, and thousands with none.
     """
 
     def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
-        self._due = self._clock()
+        self._told_at = -math.inf
+        self._told: float | None = None
 
-    def is_due(self) -> bool:
-        """Whether it is time for one; the next one is due later then."""
-        if self._clock() < self._due:
+    def is_due(self, progress: float | None = None) -> bool:
+        """Whether it is time for one, which counts as told then. `progress` is what it would say, if that is known."""
+        stands_still = progress is not None and progress == self._told
+        if self._clock() < self._told_at + (_STILL_SECONDS if stands_still else _REPORT_SECONDS):
             return False
-        self._due = self._clock() + _REPORT_SECONDS
+        self._told_at, self._told = self._clock(), progress
         return True
 
 

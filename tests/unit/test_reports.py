@@ -18,3 +18,17 @@ async def test_a_report_is_due_at_first_and_then_every_half_minute(
     now += passed
     assert reports.is_due() is due
     assert not reports.is_due()
+
+
+@pytest.mark.parametrize(
+    ("passed", "progress", "due"), [(29.9, 2, False), (30.0, 2, True), (599.9, 1, False), (600.0, 1, True)]
+)
+async def test_where_the_vendor_comes_no_further_a_report_is_due_every_ten_minutes(
+    monkeypatch: pytest.MonkeyPatch, passed: float, progress: int, due: bool
+) -> None:
+    now = 5.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    reports = Reports()
+    assert reports.is_due(1)
+    now += passed
+    assert reports.is_due(progress) is due

@@ -32,13 +32,67 @@ class Vendor:
         return {id_: self.answers[id_] for id_ in ids if id_ in self.answers}
 
 
-async def test_the_most_eager_asks_for_all_and_each_gets_its_own_answer() -> None:
+class Clock:
+    """The event loop's, which can be put forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._passed = 0.0
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + self._passed)
+
+    def pass_(self, seconds: float) -> None:
+        self._passed += seconds
+
+
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+async def begun(watch: Watch[str], **within: float) -> "dict[str, asyncio.Task[str | None]]":
+    """Somebody who waits for each of these ids, and would ask within so many seconds."""
+    waiting = {id_: asyncio.create_task(watch.news(id_, seconds)) for id_, seconds in within.items()}
+    await asyncio.sleep(0)
+    return waiting
+
+
+async def test_who_asks_takes_along_all_whose_time_is_half_over_and_each_gets_its_own_answer(clock: Clock) -> None:
     vendor = Vendor()
     vendor.answers = {"a": "done", "b": "running"}
     watch = Watch(vendor.ask, most=100)
-    news = await asyncio.gather(watch.news("a", LATE), watch.news("b", SOON), watch.news("c", LATE))
-    assert list(news) == ["done", "running", None]
+    waiting = await begun(watch, a=1000, c=1000)
+    clock.pass_(501)
+    assert await watch.news("b", 0) == "running"
+    assert [await waiting["a"], await waiting["c"]] == ["done", None]
     assert vendor.asked == [["a", "b", "c"]]
+
+
+async def test_who_has_just_begun_to_wait_is_not_woken_by_others_and_asks_in_its_own_time(clock: Clock) -> None:
+    vendor = Vendor()
+    vendor.answers = {"late": "done", "now": "done"}
+    watch = Watch(vendor.ask, most=100)
+    waiting = await begun(watch, late=1000)
+    clock.pass_(499)
+    await watch.news("now", 0)
+    assert vendor.asked == [["now"]]
+    clock.pass_(502)
+    async with asyncio.timeout(5):
+        assert await waiting["late"] == "done"
+    assert vendor.asked == [["now"], ["late"]]
+
+
+async def test_only_so_many_come_along_as_there_is_room_for_and_first_who_would_ask_next(clock: Clock) -> None:
+    vendor = Vendor()
+    watch = Watch(vendor.ask, most=3)
+    waiting = await begun(watch, third=1003, first=1001, second=1002)
+    clock.pass_(900)
+    await watch.news("now", 0)
+    assert vendor.asked == [["first", "now", "second"]]
+    clock.pass_(104)
+    async with asyncio.timeout(5):
+        await waiting["third"]
+    assert vendor.asked[1:] == [["third"]]
 
 
 async def test_two_who_wait_for_the_same_ask_once() -> None:
