@@ -93,8 +93,8 @@ class Watch(Generic[S]):
         """Ask about all that are due, and who else has room; who comes later waits for the next question."""
         self._timer = None
         now = max(due, asyncio.get_running_loop().time())
-        in_turn = sorted(self._waiting, key=lambda id_: self._waiting[id_].due)
-        ripe = [id_ for id_ in in_turn if self._waiting[id_].ripe <= now]
+        ripe = [id_ for id_, wanted in self._waiting.items() if wanted.ripe <= now]
+        ripe.sort(key=lambda id_: self._waiting[id_].due)
         eager = sum(self._waiting[id_].due <= now for id_ in ripe)
         asked = ripe[: -(-eager // self._most) * self._most]
         for first in range(0, len(asked), self._most):
