@@ -163,4 +163,4 @@ def _row(line: Line, done: str) -> dict[str, str]:
 
 
 def _folded(text: str, width: int) -> str:
-    return _BREAK.join(wrap(text, width, break_long_words=False))
+    return _BREAK.join(wrap(text, width, break_long_words=False, break_on_hyphens=False))

@@ -45,7 +45,7 @@ def _groups(words: Sequence[Word], options: SubtitleOptions) -> Iterator[list[Wo
     """The words of each subtitle."""
     group: list[Word] = []
     for word in words:
-        if group and (_is_over(group, word) or not _fits([*group, word], options)):
+        while group and (_is_over(group, word) or not _fits([*group, word], options)):
             head, group = _parted(group, word)
             yield head
         group.append(word)

@@ -82,6 +82,16 @@ def test_a_word_longer_than_a_line_is_not_lost() -> None:
     assert wrapped([" see", " https://example.org/a/very/long/address"], 16)[1].startswith("https")
 
 
+def test_what_is_left_after_a_breath_is_cut_again_where_the_next_word_does_not_fit() -> None:
+    words = [
+        Word(text=" a", start=0, end=1),
+        Word(text=" b", start=1.5, end=2.5),
+        Word(text=" c" * 9, start=2.5, end=3),
+    ]
+    found = cues(words, SubtitleOptions(line_length=18, lines=1))
+    assert [cue.lines for cue in found] == [("a",), ("b",), ("c c c c c c c c c",)]
+
+
 spoken = st.lists(
     st.tuples(st.text("abcdefgh.,水", min_size=1, max_size=20), st.floats(0.01, 2), st.floats(0, 3)), max_size=40
 )
