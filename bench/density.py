@@ -97,38 +97,33 @@ async def _in_flight(
 
             await until(partial(asyncio.to_thread, running.lags.exists), patience)  # it has begun
             idle = stand.usage()[PART]
-            await _halved(stand, ids, ask, patience)
+            await _halved(stand, ids, ask, len(ids), patience)
             yield PART, [running.lags], idle
         return
 
-    async def start(job_ids: Sequence[str], second: bool) -> None:
-        vendor = _last_vendor(second=second)
-        submitted = await _submitted(stand, vendor)
-        for begun in range(0, len(job_ids), ON_THEIR_WAY):
-            await _until_submitted(stand, vendor, submitted + begun - ON_THEIR_WAY, patience)
-            await stand.start_jobs(job_ids[begun : begun + ON_THEIR_WAY])
+    async def start(job_ids: Sequence[str], _second: bool) -> None:
+        await stand.start_jobs(job_ids)
 
     async with stand.workers(kind=kind, at_once=len(ids) if kind == STOCK_POOL else None) as lags:
         idle = stand.usage()["worker"]
-        await _halved(stand, ids, start, patience)
+        await _halved(stand, ids, start, ON_THEIR_WAY, patience)
         yield "worker", lags if kind == OURS else [], idle
 
 
-async def _halved(stand: Stand, ids: Sequence[str], start: Start, patience: float) -> None:
-    """Sync.so lets the first half pass, which then waits at GhostCut, and keeps the others."""
+async def _halved(stand: Stand, ids: Sequence[str], start: Start, at_a_time: int, patience: float) -> None:
+    """Sync.so lets the first half pass, which then waits at GhostCut, and keeps the others.
+
+    So many are started `at_a_time`, as soon as no more than that are still on their way.
+    """
     half = len(ids) // 2
-    for second, some in ((False, ids[:half]), (True, ids[half:])):
-        vendor = _last_vendor(second=second)
+    for second, vendor, some in ((False, "ghostcut", ids[:half]), (True, "sync_so", ids[half:])):
         await stand.set_clock(LONG if second else 0, "sync_so")
         submitted = await _submitted(stand, vendor)
-        await start(some, second)
+        for begun in range(0, len(some), at_a_time):
+            await _until_submitted(stand, vendor, submitted + begun - at_a_time, patience)
+            await start(some[begun : begun + at_a_time], second)
         await _until_submitted(stand, vendor, submitted + len(some), patience)
         await until(partial(_all_at, stand, vendor, some), patience)
-
-
-def _last_vendor(*, second: bool) -> str:
-    """Where a job of this half stays."""
-    return "sync_so" if second else "ghostcut"
 
 
 async def _submitted(stand: Stand, vendor: str) -> int:

@@ -1,4 +1,4 @@
-"""How much is measured: the full form, and a short one that is meant to be over within 5 minutes."""
+"""How much is measured: the full form, and a short one of five and a half minutes (five are wanted)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
