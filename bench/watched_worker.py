@@ -5,25 +5,25 @@
 `BENCH_LAG_FILE` names the file of the lags, `BENCH_PROFILE_FILE` the one of the profile (cProfile's), if any.
 """
 
-import asyncio
 import atexit
 import cProfile
 import os
 import runpy
 import sys
 from pathlib import Path
-from typing import Any
 
 from bench.loop_lag import note_lag
-from deployments.worker.loop_thread import LoopThread
+from deployments.worker.worker import FLOWS
+from videojobs.loop_thread import LoopThread
 
 _begin = LoopThread.__init__
 
 
-def _watched(self: LoopThread, *arguments: Any, **named: Any) -> None:
-    """What is called as the loop of the flows begins."""
-    _begin(self, *arguments, **named)
-    asyncio.run_coroutine_threadsafe(_watch(), self._loop)
+def _watched(self: LoopThread, name: str, *, threads: int) -> None:
+    """What is called as a loop begins. Paid calls have one, too: that is none of ours."""
+    _begin(self, name, threads=threads)
+    if name == FLOWS:
+        self.submit(_watch())
 
 
 async def _watch() -> None:

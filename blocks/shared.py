@@ -87,9 +87,3 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionar
 def shared() -> Shared:
     """That of the running event loop: connections belong to the loop that opened them."""
     return _shared.setdefault(asyncio.get_running_loop(), Shared())
-
-
-async def close_shared() -> None:
-    """Let go of all connections to vendors of the running event loop, before it ends."""
-    if found := _shared.pop(asyncio.get_running_loop(), None):
-        await found.close()

@@ -13,22 +13,19 @@ A crash between the first and the last leaves the submission in doubt. Then, by 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from tasks.run import JobRun
+from tasks.uninterrupted import uninterrupted
 from videojobs.costs import Budget, Cost
 from videojobs.errors import Final, JobParked, LedgerUnavailable, OutcomeUnknown, Retryable, VendorUnavailable
 from videojobs.ledger import Intent, Lease, Ledger, Submission, SubmissionState
-from videojobs.ledger.connection import close_engines
 from videojobs.ledger.tables import Json
 from videojobs.recovery import lost_answer
 from videojobs.states import Point, Stage
-
-T = TypeVar("T")
 
 # An outcome in memory is worth waiting for: a restarting Postgres is back within seconds, a fail-over within minutes.
 RECORD_FOR_SECONDS = 600
@@ -51,7 +48,7 @@ async def _nothing_to_ask_by(submission: Submission) -> Accepted | None:
 
 @dataclass(frozen=True, slots=True)
 class PaidCall:
-    """A vendor's submit call. `body` gives the exact bytes, `send` sends them with a client of its own.
+    """A vendor's submit call. `body` gives the exact bytes, `send` sends them.
 
     `find` asks the vendor for a submission whose answer was lost; None where the vendor proves nothing.
     `replay_within` is how long after the intent the same key may be sent again; zero where the vendor knows no keys.
@@ -71,26 +68,9 @@ async def buy(run: JobRun, call: PaidCall) -> None:
     """`submit_once` for a run, as a whole: a cancelled run comes to its end, and the outcome on the books, first."""
 
     async def whole() -> None:
-        try:
-            await submit_once(await run.connections.ledger(), run.lease, call)
-        finally:
-            await close_engines()
+        await submit_once(await run.connections.ledger(), run.lease, call)
 
     await uninterrupted(whole)
-
-
-async def uninterrupted(work: Callable[[], Coroutine[None, None, T]]) -> T:
-    """Do `work` in a thread with an event loop of its own, which nothing short of the end of the process stops.
-
-    A cancelled run's own loop cancels all that goes on in it, and half a paid call is a call whose outcome is unknown.
-    """
-    in_context = copy_context().run
-    doing = asyncio.get_running_loop().run_in_executor(None, in_context, lambda: asyncio.run(work()))
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait([doing])
-        raise
 
 
 async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:

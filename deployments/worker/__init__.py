@@ -8,7 +8,6 @@ It is Prefect's own extension point: Prefect finds it by the entry point in pypr
     configuration.py  what Prefect asks of every worker type: job configuration, result
     settings.py       what an operator may set
     entrypoints.py    a deployment's flow, imported once
-    loop_thread.py    the event loop of the flows, beside the one of the worker
     runs.py           the runs in hand: started, stopped, drained
     engine.py         Prefect's engine for one run, which can be asked to stop
     heart.py          says of each run that it is alive

@@ -25,12 +25,12 @@ from deployments.automations import Watch
 from deployments.worker.configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
 from deployments.worker.engine import Order
 from deployments.worker.entrypoints import CannotRun, load
-from deployments.worker.loop_thread import LoopThread
 from deployments.worker.news import STOPPED, listen
 from deployments.worker.repeating import repeatedly
 from deployments.worker.runs import Runs
 from deployments.worker.settings import WorkerSettings
 from deployments.worker.sweep import in_between, is_forsaken, is_stopped
+from videojobs.loop_thread import LoopThread
 
 # Prefect's client has 16 connections: more runs on their way in would only wait for one another.
 STARTS_AT_ONCE: Final = 16
@@ -42,6 +42,8 @@ RECONNECT_SECONDS: Final = 2.0
 # Each run that waits keeps some thousand objects. By Python's own thresholds (700, 10, 10) all of them were looked
 # through every ten runs that began, 1.5 ms for each run that waits, in which nothing else moves.
 GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
+FLOWS: Final = "flows"
+"""The name of the loop in which the flows run."""
 CANNOT_RUN: Final = (CannotRun, ParameterBindError, SignatureMismatchError)
 
 
@@ -76,7 +78,9 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         self._heed_sigterm()
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         await super().setup()
-        self._flows = LoopThread("flows", threads=self._settings.threads)
+        # Beside the worker's own loop, which polls and answers however busy the flows are. And signals, which Python
+        # hands to the main thread only, are for the worker: Prefect's engine would crash the one run that gets them.
+        self._flows = LoopThread(FLOWS, threads=self._settings.threads)
         self._runs = Runs(self._settings.heartbeat_seconds)
         await self._flows.do(self._runs.open())
         work = {

@@ -1,20 +1,15 @@
-"""An event loop in a thread of its own, for the flows.
-
-The worker keeps the main thread and a loop of its own: it polls and answers however busy the flows are. And signals,
-which Python hands to the main thread only, are for the worker, which stops all runs in order; Prefect's engine would
-answer SIGTERM by crashing the one run that it belongs to.
-"""
+"""An event loop in a thread of its own: what happens in it is out of the reach of the loop that asked for it."""
 
 import asyncio
 import logging
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-logger = logging.getLogger("prefect.worker.coroutine")  # Prefect's logging shows what is below `prefect`
+logger = logging.getLogger("prefect.loops")  # Prefect's logging shows what is below `prefect`
 
 
 class LoopThread:
@@ -27,9 +22,13 @@ class LoopThread:
         self._closing = False
         self._thread.start()
 
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin it in the loop of this thread, in a copy of the caller's context."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     async def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop of this thread; gives its result to the loop of the caller."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return await asyncio.wrap_future(self.submit(work))
 
     async def close(self) -> None:
         """End the loop, once the calls that are in its threads have come to their end."""
@@ -45,4 +44,4 @@ class LoopThread:
             try:
                 self._loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
-                logger.error("A flow raised %s in a task of its own; the worker goes on", type(error).__name__)
+                logger.error("%s in the loop %s, which goes on", type(error).__name__, self._thread.name)
