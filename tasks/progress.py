@@ -8,7 +8,7 @@ Prefect server is told, and of what happens meanwhile only the last is told.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Final
 from uuid import UUID
 
@@ -29,16 +29,21 @@ class _Board:
         self.news = news
         self._key = key
         self._artifact: UUID | None = None
-        self._painting = asyncio.create_task(self._paint())
+        self._context = copy_context()
+        self._painting = self._begin()
 
     def put(self, news: _News) -> None:
         self.news = news
         if self._painting.done():
-            self._painting = asyncio.create_task(self._paint())
+            self._painting = self._begin()
 
     async def finish(self) -> None:
         await asyncio.wait([self._painting], timeout=LAST_SECONDS)
         self._painting.cancel()
+
+    def _begin(self) -> asyncio.Task[None]:
+        """In the context of the flow: in that of the step which has news, all of that step would be kept with it."""
+        return asyncio.create_task(self._paint(), context=self._context)
 
     async def _paint(self) -> None:
         painted = None
