@@ -4,17 +4,15 @@ import shutil
 from collections import Counter
 from typing import Generic, TypeVar
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from deployments.local.emulators.faults import Endpoint, FaultBox
+from deployments.local.emulators.fetching import open_network
 from deployments.local.emulators.records import Records
 from deployments.local.emulators.serving import Options
 from deployments.local.emulators.workshop import Workshop
-
-NETWORK_SECONDS = 10.0  # sources and callbacks are on this machine or nearby
 
 
 class CommonSettings(BaseModel):
@@ -46,8 +44,7 @@ class Emulator(Generic[BooksT, SettingsT]):
         """How often each call was made since the program began, by the name that faults are aimed at."""
         self.settings = settings.model_validate(books.settings())
         self.workshop = Workshop(lambda: self.settings.processing_seconds)
-        # Proxies of the surroundings are for the internet; media and callbacks are local.
-        self.network = httpx.AsyncClient(timeout=NETWORK_SECONDS, follow_redirects=True, trust_env=False)
+        self.network = open_network()
         if options.processing_seconds is not None:
             self.change({"processing_seconds": options.processing_seconds})
 

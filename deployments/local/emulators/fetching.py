@@ -6,6 +6,8 @@ from pathlib import Path
 
 import httpx
 
+NETWORK_SECONDS = 10.0  # sources and callbacks are on this machine or nearby
+
 
 class Unresolvable(Exception):
     """The URL is none, or its host is unknown."""
@@ -13,6 +15,15 @@ class Unresolvable(Exception):
 
 class NotFetched(Exception):
     """The host did not hand over the file."""
+
+
+def open_network() -> httpx.AsyncClient:
+    """For sources and callbacks. Proxies of the surroundings are for the internet; these are local.
+
+    Whose turn it is not yet waits as long as it takes: jobs may come by the hundred, and httpx has 100 connections.
+    """
+    patience = httpx.Timeout(NETWORK_SECONDS, pool=None)
+    return httpx.AsyncClient(timeout=patience, follow_redirects=True, trust_env=False)
 
 
 async def fetch(network: httpx.AsyncClient, url: str, target: Path) -> None:
