@@ -74,12 +74,6 @@ class Shared:
         if opened.users == 0 and self._opened.get(key) is not opened:
             await opened.context.__aexit__(None, None, None)
 
-    async def close(self) -> None:
-        """Before the event loop ends."""
-        while self._opened:
-            _, opened = self._opened.popitem()
-            await opened.context.__aexit__(None, None, None)
-
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
 

@@ -56,8 +56,6 @@ async def test_all_who_need_a_client_at_once_share_one_and_it_stays_open_for_the
     async with shared.client(ShopAccount, "shop") as later:
         assert later is one
         assert later.is_open
-    await shared.close()
-    assert not one.is_open
 
 
 async def test_a_client_that_many_open_at_once_is_open_for_each_of_them(server: Server) -> None:
@@ -72,7 +70,6 @@ async def test_a_client_that_many_open_at_once_is_open_for_each_of_them(server: 
 
     for server.key in ("first", "second", "third"):
         assert len(set(await asyncio.gather(*(one_of_many() for _ in range(9))))) == 1
-    await shared.close()
 
 
 async def test_a_changed_block_makes_a_new_client_and_the_old_one_closes_with_its_last_user(server: Server) -> None:
@@ -86,7 +83,6 @@ async def test_a_changed_block_makes_a_new_client_and_the_old_one_closes_with_it
         await first_user.aclose()
         assert not old.is_open
         assert new.is_open
-    await shared.close()
 
 
 async def test_a_changed_block_closes_a_client_that_nobody_uses(server: Server) -> None:
@@ -97,4 +93,3 @@ async def test_a_changed_block_closes_a_client_that_nobody_uses(server: Server) 
     async with shared.client(ShopAccount, "shop") as new:
         assert not old.is_open
         assert new.is_open
-    await shared.close()
