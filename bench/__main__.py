@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -37,12 +38,16 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "h": lectures_at_once.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
-    if shared := [measure for letter, measure in parts.items() if letter in letters]:
+    shared = [measure for letter, measure in parts.items() if letter in letters]
+    beside = "c" in letters and not form.density_apart
+    if shared or beside:
         async with open_stand() as stand:
             for measure in shared:
                 await _measured(form, partial(measure, form, stand), load)
-    if "c" in letters:  # on stacks of its own
-        await _measured_in_steps(form, density.measure(form), load)
+            if beside:
+                await _measured_in_steps(form, density.measure(form, lambda: nullcontext(stand)), load)
+    if "c" in letters and form.density_apart:
+        await _measured_in_steps(form, density.measure(form, partial(open_stand, density.THOUSANDS)), load)
     if "g" in letters:  # without a stack
         await _measured(form, partial(lecture.measure, form), load)
     print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")

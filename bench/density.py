@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.figures import Section, Series, Table, Target, percentile, shown
 from bench.forms import Form
 from bench.loop_lag import read_lags
 from bench.rivals.runs import DBOS, PART, rival
-from bench.stand import OURS, STOCK_POOL, Stand, open_stand, until
+from bench.stand import OURS, STOCK_POOL, Stand, until
 from bench.usage import MIB, Usage, cpu_between
 
 LONG: Final = 100_000.0  # seconds that the vendors take: nothing ends while it is watched
@@ -23,7 +23,7 @@ PATIENCE: Final = 180.0  # beside that
 # Thousands of runs that are scheduled at once are all marked late, and more events come than the Prefect server takes.
 ON_THEIR_WAY: Final = 50
 LAG_LIMIT: Final = 0.1  # seconds
-# As is advised for thousands of runs (README, "Workers").
+# As is advised for thousands of runs (README, "Workers"): for the workers, and for what is registered.
 THOUSANDS: Final = {
     "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "300",
     "VIDEOJOBS_SILENCE_SECONDS": "1000",
@@ -36,6 +36,7 @@ MEMORY_LIMITS: Final = {1000: 400, 5000: 1024}  # MiB, by jobs
 
 Start = Callable[[Sequence[str], bool], Awaitable[None]]
 """Starts jobs; the flag says whether they are the second half."""
+Stands = Callable[[], AbstractAsyncContextManager[Stand]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,14 @@ class Held:
     extrapolated: bool = False
 
 
-async def measure(form: Form) -> AsyncIterator[Section]:
+async def measure(form: Form, stands: Stands) -> AsyncIterator[Section]:
     """What is known after each number: the largest takes longer than all others together.
 
-    Each on a stack of its own: what was stopped while it waited would come back on the next one.
+    Each number on the next of the stands, ours last: what was stopped while it waited would come back beside others.
     """
     found: list[Held] = []
     for jobs in form.density_jobs:
-        async with open_stand(THOUSANDS) as stand:
+        async with stands() as stand:
             found.append(await _hold(form, stand, DBOS, jobs))
             if jobs == form.density_jobs[0]:
                 stock = await _hold(form, stand, STOCK_POOL, form.density_processes)
@@ -104,7 +105,8 @@ async def _in_flight(
     async def start(job_ids: Sequence[str], _second: bool) -> None:
         await stand.start_jobs(job_ids)
 
-    async with stand.workers(kind=kind, at_once=len(ids) if kind == STOCK_POOL else None) as lags:
+    at_once = len(ids) if kind == STOCK_POOL else None
+    async with stand.workers(kind=kind, at_once=at_once, settings=THOUSANDS) as lags:
         idle = stand.usage()["worker"]
         await _halved(stand, ids, start, ON_THEIR_WAY, patience)
         yield "worker", lags if kind == OURS else [], idle

@@ -28,6 +28,8 @@ class Form:
     density_jobs: tuple[int, ...]
     density_processes: int
     """As many as the stock process pool holds here; larger numbers are extrapolated."""
+    density_apart: bool
+    """Whether each number has a stand of its own, instead of that of the other parts."""
     density_seconds: float
     """How long waiting jobs are watched, after as long to settle."""
     throughput_jobs: int
@@ -52,6 +54,7 @@ FULL: Final = Form(
     overhead_jobs=7,
     density_jobs=(100, 1000, 5000),
     density_processes=20,
+    density_apart=True,
     density_seconds=60,
     throughput_jobs=60,
     workers=(1, 2, 4),
@@ -74,10 +77,11 @@ SHORT: Final = Form(
     overhead_jobs=2,
     density_jobs=(10,),
     density_processes=1,
-    density_seconds=5,
+    density_apart=False,
+    density_seconds=3,
     throughput_jobs=8,
     workers=(1,),
-    copies={10 * MB: 3, 50 * MB: 1},
+    copies={10 * MB: 1, 50 * MB: 1},
     lecture_minutes=(1,),
     lectures_at_once=3,
     uploads=((1, 2000 * MB), (50, 20 * MB)),

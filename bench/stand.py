@@ -42,6 +42,7 @@ DEPLOYMENT: Final = "pro-video/pro-video"
 OURS, STOCK_POOL = "coroutine worker", "process pool"
 STOCK_NAME: Final = "stock"
 LOOK_SECONDS: Final = 0.5
+STOP_SECONDS: Final = 5  # what takes longer to stop only has jobs that were to wait for ever
 STARTED_AT_ONCE: Final = 8  # requests to the Prefect API that start jobs
 NO_LIMIT: Final = 100_000  # of places and points at the vendors: their plans are not what is measured
 SECONDS: Final = 2.4
@@ -217,7 +218,7 @@ class Stand:
         try:
             yield process
         finally:
-            await process.stop(SIGTERM, patience=15)
+            await process.stop(SIGTERM, patience=STOP_SECONDS)
             await process.kill()  # what it has started
 
     async def _pool(self, kind: str) -> str:
