@@ -34,6 +34,12 @@ class PrefectServer(Part):
             # Seconds between two looks at each subflow that runs, whether its parent was cancelled: three queries for
             # each job at GhostCut. Our worker stops both, so this is for jobs whose worker died. Prefect's own is 20.
             "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "120",
+            # Prefect records task runs and events as they come, one and twenty in a transaction: a few in a second,
+            # while many jobs make fifty. What comes is put into one transaction a second now.
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
         }
         self._server = self.process = launcher.module(
             self.name, "prefect", "server", "start", "--host", HOST, "--port", str(port), variables=settings
