@@ -20,6 +20,7 @@ class Server:
     def __init__(self, *refusals: Exception) -> None:
         self.refusals = list(refusals)
         self.renewals: asyncio.Queue[UUID] = asyncio.Queue()
+        self.turns: list[tuple[str, int, str]] = []
         self.given_back: list[UUID] = []
         self.has_back = asyncio.Event()
         self.answers_releases = asyncio.Event()
@@ -35,6 +36,11 @@ class Server:
         self._answer()
         limit = {"id": str(uuid4()), "name": names[0], "limit": 1}
         return Response(200, json={"lease_id": str(LEASE), "limits": [limit]}, request=REQUEST)
+
+    async def increment_concurrency_slots(self, names: Sequence[str], slots: int, mode: str) -> Response:
+        self._answer()
+        self.turns.append((names[0], slots, mode))
+        return Response(200, json=[], request=REQUEST)
 
     async def renew_concurrency_lease(self, lease: UUID, _seconds: float) -> None:
         self._answer()
@@ -102,3 +108,20 @@ async def test_a_place_is_given_back_when_its_job_fails(monkeypatch: pytest.Monk
         async with slots.slot("some-limit"):
             raise ValueError("broken")
     assert server.given_back == [LEASE]
+
+
+async def test_a_turn_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(refusal(423, **{"Retry-After": "0.01"}), refusal(423, **{"Retry-After": "0.01"}))
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    await slots.turn("some-rate")
+    assert server.turns == [("some-rate", 1, "rate_limit")]
+
+
+@pytest.mark.parametrize("away", [refusal(503), ConnectError("away")])
+async def test_where_the_server_does_not_give_turns_the_vendor_is_asked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, away: Exception
+) -> None:
+    server = Server(away)
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    await slots.turn("some-rate")
+    assert server.turns == []
