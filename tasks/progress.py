@@ -2,12 +2,12 @@
 
 The third place, the job's row, is the truth; these two follow it. A window that cannot be painted is no reason to
 stop a paid job, so what goes wrong here is logged and forgotten. Nor is it a reason to wait: the job goes on while the
-Prefect server is told, and of what happens meanwhile only the last is told.
+Prefect server is told, and of what happens meanwhile, and in the second after it, only the last is told.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar, copy_context
 from typing import Final
 from uuid import UUID
@@ -18,6 +18,8 @@ from prefect.logging import get_run_logger
 from videojobs.ledger import VideoJob
 
 LAST_SECONDS: Final = 10.0  # that the end of a run waits for its last picture
+# From one picture to the next. Each is a request and an event of the Prefect server, and a job begins with five.
+PAUSE_SECONDS: Final = 1.0
 
 _News = tuple[int, str]
 
@@ -30,6 +32,7 @@ class _Board:
         self._key = key
         self._artifact: UUID | None = None
         self._context = copy_context()
+        self._ending = asyncio.Event()
         self._painting = self._begin()
 
     def put(self, news: _News) -> None:
@@ -38,6 +41,7 @@ class _Board:
             self._painting = self._begin()
 
     async def finish(self) -> None:
+        self._ending.set()
         await asyncio.wait([self._painting], timeout=LAST_SECONDS)
         self._painting.cancel()
 
@@ -53,6 +57,8 @@ class _Board:
                 await self._show(*painted)
             except Exception as error:
                 get_run_logger().warning("The progress artifact is not up to date: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), PAUSE_SECONDS)
 
     async def _show(self, percent: int, message: str) -> None:
         if self._artifact is None:

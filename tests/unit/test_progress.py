@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 from uuid import uuid4
@@ -40,12 +41,18 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, StepContext | 
     return found
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # another task changes it
+            await asyncio.sleep(0)
+
+
 def job(percent: int) -> VideoJob:
     return VideoJob(id="job-1", progress_percentage=percent, progress_message="...")
 
 
 async def test_a_step_that_told_of_its_progress_is_not_kept_while_the_next_one_waits(
-    painted: list[tuple[float, StepContext | None]],
+    painted: list[tuple[float, StepContext | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def step(percent: int) -> "ref[StepContext]":
         context = StepContext()
@@ -54,11 +61,24 @@ async def test_a_step_that_told_of_its_progress_is_not_kept_while_the_next_one_w
         await asyncio.sleep(0)
         return ref(context)
 
+    monkeypatch.setattr(tasks.progress, "PAUSE_SECONDS", 0)
     async with progress_board(job(0)):
-        await asyncio.sleep(0)
-        kept = await asyncio.create_task(step(10))
-        for _ in range(3):
+        await until(lambda: len(painted) == 1)
+        for _ in range(20):  # until nobody paints any more, so that the step's news makes somebody begin
             await asyncio.sleep(0)
-        gc.collect()
-        assert kept() is None
+        kept = await asyncio.create_task(step(10))
+        await until(lambda: len(painted) == 2)
+        await until(lambda: gc.collect() >= 0 and kept() is None)
     assert painted == [(0.0, None), (10.0, None)]
+
+
+async def test_of_what_happens_soon_after_a_picture_the_last_is_painted_and_at_the_end_at_once(
+    painted: list[tuple[float, StepContext | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.progress, "PAUSE_SECONDS", 3600)
+    async with asyncio.timeout(10), progress_board(job(0)):
+        await until(lambda: len(painted) == 1)
+        for percent in (10, 50, 100):
+            show(job(percent))
+            await asyncio.sleep(0)
+    assert [percent for percent, _ in painted] == [0.0, 100.0]
