@@ -51,7 +51,7 @@ crash: .venv/.dev ## Kill the real processes at every fault point, and see every
 chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-# All parts take hours on two cores; the short form of a to e takes five and a half minutes. PROFILE=1 leaves worker.prof.
+# All parts take hours on two cores; the short form of a to e takes four minutes. PROFILE=1 leaves worker.prof.
 # The front door (f) and lectures (g, h) have pages of their own: docs/benchmarks-front-door.md, docs/benchmarks-lecture.md.
 bench: .venv/.bench ## Measure, and write docs/benchmarks.md [FORM=short PART=a PROFILE=1]
 	@$(BIN)/python -m bench $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
