@@ -36,7 +36,7 @@ from deployments.storage import store_of
 from videojobs.ledger import VideoJob, engine_for
 from videojobs.media.store import ObjectStore
 
-__all__ = ["OURS", "REPOSITORY", "STOCK_POOL", "Stand", "Stay", "open_stand", "until"]
+__all__ = ["OURS", "REPOSITORY", "STOCK_POOL", "Stand", "Stay", "open_stand"]
 
 DEPLOYMENT: Final = "pro-video/pro-video"
 OURS, STOCK_POOL = "coroutine worker", "process pool"
@@ -83,6 +83,7 @@ class Stand:
     folder: Path
     _deployment: UUID
     _launcher: Launcher
+    _programs: list[Process] = field(default_factory=list[Process])
     _launched: int = field(default=0)
 
     @property
@@ -170,7 +171,7 @@ class Stand:
                 raise RuntimeError(f"{wrong[0].id}: {wrong[0].error_message or wrong[0].parked_reason}")
             return len([job for job in jobs if job.completed_at]) == len(job_ids)
 
-        await until(all_over, patience)
+        await self.until(all_over, patience)
         return {job.id: job.completed_at.timestamp() for job in await self._jobs(job_ids) if job.completed_at}
 
     async def _jobs(self, job_ids: Sequence[str]) -> Sequence[VideoJob]:
@@ -215,11 +216,21 @@ class Stand:
         self._launched += 1
         process = self._launcher.module(part, module, *arguments, variables=known)
         await process.start()
+        self._programs.append(process)
         try:
             yield process
         finally:
+            self._programs.remove(process)
             await process.stop(SIGTERM, patience=STOP_SECONDS)
             await process.kill()  # what it has started
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], patience: float) -> None:
+        """Raises TimeoutError, and PartFailed as soon as one of the programs has ended by itself."""
+        async with asyncio.timeout(patience):
+            while not await condition():
+                if ended := next((program for program in self._programs if program.ended_by_itself), None):
+                    raise ended.failure_of_end()
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def _pool(self, kind: str) -> str:
         """The pool of this kind, from which the deployment's runs are taken from now on."""
@@ -232,13 +243,6 @@ class Stand:
 
 async def _logged(program: Process, text: str) -> bool:
     return program.has_logged(text)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], patience: float) -> None:
-    """Raises TimeoutError."""
-    async with asyncio.timeout(patience):
-        while not await condition():  # noqa: ASYNC110  # another process changes it
-            await asyncio.sleep(LOOK_SECONDS)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from bench.rivals.old_app import TABLE
-from bench.stand import Stand, until
+from bench.stand import Stand
 
 PROCESSES: Final = 2
 
@@ -44,7 +44,7 @@ async def start_old_jobs(stand: Stand, job_ids: Sequence[str], patience: float) 
     async def all_over() -> bool:
         return len(await _completed(stand, job_ids)) == len(job_ids)
 
-    await until(all_over, patience)
+    await stand.until(all_over, patience)
     return await _completed(stand, job_ids)
 
 
