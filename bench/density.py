@@ -25,8 +25,10 @@ ON_THEIR_WAY: Final = 50
 LAG_LIMIT: Final = 0.1  # seconds
 # As is advised for thousands of runs (README, "Workers"): for the workers, and for what is registered.
 THOUSANDS: Final = {
-    "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "300",
-    "VIDEOJOBS_SILENCE_SECONDS": "1000",
+    "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "900",
+    "VIDEOJOBS_SILENCE_SECONDS": "3000",
+    "VIDEOJOBS_START_SECONDS": "3000",
+    "VIDEOJOBS_PLACE_LEASE_SECONDS": "1800",
     "VIDEOJOBS_POLL_ATTEMPT_SECONDS": "7200",
 }
 KINDS: Final = (OURS, DBOS, STOCK_POOL)
@@ -206,7 +208,8 @@ def _section(form: Form, found: Sequence[Held]) -> Section:
         title="Density: jobs that wait",
         how=(
             "Jobs that stay at their vendors, about half of them at each; the product's own pauses between questions, "
-            "and, as is advised for thousands, a sign of life of each run every 300 s and attempts at waiting of 2 h. "
+            "and, as is advised for thousands, a sign of life of each run every 900 s, leases of 1,800 s and "
+            "attempts at waiting of 2 h. "
             f"After {form.density_seconds:g} s to settle they are watched for as long. Memory: PSS and USS of the "
             "worker with all its processes (for DBOS, of the one process). `server`: Prefect server and Postgres. "
             "Processor time and requests are for each job (requests: each job at that vendor) and minute. `lag`: how "

@@ -72,7 +72,8 @@ def automations() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after=_STARTING,
-                expect={"prefect.flow-run.Running", *ENDS, *_BACK},
+                # Under load the server may lose an event: of life there is one again and again.
+                expect={"prefect.flow-run.Running", _HEARTBEAT, *ENDS, *_BACK},
                 match=ANY_RUN,
                 match_related=OURS,
                 for_each={"prefect.resource.id"},

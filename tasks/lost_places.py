@@ -14,14 +14,14 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from blocks import Connections
-from tasks.slots import GHOSTCUT_WORKS, LEASE_SECONDS, SYNC_SO_GENERATIONS
+from tasks.slots import GHOSTCUT_WORKS, SYNC_SO_GENERATIONS
 from tasks.steps import step
 from videojobs.ledger import Ledger
+from videojobs.settings import Timings
 from videojobs.states import Stage
 
 _LIMITS: Final[Mapping[str, Stage]] = {SYNC_SO_GENERATIONS: Stage.LIP_SYNC, GHOSTCUT_WORKS: Stage.TEXT_REMOVAL}
-# The server looks for leases that ran out every now and then.
-LEASE: Final = timedelta(seconds=LEASE_SECONDS, minutes=1)
+_LATE: Final = timedelta(minutes=1)  # the server looks for leases that ran out every now and then
 # A job has its place a moment before its submission is on the books: what is missing twice is missing.
 PAUSE_SECONDS = 10.0
 # Prefect keeps the average time that a place is taken for, to say how long to wait. Its smallest, which tells little.
@@ -35,6 +35,11 @@ class LostPlaces:
     limit: str
     taken: int
     lost: int
+
+
+def until_free() -> timedelta:
+    """How long after its holder's last sign of life a place is free at the latest."""
+    return timedelta(seconds=Timings().place_lease_seconds) + _LATE
 
 
 @step("find lost places", retries=0)
@@ -57,7 +62,7 @@ async def _look(client: PrefectClient, ledger: Ledger, limit: str, stage: Stage)
         taken = (await client.read_global_concurrency_limit_by_name(limit)).active_slots
     except ObjectNotFound:
         taken = 0
-    return LostPlaces(limit, taken, taken - await ledger.places(stage, LEASE))
+    return LostPlaces(limit, taken, taken - await ledger.places(stage, until_free()))
 
 
 @step("give back lost places", retries=0)

@@ -18,6 +18,8 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from prefect.logging import get_run_logger
 
+from videojobs.settings import Timings
+
 SYNC_SO_GENERATIONS: Final = "sync-so-generations"
 GHOSTCUT_WORKS: Final = "ghostcut-works"
 """At a vendor at once."""
@@ -27,10 +29,7 @@ SYNC_SO_READS: Final = "sync-so-reads"
 GHOSTCUT_SUBMITS: Final = "ghostcut-submits"
 """Requests a second."""
 
-LEASE_SECONDS: Final = 300
-"""How long a place is kept for a holder that gives no sign of life."""
-
-_RENEW_SECONDS: Final = 200.0
+_RENEWED_AFTER: Final = 2 / 3  # of a lease
 _AGAIN_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
 
 _giving: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
@@ -45,13 +44,14 @@ async def slot(name: str) -> AsyncIterator[None]:
     no such limit there are places for all.
     """
     async with get_client() as client:
+        seconds = Timings().place_lease_seconds
         async with _queue(name):
-            lease = await _take(client, name)
+            lease = await _take(client, name, seconds)
         if lease is None:
             get_run_logger().warning("The limit %s does not exist: run `make register`", name)
             yield
             return
-        renewing = asyncio.create_task(_renewed(client, lease))
+        renewing = asyncio.create_task(_renewed(client, lease, seconds))
         try:
             yield
         except BaseException:
@@ -75,12 +75,12 @@ async def turn(name: str) -> None:
             await _granted(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
 
 
-async def _take(client: PrefectClient, name: str) -> UUID | None:
+async def _take(client: PrefectClient, name: str, seconds: int) -> UUID | None:
     """The lease of a place, once there is one; None where there is no such limit."""
     while True:
         try:
             response = await _granted(
-                lambda: client.increment_concurrency_slots_with_lease([name], 1, "concurrency", LEASE_SECONDS)
+                lambda: client.increment_concurrency_slots_with_lease([name], 1, "concurrency", seconds)
             )
         except HTTPStatusError as error:
             if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -104,14 +104,14 @@ async def _granted(ask: Callable[[], Awaitable[Response]]) -> Response:
             await asyncio.sleep(float(error.response.headers["Retry-After"]))
 
 
-async def _renewed(client: PrefectClient, lease: UUID) -> None:
+async def _renewed(client: PrefectClient, lease: UUID, seconds: int) -> None:
     """Renew it until cancelled, or until it is gone."""
-    pause = _RENEW_SECONDS
+    pause = seconds * _RENEWED_AFTER
     while True:
         await asyncio.sleep(pause)
         try:
-            await client.renew_concurrency_lease(lease, LEASE_SECONDS)
-            pause = _RENEW_SECONDS
+            await client.renew_concurrency_lease(lease, seconds)
+            pause = seconds * _RENEWED_AFTER
         except HTTPStatusError as error:
             if error.response.status_code == HTTPStatus.GONE:
                 get_run_logger().warning("The place at the vendor is another job's now; this job goes on")

@@ -124,6 +124,10 @@ class Timings(BaseSettings):
     lease_seconds: Delay = 60
     """How long a run that has fallen silent keeps its job from others."""
 
+    place_lease_seconds: int = Field(default=300, ge=60, le=86_400)
+    """How long a place at a vendor is kept for a run that has fallen silent. With its leases in files, the Prefect
+    server writes a list of all of them at each renewal: the more jobs wait, the longer this should be."""
+
     replay_hours: float = Field(default=20, ge=0, le=24)
     """How long a submission in doubt is sent again with its idempotency key. The vendor does not say how long it keeps
     keys, and advises not to count on a day (Sync.so 4); the links in the request last 24 h, too. After this time the

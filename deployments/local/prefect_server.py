@@ -33,7 +33,7 @@ class PrefectServer(Part):
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
             # Seconds between two looks at each subflow that runs, whether its parent was cancelled: three queries for
             # each job at GhostCut. Our worker stops both, so this is for jobs whose worker died. Prefect's own is 20.
-            "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "120",
+            "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "600",
             # Prefect records task runs and events as they come, one and twenty in a transaction: a few in a second,
             # while many jobs make fifty. What comes is put into one transaction a second now.
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",

@@ -39,7 +39,7 @@ async def taken(desk: Desk) -> int:
 
 async def owed(desk: Desk) -> int:
     """The places that jobs of this stack may have; other tests have left some waiting."""
-    return await desk.ledger.places(Stage.LIP_SYNC, lost_places.LEASE)
+    return await desk.ledger.places(Stage.LIP_SYNC, lost_places.until_free())
 
 
 async def test_places_that_no_job_has_are_given_back_and_a_dry_run_only_says_so(

@@ -20,6 +20,7 @@ class Server:
     def __init__(self, *refusals: Exception) -> None:
         self.refusals = list(refusals)
         self.renewals: asyncio.Queue[UUID] = asyncio.Queue()
+        self.lease_seconds: set[float] = set()
         self.turns: list[tuple[str, int, str]] = []
         self.given_back: list[UUID] = []
         self.has_back = asyncio.Event()
@@ -32,8 +33,11 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def increment_concurrency_slots_with_lease(self, names: Sequence[str], *_: object) -> Response:
+    async def increment_concurrency_slots_with_lease(
+        self, names: Sequence[str], _slots: int, _mode: str, seconds: float
+    ) -> Response:
         self._answer()
+        self.lease_seconds.add(seconds)
         limit = {"id": str(uuid4()), "name": names[0], "limit": 1}
         return Response(200, json={"lease_id": str(LEASE), "limits": [limit]}, request=REQUEST)
 
@@ -42,8 +46,9 @@ class Server:
         self.turns.append((names[0], slots, mode))
         return Response(200, json=[], request=REQUEST)
 
-    async def renew_concurrency_lease(self, lease: UUID, _seconds: float) -> None:
+    async def renew_concurrency_lease(self, lease: UUID, seconds: float) -> None:
         self._answer()
+        self.lease_seconds.add(seconds)
         await self.renewals.put(lease)
 
     async def release_concurrency_slots_with_lease(self, lease: UUID) -> None:
@@ -62,7 +67,7 @@ def refusal(status: int, **headers: str) -> HTTPStatusError:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(slots, "_RENEWED_AFTER", 0.01 / 300)
     monkeypatch.setattr(slots, "_AGAIN_SECONDS", 0.01)
 
 
@@ -99,6 +104,15 @@ async def test_a_held_place_is_renewed_again_and_again_also_after_the_server_was
         async with asyncio.timeout(5):
             assert [await server.renewals.get() for _ in range(3)] == [LEASE] * 3
         assert server.refusals == []
+
+
+async def test_a_place_is_taken_and_renewed_for_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    monkeypatch.setenv("VIDEOJOBS_PLACE_LEASE_SECONDS", "600")
+    async with slots.slot("some-limit"), asyncio.timeout(5):
+        assert await server.renewals.get() == LEASE
+    assert server.lease_seconds == {600}
 
 
 async def test_a_place_is_given_back_when_its_job_fails(monkeypatch: pytest.MonkeyPatch) -> None:
