@@ -20,8 +20,8 @@ from bench.usage import MIB, Usage, cpu_between
 LONG: Final = 100_000.0  # seconds that the vendors take: nothing ends while it is watched
 SECONDS_A_START: Final = 6.0  # at most, of the machine's time, until a job is at its vendor
 PATIENCE: Final = 180.0  # beside that
-# With more, the requests of all of them leave the consumer of the Prefect server's automations too little of its loop: it
-# falls behind by thousands of events. Nor are more jobs a minute started.
+# With more, their requests leave the consumer of the Prefect server's automations too little of its loop: it is soon
+# thousands of events behind. Nor are more jobs a minute started.
 ON_THEIR_WAY: Final = 12
 LAG_LIMIT: Final = 0.1  # seconds
 # As is advised for thousands of runs (README, "Workers"): for the workers, and for what is registered.

@@ -31,8 +31,8 @@ class PrefectServer(Part):
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             # In memory, the default, a restart of the server would free every slot that a running job holds.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-            # Of 15 connections Prefect keeps 5. With some jobs at once each of the others was opened for one request, with
-            # a login, and every statement was parsed anew: a third of what Postgres did.
+            # Of 15 connections Prefect keeps 5. With some jobs at once each of the others was opened for one request,
+            # with a login, and every statement was parsed anew: a third of what Postgres did.
             "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "20",
             # Seconds between two looks at each subflow that runs, whether its parent was cancelled: three queries for
             # each job at GhostCut. Our worker stops both, so this is for jobs whose worker died. Prefect's own is 20.
