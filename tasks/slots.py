@@ -18,6 +18,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from prefect.logging import get_run_logger
 
+from videojobs.at_rest import at_rest
 from videojobs.settings import Timings
 
 SYNC_SO_GENERATIONS: Final = "sync-so-generations"
@@ -45,7 +46,7 @@ async def slot(name: str) -> AsyncIterator[None]:
     """
     async with get_client() as client:
         seconds = Timings().place_lease_seconds
-        async with _queue(name):
+        async with _in_line(name):
             lease = await _take(client, name, seconds)
         if lease is None:
             get_run_logger().warning("The limit %s does not exist: run `make register`", name)
@@ -69,7 +70,7 @@ async def turn(name: str) -> None:
 
     Prefect's own `rate_limit` also makes an event of each turn: one in eight of all that the server hears of a job.
     """
-    async with _queue(name), get_client() as client:
+    async with _in_line(name), get_client() as client:
         # Where Prefect does not answer: rather a request too many, which the vendor may refuse with "wait", than none.
         with suppress(HTTPStatusError, TransportError):
             await _granted(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
@@ -101,6 +102,7 @@ async def _granted(ask: Callable[[], Awaitable[Response]]) -> Response:
         except HTTPStatusError as error:
             if error.response.status_code != HTTPStatus.LOCKED:
                 raise
+            at_rest()
             await asyncio.sleep(float(error.response.headers["Retry-After"]))
 
 
@@ -128,6 +130,11 @@ async def _given_back(lease: UUID) -> None:
             await client.release_concurrency_slots_with_lease(lease)
 
 
-def _queue(name: str) -> asyncio.Lock:
-    """asyncio's locks are fair."""
-    return _queues.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
+@asynccontextmanager
+async def _in_line(name: str) -> AsyncIterator[None]:
+    """First come, first served: asyncio's locks are fair."""
+    queue = _queues.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
+    if queue.locked():
+        at_rest()
+    async with queue:
+        yield

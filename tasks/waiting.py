@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from tasks.run import JobRun
+from videojobs.at_rest import at_rest
 from videojobs.errors import JobParked, Retryable, StillRunning, VendorFailed
 from videojobs.ledger import Ledger, Submission
 from videojobs.recovery import not_finished
@@ -43,6 +44,7 @@ class Reports:
 
 async def attempt(seconds: float, vendor: str) -> AsyncIterator[None]:
     """The polls of one attempt; raises StillRunning when its time is over. Always gives at least one."""
+    at_rest()
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     yield

@@ -37,6 +37,8 @@ class Engine(AsyncFlowRunEngine[..., Any]):
     order: Order | None = None
     began: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the flow's function is reached."""
+    at_rest: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the flow has said that it waits for others (`videojobs.at_rest`), and when the run is over."""
     ending: bool = False
     """Whether its last state is being settled: it is too late to stop it."""
     _settled: bool = False

@@ -20,6 +20,7 @@ from prefect.settings import (
 
 from deployments.worker.engine import Engine, Order
 from deployments.worker.heart import Heart
+from videojobs.at_rest import tell_when_at_rest
 
 # From Pending to the flow's function it is a handful of requests. Prefect also hands out runs that are due in 10 s.
 BEGINS_WITHIN_SECONDS: Final = 3.0
@@ -70,6 +71,12 @@ class Runs:
         with suppress(TimeoutError):
             await asyncio.wait_for(engine.began.wait(), BEGINS_WITHIN_SECONDS)
 
+    async def at_rest(self, run_id: UUID, seconds: float) -> None:
+        """Wait until a run that was started waits for others itself, or is over; no longer than so many seconds."""
+        if hand := self._in_hand.get(run_id):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(hand.engine.at_rest.wait(), seconds)
+
     async def ended(self, run_id: UUID) -> None:
         """Wait for the end of a run that was started."""
         if hand := self._in_hand.get(run_id):
@@ -92,6 +99,7 @@ class Runs:
     async def _live(self, engine: Engine) -> None:
         """From start to end, whatever the flow raises: nothing of it gets to the other runs."""
         error: BaseException | None = None
+        tell_when_at_rest(engine.at_rest.set)
         try:
             if engine.order is None:
                 self._heart.begin(engine)
@@ -108,6 +116,7 @@ class Runs:
             self._heart.end(engine.run_id)
             del self._in_hand[engine.run_id]
             engine.began.set()
+            engine.at_rest.set()
 
     @property
     def _client_of_all(self) -> PrefectClient:

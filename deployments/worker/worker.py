@@ -32,8 +32,6 @@ from deployments.worker.settings import WorkerSettings
 from deployments.worker.sweep import in_between, is_forsaken, is_stopped
 from videojobs.loop_thread import LoopThread
 
-# Prefect's client has 16 connections: more runs on their way in would only wait for one another.
-STARTS_AT_ONCE: Final = 16
 # A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
 STUCK_SECONDS: Final = 5.0
 # Between two polls that events ask for: one poll takes all runs that there are.
@@ -63,11 +61,12 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         super().__init__(*args, **kwargs)
         self._settings = WorkerSettings()
         self._place = f"{socket.gethostname()}:{os.getpid()}"
-        self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._gate = asyncio.Semaphore(self._settings.starts_at_once)
         self._polling = asyncio.Lock()
         self._news = asyncio.Event()
         self._in_hand: set[UUID] = set()
         self._taken_since_poll: set[UUID] = set()
+        self._left_some = False  # of the runs that there are: until there is room, or for another worker
         self._called_off: set[UUID] = set()  # cancelled before their flow began
         self._draining = False
         self._moved_at = time.monotonic()  # when the flows' loop last answered
@@ -131,8 +130,10 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         with self._outlasting_outages():
             async with self._polling:
                 if await self._is_moving():
-                    self._taken_since_poll = {*self._in_hand, *self._submitting_flow_run_ids}
-                    return await super().get_and_submit_flow_runs()
+                    self._left_some = not self._has_room()
+                    if not self._left_some:
+                        self._taken_since_poll = {*self._in_hand, *self._submitting_flow_run_ids}
+                        return await super().get_and_submit_flow_runs()
         return []
 
     @contextmanager
@@ -164,6 +165,15 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         self._moved_at = time.monotonic()
         return True
 
+    def _has_room(self) -> bool:
+        """Whether a poll is worth it, whose answer has up to 200 runs."""
+        return 2 * self._room >= self._settings.starts_at_once
+
+    @property
+    def _room(self) -> int:
+        """So many more are taken: behind those that begin, as many again wait for their turn."""
+        return self._settings.starts_at_once - len(self._submitting_flow_run_ids)
+
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
         """What was taken while the poll was on its way is left out: the answer is older than that, and has it as new.
 
@@ -177,7 +187,8 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 state = (await self.client.read_flow_run(run_id)).state
                 if state is not None and state.is_scheduled():
                     await self._flows.do(self._runs.stop(run_id, Order.LET_GO))
-        return await super()._submit_scheduled_flow_runs(fresh)
+        self._left_some = len(fresh) > self._room
+        return await super()._submit_scheduled_flow_runs(fresh[: self._room])
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         async with self._gate:
@@ -186,8 +197,11 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 self._submitting_flow_run_ids.discard(flow_run.id)
                 return
             await super()._submit_run(flow_run)
+            await self._flows.do(self._runs.at_rest(flow_run.id, self._settings.begin_seconds))
         if flow_run.id in self._called_off and flow_run.id not in self._in_hand:
             await self._settle(flow_run)
+        if self._left_some and self._has_room():
+            self._news.set()
 
     # ---- running them ----------------------------------------------------------------------------------------
 

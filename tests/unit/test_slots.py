@@ -9,6 +9,7 @@ import pytest
 from httpx import ConnectError, HTTPStatusError, Request, Response
 
 from tasks import slots
+from videojobs.at_rest import tell_when_at_rest
 
 REQUEST = Request("POST", "http://prefect.example")
 LEASE = uuid4()
@@ -80,6 +81,23 @@ async def test_a_place_is_waited_for_while_there_is_none_or_no_server(monkeypatc
     async with asyncio.timeout(5):
         await server.has_back.wait()
     assert server.given_back == [LEASE]
+
+
+@pytest.mark.parametrize(("refusals", "at_rest"), [(0, []), (1, ["first", "second"])])
+async def test_a_job_is_at_rest_while_there_is_no_place_for_it_or_others_are_before_it(
+    monkeypatch: pytest.MonkeyPatch, refusals: int, at_rest: list[str]
+) -> None:
+    told: list[str] = []
+
+    async def one(name: str) -> None:
+        tell_when_at_rest(lambda: told.append(name))
+        async with slots.slot("some-limit"):
+            pass
+
+    server = Server(*(refusal(423, **{"Retry-After": "0.01"}) for _ in range(refusals)))
+    monkeypatch.setattr(slots, "get_client", lambda: server)
+    await asyncio.gather(one("first"), one("second"))
+    assert told == at_rest
 
 
 async def test_a_job_does_not_wait_until_its_place_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,10 @@ async def one(desk: Desk) -> AsyncIterator[Crew]:
     await crew.worker("one")
     yield crew
     await crew.dismiss()
+
+
+@pytest.fixture
+async def slow_sync_so(desk: Desk) -> AsyncIterator[None]:
+    await desk.settings("sync_so", processing_seconds=3600)
+    yield
+    await desk.settings("sync_so", processing_seconds=0.5)

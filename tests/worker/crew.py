@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from prefect import Flow
 from prefect.client.orchestration import PrefectClient
@@ -21,6 +22,8 @@ from deployments.local.process import Process
 from deployments.register import WORK_POOL
 from flows.pro_video import pro_video
 from tests.stack.conftest import Desk
+from videojobs.ledger import SubmissionState, UnknownJob
+from videojobs.states import Stage
 
 LOOK_SECONDS = 0.1
 
@@ -78,6 +81,30 @@ class Crew:
             tags=[RECOVERED_TAG] if flow is pro_video else [],
         )
         return await self.prefect.create_flow_run_from_deployment(deployment, parameters=parameters)
+
+    async def job(self, *, areas: bool = False) -> tuple[FlowRun, str]:
+        """A run of the main flow, and the id of its job."""
+        job_id = f"job-{uuid4()}"
+        return await self.give(pro_video, **self.desk.small(areas=areas), job_id=job_id), job_id
+
+    async def bought(self, job_id: str, vendor: str) -> None:
+        """Wait until the vendor has it on its books."""
+
+        async def on_the_books() -> bool:
+            return bool(await self.desk.paid(vendor, job_id))
+
+        await until(on_the_books)
+
+    async def accepted(self, job_id: str) -> None:
+        """Wait until the lip-sync is bought, and our books say so."""
+
+        async def told() -> bool:
+            try:
+                return await self.desk.submission(job_id, Stage.LIP_SYNC) == SubmissionState.ACCEPTED
+            except UnknownJob:
+                return False
+
+        await until(told)
 
     async def look(self, run: FlowRun) -> FlowRun:
         return await self.prefect.read_flow_run(run.id)

@@ -10,6 +10,8 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 
+from videojobs.at_rest import at_rest
+
 arrived: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 """Who has come to `meet`: seen only by those who run in the same process."""
 
@@ -43,6 +45,13 @@ async def nap(seconds: float) -> None:
 
 
 @flow
+async def nap_at_rest(seconds: float) -> None:
+    """As a job that waits for its vendor."""
+    at_rest()
+    await asyncio.sleep(seconds)
+
+
+@flow
 async def go_wrong(how: str) -> None:
     """Ends in a way in which a flow should not."""
     match how:
@@ -65,4 +74,4 @@ def not_async() -> None:
     """What a worker of one loop cannot run."""
 
 
-EVERY = (meet, nap, go_wrong, not_async)
+EVERY = (meet, nap, nap_at_rest, go_wrong, not_async)

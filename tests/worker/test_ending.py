@@ -1,63 +1,23 @@
 """What becomes of jobs when their worker ends: asked to, or killed."""
 
-from collections.abc import AsyncIterator
 from signal import SIGTERM
 from typing import Any
-from uuid import uuid4
 
-import pytest
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
-from flows.pro_video import pro_video
-from tests.stack.conftest import Desk
-from tests.worker.crew import Crew, until
+from tests.worker.crew import Crew
 from tests.worker.small_flows import nap
-from videojobs.ledger import SubmissionState, UnknownJob
+from videojobs.ledger import SubmissionState
 from videojobs.states import Stage, Status
-
-
-async def job(crew: Crew, *, areas: bool = False) -> tuple[FlowRun, str]:
-    """A run of the main flow in the crew's pool, and the id of its job."""
-    job_id = f"job-{uuid4()}"
-    return await crew.give(pro_video, **crew.desk.small(areas=areas), job_id=job_id), job_id
-
-
-async def bought(crew: Crew, job_id: str, vendor: str) -> None:
-    """Wait until the vendor has it on its books."""
-
-    async def on_the_books() -> bool:
-        return bool(await crew.desk.paid(vendor, job_id))
-
-    await until(on_the_books)
-
-
-async def accepted(crew: Crew, job_id: str) -> None:
-    """Wait until the lip-sync is bought, and our books say so."""
-
-    async def told() -> bool:
-        try:
-            return await crew.desk.submission(job_id, Stage.LIP_SYNC) == SubmissionState.ACCEPTED
-        except UnknownJob:
-            return False
-
-    await until(told)
-
-
-@pytest.fixture
-async def slow_sync_so(desk: Desk) -> AsyncIterator[None]:
-    await desk.settings("sync_so", processing_seconds=3600)
-    yield
-    await desk.settings("sync_so", processing_seconds=0.5)
 
 
 async def test_a_worker_that_is_asked_to_stop_ends_its_paid_call_and_hands_the_job_to_another_one(crew: Crew) -> None:
     first = await crew.worker("leaving", "--type", "coroutine")
-    run, job_id = await job(crew, areas=True)
+    run, job_id = await crew.job(areas=True)
     await crew.desk.fault("ghostcut", "slow", job_id, when="after", seconds=4)
-    await bought(crew, job_id, "ghostcut")  # on its books; its answer is on its way
+    await crew.bought(job_id, "ghostcut")  # on its books; its answer is on its way
     await first.stop(SIGTERM, patience=30)
     assert await first.ended() == 0
     assert await crew.desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
@@ -89,9 +49,9 @@ async def test_when_a_worker_is_killed_its_jobs_go_on_with_the_next_one_and_a_ca
     crew: Crew, slow_sync_so: None
 ) -> None:
     first = await crew.worker("doomed", "--type", "coroutine")
-    (run, job_id), (unwanted, unwanted_id) = await job(crew), await job(crew)
+    (run, job_id), (unwanted, unwanted_id) = await crew.job(), await crew.job()
     for each in (job_id, unwanted_id):
-        await accepted(crew, each)
+        await crew.accepted(each)
     await first.kill()
     await crew.set(unwanted, Cancelling())
     await crew.desk.settings("sync_so", processing_seconds=0.5)
@@ -109,6 +69,6 @@ async def test_the_same_flow_runs_unchanged_on_prefects_own_process_worker(crew:
     template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
     await crew.prefect.create_work_pool(WorkPoolCreate(name=crew.pool, type="process", base_job_template=template))
     await crew.worker("stock")
-    run, job_id = await job(crew)
+    run, job_id = await crew.job()
     await crew.comes_to(run, "Completed", "Failed", "Crashed", "Parked", patience=90)
     assert (await crew.desk.ledger.job(job_id)).status == Status.COMPLETED
