@@ -34,7 +34,7 @@ from videojobs.loop_thread import LoopThread
 
 # A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
 STUCK_SECONDS: Final = 5.0
-# Between two polls that events ask for: one poll takes all runs that there are.
+# Between two polls that events ask for: one poll hears of all runs that there are.
 POLL_PAUSE_SECONDS: Final = 0.2
 RECONNECT_SECONDS: Final = 2.0
 # Each run that waits keeps some thousand objects. By Python's own thresholds (700, 10, 10) all of them were looked
