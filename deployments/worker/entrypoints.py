@@ -2,12 +2,11 @@
 
 import asyncio
 from functools import cache
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
+from prefect.settings import get_current_settings
 
 
 class CannotRun(Exception):
@@ -32,8 +31,9 @@ def _imported(entrypoint: str) -> Flow[..., Any]:
         raise CannotRun(f"the flow {entrypoint} cannot be imported here ({type(error).__name__}: {error})") from error
     if not flow.isasync or flow.isgenerator:
         raise CannotRun(f"the flow {entrypoint} is not async; it would stop all others. Use a process pool for it")
-    if flow.result_storage is None:
+    results = get_current_settings().results
+    if flow.result_storage is None and results.default_storage_block is None:
         # Prefect's engine would ask the server where results are kept, at each start, in a call that blocks all runs.
-        # It asks no more when it is told; a flow that keeps none still keeps none.
-        flow = flow.with_options(result_storage=Path(gettempdir()), persist_result=bool(flow.persist_result))
+        # It asks no more when it is told. A flow that keeps no results still keeps none, only what it raised.
+        flow = flow.with_options(result_storage=results.local_storage_path, persist_result=bool(flow.persist_result))
     return flow

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from anyio import Path
 from prefect.states import Cancelling, Crashed, Scheduled, Suspended
 
 from tests.worker.crew import Crew
@@ -41,6 +42,15 @@ async def test_a_run_that_goes_wrong_does_not_touch_its_neighbour(
     assert (wrong.state.name, message in str(wrong.state.message)) == (state, True)
     neighbour = await one.comes_to(neighbour, "Completed")
     assert (neighbour.run_count, neighbour.infrastructure_pid) == (1, wrong.infrastructure_pid)
+
+
+async def test_what_a_run_raised_is_kept_where_prefect_keeps_results(one: Crew) -> None:
+    """Not among the machine's temporary files, where each failed run would leave one that nobody looks for."""
+    wrong = await one.comes_to(await one.give(go_wrong, how="raise"), "Failed")
+    assert wrong.state is not None
+    kept = Path(str(wrong.state.data.storage_key))
+    storage = Path(one.desk.stack.variables["PREFECT_HOME"], "storage")
+    assert (kept.parent, await kept.is_file()) == (storage, True)
 
 
 async def test_a_flow_that_cannot_be_run_here_fails_and_is_not_run_again_and_again(one: Crew) -> None:
