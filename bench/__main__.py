@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import copying, density, front_door, latency, lecture, lectures_at_once, overhead, throughput
+from bench import copying, density, endurance, front_door, latency, lecture, lectures_at_once, overhead, throughput
 from bench.figures import Section
 from bench.forms import FORMS, PARTS, Form
 from bench.page import write
@@ -36,6 +36,7 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
         "e": copying.measure,
         "f": front_door.measure,
         "h": lectures_at_once.measure,
+        "i": endurance.measure,
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
     shared = [measure for letter, measure in parts.items() if letter in letters]

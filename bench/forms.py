@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MB: Final = 1_000_000  # bytes, as in MB/s
-PARTS: Final = "abcdefgh"
+PARTS: Final = "abcdefghi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Form:
     """How long waiting jobs are watched, after as long to settle."""
     throughput_jobs: int
     workers: tuple[int, ...]
+    endurance_jobs: tuple[int, ...]
+    """After how many jobs a worker's memory is looked at; the middle one is half of the last."""
     copies: Mapping[int, int]
     """Bytes of the file, and how often it is copied each way."""
     lecture_minutes: tuple[int, ...]
@@ -58,6 +60,7 @@ FULL: Final = Form(
     density_seconds=60,
     throughput_jobs=60,
     workers=(1, 2, 4),
+    endurance_jobs=(100, 500, 1000, 1500, 2000),
     copies={10 * MB: 7, 200 * MB: 5, 2000 * MB: 3},
     lecture_minutes=(1, 10),
     lectures_at_once=10,
@@ -81,6 +84,7 @@ SHORT: Final = Form(
     density_seconds=2,
     throughput_jobs=6,
     workers=(1,),
+    endurance_jobs=(10, 20, 40),
     copies={50 * MB: 2},
     lecture_minutes=(1,),
     lectures_at_once=3,
