@@ -1,10 +1,12 @@
 """The verbs of the ledger, on a real Postgres."""
 
 import asyncio
+import time
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.ledger.conftest import Opened, a_request
 from videojobs.errors import JobParked, LeaseLost, LedgerUnavailable, RequestMismatch, VideoJobError
@@ -342,6 +344,33 @@ async def test_a_database_that_does_not_answer_is_worth_a_retry_and_its_password
     with pytest.raises(LedgerUnavailable) as caught:
         await ledger.job("any")
     assert "hush" not in str(caught.value)
+
+
+async def test_a_verb_that_no_connection_comes_free_for_is_worth_a_retry(database_url: str) -> None:
+    engine = create_async_engine(driver_url(database_url), pool_size=1, max_overflow=0, pool_timeout=0.01)
+    async with engine.connect():
+        with pytest.raises(LedgerUnavailable, match="no connection free"):
+            await Ledger(engine).job("any")
+    await engine.dispose()
+
+
+async def test_a_process_that_stood_still_in_a_transaction_may_try_again(
+    database_url: str, ledger: Ledger, opened: Opened
+) -> None:
+    """Postgres has ended its connection by then, so that others can have the job."""
+    lease = await opened()
+    engine = create_async_engine(
+        driver_url(database_url), connect_args={"options": "-c idle_in_transaction_session_timeout=20"}
+    )
+
+    def stand_still(submission: Submission) -> bytes:
+        time.sleep(0.5)
+        return a_body(submission)
+
+    with pytest.raises(LedgerUnavailable):
+        await Ledger(engine).intend(lease, Stage.LIP_SYNC, stand_still)
+    await engine.dispose()
+    assert (await ledger.intend(lease, Stage.LIP_SYNC, a_body)).fresh
 
 
 async def test_migrating_again_changes_nothing(database_url: str) -> None:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from videojobs.errors import LeaseLost, LedgerUnavailable, VideoJobError
@@ -59,8 +60,10 @@ class Books:
         try:
             async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except (OperationalError, InterfaceError) as error:
-            raise LedgerUnavailable(f"the job database does not answer ({type(error.orig).__name__})") from error
+        except SQLAlchemyError as error:
+            if (reason := _unavailable(error)) is None:
+                raise
+            raise LedgerUnavailable(f"the job database {reason}") from error
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:
@@ -92,6 +95,20 @@ class Books:
             if job.lease_holder != lease.holder:
                 raise LeaseLost(f"job {lease.job_id} is held by another run")
             yield session, job
+
+
+def _unavailable(error: SQLAlchemyError) -> str | None:
+    """Why there is no connection, or none any more; None where the database has answered.
+
+    Postgres also ends one itself: of a process that stood still in a transaction (`connection.py`).
+    """
+    if isinstance(error, NoneFree):
+        return "has no connection free for this process"
+    if isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    ):
+        return f"does not answer ({type(error.orig).__name__})"
+    return None
 
 
 async def get(session: AsyncSession, job_id: str, *, lock: bool = False) -> VideoJob:
