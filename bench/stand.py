@@ -30,7 +30,7 @@ from deployments.local.process import Process
 from deployments.local.sample import Caption, write_clip
 from deployments.local.stack import Stack
 from deployments.local.watchdog import Watchdog
-from deployments.local.worker import MALLOC_ARENAS
+from deployments.local.worker import MALLOC
 from deployments.register import WORK_POOL
 from deployments.storage import store_of
 from videojobs.ledger import VideoJob, engine_for
@@ -211,7 +211,7 @@ class Stand:
     @asynccontextmanager
     async def program(self, part: str, module: str, *arguments: str, **variables: str) -> AsyncIterator[Process]:
         """A Python program with the stack's addresses, for as long as the context lasts; `part` is how it counts."""
-        worker = {"PREFECT_WORKER_QUERY_SECONDS": "1", "MALLOC_ARENA_MAX": MALLOC_ARENAS}  # as the stack's own worker
+        worker = {"PREFECT_WORKER_QUERY_SECONDS": "1", **MALLOC}  # as the stack's own worker
         known = {**self.stack.variables, **worker, **variables}
         self._launched += 1
         process = self._launcher.module(part, module, *arguments, variables=known)

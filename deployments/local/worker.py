@@ -9,8 +9,12 @@ from deployments.local.part import Part
 from deployments.local.registration import Registration
 
 WORK_POOL = "video-jobs"
-# glibc gives each thread a heap of its own, up to eight a core, and hardly gives back what was free in them.
-MALLOC_ARENAS = "2"
+MALLOC = {
+    # glibc gives each thread a heap of its own, up to eight a core, and hardly gives back what was free in them.
+    "MALLOC_ARENA_MAX": "2",
+    # Told, it stays with its first thresholds: parts of a video are mapped by themselves and given back at once.
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
 POLL_SECONDS = 1  # Prefect's default is 10: a person who has just pressed "Run" would think that nothing happens
 
 
@@ -27,7 +31,7 @@ class Worker(Part):
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
             # Seconds: how soon a dead run of another type of worker is noticed. Prefect's minimum; ours has its own.
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-            "MALLOC_ARENA_MAX": MALLOC_ARENAS,
+            **MALLOC,
             "TMPDIR": str(self._scratch),  # a killed run leaves its working files; here the next start finds them
         }
         self._worker = self.process = launcher.module(
