@@ -62,13 +62,14 @@ def picture_at(source: Path | BinaryIO, time: float) -> Picture:
         track = next(iter(media.container.streams.video), None)
         if track is None:
             raise InvalidMedia("there is no moving picture in the file")
+        aspect = float(track.sample_aspect_ratio or 1)  # FFmpeg frees the track with its container
         try:
             frame = _frame_at(media.container, track, time)
         except av.FFmpegError as error:
             raise InvalidMedia("the picture cannot be decoded") from error
     if frame is None:
         raise InvalidMedia("the video shows no picture")
-    return upright(frame, float(track.sample_aspect_ratio or 1), "rgb24")
+    return upright(frame, aspect, "rgb24")
 
 
 def upright(frame: VideoFrame, aspect: float, pixels: str, long_side: int | None = None) -> Picture:
