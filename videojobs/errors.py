@@ -62,7 +62,7 @@ class TransferInterrupted(Retryable):
 
 
 class LedgerUnavailable(Retryable):
-    """Postgres could not be reached, or went away before it confirmed."""
+    """Postgres could not be reached, had no connection free, or went away before it confirmed."""
 
 
 class StillRunning(Retryable):

@@ -56,7 +56,7 @@ class Books:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[AsyncSession]:
-        """A lost connection becomes LedgerUnavailable: whether a commit got through is open then."""
+        """A connection lost, or not to be had, becomes LedgerUnavailable: whether a commit got through is open then."""
         try:
             async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
