@@ -17,13 +17,14 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deployments.automations import ANY_RUN, ENDS, OURS
-from tasks.announcing import JOB, PARKED, STUCK
+from tasks.announcing import JOB, NO_ANSWER, PARKED, STUCK, VENDOR
 from videojobs.errors import ConfigurationError
 
 _ANY_JOB: Final = ResourceSpecification({"prefect.resource.id": f"{JOB}*"})
+_ANY_VENDOR: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR}*"})
 _EACH: Final = {"prefect.resource.id"}
 _RUN_TEXT: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state.message }}"
-_JOB_TEXT: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
+_EVENT_TEXT: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
 
 
 class Alerts(BaseSettings):
@@ -52,8 +53,9 @@ async def alerts(client: PrefectClient, settings: Alerts | None = None) -> list[
     target = await _target(client, settings.block) if settings.block else None
     return [
         _alert("a job has failed", _runs({"prefect.flow-run.Failed"}), _RUN_TEXT, target),
-        _alert("a job is parked", _jobs(PARKED), f"{_JOB_TEXT}\nDecide with the deployment `decide`.", target),
-        _alert("a job was stuck", _jobs(STUCK), _JOB_TEXT, target),
+        _alert("a job is parked", _jobs(PARKED), f"{_EVENT_TEXT}\nDecide with the deployment `decide`.", target),
+        _alert("a job was stuck", _jobs(STUCK), _EVENT_TEXT, target),
+        _alert("a vendor gives no answer", _news(NO_ANSWER, _ANY_VENDOR), f"{_EVENT_TEXT}\nJobs wait for it.", target),
         _alert("a run does not end", _too_long(timedelta(hours=settings.run_hours)), _RUN_TEXT, target),
         _alert("runs wait for a worker", _backlog(settings), f"The last one: {_RUN_TEXT}", target),
     ]
@@ -86,7 +88,11 @@ def _runs(events: set[str]) -> EventTrigger:
 
 
 def _jobs(event: str) -> EventTrigger:
-    return EventTrigger(posture=Posture.Reactive, expect={event}, match=_ANY_JOB, for_each=_EACH, threshold=1)
+    return _news(event, _ANY_JOB)
+
+
+def _news(event: str, about: ResourceSpecification) -> EventTrigger:
+    return EventTrigger(posture=Posture.Reactive, expect={event}, match=about, for_each=_EACH, threshold=1)
 
 
 def _too_long(within: timedelta) -> EventTrigger:

@@ -13,14 +13,17 @@ JOB: Final = "videojobs.job."
 """How the events' resources are called; the job's id follows."""
 PARKED: Final = "videojobs.job.parked"
 STUCK: Final = "videojobs.job.stuck"
+VENDOR: Final = "videojobs.vendor."
+"""As above, of events about a vendor, whose name follows."""
+NO_ANSWER: Final = "videojobs.vendor.no-answer"
 
 
-def announce(event: str, job_id: str, reason: str) -> None:
+def announce(event: str, about: str, reason: str, *, kind: str = JOB) -> None:
     """Nothing depends on it: what goes wrong here is forgotten."""
     with suppress(Exception):
         emit_event(
             event,
-            resource={"prefect.resource.id": f"{JOB}{job_id}", "prefect.resource.name": job_id},
+            resource={"prefect.resource.id": f"{kind}{about}", "prefect.resource.name": about},
             payload={"reason": reason},
         )
 

@@ -20,12 +20,13 @@ from prefect.states import Crashed
 from tasks.announcing import PARKED, announce
 from tasks.run import JobRun
 from tasks.steps import step
-from videojobs.errors import JobParked, Retryable, VideoJobError
+from videojobs.errors import JobParked, Retryable, VendorFailed, VideoJobError
 from videojobs.ledger import SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.states import Point, reached
 
-_AT_STAKE = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED, SubmissionState.DONE)
+_OPEN = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
+_PAID = (*_OPEN, SubmissionState.DONE)
 
 
 @step("record the failure")
@@ -39,15 +40,21 @@ async def close_with_error(run: JobRun, error: Exception) -> None:
         # Prefect, the network, a bug: nothing that speaks against the job. It stays where it is, to be gone on with.
         await ledger.record(run.lease, "interrupted", {"error": type(error).__name__})
         return
-    paid = any(submission.state in _AT_STAKE for submission in await ledger.submissions(job.id))
-    if isinstance(error, Retryable) and paid:
-        reason = f"retries are used up, and something is paid for: {error}"
-        await ledger.park(run.lease, reason)
-        announce(PARKED, job.id, reason)
+    states = {submission.state for submission in await ledger.submissions(job.id)}
+    if isinstance(error, Retryable) and not states.isdisjoint(_PAID):
+        await _park(run, f"retries are used up, and something is paid for: {error}")
+        return
+    if not isinstance(error, VendorFailed) and not states.isdisjoint(_OPEN):  # an error of ours is no verdict on it
+        await _park(run, f"a vendor may be at work on what is paid for, and this stands in the way: {error}")
         return
     message, fallback = failure(job, await run.connections.store(), str(error))
     get_run_logger().error("Job %s failed: %s", job.id, message)
     await ledger.fail(run.lease, message, fallback_url=fallback)
+
+
+async def _park(run: JobRun, reason: str) -> None:
+    await (await run.connections.ledger()).park(run.lease, reason)
+    announce(PARKED, run.job_id, reason)
 
 
 async def end_lost_subflows() -> None:

@@ -16,7 +16,7 @@ from tasks.run import JobRun
 from tasks.steps import step
 from tasks.submission import Accepted
 from videojobs.errors import InvalidRequest, Problem
-from videojobs.ledger import IN_DOUBT, Ledger, Submission, VideoJob
+from videojobs.ledger import IN_DOUBT, Ledger, Submission, SubmissionState, VideoJob
 from videojobs.ledger.books import run_of
 from videojobs.ledger.tables import Json
 from videojobs.states import Point, Stage, Status, Work
@@ -67,10 +67,16 @@ async def check(run: JobRun, decision: Decision, vendor_id: str | None, accept_t
 
 @step("adopt the vendor's id")
 async def adopt(run: JobRun, vendor_id: str, unproven: bool, why: Json) -> None:
-    """Take what the vendor has as the submission whose answer was lost. Raises InvalidRequest where it is not ours."""
+    """Take what the vendor has as the submission whose answer was lost. Raises InvalidRequest where it is not ours.
+
+    Where the job has this very id already, it is opened again, and its vendor asked once more.
+    """
     ledger = await run.connections.ledger()
-    submission = await _in_doubt(ledger, run.job_id)
+    submission = await _to_adopt(ledger, run.job_id, vendor_id)
     stage = Stage(submission.stage)
+    if submission.vendor_id == vendor_id:
+        await ledger.reopen(run.lease, {**why, "vendor_id": vendor_id})
+        return
     found, sources = await (_generation if stage is Stage.LIP_SYNC else _work)(run, vendor_id)
     if _source(submission) not in sources and not unproven:
         raise InvalidRequest(
@@ -120,9 +126,11 @@ async def give_up(run: JobRun, why: Json) -> None:
     get_run_logger().info("Job %s was given up", job.id)
 
 
-async def _in_doubt(ledger: Ledger, job_id: str) -> Submission:
+async def _to_adopt(ledger: Ledger, job_id: str, vendor_id: str) -> Submission:
+    """The submission that is in doubt, or the one that has this id."""
     for submission in await ledger.submissions(job_id):
-        if submission.state in IN_DOUBT:
+        known = submission.state == SubmissionState.ACCEPTED and submission.vendor_id == vendor_id
+        if known or submission.state in IN_DOUBT:
             return submission
     raise InvalidRequest([Problem("job_id", "none of its submissions is in doubt; decide `retry` or `resubmit`")])
 

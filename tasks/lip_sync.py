@@ -14,10 +14,10 @@ from tasks.run import JobRun
 from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, turn
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
-from tasks.waiting import Reports, accepted_submission, attempt, give_up_if_overdue, patiently
+from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
-from videojobs.errors import VendorFailed
+from videojobs.errors import VendorFailed, VideoJobError
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.recovery import Says, Truth
@@ -156,12 +156,13 @@ async def await_lip_sync(run: JobRun) -> None:
     if reached((await ledger.job(run.job_id)).point, Point.LIP_SYNC_STORED):
         return
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
-    await give_up_if_overdue(ledger, run, submission, "Sync.so")
     woken = asyncio.Event()
-    reports = Reports()
-    with ledger.bell.heard_by(run.job_id, woken.set):
-        async for _ in attempt(Timings().poll_attempt_seconds, "Sync.so"):
-            news = await patiently(generation_news(run.connections, str(submission.vendor_id), woken))
+    polling, reports = Polling(ledger, run, submission), Reports()
+    with polling.heard(), ledger.bell.heard_by(run.job_id, woken.set):
+        async for _ in polling.rounds():
+            news = await polling.ask(generation_news(run.connections, str(submission.vendor_id), woken))
+            if news is None:
+                continue
             generation = news.generation
             if generation.is_done:
                 keep(generation.id, generation)
@@ -169,6 +170,7 @@ async def await_lip_sync(run: JobRun) -> None:
                 return
             if generation.is_failed:
                 await _failed(ledger, run, submission, generation)
+            await polling.park_if_overdue()
             if not news.listed and reports.is_due():
                 await _report(ledger, run, submission)
 
@@ -188,9 +190,11 @@ def truth_of(generation: Generation) -> Truth:
 
 async def _report(ledger: Ledger, run: JobRun, submission: Submission) -> None:
     """The vendor's own progress cannot be had from a waiting request, so it is asked for between some of them."""
-    await turn(SYNC_SO_READS)
-    async with run.connections.sync_so_client() as client:
-        percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
+    percent: float | None = None
+    with suppress(VideoJobError):  # the next poll tells whether the vendor answers at all
+        await turn(SYNC_SO_READS)
+        async with run.connections.sync_so_client() as client:
+            percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
     if percent is not None:
         share = progress_within(Point.LIP_SYNC_SUBMITTED, percent / 100)
         job = await ledger.job(run.job_id)
@@ -206,8 +210,9 @@ async def store_lip_sync(run: JobRun) -> None:
         return
     submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
     store = await run.connections.store()
-    generation = await _result(run, str(submission.vendor_id))
-    url = generation.result_url or await _link(run, generation.id)
+    with no_verdict("Sync.so"):
+        generation = await _result(run, str(submission.vendor_id))
+        url = generation.result_url or await _link(run, generation.id)
     key = sync_result_key(job.user_id, job.id)
     facts = await bring_home(url, store, key, vendor="Sync.so")
     await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))

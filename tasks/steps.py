@@ -2,17 +2,24 @@
 
 Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself waits for
 minutes before it hands back (`poll_attempt_seconds`).
+
+A vendor that asks to wait has done nothing wrong, and neither has the job: that is waited for within the task, for as
+long as the vendor says, and counts as no retry.
 """
 
-from collections.abc import Callable
-from functools import partial
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.logging import get_run_logger
 
-from videojobs.errors import Retryable
+from tasks.backoff import Backoff
+from videojobs.at_rest import at_rest
+from videojobs.errors import Retryable, VendorThrottled
 from videojobs.settings import Timings
 
 P = ParamSpec("P")
@@ -36,9 +43,9 @@ async def heals(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> b
 
 def step(
     name: str, *, retries: int = RETRIES, delay: float | list[float] = BACKOFF
-) -> Callable[[Callable[P, R]], Task[P, R]]:
+) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Task[P, Coroutine[Any, Any, R]]]:
     """A task called `name` in the UI. Never cached: whether there is something to do is read from the ledger."""
-    return task(
+    as_task = task(
         name=name,
         task_run_name=name,  # else Prefect appends a random ending
         retries=retries,
@@ -46,6 +53,25 @@ def step(
         retry_condition_fn=heals,
         cache_policy=NO_CACHE,
     )
+    return lambda function: as_task(outlast_throttling(function))
+
+
+def outlast_throttling(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Run it again, as any step may be, until no vendor asks it to wait."""
+
+    @wraps(function)
+    async def outlasting(*args: P.args, **kwargs: P.kwargs) -> R:
+        backoff = Backoff()
+        while True:
+            try:
+                return await function(*args, **kwargs)
+            except VendorThrottled as error:
+                seconds = backoff.delay(error)
+                get_run_logger().info("%s; this step goes on in %.0f s", error, seconds)
+                at_rest()
+                await asyncio.sleep(seconds)
+
+    return outlasting
 
 
 polling_step = partial(step, retries=POLLS, delay=POLL_PAUSE)

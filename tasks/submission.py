@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from tasks.run import JobRun
 from tasks.uninterrupted import uninterrupted
+from tasks.waiting import no_verdict
 from videojobs.costs import Budget, Cost
 from videojobs.errors import Final, JobParked, LedgerUnavailable, OutcomeUnknown, Retryable, VendorUnavailable
 from videojobs.ledger import Intent, Lease, Ledger, Submission, SubmissionState
@@ -132,7 +133,8 @@ async def _again(ledger: Ledger, submission: Submission) -> Submission:
 
 async def _find(ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, why: str) -> None:
     """Adopt what the vendor proves to be ours, else park. Raises Retryable while the vendor cannot be asked."""
-    found = await call.find(submission)
+    with no_verdict(call.vendor):
+        found = await call.find(submission)
     if found is None:
         await _park(ledger, lease, call, why, submission)
     await _accept(ledger, lease, call, submission, found)

@@ -14,11 +14,11 @@ from tasks.run import JobRun
 from tasks.slots import GHOSTCUT_SUBMITS, turn
 from tasks.steps import polling_step, step
 from tasks.submission import Accepted, PaidCall, buy
-from tasks.waiting import Reports, accepted_submission, attempt, give_up_if_overdue, patiently
+from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import WorkPauses, keep, kept, works
 from videojobs.areas import decision_for, explain, masks_for
 from videojobs.costs import expected
-from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorRefused, VendorUnavailable
+from videojobs.errors import InvalidRequest, JobParked, NotShown, VendorFailed, VendorRefused, VendorUnavailable
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.ledger.tables import Json
 from videojobs.media.probe import VideoFacts
@@ -29,6 +29,7 @@ from videojobs.rules import check_result
 from videojobs.settings import Limits, Timings
 from videojobs.states import RULES, TEXT_REMOVAL_STARTING, Point, Stage, progress_within, reached
 from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
+from videojobs.vendors.watch import Watch
 
 
 @step("look for text to remove")
@@ -140,19 +141,22 @@ async def await_text_removal(run: JobRun) -> None:
     if reached((await ledger.job(run.job_id)).point, Point.TEXT_REMOVAL_STORED):
         return
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
-    await give_up_if_overdue(ledger, run, submission, "GhostCut")
     watch, work_id = works(run.connections), str(submission.vendor_id)
     with ExitStack() as waiting:
         waiting.callback(watch.forget, work_id)
         waiting.enter_context(ledger.bell.heard_by(run.job_id, lambda: watch.hurry(work_id)))
-        pauses, reports = WorkPauses(), Reports()
-        async for _ in attempt(Timings().poll_attempt_seconds, "GhostCut"):
-            status = _shown(await patiently(watch.news(work_id, pauses.next(woken=ledger.bell.is_listening))), work_id)
+        polling, pauses, reports = Polling(ledger, run, submission), WorkPauses(), Reports()
+        waiting.enter_context(polling.heard())
+        async for _ in polling.rounds():
+            status = await polling.ask(_status(watch, work_id, pauses.next(woken=ledger.bell.is_listening)))
+            if status is None:
+                continue
             if status.is_done:
                 keep(work_id, status)
                 return
             if status.is_failed:
                 await _failed(ledger, run, submission, status)
+            await polling.park_if_overdue()
             if reports.is_due(status.progress):
                 await _report(ledger, run, status)
 
@@ -163,9 +167,13 @@ async def _report(ledger: Ledger, run: JobRun, status: WorkStatus) -> None:
     show(await ledger.tell(run.lease, percent, RULES[Point.TEXT_REMOVAL_SUBMITTED].message))
 
 
+async def _status(watch: Watch[WorkStatus], work_id: str, within: float) -> WorkStatus:
+    return _shown(await watch.news(work_id, within), work_id)
+
+
 def _shown(status: WorkStatus | None, work_id: str) -> WorkStatus:
     if status is None:
-        raise VendorUnavailable(f"GhostCut does not show work {work_id}")
+        raise NotShown(f"GhostCut does not show work {work_id}")
     return status
 
 
@@ -208,7 +216,8 @@ async def store_text_removal(run: JobRun) -> None:
         return
     submission = await accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
     store = await run.connections.store()
-    status = await _result(run, str(submission.vendor_id))
+    with no_verdict("GhostCut"):
+        status = await _result(run, str(submission.vendor_id))
     if status.video_url is None:
         raise VendorUnavailable("GhostCut says that it is done, and names no result yet")
     facts = await bring_home(status.video_url, store, result_key(job.user_id, job.id), vendor="GhostCut")

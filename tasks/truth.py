@@ -80,20 +80,11 @@ async def _ask_ghostcut(connections: Connections, submissions: Sequence[Submissi
         async with asyncio.timeout(_PATIENCE), connections.ghostcut_client() as client:
             rows = await client.status(list(jobs))
     except VendorRefused as refusal:
-        if len(submissions) > 1:  # one id that the vendor will not hear of must not hide all the others
-            return await _ask_ghostcut_one_by_one(connections, submissions)
         unknown = refusal.code == _NO_SUCH_ID
         return dict.fromkeys(jobs.values(), Truth(Says.UNKNOWN if unknown else Says.NO_ANSWER, str(refusal)))
     except (VideoJobError, TimeoutError) as error:
         return dict.fromkeys(jobs.values(), _silence("GhostCut", error))
     return {job: truth_of_work(rows[id_]) if id_ in rows else Truth(Says.UNKNOWN) for id_, job in jobs.items()}
-
-
-async def _ask_ghostcut_one_by_one(connections: Connections, submissions: Sequence[Submission]) -> dict[str, Truth]:
-    found: dict[str, Truth] = {}
-    for submission in submissions:
-        found |= await _ask_ghostcut(connections, [submission])
-    return found
 
 
 def _silence(vendor: str, error: Exception) -> Truth:

@@ -1,16 +1,28 @@
-"""How a task waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows."""
+"""How a task waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows.
+
+What a vendor has accepted is paid for, so only its own word on that very submission ends the wait. An error of any kind
+tells nothing about it, be it a refused key or an id that the vendor does not show yet: the vendor is asked again, later
+each time, and operators are told. The clock ends nothing by itself either: a job is parked when its vendor has been
+asked, has answered, and is not done after hours.
+"""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from prefect.logging import get_run_logger
+
+from tasks.announcing import NO_ANSWER, VENDOR, announce
+from tasks.backoff import Backoff
 from tasks.run import JobRun
+from videojobs import errors
 from videojobs.at_rest import at_rest
-from videojobs.errors import JobParked, Retryable, StillRunning, VendorFailed
+from videojobs.errors import JobParked, LedgerUnavailable, NotShown, StillRunning, VendorFailed, VideoJobError
 from videojobs.ledger import Ledger, Submission
-from videojobs.recovery import not_finished
+from videojobs.recovery import VENDORS, not_finished, unknown_id
 from videojobs.settings import Timings
 from videojobs.states import Stage
 
@@ -18,6 +30,109 @@ T = TypeVar("T")
 
 _REPORT_SECONDS: Final = 30.0
 _STILL_SECONDS: Final = 600.0
+_HEALS_SECONDS: Final = 300.0  # a vendor that restarts is back by then, and nobody has to be told
+_TOLD_EACH_SECONDS: Final = 600.0  # where no answer comes for longer
+
+_announced: dict[str, float] = {}
+"""When this process last told operators of a vendor without answers: thousands of jobs may wait for it."""
+
+
+class Polling:
+    """One attempt at waiting for an accepted submission."""
+
+    def __init__(self, ledger: Ledger, run: JobRun, submission: Submission) -> None:
+        self.vendor = VENDORS[Stage(submission.stage)]
+        self._ledger, self._run, self._submission = ledger, run, submission
+        self._clock = asyncio.get_running_loop().time
+        self._called = asyncio.Event()
+        self._answered()
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Ask at once when the vendor has called back, however long the delay after an error would be."""
+        with self._ledger.bell.heard_by(self._run.job_id, self._called.set):
+            yield
+
+    async def rounds(self) -> AsyncIterator[None]:
+        """The polls of this attempt; raises StillRunning when its time is over. Always gives at least one."""
+        at_rest()
+        end = self._clock() + Timings().poll_attempt_seconds
+        yield
+        while self._clock() < end:
+            yield
+        raise StillRunning(f"{self.vendor} {self._error or 'is still at work'}")
+
+    async def ask(self, question: Awaitable[T]) -> T | None:
+        """The vendor's answer; None, after a delay, where there was an error instead."""
+        self._called.clear()
+        try:
+            answer = await question
+        except LedgerUnavailable:
+            raise
+        except VideoJobError as error:
+            await self._unanswered(error)
+            return None
+        self._answered()
+        return answer
+
+    async def park_if_overdue(self, reason: str | None = None) -> None:
+        """Park a job whose vendor has said for hours that it is at work. Paid work is not written off by us.
+
+        An operator's `retry` lets it wait anew, and the vendor's callback takes it up again.
+        """
+        hours = Timings().poll_give_up_hours
+        if await self._ledger.waited_for(self._submission) < timedelta(hours=hours):
+            return
+        reason = reason or not_finished(self.vendor, self._submission.vendor_id, hours)
+        await self._ledger.park(self._run.lease, reason)
+        raise JobParked(reason)
+
+    def _answered(self) -> None:
+        self._backoff, self._failing_since, self._told_at = Backoff(), math.inf, -math.inf
+        self._error: str | None = None
+
+    async def _unanswered(self, error: VideoJobError) -> None:
+        self._error = f"gives no answer: {error}"
+        self._failing_since = min(self._failing_since, self._clock())
+        if self._clock() >= self._told_at + _TOLD_EACH_SECONDS:
+            self._told_at = self._clock()
+            await self._tell(error)
+        if isinstance(error, NotShown):
+            await self.park_if_overdue(unknown_id(self.vendor, self._submission.vendor_id))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.delay(error)):
+                await self._called.wait()
+
+    async def _tell(self, error: VideoJobError) -> None:
+        """In the log and in the job's events; and to operators, where it may not heal by itself."""
+        vendor_id = self._submission.vendor_id
+        get_run_logger().warning(
+            "Job %s: %s gives no answer about %s, which is paid for; it is asked again: %s",
+            self._run.job_id,
+            self.vendor,
+            vendor_id,
+            error,
+        )
+        detail = {"vendor": self.vendor, "vendor_id": vendor_id, "error": str(error)}
+        await self._ledger.record(self._run.lease, "no_answer", detail)
+        needs_somebody = isinstance(error, errors.Final) and not isinstance(error, NotShown)
+        if needs_somebody or self._clock() >= self._failing_since + _HEALS_SECONDS:
+            _announce(self.vendor, str(error), self._clock())
+
+
+def _announce(vendor: str, reason: str, now: float) -> None:
+    if now >= _announced.get(vendor, -math.inf) + _TOLD_EACH_SECONDS:
+        _announced[vendor] = now
+        announce(NO_ANSWER, vendor, reason, kind=VENDOR)
+
+
+@contextmanager
+def no_verdict(vendor: str) -> Iterator[None]:
+    """A question about what is paid for that the vendor refuses is worth a retry: it says nothing about the work."""
+    try:
+        yield
+    except errors.Final as error:
+        raise errors.VendorUnavailable(f"{vendor} gives no answer: {error}") from error
 
 
 class Reports:
@@ -42,40 +157,9 @@ class Reports:
         return True
 
 
-async def attempt(seconds: float, vendor: str) -> AsyncIterator[None]:
-    """The polls of one attempt; raises StillRunning when its time is over. Always gives at least one."""
-    at_rest()
-    clock = asyncio.get_running_loop().time
-    end = clock() + seconds
-    yield
-    while clock() < end:
-        yield
-    raise StillRunning(f"{vendor} is still at work")
-
-
-async def patiently(answer: Awaitable[T]) -> T:
-    """An answer, or its error after a pause: as long as the other side asked for, else the default."""
-    try:
-        return await answer
-    except Retryable as error:
-        named = error.retry_after
-        await asyncio.sleep(Timings().retry_delay_seconds if named is None else min(named, 60.0))
-        raise
-
-
 async def accepted_submission(ledger: Ledger, run: JobRun, stage: Stage) -> Submission:
     """The submission that the vendor works on. Raises VendorFailed when it ended and a run died before it said so."""
     if live := await ledger.live_submission(run.job_id, stage):
         return live
     ended = [submission for submission in await ledger.submissions(run.job_id) if submission.stage == stage]
     raise VendorFailed(ended[-1].error or "the vendor gave no reason")
-
-
-async def give_up_if_overdue(ledger: Ledger, run: JobRun, submission: Submission, vendor: str) -> None:
-    """Park a job whose vendor has been silent for hours. Paid work is not written off: an operator decides."""
-    hours = Timings().poll_give_up_hours
-    if await ledger.waited_for(submission) < timedelta(hours=hours):
-        return
-    reason = not_finished(vendor, submission.vendor_id, hours)
-    await ledger.park(run.lease, reason)
-    raise JobParked(reason)

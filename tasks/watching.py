@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from blocks import Connections
 from tasks.slots import SYNC_SO_READS, turn
-from videojobs.errors import VendorUnavailable
+from videojobs.errors import NotShown
 from videojobs.settings import Access, Timings
 from videojobs.vendors.ghostcut.wire import WorkStatus
 from videojobs.vendors.sync_so.client import LONGEST_LIST
@@ -119,7 +119,7 @@ async def generation_news(connections: Connections, generation_id: str, woken: a
     except _Woken:
         found = await watch.news(generation_id, 0)
     if found is None:
-        raise VendorUnavailable(f"Sync.so does not list generation {generation_id}")
+        raise NotShown(f"Sync.so does not list generation {generation_id}")
     return GenerationNews(found, listed=True)
 
 

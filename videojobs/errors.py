@@ -14,6 +14,7 @@ VideoJobError
 │   │   └── SpeechUnavailable  there is no speech recognition as it was asked for
 │   ├── VendorRefused      the vendor said no to a submission; nothing was bought
 │   ├── VendorFailed       an accepted generation or work ended without a result
+│   ├── NotShown           the vendor does not show an id, be it one that it gave us a moment ago
 │   ├── BudgetExceeded     a budget does not allow it; nothing was bought
 │   ├── RequestMismatch    the job id is known, with another request
 │   └── JobParked          an operator has to decide
@@ -113,6 +114,10 @@ class VendorFailed(Final):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+
+class NotShown(Final):
+    """The vendor does not show an id. One that it has accepted may be too new for its lists, or forgotten."""
 
 
 class BudgetExceeded(Final):

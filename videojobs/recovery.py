@@ -11,8 +11,8 @@ run and a clean-up park a job in the same words.
     the vendor has it              still at work                                                            resume
                                    done                                             complete, or resume with areas
                                    failed                                                                   fail
-                                   locked, unknown to the vendor, silent for too long                       park
-                                   out of reach                                                             leave
+                                   locked; still at work or not shown after hours                           park
+                                   not shown yet, out of reach                                              leave
     its result is stored           nothing follows, or text removal                              complete or resume
     a lecture                      has no vendor to ask                                          resume or complete
 """
@@ -164,15 +164,13 @@ def _done(standing: Standing, stage: Stage) -> Verdict:
 
 def _by_answer(standing: Standing, submission: Submission, truth: Truth, timings: Timings) -> Verdict:
     vendor = VENDORS[Stage(submission.stage)]
-    waited = standing.now - (submission.accepted_at or submission.intended_at)
-    overdue = waited > timedelta(hours=timings.poll_give_up_hours)
+    overdue = standing.waited(submission) > timedelta(hours=timings.poll_give_up_hours)
     match truth.says:
         case Says.FAILED:
             kind, reason = Kind.FAIL, truth.text
         case Says.LOCKED:
             kind, reason = Kind.PARK, truth.text
-        # Sync.so says outright that it knows no such id; GhostCut only shows nothing, as it may for a new work.
-        case Says.UNKNOWN if overdue or submission.stage == Stage.LIP_SYNC:
+        case Says.UNKNOWN if overdue:  # before, it may be too new for the vendor's lists
             kind, reason = Kind.PARK, unknown_id(vendor, submission.vendor_id)
         case Says.UNKNOWN:
             kind, reason = Kind.LEAVE, f"{vendor} does not show {submission.vendor_id} yet"

@@ -141,3 +141,33 @@ async def test_a_callback_wakes_the_run_that_waits_for_the_work(ledger: Ledger, 
         assert await ledger.hear(submission, "work-1") is None
         async with asyncio.timeout(5):
             await woken.wait()
+
+
+async def overdue(ledger: Ledger, lease: Lease) -> Submission:
+    """The vendor has it, was not done in time, and the job is parked."""
+    submission = await sent(ledger, lease)
+    await ledger.accept(lease, submission, Point.TEXT_REMOVAL_SUBMITTED, vendor_id=lease.job_id, answer={}, metadata={})
+    await ledger.park(lease, "not finished within 6 hours")
+    await ledger.release(lease)
+    return submission
+
+
+async def test_a_job_parked_at_a_slow_vendor_is_taken_up_when_its_own_work_is_called_back(
+    ledger: Ledger, lease: Lease
+) -> None:
+    submission = await overdue(ledger, lease)
+    assert await ledger.hear(submission, "somebody else's") is None
+    assert (await ledger.job(lease.job_id)).parked_reason is not None
+    jobs = [await ledger.hear(submission, lease.job_id) for _ in range(2)]  # no run could be started at first
+    assert [job and job.parked_reason for job in jobs] == [None, None]
+    assert len({job and job.updated_at for job in jobs}) == 1
+    assert await ledger.claim(Lease(lease.job_id, "another run/1"), seconds=60) is None
+    assert await ledger.hear(submission, lease.job_id) is None
+
+
+async def test_an_operator_who_says_retry_lets_a_slow_vendor_have_its_time_anew(ledger: Ledger, lease: Lease) -> None:
+    submission = await overdue(ledger, lease)
+    before = await ledger.waited_for(submission)
+    await ledger.claim(lease, seconds=60)
+    await ledger.reopen(lease, {"reason": "the vendor says that it goes on"})
+    assert await ledger.waited_for(submission) < before

@@ -146,8 +146,11 @@ KINDS: dict[str, Stuck] = {
         fault=("sync_so", "ends", {}),
         message="Lip-sync failed: ",
     ),
-    "unknown to Sync.so": Stuck(
-        Kind.PARK, "does not know", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, then=_has_an_id_that_nobody_knows
+    "not shown by Sync.so yet": Stuck(
+        Kind.LEAVE, "yet", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, then=_has_an_id_that_nobody_knows
+    ),
+    "not shown by Sync.so for hours": Stuck(
+        Kind.PARK, "any more", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, then=_is_not_to_be_seen_for_hours
     ),
     "Sync.so out of reach": Stuck(
         Kind.LEAVE,
@@ -219,7 +222,7 @@ KINDS: dict[str, Stuck] = {
 }
 
 
-async def _the_vendors_are_through(desk: Desk, job_id: str) -> bool:
+async def the_vendors_are_through(desk: Desk, job_id: str) -> bool:
     books = [*await desk.paid("sync_so", job_id), *await desk.paid("ghostcut", job_id)]
     return all(entry["ended_at"] is not None for entry in books)
 
@@ -238,7 +241,7 @@ async def make(desk: Desk, kind: Stuck, job_id: str, faults: Path) -> None:
         state = await desk.state_here(request, job_id)
         assert "a test asked to raise" in str(state.message), f"{kind.says}: {state.message}"
     if not kind.slow:
-        await until(lambda: _the_vendors_are_through(desk, job_id))
+        await until(lambda: the_vendors_are_through(desk, job_id))
     if kind.then is not None:
         await kind.then(desk, job_id)
     await age(desk, job_id)

@@ -92,13 +92,14 @@ async def test_a_lost_answer_of_ghostcut_whose_callback_is_lost_too_parks_the_jo
         ("sync_so", {"kind": "no_free_slot"}),
         ("sync_so", {"kind": "truncated_download"}),
         ("sync_so", {"kind": "expired_link"}),
+        ("sync_so", {"kind": "rate_limited", "retry_after": 0.1, "times": 3}),
         ("sync_so", {"kind": "http_error", "on": "status", "status": 503}),
         ("ghostcut", {"kind": "code", "code": 3006}),
         ("ghostcut", {"kind": "truncated_download"}),
         ("ghostcut", {"kind": "expired_link"}),
         ("ghostcut", {"kind": "malformed", "on": "status"}),
     ],
-    ids=lambda value: value if isinstance(value, str) else value["kind"],
+    ids=str,
 )
 async def test_what_a_retry_can_heal_is_healed_and_paid_for_once(
     desk: Desk, job_id: str, vendor: str, fault: dict[str, Any]
@@ -108,6 +109,32 @@ async def test_what_a_retry_can_heal_is_healed_and_paid_for_once(
     assert (job.status, job.error_message) == (Status.COMPLETED, None)
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == (vendor == "ghostcut")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "fault"),
+    [
+        ("sync_so", {"kind": "refused", "status": 401}),
+        ("sync_so", {"kind": "refused", "status": 403}),
+        ("sync_so", {"kind": "refused", "status": 404, "errorCode": "generation_not_found"}),
+        ("sync_so", {"kind": "http_error", "status": 404}),
+        ("ghostcut", {"kind": "http_error", "status": 401}),
+        ("ghostcut", {"kind": "http_error", "status": 403}),
+        ("ghostcut", {"kind": "code", "code": 2003}),
+        ("ghostcut", {"kind": "code", "code": 3003}),
+    ],
+    ids=str,
+)
+async def test_a_refused_question_about_what_is_paid_for_is_asked_again_and_told(
+    desk: Desk, job_id: str, vendor: str, fault: dict[str, Any]
+) -> None:
+    await desk.fault(vendor, job_id=job_id, on="status", times=3, **fault)
+    job = await desk.run_here(desk.small(areas=vendor == "ghostcut"), job_id)
+    assert (job.status, job.error_message) == (Status.COMPLETED, None)
+    assert len(await desk.paid("sync_so", job_id)) == 1
+    assert len(await desk.paid("ghostcut", job_id)) == (vendor == "ghostcut")
+    told = [event.detail or {} for event in await desk.ledger.events(job_id) if event.kind == "no_answer"]
+    assert [detail["vendor"] for detail in told] == ["Sync.so" if vendor == "sync_so" else "GhostCut"]
 
 
 async def test_of_two_runs_of_one_job_one_works_and_the_other_steps_aside(desk: Desk, job_id: str) -> None:

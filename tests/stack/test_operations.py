@@ -26,6 +26,7 @@ REGISTERED = {
     "videojobs alert: a job has failed",
     "videojobs alert: a job is parked",
     "videojobs alert: a job was stuck",
+    "videojobs alert: a vendor gives no answer",
     "videojobs alert: a run does not end",
     "videojobs alert: runs wait for a worker",
     "limit sync-so-generations",

@@ -1,6 +1,7 @@
 """How a job waits: for minutes inside the task, then back to Prefect as a retry; and never for ever."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,10 @@ from prefect.client.schemas.objects import TaskRun
 from deployments.limits import register_limits
 from tasks.slots import SYNC_SO_CREATES
 from tests.stack.conftest import Desk
+from tests.stack.stuck_jobs import sql, the_vendors_are_through
+from tests.stack.test_callbacks import completed
+from tests.stack.test_cancelling import until
+from tests.stack.test_deciding import decided, settled
 from videojobs.ledger import SubmissionState
 from videojobs.states import RULES, Point, Stage, Status
 
@@ -56,6 +61,76 @@ async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submis
     assert job.status == Status.PROCESSING
     assert "GhostCut has not finished" in (job.parked_reason or "")
     assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
+
+
+STAGES = {"sync_so": Stage.LIP_SYNC, "ghostcut": Stage.TEXT_REMOVAL}
+NO_CALLBACK = {"sync_so": "webhook", "ghostcut": "callback"}
+
+
+async def left_for_hours(desk: Desk, job_id: str, vendor: str) -> None:
+    """A job whose vendor has it, and whose workers have been away for longer than anybody waits."""
+    working = asyncio.create_task(desk.state_here(desk.small(), job_id))
+
+    async def is_accepted() -> bool:
+        assert not working.done(), "the job ended before its run could be killed"
+        return await desk.submission(job_id, STAGES[vendor]) == SubmissionState.ACCEPTED
+
+    await until(is_accepted)
+    working.cancel()
+    await asyncio.wait([working])
+    hours_ago = "UPDATE video_submissions SET accepted_at = accepted_at - interval '7 hours' WHERE job_id = :id"
+    await sql(desk, hours_ago, job_id)
+
+
+@pytest.fixture
+async def slow(desk: Desk) -> AsyncIterator[None]:
+    """The vendors need longer than a run needs to park its job, and bring what was not taken again soon."""
+    await desk.settings("sync_so", processing_seconds=3)
+    await desk.settings("ghostcut", processing_seconds=3, callback_retry_seconds=0.5)
+    yield
+    await desk.settings("sync_so", processing_seconds=0.5)
+    await desk.settings("ghostcut", processing_seconds=0.5, callback_retry_seconds=5)
+
+
+async def is_paid_once(desk: Desk, job_id: str) -> bool:
+    return len(await desk.paid("sync_so", job_id)) == len(await desk.paid("ghostcut", job_id)) == 1
+
+
+@pytest.mark.parametrize("vendor", STAGES)
+async def test_a_result_that_is_there_is_fetched_however_late_its_run_comes(
+    desk: Desk, job_id: str, vendor: str
+) -> None:
+    await left_for_hours(desk, job_id, vendor)
+    await until(lambda: the_vendors_are_through(desk, job_id))
+    job = await desk.run_here(desk.small(), job_id)
+    assert (job.status, job.parked_reason) == (Status.COMPLETED, None)
+    assert await is_paid_once(desk, job_id)
+
+
+@pytest.mark.parametrize(("decision", "named"), [("retry", False), ("adopt", True)])
+@pytest.mark.parametrize("vendor", STAGES)
+async def test_an_operator_frees_a_job_that_is_parked_at_a_slow_vendor(
+    desk: Desk, job_id: str, vendor: str, decision: str, named: bool, slow: None
+) -> None:
+    await desk.fault(vendor, NO_CALLBACK[vendor], job_id, effect="drop", times=9)
+    await left_for_hours(desk, job_id, vendor)
+    assert "has not finished" in str((await desk.run_here(desk.small(), job_id)).parked_reason)
+    submission = await desk.ledger.live_submission(job_id, STAGES[vendor])
+    assert submission is not None
+    more = {"vendor_id": submission.vendor_id} if named else {}
+    assert "goes on with job" in str(await decided(desk, job_id, decision, **more))
+    assert (await settled(desk, job_id)).status == Status.COMPLETED
+    assert await is_paid_once(desk, job_id)
+
+
+@pytest.mark.parametrize("vendor", STAGES)
+async def test_the_vendors_callback_frees_a_job_that_is_parked_at_it(
+    desk: Desk, job_id: str, vendor: str, slow: None
+) -> None:
+    await left_for_hours(desk, job_id, vendor)
+    assert "has not finished" in str((await desk.run_here(desk.small(), job_id)).parked_reason)
+    await completed(desk, job_id)
+    assert await is_paid_once(desk, job_id)
 
 
 @pytest.mark.parametrize(

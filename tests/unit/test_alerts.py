@@ -20,15 +20,15 @@ def server(answer: Any) -> PrefectClient:
 
 async def test_without_a_block_alerts_only_show() -> None:
     found = await alerts(server(None), Alerts(block=None))
-    assert [alert.actions for alert in found] == [[DoNothing()]] * 5
-    assert len({alert.name for alert in found}) == 5
+    assert [alert.actions for alert in found] == [[DoNothing()]] * 6
+    assert len({alert.name for alert in found}) == 6
 
 
 async def test_with_a_block_everything_is_told_to_it() -> None:
     block = AsyncMock(id=uuid4())
     found = await alerts(server(block), Alerts(block="slack-webhook/operators"))
     told = [action for alert in found for action in alert.actions if isinstance(action, SendNotification)]
-    assert [action.block_document_id for action in told] == [block.id] * 5
+    assert [action.block_document_id for action in told] == [block.id] * 6
     assert all(action.subject.startswith("videojobs: ") for action in told)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from blocks import Connections
 from tasks import watching
-from videojobs.errors import VendorUnavailable
+from videojobs.errors import NotShown
 from videojobs.vendors.sync_so.wire import Generation
 
 DONE, RUNNING = Generation(id="g", status="COMPLETED"), Generation(id="g", status="PROCESSING")
@@ -122,7 +122,7 @@ async def test_a_ring_between_two_lists_is_not_lost() -> None:
 async def test_a_generation_that_the_list_does_not_name_is_asked_for_again_later() -> None:
     woken = asyncio.Event()
     woken.set()
-    with pytest.raises(VendorUnavailable):
+    with pytest.raises(NotShown):
         await news(SyncSo(), woken, "unknown")
 
 

@@ -42,6 +42,7 @@ class Row:
     areas: bool = True
     lease_alive: bool = False
     run_waits: str | None = None
+    reopened_hours_ago: float | None = None
     job: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -49,7 +50,8 @@ class Row:
         request = WITH_AREAS if self.areas else WITHOUT_AREAS
         columns = {"status": Status.PROCESSING.value, "claims": 1, "parked_reason": None, **self.job}
         job = VideoJob(id="job-1", recovery_point=self.at.value, request=request, **columns)
-        return Standing(job, self.bought, self.lease_alive, NOW)
+        reopened = None if self.reopened_hours_ago is None else NOW - timedelta(hours=self.reopened_hours_ago)
+        return Standing(job, self.bought, self.lease_alive, NOW, reopened)
 
 
 ACCEPTED, DONE, WAITING = SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.WAITING
@@ -102,8 +104,15 @@ TABLE = {
         "no face",
         [bought(LIP_SYNC, FAILED, error="Lip-sync failed: no face")],
     ),
-    "Sync.so does not know the id": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.PARK, "does not know the-lip_sync", WITH_SYNC_SO, Truth(Says.UNKNOWN)
+    "Sync.so does not show it yet": Row(
+        Point.LIP_SYNC_SUBMITTED, Kind.LEAVE, "does not show the-lip_sync yet", WITH_SYNC_SO, Truth(Says.UNKNOWN)
+    ),
+    "Sync.so has not shown it for hours": Row(
+        Point.LIP_SYNC_SUBMITTED,
+        Kind.PARK,
+        "does not know the-lip_sync",
+        [bought(LIP_SYNC, ACCEPTED, hours_ago=7)],
+        Truth(Says.UNKNOWN),
     ),
     "Sync.so is out of reach": Row(Point.LIP_SYNC_SUBMITTED, Kind.LEAVE, "connection refused", WITH_SYNC_SO, NO_ANSWER),
     "written off, and the decision is being carried out": Row(
@@ -137,6 +146,14 @@ TABLE = {
     ),
     "GhostCut is at work for hours": Row(
         Point.TEXT_REMOVAL_SUBMITTED, Kind.PARK, "ask the vendor", LONG_WITH_GHOSTCUT, Truth(Says.RUNNING)
+    ),
+    "GhostCut is at work for hours, and an operator has said to wait for it": Row(
+        Point.TEXT_REMOVAL_SUBMITTED,
+        Kind.RESUME,
+        "GhostCut is still",
+        LONG_WITH_GHOSTCUT,
+        Truth(Says.RUNNING),
+        reopened_hours_ago=1,
     ),
     "GhostCut is done": Row(
         Point.TEXT_REMOVAL_SUBMITTED, Kind.COMPLETE, "GhostCut is done", WITH_GHOSTCUT, Truth(Says.DONE)

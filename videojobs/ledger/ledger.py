@@ -50,8 +50,14 @@ class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Upload
             return await live(session, job_id, stage)
 
     async def waited_for(self, submission: Submission) -> timedelta:
-        """How long ago the vendor accepted it, by the database's clock."""
-        query = select(NOW - func.coalesce(Submission.accepted_at, Submission.intended_at))
+        """Since the vendor accepted it, or an operator last opened its job again; by the database's clock."""
+        reopened = (
+            select(func.max(JobEvent.at))
+            .where(JobEvent.job_id == Submission.job_id, JobEvent.kind == "reopened")
+            .scalar_subquery()
+        )
+        since = func.greatest(func.coalesce(Submission.accepted_at, Submission.intended_at), reopened)
+        query = select(NOW - since)
         async with self._reading() as session:
             waited: timedelta = (await session.execute(query.where(Submission.id == submission.id))).scalar_one()
             return waited

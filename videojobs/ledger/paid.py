@@ -12,7 +12,7 @@ from videojobs.errors import InvalidRequest, JobParked, Problem
 from videojobs.ledger.bell import ring
 from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note, open_again
 from videojobs.ledger.spending import keep_within
-from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, Json, Submission, SubmissionState, VideoJob
+from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, JobEvent, Json, Submission, SubmissionState, VideoJob
 from videojobs.states import RULES, Point, Stage, Status
 
 IN_DOUBT = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
@@ -157,19 +157,27 @@ class Paid(Books):
 
         A run that waits for the work is woken.
 
-        A hint, not a proof: where the answer is missing, the named work is noted, to be confirmed by asking the vendor,
-        and a job that was parked for this doubt is taken up again to do so. A run that is at work finds the note.
+        A hint, not a proof: where the answer is missing, the named work is noted, to be confirmed by asking the vendor.
+        A job that is parked, for this doubt or since the vendor was not done in time, is taken up again to ask it.
+        A run that is at work finds the note.
         """
         async with self._writing("hear", submission.job_id) as session:
             job = await get(session, submission.job_id, lock=True)
             await ring(session, job.id)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
-            if row.state not in (*IN_DOUBT, SubmissionState.WAITING):
+            if row.state not in (*IN_DOUBT, SubmissionState.WAITING, SubmissionState.ACCEPTED):
                 return None
-            if row.candidate_id != vendor_id:
+            if row.state == SubmissionState.ACCEPTED:
+                if row.vendor_id != vendor_id:
+                    return None
+                if job.parked_reason is not None:
+                    _take_up(session, job, about(row))
+                elif await _last_event(session, job) != "heard_of":  # else it was taken up, and no run was started
+                    return None
+            elif row.candidate_id != vendor_id:
                 _note_candidate(session, job, row, vendor_id, batch_id)
-                await session.flush()
-                await session.refresh(job)  # the database's clock has set `updated_at`
+            await session.flush()
+            await session.refresh(job)  # the database's clock has set `updated_at`
             alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
             unattended = job.status == Status.PROCESSING and job.parked_reason is None and not alive
             return job if unattended else None
@@ -182,10 +190,21 @@ def _note_candidate(
     row.vendor_batch_id = batch_id or row.vendor_batch_id
     if row.state == SubmissionState.WAITING:
         row.state = SubmissionState.UNKNOWN.value  # it was taken after all: not to be sent again
+    _take_up(session, job, {**about(row), "candidate": vendor_id})
+
+
+def _take_up(session: AsyncSession, job: VideoJob, heard: Json) -> None:
+    """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
     if job.parked_reason is not None:
         job.parked_reason, job.progress_message = None, RULES[job.point].message
         job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
-    note(session, job, "callback", "heard_of", {**about(row), "candidate": vendor_id})
+    note(session, job, "callback", "heard_of", heard)
+
+
+async def _last_event(session: AsyncSession, job: VideoJob) -> str | None:
+    newest = select(JobEvent.kind).where(JobEvent.job_id == job.id).order_by(JobEvent.id.desc()).limit(1)
+    kind: str | None = await session.scalar(newest)
+    return kind
 
 
 async def _refuse_if_known(session: AsyncSession, row: Submission, vendor_id: str) -> None:

@@ -32,10 +32,17 @@ class Standing:
     submissions: Sequence[Submission]  # oldest first
     lease_alive: bool
     now: datetime
+    reopened_at: datetime | None = None
+    """When an operator last opened it again."""
 
     def last(self, stage: Stage) -> Submission | None:
         """The newest submission of a stage: the live one, if any is."""
         return next((row for row in reversed(self.submissions) if row.stage == stage), None)
+
+    def waited(self, submission: Submission) -> timedelta:
+        """As `Ledger.waited_for`, at this moment."""
+        since = submission.accepted_at or submission.intended_at
+        return self.now - max(since, self.reopened_at or since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,13 @@ async def _standings(session: AsyncSession, query: Select[tuple[VideoJob, bool, 
     of_job: dict[str, list[Submission]] = {job_id: [] for job_id in ids}
     for submission in submissions:
         of_job[submission.job_id].append(submission)
-    return [Standing(job, of_job[job.id], alive, now) for job, alive, now in rows]
+    reopened = await session.execute(
+        select(JobEvent.job_id, func.max(JobEvent.at).label("at"))
+        .where(JobEvent.job_id.in_(ids), JobEvent.kind == "reopened")
+        .group_by(JobEvent.job_id)
+    )
+    reopened_at = {row.job_id: row.at for row in reopened}
+    return [Standing(job, of_job[job.id], alive, now, reopened_at.get(job.id)) for job, alive, now in rows]
 
 
 def _marks(standing: Standing) -> object:

@@ -185,6 +185,21 @@ async def test_a_work_that_the_vendor_does_not_know_is_missing(body: dict[str, A
     assert len(vendor.requests) == 1
 
 
+async def test_one_id_that_the_vendor_refuses_hides_no_other() -> None:
+    def picky(request: httpx.Request) -> httpx.Response:
+        ids = json.loads(request.content)["idWorks"]
+        if "7" in ids:
+            return envelope(code=3003, msg="id not existing")
+        return envelope({"content": [{"id": int(id_), "processStatus": 0} for id_ in ids]})
+
+    vendor = ScriptedVendor(picky)
+    ids = [str(number) for number in range(1, 33)]
+    assert sorted(await vendor.ghostcut().status(ids), key=int) == [id_ for id_ in ids if id_ != "7"]
+    assert len(vendor.requests) == 11
+    with pytest.raises(VendorRefused):
+        await vendor.ghostcut().status(["7"])
+
+
 async def test_rows_that_were_not_asked_for_are_ignored() -> None:
     vendor = ScriptedVendor(envelope({"content": [{"id": 9, "processStatus": 1}]}))
     assert await vendor.ghostcut().status(["1"]) == {}

@@ -5,12 +5,14 @@ see `videojobs.vendors.ghostcut.refusals`. Facts: GhostCut fact sheet, sections 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from videojobs.errors import VendorRefused
 from videojobs.vendors.ghostcut.refusals import VENDOR, refusal
 from videojobs.vendors.ghostcut.signing import sign
 from videojobs.vendors.ghostcut.wire import (
@@ -28,6 +30,7 @@ SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast takes the 
 STATUS_PATH = "/v-w-c/gateway/ve/work/status"
 POINTS_PATH = "/v-w-c/gateway/ve/point/query"
 _OK = 1000
+_ABOUT_AN_ID = ("3003", "4001")  # no such id, a bad parameter (fact sheet, section 8)
 
 M = TypeVar("M", bound=VendorModel)
 
@@ -63,8 +66,23 @@ class GhostCutClient:
     async def status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
         """Ask where works stand, all in one request; a work that the vendor does not know is missing.
 
-        Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for.
+        Where the vendor refuses a question about several, the halves are asked about: one id that it will not hear of
+        must not hide the others. Raises VendorRefused for a single one.
         """
+        try:
+            return await self._status(work_ids)
+        except VendorRefused as refusal:
+            if len(work_ids) == 1 or refusal.code not in _ABOUT_AN_ID:
+                raise
+        found: dict[str, WorkStatus] = {}
+        middle = len(work_ids) // 2
+        for half in (work_ids[:middle], work_ids[middle:]):
+            with suppress(VendorRefused):
+                found |= await self.status(half)
+        return found
+
+    async def _status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+        """Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for."""
         found: dict[str, WorkStatus] = {}
         while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
             page = await self._ask("ghostcut.status", STATUS_PATH, {"idWorks": missing}, StatusPage)

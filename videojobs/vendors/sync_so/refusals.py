@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from videojobs.errors import (
     ConfigurationError,
-    Final,
     JobParked,
+    NotShown,
     OutcomeUnknown,
     VendorRefused,
     VendorThrottled,
@@ -54,7 +54,7 @@ TRANSIENT_CODES = frozenset(
 PLAN_ADVICE = "An operator has to change the Sync.so plan or settle the account"
 
 
-class GenerationNotFound(Final):
+class GenerationNotFound(NotShown):
     """Sync.so does not know this generation id."""
 
 

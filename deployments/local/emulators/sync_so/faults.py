@@ -1,6 +1,7 @@
 """The faults that only Sync.so has."""
 
 import json
+from http import HTTPStatus
 from typing import Literal
 
 from pydantic import Field
@@ -15,9 +16,24 @@ class RateLimited(AnswerFault):
     """Too many requests: the plain form of the 429."""
 
     kind: Literal["rate_limited"]
+    retry_after: float | None = Field(default=None, ge=0)
 
     async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        return refusal_answer(request, Refusal.coded(429, "rate_limit_exceeded"))
+        refusal = refusal_answer(request, Refusal.coded(429, "rate_limit_exceeded"))
+        if self.retry_after is not None:
+            refusal.headers["Retry-After"] = f"{self.retry_after:g}"
+        return refusal
+
+
+class Refused(AnswerFault):
+    """A refusal in the vendor's own form: a 401 for a key in rotation, a 404 for an id that is too new."""
+
+    kind: Literal["refused"]
+    status: int = Field(default=401, ge=400, le=499)
+    code: str | None = Field(default=None, alias="errorCode")
+
+    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+        return refusal_answer(request, Refusal(self.status, HTTPStatus(self.status).phrase, self.code))
 
 
 class NoFreeSlot(AnswerFault):
@@ -75,5 +91,5 @@ class Webhook(Fault):
 
 
 def fault_box() -> FaultBox:
-    kinds = COMMON_FAULTS | RateLimited | NoFreeSlot | OutcomeUnknown | ExpiredLink | Ends | Webhook
+    kinds = COMMON_FAULTS | RateLimited | Refused | NoFreeSlot | OutcomeUnknown | ExpiredLink | Ends | Webhook
     return FaultBox(kinds, accepted=lambda answer: answer.status_code < 400)
