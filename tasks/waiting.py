@@ -22,6 +22,7 @@ from videojobs import errors
 from videojobs.at_rest import at_rest
 from videojobs.errors import JobParked, LedgerUnavailable, NotShown, StillRunning, VendorFailed, VideoJobError
 from videojobs.ledger import Ledger, Submission
+from videojobs.ledger.books import about
 from videojobs.recovery import VENDORS, not_finished, unknown_id
 from videojobs.settings import Timings
 from videojobs.states import Stage
@@ -105,15 +106,14 @@ class Polling:
 
     async def _tell(self, error: VideoJobError) -> None:
         """In the log and in the job's events; and to operators, where it may not heal by itself."""
-        vendor_id = self._submission.vendor_id
         get_run_logger().warning(
             "Job %s: %s gives no answer about %s, which is paid for; it is asked again: %s",
             self._run.job_id,
             self.vendor,
-            vendor_id,
+            self._submission.vendor_id,
             error,
         )
-        detail = {"vendor": self.vendor, "vendor_id": vendor_id, "error": str(error)}
+        detail = {**about(self._submission), "error": str(error)}
         await self._ledger.record(self._run.lease, "no_answer", detail)
         needs_somebody = isinstance(error, errors.Final) and not isinstance(error, NotShown)
         if needs_somebody or self._clock() >= self._failing_since + _HEALS_SECONDS:

@@ -140,6 +140,7 @@ _AT_THE_VENDOR: Final = {
     "failed": "{} has failed.",
     "refused": "{} has refused it.",
     "waiting": "{} asks to wait.",
+    "no_answer": "{} gives no answer at the moment; it is asked again.",
     "unknown": "Whether {} has taken it is not known.",
     "written_off": "What {} has of it was given up.",
     "heard_of": "{} has reported.",

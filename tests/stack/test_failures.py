@@ -134,7 +134,7 @@ async def test_a_refused_question_about_what_is_paid_for_is_asked_again_and_told
     assert len(await desk.paid("sync_so", job_id)) == 1
     assert len(await desk.paid("ghostcut", job_id)) == (vendor == "ghostcut")
     told = [event.detail or {} for event in await desk.ledger.events(job_id) if event.kind == "no_answer"]
-    assert [detail["vendor"] for detail in told] == ["Sync.so" if vendor == "sync_so" else "GhostCut"]
+    assert [detail["stage"] for detail in told] == [Stage.LIP_SYNC if vendor == "sync_so" else Stage.TEXT_REMOVAL]
 
 
 async def test_of_two_runs_of_one_job_one_works_and_the_other_steps_aside(desk: Desk, job_id: str) -> None:

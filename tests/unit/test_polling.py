@@ -137,8 +137,8 @@ async def test_a_ledger_that_is_away_is_left_to_prefect(polling: Polling) -> Non
 async def test_the_jobs_events_tell_of_a_spell_of_errors_once(polling: Polling, books: Books) -> None:
     for _ in range(5):
         await polling.ask(fails(VendorUnavailable("503")))
-    told = {"vendor": "GhostCut", "vendor_id": "work-1", "error": "503"}
-    assert books.recorded == [("no_answer", told)]
+    [(kind, told)] = books.recorded
+    assert (kind, told["stage"], told["vendor_id"], told["error"]) == ("no_answer", "text_removal", "work-1", "503")
     await polling.ask(says("running"))
     await polling.ask(fails(VendorUnavailable("503")))
     assert len(books.recorded) == 2
