@@ -82,7 +82,7 @@ class Polling:
         An operator's `retry` lets it wait anew, and the vendor's callback takes it up again.
         """
         hours = Timings().poll_give_up_hours
-        if await self._ledger.waited_for(self._submission) < timedelta(hours=hours):
+        if await self._ledger.watched_for(self._submission) < timedelta(hours=hours):
             return
         reason = reason or not_finished(self.vendor, self._submission.vendor_id, hours)
         await self._ledger.park(self._run.lease, reason)

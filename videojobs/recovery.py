@@ -164,7 +164,7 @@ def _done(standing: Standing, stage: Stage) -> Verdict:
 
 def _by_answer(standing: Standing, submission: Submission, truth: Truth, timings: Timings) -> Verdict:
     vendor = VENDORS[Stage(submission.stage)]
-    overdue = standing.waited(submission) > timedelta(hours=timings.poll_give_up_hours)
+    overdue = standing.watched(submission) > timedelta(hours=timings.poll_give_up_hours)
     match truth.says:
         case Says.FAILED:
             kind, reason = Kind.FAIL, truth.text

@@ -52,7 +52,7 @@ class Books:
         self.call_back = woken
         yield
 
-    async def waited_for(self, submission: Submission) -> timedelta:
+    async def watched_for(self, submission: Submission) -> timedelta:
         return self.waited
 
     async def record(self, lease: Lease, kind: str, detail: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 and what the front door keeps there (listing, tokens, uploads)."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from videojobs.ledger.bell import Bell, bell_of
 from videojobs.ledger.books import NOW, get, live
@@ -50,13 +50,24 @@ class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Upload
             return await live(session, job_id, stage)
 
     async def waited_for(self, submission: Submission) -> timedelta:
-        """Since the vendor accepted it, or an operator last opened its job again; by the database's clock."""
+        """How long ago the vendor accepted it, by the database's clock; else, how long ago it was intended."""
+        return await self._age(submission, func.coalesce(Submission.accepted_at, Submission.intended_at))
+
+    async def watched_for(self, submission: Submission) -> timedelta:
+        """As `waited_for`, but anew since an operator last opened its job again, to give the vendor more time.
+
+        Nothing that is paid for may depend on it: how old a key or a list is, no operator changes.
+        """
         reopened = (
             select(func.max(JobEvent.at))
             .where(JobEvent.job_id == Submission.job_id, JobEvent.kind == "reopened")
             .scalar_subquery()
         )
-        since = func.greatest(func.coalesce(Submission.accepted_at, Submission.intended_at), reopened)
+        return await self._age(
+            submission, func.greatest(func.coalesce(Submission.accepted_at, Submission.intended_at), reopened)
+        )
+
+    async def _age(self, submission: Submission, since: ColumnElement[datetime]) -> timedelta:
         query = select(NOW - since)
         async with self._reading() as session:
             waited: timedelta = (await session.execute(query.where(Submission.id == submission.id))).scalar_one()

@@ -39,8 +39,8 @@ class Standing:
         """The newest submission of a stage: the live one, if any is."""
         return next((row for row in reversed(self.submissions) if row.stage == stage), None)
 
-    def waited(self, submission: Submission) -> timedelta:
-        """As `Ledger.waited_for`, at this moment."""
+    def watched(self, submission: Submission) -> timedelta:
+        """As `Ledger.watched_for`, at this moment."""
         since = submission.accepted_at or submission.intended_at
         return self.now - max(since, self.reopened_at or since)
 
