@@ -18,11 +18,12 @@ from tasks.waiting import Reports, accepted_submission, attempt, give_up_if_over
 from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
 from videojobs.errors import VendorFailed
+from videojobs.fitting import SENT_SEGMENTS, fit_to_files, segments_in
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
-from videojobs.settings import Timings
+from videojobs.settings import Limits, Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.refusals import GenerationNotFound
@@ -51,9 +52,20 @@ async def submit_lip_sync(run: JobRun) -> None:
         cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
         find=lambda submission: _find(run, submission),
     )
+    await _tell_changes(ledger, run, job)
     await turn(SYNC_SO_CREATES)
     await buy(run, call)
     show(await ledger.job(run.job_id))
+
+
+async def _tell_changes(ledger: Ledger, run: JobRun, job: VideoJob) -> None:
+    """In the events and the log: which ends are sent earlier than the client gave them. Not of a repeated request."""
+    changes = fit_to_files(JobRequest.model_validate(job.request), job.facts, Limits()).changes
+    if not changes or await ledger.live_submission(job.id, Stage.LIP_SYNC) is not None:
+        return
+    await ledger.record(run.lease, "shortened", {"changes": changes})
+    for change in changes:
+        get_run_logger().info("Job %s: for Sync.so, %s", job.id, change)
 
 
 def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
@@ -77,7 +89,7 @@ def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None =
                 crop_start=segment.audioInput.startTime,
                 crop_end=segment.audioInput.endTime,
             )
-            for segment in request.segments
+            for segment in fit_to_files(request, job.facts, Limits()).segments
         ],
         sync_mode=request.options.sync_mode,
         webhook_url=webhook_url,
@@ -211,7 +223,8 @@ async def store_lip_sync(run: JobRun) -> None:
     key = sync_result_key(job.user_id, job.id)
     facts = await bring_home(url, store, key, vendor="Sync.so")
     await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))
-    job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts})
+    sent = segments_in(submission.request_body)
+    job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts, SENT_SEGMENTS: sent})
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
     show(job)
 

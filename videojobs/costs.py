@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
+from videojobs.fitting import fit_to_files
 from videojobs.request import JobRequest, Model
+from videojobs.settings import Limits
 from videojobs.states import Stage
 from videojobs.timeline import clips, predict
 
@@ -150,7 +152,8 @@ def result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
     (`videojobs.timeline`), so it is the longer of the two."""
     audio = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
     source: float = facts["video"]["duration"]
-    predicted = predict(source, clips(request, audio), request.options.sync_mode)
+    timed = clips(fit_to_files(request, facts, Limits()).segments, audio)
+    predicted = predict(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)
 
 

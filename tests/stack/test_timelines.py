@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from deployments.gateway.telling import timeline
 from deployments.local.measure import frames, length, psnr
 from tests.stack.captions import visibility
 from tests.stack.conftest import Desk
@@ -52,6 +53,30 @@ async def test_when_clips_are_longer_and_shorter_the_text_is_gone_exactly_while_
     await check(desk, longer, expected_length=11.6)
     await check(desk, shorter, expected_length=9.1)
     await check(desk, behind, expected_length=11.6)
+
+
+async def test_a_split_to_the_very_end_is_sent_as_the_vendor_takes_it_and_the_events_say_what_was_changed(
+    desk: Desk, here: None
+) -> None:
+    """As an editor's split makes it: parts that touch, the list out of order, ends some milliseconds past the files."""
+    request = one_segment(desk, 0, 1, "audio-1")
+    behind = {"startTime": 7, "endTime": 10.003, "audioInput": {"refId": "audio-1", "startTime": 1.2, "endTime": 2.603}}
+    before = {"startTime": 4.5, "endTime": 7, "audioInput": {"refId": "audio-1", "startTime": 0, "endTime": 1.2}}
+    job = await desk.run_here(request | {"segments": [behind, before]})
+    assert job.error_message is None
+    [generation] = await desk.paid("sync_so", job.id)
+    assert generation["request"]["segments"] == [
+        before | {"endTime": 6.98},
+        behind | {"endTime": 9.95, "audioInput": {**behind["audioInput"], "endTime": 2.55}},
+    ]
+    assert job.request["segments"] == [before, behind]
+    told = [event.message for event in timeline(await desk.ledger.events(job.id)) if event.kind == "shortened"]
+    assert told == [
+        "Sync.so gets some ends earlier than they were given: the segment from 4.5 s to 7 s ends at 6.98 s, since the "
+        "next one begins at 7 s; the segment from 7 s to 10.003 s ends at 9.95 s, since the video lasts 10 s; the "
+        "audio of the segment from 7 s ends at 2.55 s instead of 2.603 s, since audio-1 lasts 2.6 s."
+    ]
+    await check(desk, job, expected_length=4.5 + 1.2 + 0.02 + 1.35 + 0.05)
 
 
 async def test_when_the_picture_is_played_again_the_text_is_gone_each_time(desk: Desk, here: None) -> None:

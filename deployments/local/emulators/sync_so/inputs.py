@@ -12,9 +12,7 @@ from deployments.local.emulators.sync_so.settings import Settings
 from deployments.local.emulators.sync_so.shapes import Audio, GenerateRequest, Segment, Text, Visual
 
 
-async def gather(
-    network: httpx.AsyncClient, request: GenerateRequest, folder: Path, settings: Settings
-) -> Recipe:
+async def gather(network: httpx.AsyncClient, request: GenerateRequest, folder: Path, settings: Settings) -> Recipe:
     """Fetch all media into the folder. Raises Failure where one cannot be had."""
     visual = request.visuals()[0]
     picture = await _fetch(network, visual, folder / "visual")
