@@ -17,12 +17,13 @@ from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import Reports, accepted_submission, attempt, give_up_if_overdue, patiently
 from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
-from videojobs.errors import VendorFailed
-from videojobs.fitting import SENT_SEGMENTS, fit_to_files, segments_in
+from videojobs.errors import InvalidRequest, VendorFailed
+from videojobs.fitting import SENT_SEGMENTS, audio_lengths, fit_to_files, segments_in
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
+from videojobs.rules import check_segments
 from videojobs.settings import Limits, Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
 from videojobs.vendors.sync_so.client import SyncSoClient
@@ -52,18 +53,23 @@ async def submit_lip_sync(run: JobRun) -> None:
         cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
         find=lambda submission: _find(run, submission),
     )
-    await _tell_changes(ledger, run, job)
+    if await ledger.live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
+        await _look_at_ends(ledger, run, job)
     await turn(SYNC_SO_CREATES)
     await buy(run, call)
     show(await ledger.job(run.job_id))
 
 
-async def _tell_changes(ledger: Ledger, run: JobRun, job: VideoJob) -> None:
-    """In the events and the log: which ends are sent earlier than the client gave them. Not of a repeated request."""
-    changes = fit_to_files(JobRequest.model_validate(job.request), job.facts, Limits()).changes
-    if not changes or await ledger.live_submission(job.id, Stage.LIP_SYNC) is not None:
-        return
-    await ledger.record(run.lease, "shortened", {"changes": changes})
+async def _look_at_ends(ledger: Ledger, run: JobRun, job: VideoJob) -> None:
+    """Tell in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest where
+    nothing of a segment is left: the door let it pass, but the settings have changed since, or it was an older version.
+    """
+    request, limits = JobRequest.model_validate(job.request), Limits()
+    video = job.facts["video"]
+    if problems := check_segments(request, video["duration"], video["frame_rate"], audio_lengths(job.facts), limits):
+        raise InvalidRequest(problems)
+    if changes := fit_to_files(request, job.facts, limits).changes:
+        await ledger.record(run.lease, "shortened", {"changes": changes})
     for change in changes:
         get_run_logger().info("Job %s: for Sync.so, %s", job.id, change)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from videojobs.fitting import sent_segments
+from videojobs.fitting import audio_lengths, sent_segments
 from videojobs.request import AnnotationArea, JobRequest
 from videojobs.timeline import (
     FLOAT_NOISE,
@@ -26,8 +26,7 @@ def decision_for(request: JobRequest, facts: Mapping[str, Any]) -> Decision:
     JSON-plain.
     """
     source = facts["video"]
-    audio_seconds = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
-    timed = clips(sent_segments(request, facts), audio_seconds)
+    timed = clips(sent_segments(request, facts), audio_lengths(facts))
     predicted = predict(source["duration"], timed, request.options.sync_mode)
     return decide(
         predicted,

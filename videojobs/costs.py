@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
-from videojobs.fitting import fit_to_files
+from videojobs.fitting import audio_lengths, fit_to_files
 from videojobs.request import JobRequest, Model
 from videojobs.settings import Limits
 from videojobs.states import Stage
@@ -150,9 +150,8 @@ def by_price_list(request: JobRequest, facts: Mapping[str, Any], prices: Prices)
 def result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
     """How long the lip-sync result may become. Whether segments are re-timed is seen only afterwards
     (`videojobs.timeline`), so it is the longer of the two."""
-    audio = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
     source: float = facts["video"]["duration"]
-    timed = clips(fit_to_files(request, facts, Limits()).segments, audio)
+    timed = clips(fit_to_files(request, facts, Limits()).segments, audio_lengths(facts))
     predicted = predict(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)
 

@@ -53,8 +53,12 @@ def fit(
 
 def fit_to_files(request: JobRequest, facts: Mapping[str, Any], limits: Limits) -> Fitted:
     """As `fit`. `facts`: `video` and `audio` (by refId), as they were measured."""
-    audio_seconds = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
-    return fit(request.segments, facts["video"]["duration"], audio_seconds, limits)
+    return fit(request.segments, facts["video"]["duration"], audio_lengths(facts), limits)
+
+
+def audio_lengths(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Of each audio file by its refId, in seconds."""
+    return {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
 
 
 def sent_segments(request: JobRequest, facts: Mapping[str, Any]) -> list[Segment]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from videojobs.errors import Problem
-from videojobs.fitting import Fitted, fit
+from videojobs.fitting import fit
 from videojobs.request import AnnotationArea, JobRequest, Segment, to_microseconds
 from videojobs.settings import Limits
 from videojobs.timeline import clips, predict
@@ -47,19 +47,31 @@ def check_media(
     problems = [*_video(video, limits)]
     for index, item in enumerate(request.audio):
         problems += _audio(f"audio[{index}].source", audio[item.refId], limits)
-    audio_seconds = {ref_id: facts.duration for ref_id, facts in audio.items()}
-    fitted = fit(request.segments, video.duration, audio_seconds, limits)
-    overhang = limits.end_margin_seconds + 1 / video.frame_rate  # more is no matter of measuring: it is a mistake
-    for index, (segment, sent) in enumerate(zip(request.segments, fitted.segments, strict=True)):
-        path = f"segments[{index}]"
-        misplaced = [*_within(path, ("startTime", "endTime"), segment, video, overhang)]
-        problems += misplaced or [*_remainder(path, segment, sent, limits)]
-        problems += _crop(f"{path}.audioInput", segment, sent, audio[segment.audioInput.refId], overhang)
+    lengths = {ref_id: facts.duration for ref_id, facts in audio.items()}
+    problems += check_segments(request, video.duration, video.frame_rate, lengths, limits)
     for index, area in enumerate(request.effects):
         # Half a frame more is nothing but another way to round.
-        problems += _within(f"effects[{index}]", ("start", "end"), area, video, 0.5 / video.frame_rate)
+        problems += _within(f"effects[{index}]", ("start", "end"), area, video.duration, 0.5 / video.frame_rate)
     # What the lip-sync result will be like can only be told of times that make sense.
-    return problems or [*_prediction(request, fitted, video, audio_seconds, limits)]
+    return problems or [*_prediction(request, video, lengths, limits)]
+
+
+def check_segments(
+    request: JobRequest, video_seconds: float, frame_rate: float, audio_seconds: Mapping[str, float], limits: Limits
+) -> list[Problem]:
+    """Every segment and crop that does not lie in its file, or of which too little is left as it is sent.
+
+    Asked again before Sync.so is paid: the margin or the gap may be larger by then. `audio_seconds` by refId.
+    """
+    problems: list[Problem] = []
+    fitted = fit(request.segments, video_seconds, audio_seconds, limits)
+    overhang = limits.end_margin_seconds + 1 / frame_rate  # more is no matter of measuring: it is a mistake
+    for index, (segment, sent) in enumerate(zip(request.segments, fitted.segments, strict=True)):
+        path = f"segments[{index}]"
+        misplaced = [*_within(path, ("startTime", "endTime"), segment, video_seconds, overhang)]
+        problems += misplaced or [*_remainder(path, segment, sent, limits)]
+        problems += _crop(f"{path}.audioInput", segment, sent, audio_seconds[segment.audioInput.refId], overhang)
+    return problems
 
 
 def check_result(video: FileFacts, limits: Limits) -> list[Problem]:
@@ -102,14 +114,14 @@ def _amount(path: str, file: FileFacts, most_seconds: float, most_bytes: int) ->
 
 
 def _within(
-    path: str, names: tuple[str, str], part: Segment | AnnotationArea, video: PictureFacts, overhang: float
+    path: str, names: tuple[str, str], part: Segment | AnnotationArea, video_seconds: float, overhang: float
 ) -> Iterator[Problem]:
     """Times within the video. The end may lie `overhang` seconds behind it."""
     start, end = (getattr(part, name) for name in names)
-    lasts = f"the video lasts {as_seconds(round(video.duration, 3))}"
-    if start >= video.duration:
+    lasts = f"the video lasts {as_seconds(round(video_seconds, 3))}"
+    if start >= video_seconds:
         yield Problem(f"{path}.{names[0]}", f"is {as_seconds(start)}, but {lasts}")
-    if _is_more(end - video.duration, overhang):
+    if _is_more(end - video_seconds, overhang):
         yield Problem(f"{path}.{names[1]}", f"is {as_seconds(end)}, but {lasts}")
 
 
@@ -126,17 +138,17 @@ def _remainder(path: str, segment: Segment, sent: Segment, limits: Limits) -> It
         )
 
 
-def _crop(path: str, segment: Segment, sent: Segment, audio: FileFacts, overhang: float) -> Iterator[Problem]:
+def _crop(path: str, segment: Segment, sent: Segment, audio_seconds: float, overhang: float) -> Iterator[Problem]:
     """The part of the audio lies within it, and something is left where its end is moved."""
     crop, usable = segment.audioInput, sent.audioInput.endTime
     if crop.startTime is None or crop.endTime is None or usable is None:
         return
-    lasts = f"the audio {crop.refId} lasts {as_seconds(round(audio.duration, 3))}"
-    if crop.startTime >= audio.duration:
+    lasts = f"the audio {crop.refId} lasts {as_seconds(round(audio_seconds, 3))}"
+    if crop.startTime >= audio_seconds:
         yield Problem(f"{path}.startTime", f"is {as_seconds(crop.startTime)}, but {lasts}")
-    if _is_more(crop.endTime - audio.duration, overhang):
+    if _is_more(crop.endTime - audio_seconds, overhang):
         yield Problem(f"{path}.endTime", f"is {as_seconds(crop.endTime)}, but {lasts}")
-    elif crop.startTime < audio.duration and usable <= crop.startTime:
+    elif crop.startTime < audio_seconds and usable <= crop.startTime:
         most = as_seconds(max(0.0, usable))
         message = f"leaves nothing of the part: Sync.so takes the audio only to {most}, since {lasts}"
         yield Problem(f"{path}.endTime", message)
@@ -148,9 +160,9 @@ def _is_more(overhang: float, allowed: float) -> bool:
 
 
 def _prediction(
-    request: JobRequest, fitted: Fitted, video: PictureFacts, audio_seconds: Mapping[str, float], limits: Limits
+    request: JobRequest, video: PictureFacts, audio_seconds: Mapping[str, float], limits: Limits
 ) -> Iterator[Problem]:
-    timed = clips(fitted.segments, audio_seconds)
+    timed = clips(fit(request.segments, video.duration, audio_seconds, limits).segments, audio_seconds)
     mode = request.options.sync_mode
     for index, clip in enumerate(timed):
         if mode != "silence" and clip.audio_seconds * video.frame_rate < 1:
