@@ -17,12 +17,14 @@ from tasks.submission import Accepted, PaidCall, buy
 from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
-from videojobs.errors import VendorFailed, VideoJobError
+from videojobs.errors import InvalidRequest, VendorFailed, VideoJobError
+from videojobs.fitting import SENT_SEGMENTS, audio_lengths, fit_to_files, segments_in
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.recovery import Says, Truth
 from videojobs.request import JobRequest
-from videojobs.settings import Timings
+from videojobs.rules import check_segments
+from videojobs.settings import Limits, Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.refusals import GenerationNotFound
@@ -51,9 +53,25 @@ async def submit_lip_sync(run: JobRun) -> None:
         cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
         find=lambda submission: _find(run, submission),
     )
+    if await ledger.live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
+        await _look_at_ends(ledger, run, job)
     await turn(SYNC_SO_CREATES)
     await buy(run, call)
     show(await ledger.job(run.job_id))
+
+
+async def _look_at_ends(ledger: Ledger, run: JobRun, job: VideoJob) -> None:
+    """Tell in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest where
+    nothing of a segment is left: the door let it pass, but the settings have changed since, or it was an older version.
+    """
+    request, limits = JobRequest.model_validate(job.request), Limits()
+    video = job.facts["video"]
+    if problems := check_segments(request, video["duration"], video["frame_rate"], audio_lengths(job.facts), limits):
+        raise InvalidRequest(problems)
+    if changes := fit_to_files(request, job.facts, limits).changes:
+        await ledger.record(run.lease, "shortened", {"changes": changes})
+    for change in changes:
+        get_run_logger().info("Job %s: for Sync.so, %s", job.id, change)
 
 
 def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
@@ -77,7 +95,7 @@ def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None =
                 crop_start=segment.audioInput.startTime,
                 crop_end=segment.audioInput.endTime,
             )
-            for segment in request.segments
+            for segment in fit_to_files(request, job.facts, Limits()).segments
         ],
         sync_mode=request.options.sync_mode,
         webhook_url=webhook_url,
@@ -216,7 +234,8 @@ async def store_lip_sync(run: JobRun) -> None:
     key = sync_result_key(job.user_id, job.id)
     facts = await bring_home(url, store, key, vendor="Sync.so")
     await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))
-    job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts})
+    sent = segments_in(submission.request_body)
+    job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts, SENT_SEGMENTS: sent})
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
     show(job)
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from videojobs.fitting import audio_lengths, sent_segments
 from videojobs.request import AnnotationArea, JobRequest
 from videojobs.timeline import (
     FLOAT_NOISE,
@@ -21,11 +22,12 @@ from videojobs.vendors.ghostcut.masks import ERASE_MODELS, MaskSpec
 def decision_for(request: JobRequest, facts: Mapping[str, Any]) -> Decision:
     """How times move from the source to the lip-sync result, decided from what was measured on both.
 
-    `facts`: `video` and `lip_sync` as VideoFacts, `audio` as AudioFacts by refId, all JSON-plain.
+    `facts`: `video` and `lip_sync` as VideoFacts, `audio` as AudioFacts by refId, and the segments that were sent, all
+    JSON-plain.
     """
     source = facts["video"]
-    audio_seconds = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
-    predicted = predict(source["duration"], clips(request, audio_seconds), request.options.sync_mode)
+    timed = clips(sent_segments(request, facts), audio_lengths(facts))
+    predicted = predict(source["duration"], timed, request.options.sync_mode)
     return decide(
         predicted,
         source["duration"],

@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
+from videojobs.fitting import audio_lengths, fit_to_files
 from videojobs.request import JobRequest, Model
+from videojobs.settings import Limits
 from videojobs.states import Stage
 from videojobs.timeline import clips, predict
 
@@ -148,9 +150,9 @@ def by_price_list(request: JobRequest, facts: Mapping[str, Any], prices: Prices)
 def result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
     """How long the lip-sync result may become. Whether segments are re-timed is seen only afterwards
     (`videojobs.timeline`), so it is the longer of the two."""
-    audio = {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
     source: float = facts["video"]["duration"]
-    predicted = predict(source, clips(request, audio), request.options.sync_mode)
+    timed = clips(fit_to_files(request, facts, Limits()).segments, audio_lengths(facts))
+    predicted = predict(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)
 
 

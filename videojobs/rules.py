@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from videojobs.errors import Problem
-from videojobs.request import AnnotationArea, JobRequest, Segment
+from videojobs.fitting import fit
+from videojobs.request import AnnotationArea, JobRequest, Segment, to_microseconds
 from videojobs.settings import Limits
 from videojobs.timeline import clips, predict
 from videojobs.wording import as_seconds
 
 MB: Final = 1_000_000
-AUDIO_TOLERANCE: Final = 0.05  # seconds: the longest audio packet; compressed audio has no finer length
 
 
 class FileFacts(Protocol):
@@ -47,14 +47,31 @@ def check_media(
     problems = [*_video(video, limits)]
     for index, item in enumerate(request.audio):
         problems += _audio(f"audio[{index}].source", audio[item.refId], limits)
-    for index, segment in enumerate(request.segments):
-        path = f"segments[{index}]"
-        problems += _within(path, ("startTime", "endTime"), segment, video)
-        problems += _crop(path, segment, audio[segment.audioInput.refId])
+    lengths = {ref_id: facts.duration for ref_id, facts in audio.items()}
+    problems += check_segments(request, video.duration, video.frame_rate, lengths, limits)
     for index, area in enumerate(request.effects):
-        problems += _within(f"effects[{index}]", ("start", "end"), area, video)
+        # Half a frame more is nothing but another way to round.
+        problems += _within(f"effects[{index}]", ("start", "end"), area, video.duration, 0.5 / video.frame_rate)
     # What the lip-sync result will be like can only be told of times that make sense.
-    return problems or [*_prediction(request, video, audio, limits)]
+    return problems or [*_prediction(request, video, lengths, limits)]
+
+
+def check_segments(
+    request: JobRequest, video_seconds: float, frame_rate: float, audio_seconds: Mapping[str, float], limits: Limits
+) -> list[Problem]:
+    """Every segment and crop that does not lie in its file, or of which too little is left as it is sent.
+
+    Asked again before Sync.so is paid: the margin or the gap may be larger by then. `audio_seconds` by refId.
+    """
+    problems: list[Problem] = []
+    fitted = fit(request.segments, video_seconds, audio_seconds, limits)
+    overhang = limits.end_margin_seconds + 1 / frame_rate  # more is no matter of measuring: it is a mistake
+    for index, (segment, sent) in enumerate(zip(request.segments, fitted.segments, strict=True)):
+        path = f"segments[{index}]"
+        misplaced = [*_within(path, ("startTime", "endTime"), segment, video_seconds, overhang)]
+        problems += misplaced or [*_remainder(path, segment, sent, limits)]
+        problems += _crop(f"{path}.audioInput", segment, sent, audio_seconds[segment.audioInput.refId], overhang)
+    return problems
 
 
 def check_result(video: FileFacts, limits: Limits) -> list[Problem]:
@@ -97,28 +114,55 @@ def _amount(path: str, file: FileFacts, most_seconds: float, most_bytes: int) ->
 
 
 def _within(
-    path: str, names: tuple[str, str], part: Segment | AnnotationArea, video: PictureFacts
+    path: str, names: tuple[str, str], part: Segment | AnnotationArea, video_seconds: float, overhang: float
 ) -> Iterator[Problem]:
-    """Times within the video. Half a frame more is nothing but another way to round."""
+    """Times within the video. The end may lie `overhang` seconds behind it."""
     start, end = (getattr(part, name) for name in names)
-    lasts = f"the video lasts {as_seconds(round(video.duration, 3))}"
-    if start >= video.duration:
+    lasts = f"the video lasts {as_seconds(round(video_seconds, 3))}"
+    if start >= video_seconds:
         yield Problem(f"{path}.{names[0]}", f"is {as_seconds(start)}, but {lasts}")
-    if end > video.duration + 0.5 / video.frame_rate:
+    if _is_more(end - video_seconds, overhang):
         yield Problem(f"{path}.{names[1]}", f"is {as_seconds(end)}, but {lasts}")
 
 
-def _crop(path: str, segment: Segment, audio: FileFacts) -> Iterator[Problem]:
-    end = segment.audioInput.endTime
-    if end is not None and end > audio.duration + AUDIO_TOLERANCE:
-        lasts = f"the audio {segment.audioInput.refId} lasts {as_seconds(round(audio.duration, 3))}"
-        yield Problem(f"{path}.audioInput.endTime", f"is {as_seconds(end)}, but {lasts}")
+def _remainder(path: str, segment: Segment, sent: Segment, limits: Limits) -> Iterator[Problem]:
+    """What is left of a segment whose end is moved."""
+    left, least = to_microseconds(sent.endTime - sent.startTime), limits.min_segment_seconds
+    if sent.endTime < segment.endTime and left < least:
+        remainder = as_seconds(left) if left > 0 else "nothing"
+        yield Problem(
+            f"{path}.endTime",
+            f"is {as_seconds(segment.endTime)}, but Sync.so takes this segment only to "
+            f"{as_seconds(max(0.0, sent.endTime))}, a little before the video ends or the next segment begins: that "
+            f"leaves {remainder} of it; the shortest that makes sense is {as_seconds(least)}",
+        )
+
+
+def _crop(path: str, segment: Segment, sent: Segment, audio_seconds: float, overhang: float) -> Iterator[Problem]:
+    """The part of the audio lies within it, and something is left where its end is moved."""
+    crop, usable = segment.audioInput, sent.audioInput.endTime
+    if crop.startTime is None or crop.endTime is None or usable is None:
+        return
+    lasts = f"the audio {crop.refId} lasts {as_seconds(round(audio_seconds, 3))}"
+    if crop.startTime >= audio_seconds:
+        yield Problem(f"{path}.startTime", f"is {as_seconds(crop.startTime)}, but {lasts}")
+    if _is_more(crop.endTime - audio_seconds, overhang):
+        yield Problem(f"{path}.endTime", f"is {as_seconds(crop.endTime)}, but {lasts}")
+    elif crop.startTime < audio_seconds and usable <= crop.startTime:
+        most = as_seconds(max(0.0, usable))
+        message = f"leaves nothing of the part: Sync.so takes the audio only to {most}, since {lasts}"
+        yield Problem(f"{path}.endTime", message)
+
+
+def _is_more(overhang: float, allowed: float) -> bool:
+    """Without float noise."""
+    return to_microseconds(overhang) > to_microseconds(allowed)
 
 
 def _prediction(
-    request: JobRequest, video: PictureFacts, audio: Mapping[str, FileFacts], limits: Limits
+    request: JobRequest, video: PictureFacts, audio_seconds: Mapping[str, float], limits: Limits
 ) -> Iterator[Problem]:
-    timed = clips(request, {ref_id: facts.duration for ref_id, facts in audio.items()})
+    timed = clips(fit(request.segments, video.duration, audio_seconds, limits).segments, audio_seconds)
     mode = request.options.sync_mode
     for index, clip in enumerate(timed):
         if mode != "silence" and clip.audio_seconds * video.frame_rate < 1:

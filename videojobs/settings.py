@@ -61,6 +61,13 @@ class Limits(BaseSettings):
     min_segment_seconds: float = Field(default=0.1, gt=0, le=60)
     """Ours: the vendor documents no minimum (Sync.so 14). A tenth of a second is shorter than a syllable: a slip."""
 
+    end_margin_seconds: float = Field(default=0.05, ge=0, le=1)
+    """How long before the end of the video segments end, and crops before the end of their audio. Sync.so refuses ends
+    2 ms past a file, and measures files in its own way; 50 to 100 ms are advised (Sync.so 15)."""
+
+    segment_gap_seconds: float = Field(default=0.02, ge=0, le=1)
+    """What is left between two segments. Sync.so refuses such as touch; 10 to 50 ms are advised (Sync.so 15)."""
+
     max_areas: int = Field(default=100, ge=1, le=10_000)
     """Ours: GhostCut's basic model has no stated maximum of boxes (GhostCut 3 and 13)."""
 

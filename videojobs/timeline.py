@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from videojobs.request import JobRequest, SyncMode
+from videojobs.request import Segment, SyncMode
 from videojobs.wording import as_seconds
 
 Interval = tuple[float, float]
@@ -74,13 +74,13 @@ class Clip:
     audio_seconds: float
 
 
-def clips(request: JobRequest, audio_seconds: Mapping[str, float]) -> list[Clip]:
-    """The request's segments with the length of their audio: that of the crop if there is one, else of the file.
+def clips(segments: Iterable[Segment], audio_seconds: Mapping[str, float]) -> list[Clip]:
+    """Segments, as they are sent, with the length of their audio: that of the crop if there is one, else of the file.
 
     `audio_seconds`: the length of each audio file by its refId.
     """
     found = []
-    for segment in request.segments:
+    for segment in segments:
         crop = segment.audioInput
         length = audio_seconds[crop.refId]
         if crop.startTime is not None and crop.endTime is not None:
@@ -100,8 +100,8 @@ def unchanged(source_duration: float) -> Timeline:
 def predict(source_duration: float, segments: Iterable[Clip], sync_mode: SyncMode) -> Timeline:
     """The vendor changed the length of each segment as `sync_mode` says; between segments nothing changes.
 
-    `segments` are sorted, do not overlap, and start within the video. The last may end a little behind it: the rules
-    allow half a frame.
+    `segments` are sorted, do not overlap, and start within the video. The last may end a little behind it, as in jobs
+    of before `videojobs.fitting`.
     """
     pieces: list[Piece] = []
     source = result = 0.0

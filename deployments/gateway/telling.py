@@ -157,6 +157,9 @@ _REACHED: Final = {
 }
 
 
+_READ: Final = 4  # ends that were moved, in one sentence
+
+
 def timeline(events: Sequence[JobEvent]) -> list[Happening]:
     """The events, oldest first, without their details: those name runs, addresses and vendors' ids."""
     return [
@@ -166,9 +169,18 @@ def timeline(events: Sequence[JobEvent]) -> list[Happening]:
 
 
 def _words(event: JobEvent) -> str:
-    stage = (event.detail or {}).get("stage")
+    detail = event.detail or {}
+    stage = detail.get("stage")
     if stage in VENDORS and event.kind in _AT_THE_VENDOR:
         return _AT_THE_VENDOR[event.kind].format(VENDORS[Stage(stage)])
     if event.kind == "advanced":
         return _REACHED.get(Point(event.point), event.message)
+    if event.kind == "shortened":
+        return f"Sync.so gets some ends earlier than they were given: {_some(detail['changes'])}."
     return _WORDS.get(event.kind, event.message)
+
+
+def _some(clauses: Sequence[str]) -> str:
+    """As many as a person reads; a job may have hundreds of them."""
+    shown, more = clauses[:_READ], len(clauses) - _READ
+    return "; ".join([*shown, f"and {more} more like these"] if more > 0 else shown)

@@ -73,6 +73,14 @@ def test_a_mask_never_begins_before_the_video() -> None:
     assert spans(request, measured(audio=3.0, result=11.0)) == [("erasure", 0.0, 1.04)]
 
 
+def test_times_follow_the_segments_that_were_sent_not_those_that_were_asked_for() -> None:
+    request = a_request({"kind": "erasure", "start": 5, "end": 6})
+    sent = {"startTime": 2, "endTime": 3.98, "audioInput": {"refId": "a", "startTime": 0.5, "endTime": 2.48}}
+    facts = measured(audio=3.0, result=10.0) | {"sent_segments": [sent]}
+    assert decision_for(request, facts).kind == "same"
+    assert spans(request, facts) == [("erasure", 5.0, 6.0)]
+
+
 def test_the_box_and_the_kind_of_an_area_stay_what_they_were() -> None:
     request = a_request({"kind": "protection", "start": 5, "end": 6}, {"kind": "erasure", "start": 5, "end": 6})
     masks = masks_for(request, decision_for(request, measured(audio=2.0, result=10.0)), 25.0)

@@ -91,6 +91,13 @@ def test_the_longer_of_the_possible_results_is_what_counts(audio: float, seconds
     assert {cost.seconds for cost in estimate.root.values()} == {seconds}
 
 
+def test_the_estimate_counts_the_segments_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = measured(audio=5.0, video=4.0)  # the segment ends with the video
+    assert by_price_list(a_request(), facts, Prices())[Stage.LIP_SYNC].seconds == 7.05
+    monkeypatch.setenv("VIDEOJOBS_LIMIT_END_MARGIN_SECONDS", "0.1")
+    assert by_price_list(a_request(), facts, Prices())[Stage.LIP_SYNC].seconds == 7.1
+
+
 def test_without_areas_no_text_removal_is_expected() -> None:
     estimate = by_price_list(a_request(areas=0), measured(audio=2.0), Prices())
     assert set(estimate.root) == {Stage.LIP_SYNC}

@@ -114,9 +114,47 @@ def test_a_segment_that_ends_behind_the_video_is_refused_with_the_videos_length(
     assert (path, message) == ("segments[1].endTime", "is 8 s, but the video lasts 7.9 s")
 
 
-def test_half_a_frame_behind_the_end_is_only_another_way_to_round() -> None:
+def test_an_area_that_ends_half_a_frame_behind_the_video_is_only_another_way_to_round() -> None:
     assert problems(replace(VIDEO, duration=7.98)) == []
-    assert problems(replace(VIDEO, duration=7.979))
+    assert only(problems(replace(VIDEO, duration=7.979)))[0] == "effects[0].end"
+
+
+def test_a_segment_may_end_behind_the_video_by_the_margin_and_a_frame() -> None:
+    assert problems(replace(VIDEO, duration=7.91), effects=None) == []
+    path, message = only(problems(replace(VIDEO, duration=7.909), effects=None))
+    assert (path, message) == ("segments[1].endTime", "is 8 s, but the video lasts 7.909 s")
+
+
+def test_a_segment_of_which_too_little_is_left_before_the_videos_end_is_refused() -> None:
+    segments = [SEGMENTS[0], {**SEGMENTS[1], "startTime": 7.9}]
+    path, message = only(problems(segments=segments))
+    assert path == "segments[1].endTime"
+    assert message == (
+        "is 8 s, but Sync.so takes this segment only to 7.95 s, a little before the video ends or the next segment "
+        "begins: that leaves 0.05 s of it; the shortest that makes sense is 0.1 s"
+    )
+
+
+def test_a_segment_that_starts_where_sync_so_takes_no_end_any_more_is_refused() -> None:
+    segments = [SEGMENTS[0], {**SEGMENTS[1], "startTime": 7.97, "endTime": 8.08}]
+    path, message = only(problems(segments=segments))
+    assert path == "segments[1].endTime"
+    assert "that leaves nothing of it" in message
+
+
+def test_a_segment_of_which_too_little_is_left_before_the_next_is_refused() -> None:
+    segments = [{**SEGMENTS[0], "endTime": 0.11}, {**SEGMENTS[1], "startTime": 0.11}]
+    path, message = only(problems(segments=segments))
+    assert path == "segments[0].endTime"
+    assert "only to 0.09 s" in message
+
+
+def test_ends_that_are_moved_are_no_problem() -> None:
+    """Files of which one measures 8.336 s and the next program 8.334 s; parts that touch, in the order of a drag."""
+    behind = {**SEGMENTS[1], "startTime": 2.22, "endTime": 8.336, "audioInput": {"refId": "b"}}
+    before = {**SEGMENTS[0], "endTime": 2.22, "audioInput": {"refId": "a", "startTime": 0, "endTime": 8.336}}
+    audio = replace(CLIP, duration=8.334)
+    assert problems(replace(VIDEO, duration=8.336), a=audio, segments=[behind, before]) == []
 
 
 def test_a_segment_that_starts_at_the_end_of_the_video_is_refused_at_both_ends() -> None:
@@ -143,8 +181,34 @@ def test_a_crop_behind_the_end_of_its_audio_is_refused() -> None:
     assert (path, message) == ("segments[0].audioInput.endTime", "is 3.2 s, but the audio a lasts 3 s")
 
 
-def test_a_crop_to_the_end_of_its_audio_may_be_a_packet_off() -> None:
-    assert problems(segments=cropped(1, 3.04)) == []
+def test_a_crop_may_end_behind_its_audio_by_the_margin_and_a_frame() -> None:
+    assert problems(segments=cropped(1, 3.09)) == []
+    assert only(problems(segments=cropped(1, 3.091)))[0] == "segments[0].audioInput.endTime"
+
+
+def test_a_crop_that_starts_behind_its_audio_is_refused() -> None:
+    path, message = only(problems(segments=cropped(3, 3.05)))
+    assert (path, message) == ("segments[0].audioInput.startTime", "is 3 s, but the audio a lasts 3 s")
+    found = [problem.path for problem in problems(segments=cropped(9.5, 10.8))]
+    assert found == ["segments[0].audioInput.startTime", "segments[0].audioInput.endTime"]
+
+
+def test_a_crop_of_which_nothing_is_left_before_the_audios_end_is_refused() -> None:
+    path, message = only(problems(segments=cropped(2.96, 3)))
+    assert path == "segments[0].audioInput.endTime"
+    assert message == (
+        "leaves nothing of the part: Sync.so takes the audio only to 2.95 s, since the audio a lasts 3 s"
+    )
+
+
+def test_a_crop_of_which_less_than_a_frame_is_left_is_refused() -> None:
+    path, message = only(problems(segments=cropped(2.93, 3)))
+    assert path == "segments[0].audioInput"
+    assert "is shorter than one frame" in message
+
+
+def test_without_a_crop_the_audio_is_taken_as_it_is_however_short() -> None:
+    assert problems(a=replace(CLIP, duration=0.06)) == []
 
 
 # ---- what is to be expected ----------------------------------------------------------------------------------
@@ -162,7 +226,7 @@ def test_silence_keeps_the_picture_however_short_the_audio() -> None:
 
 def test_a_result_too_long_for_text_removal_is_refused_before_lip_sync_is_paid() -> None:
     limits = Limits(inpaint_max_seconds=8.5)
-    expected = "the lip-sync result will be about 9 s long; text removal takes 8.5 s at most"
+    expected = "the lip-sync result will be about 9.1 s long; text removal takes 8.5 s at most"
     assert only(problems(b=replace(CLIP, duration=5.0), limits=limits)) == ("effects", expected)
 
 

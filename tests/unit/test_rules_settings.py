@@ -43,6 +43,8 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         (Limits, "VIDEOJOBS_LIMIT_MAX_VIDEO_SECONDS", "0"),
         (Limits, "VIDEOJOBS_LIMIT_MAX_SEGMENTS", "-1"),
         (Limits, "VIDEOJOBS_LIMIT_MIN_SEGMENT_SECONDS", "nan"),
+        (Limits, "VIDEOJOBS_LIMIT_END_MARGIN_SECONDS", "-0.01"),
+        (Limits, "VIDEOJOBS_LIMIT_SEGMENT_GAP_SECONDS", "1.5"),
         (Limits, "VIDEOJOBS_LIMIT_AUDIO_CONTAINERS", ","),
         (Timings, "VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "11"),
         (Timings, "VIDEOJOBS_POLL_ATTEMPT_SECONDS", "inf"),

@@ -107,7 +107,7 @@ def test_a_crop_is_the_length_of_the_audio_that_counts() -> None:
             "user_id": "user-1",
         }
     )
-    assert clips(request, {"a": 2.5}) == [Clip(0, 2, 2.5), Clip(3, 4, 1.25)]
+    assert clips(request.segments, {"a": 2.5}) == [Clip(0, 2, 2.5), Clip(3, 4, 1.25)]
 
 
 # ---- the decision --------------------------------------------------------------------------------------------

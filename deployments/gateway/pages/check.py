@@ -18,7 +18,7 @@ from videojobs.settings import Access, Limits
 
 # By the end of a name: what `videojobs.media.probe` calls such files. A name that says nothing gets the benefit.
 _CONTAINERS: Final = {"m4v": "mp4", "m4a": "mp4", "oga": "ogg", "opus": "ogg", "qt": "mov", "wave": "wav"}
-_UNKNOWN_RATE: Final = 25.0  # frames a second; no browser tells, and only half a frame of tolerance depends on it
+_UNKNOWN_RATE: Final = 25.0  # frames a second; no browser tells, and only the rules' tolerances depend on it
 
 Length = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]  # seconds
 

@@ -79,7 +79,7 @@ class Books(Records):
             *(time.time(), duration, cost, identity),
         )
 
-    def failed(self, identity: str, status: str, code: str, message: str) -> None:
+    def failed(self, identity: str, status: str, code: str | None, message: str) -> None:
         self.run(
             "UPDATE generations SET status = ?, ended_at = ?, error_code = ?, error = ? WHERE id = ?",
             *(status, time.time(), code, message, identity),

@@ -111,6 +111,18 @@ class Failure(Exception):
         self.code = code
 
 
+class MisfitSegments(Failure):
+    """Segments that do not fit their media, or one another. An accepted generation ends with the text and without a
+    code (fact sheet 15); the code is only told where the request is refused at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("generation_input_segments_invalid")
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}."
+
+
 def refusal_answer(_request: Request, error: Exception) -> Response:
     """The JSON body of a refusal; an unknown path is refused in the same form."""
     if isinstance(error, Refusal):

@@ -7,14 +7,12 @@ import httpx
 
 from deployments.local.emulators.fetching import NotFetched, Unresolvable, fetch
 from deployments.local.emulators.sync_so.errors import Failure
-from deployments.local.emulators.sync_so.media import Clip, Recipe
+from deployments.local.emulators.sync_so.media import Clip, Recipe, Room
+from deployments.local.emulators.sync_so.settings import Settings
 from deployments.local.emulators.sync_so.shapes import Audio, GenerateRequest, Segment, Text, Visual
-from deployments.local.emulators.sync_so.timeline import SegmentLength
 
 
-async def gather(
-    network: httpx.AsyncClient, request: GenerateRequest, folder: Path, segment_length: SegmentLength
-) -> Recipe:
+async def gather(network: httpx.AsyncClient, request: GenerateRequest, folder: Path, settings: Settings) -> Recipe:
     """Fetch all media into the folder. Raises Failure where one cannot be had."""
     visual = request.visuals()[0]
     picture = await _fetch(network, visual, folder / "visual")
@@ -25,7 +23,8 @@ async def gather(
     if not clips:
         (whole,) = sounds.values()
         clips = [Clip(0.0, math.inf, request.mode_of(None), whole)]
-    return Recipe(picture, visual.type == "image", clips, segment_length)
+    room = Room(settings.overhang, settings.least_gap)
+    return Recipe(picture, visual.type == "image", clips, settings.segment_length, room)
 
 
 async def fetch_visual(network: httpx.AsyncClient, request: GenerateRequest, folder: Path) -> Path:

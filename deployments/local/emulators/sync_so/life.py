@@ -12,7 +12,7 @@ from deployments.local.emulators.records import Row
 from deployments.local.emulators.serving import Options
 from deployments.local.emulators.sync_so import answers, inputs, media, prices, webhooks
 from deployments.local.emulators.sync_so.books import Books
-from deployments.local.emulators.sync_so.errors import Failure
+from deployments.local.emulators.sync_so.errors import Failure, MisfitSegments
 from deployments.local.emulators.sync_so.faults import Ends, Webhook, fault_box
 from deployments.local.emulators.sync_so.links import Links
 from deployments.local.emulators.sync_so.render import render
@@ -76,7 +76,10 @@ class SyncSo(Emulator[Books, Settings]):
         await self._tell(self.books.generation(identity))
 
     def _fail(self, identity: str, failure: Failure) -> None:
-        self.books.failed(identity, "FAILED", failure.code, str(failure))
+        if isinstance(failure, MisfitSegments):
+            self.books.failed(identity, self.settings.misfit_status, None, str(failure))
+        else:
+            self.books.failed(identity, "FAILED", failure.code, str(failure))
 
     async def _make(self, row: Row) -> None:
         """Bring the generation to its end, no sooner than its time. Raises Failure."""
@@ -97,7 +100,7 @@ class SyncSo(Emulator[Books, Settings]):
                 duration = (await asyncio.to_thread(media.probe, source)).duration
                 source.replace(target)
                 return duration
-            recipe = await inputs.gather(self.network, request, Path(name), self.settings.segment_length)
+            recipe = await inputs.gather(self.network, request, Path(name), self.settings)
             draft = Path(name) / "result.mp4"
             duration = await self.workshop.transform(render, recipe, draft)
             draft.replace(target)

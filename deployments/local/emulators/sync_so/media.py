@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from deployments.local.emulators import sound, video
 from deployments.local.emulators.sync_so import timeline
-from deployments.local.emulators.sync_so.errors import Failure
+from deployments.local.emulators.sync_so.errors import Failure, MisfitSegments
 from deployments.local.emulators.video import Unusable
 
-END_TOLERANCE = 0.1  # seconds by which a segment or crop may overhang its file
 STILL_RATE = Fraction(25)  # the vendor bills 25 pictures per second
 
 
@@ -27,6 +27,14 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Seconds by which an end may lie past its file, and seconds that have to lie between two segments."""
+
+    overhang: float
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What a generation is made from. A clip that ends at infinity lasts as long as the video."""
 
@@ -34,6 +42,7 @@ class Recipe:
     is_image: bool
     clips: Sequence[Clip]
     segment_length: timeline.SegmentLength
+    room: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ def cut(recipe: Recipe) -> Cut:
     if recipe.is_image:
         return _still(recipe.clips[0])
     facts = probe(recipe.visual)
-    sounds = [_clip_sound(clip, facts.duration) for clip in recipe.clips]
+    _check_places(recipe.clips, facts.duration, recipe.room)
+    sounds = [_clip_sound(clip, recipe.room) for clip in recipe.clips]
     cues = [
         timeline.Cue(clip.start, min(clip.end, facts.duration), sound.seconds_of(samples), clip.mode)
         for clip, samples in zip(recipe.clips, sounds, strict=True)
@@ -86,17 +96,28 @@ def _decode(file: Path) -> sound.Samples:
         raise Failure("generation_input_audio_invalid") from error
 
 
-def _clip_sound(clip: Clip, duration: float) -> sound.Samples:
-    """The cropped sound of a segment, once both are known to lie within their files."""
-    if not math.isinf(clip.end) and clip.end > duration + END_TOLERANCE:
-        raise Failure("generation_input_segments_invalid")
+def _check_places(clips: Sequence[Clip], duration: float, room: Room) -> None:
+    """Segments past the end of the video are refused, and such as touch (fact sheet 15)."""
+    if any(_is_past(clip.end, duration, room) for clip in clips if not math.isinf(clip.end)):
+        raise MisfitSegments
+    ordered = sorted(clips, key=lambda clip: clip.start)
+    if any(after.start - before.end < room.gap - timeline.SAME_MOMENT for before, after in pairwise(ordered)):
+        raise MisfitSegments
+
+
+def _is_past(end: float, length: float, room: Room) -> bool:
+    return end > length + room.overhang + timeline.SAME_MOMENT
+
+
+def _clip_sound(clip: Clip, room: Room) -> sound.Samples:
+    """The cropped sound of a segment, once the crop is known to lie within its file."""
     samples = _decode(clip.sound)
     if clip.crop is None:
         return samples
     start, end = clip.crop
     length = sound.seconds_of(samples)
-    if end > length + END_TOLERANCE or start >= length:
-        raise Failure("generation_input_trim_invalid")
+    if _is_past(end, length, room) or start >= length:
+        raise MisfitSegments
     return sound.cut(samples, start, min(end, length))
 
 

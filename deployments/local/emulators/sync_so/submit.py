@@ -83,5 +83,5 @@ class Submit:
             raise Refusal.coded(402, "generation_plan_duration_exceeded")
 
     async def _read_media(self, request: GenerateRequest, folder: Path) -> None:
-        recipe = await inputs.gather(self._emulator.network, request, folder, self._emulator.settings.segment_length)
+        recipe = await inputs.gather(self._emulator.network, request, folder, self._emulator.settings)
         await asyncio.to_thread(media.cut, recipe)
