@@ -190,6 +190,9 @@ async def _listed(ledger: Ledger, client: GhostCutClient, submission: Submission
         raise not_settled(waited, settling)
     if submission.candidate_id or submission.vendor_batch_id:
         return NoProof("GhostCut named a work or a project for it, and lists nothing that was made from our link")
+    others = await ledger.taken_around(submission, CLOCKS_DIFFER, settling)
+    if others and others.isdisjoint(row.id for row in rows):
+        return NoProof("GhostCut lists none of the works that it has surely taken: of another account, or not at all")
     return NotTaken(
         {
             "works_seen": len(rows),

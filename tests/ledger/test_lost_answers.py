@@ -14,7 +14,7 @@ from sqlalchemy import text
 from tasks import submission as paying
 from tasks.run import JobRun
 from tasks.submission import Accepted, Found, NoProof, NotTaken, PaidCall, buy, submit_once
-from tests.ledger.conftest import Opened
+from tests.ledger.conftest import Opened, a_request
 from tests.ledger.test_bell import up
 from tests.ledger.test_submission import Vendor, a_call, state_of
 from videojobs.errors import JobParked, LeaseLost, OutcomeUnknown, Retryable, StillInDoubt, VendorUnavailable
@@ -233,6 +233,33 @@ async def test_a_run_that_stood_still_between_intent_and_call_does_not_call_any_
     with pytest.raises(Retryable, match="stood still"):
         await submit_once(ledger, lease, call(vendor, Search(early())))
     assert vendor.sent == []
+
+
+async def taken_by_another_job(ledger: Ledger, vendor_id: str, *, connections: dict[str, str], ago: str) -> None:
+    lease = Lease(f"other-{vendor_id}", "run-2/1")
+    await ledger.open(lease.job_id, a_request(), actor="test", connections=connections)
+    await ledger.claim(lease, 60)
+    await ledger.advance(lease, Point.UPLOADED)
+    buying = a_call(Vendor(), replayable=False)
+    intent = await ledger.intend(lease, buying.stage, buying.body)
+    await ledger.accept(lease, intent.submission, buying.to, vendor_id=vendor_id, answer={}, metadata={})
+    at = f"UPDATE video_submissions SET accepted_at = now() - interval '{ago}' WHERE job_id = :id"  # noqa: S608
+    await sql(ledger, at, lease)
+
+
+async def test_what_an_account_has_surely_taken_is_known_by_the_books(ledger: Ledger, job_id: str) -> None:
+    ours = {"ghostcut": f"block-{job_id}"}
+    await taken_by_another_job(ledger, f"an-hour-ago-{job_id}", connections=ours, ago="1 hour")
+    await taken_by_another_job(ledger, f"just-now-{job_id}", connections=ours, ago="1 second")
+    await taken_by_another_job(ledger, f"last-week-{job_id}", connections=ours, ago="7 days")
+    await taken_by_another_job(ledger, f"elsewhere-{job_id}", connections={"ghostcut": "another"}, ago="1 hour")
+    await ledger.open(job_id, a_request(), actor="test", connections=ours)
+    lease = Lease(job_id, "run-1/1")
+    await ledger.claim(lease, 60)
+    await ledger.advance(lease, Point.UPLOADED)
+    intent = await ledger.intend(lease, a_call(Vendor(), replayable=False).stage, lambda _: b"{}")
+    taken = await ledger.taken_around(intent.submission, timedelta(days=1), timedelta(minutes=10))
+    assert taken == {f"an-hour-ago-{job_id}"}
 
 
 # ---- a run that waits until it is known ------------------------------------------------------------------

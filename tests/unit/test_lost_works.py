@@ -53,6 +53,7 @@ class Account:
         self.asked: list[str] = []
         self.waited = SETTLED
         self.books: list[Submission] = []
+        self.others: set[str] = set()
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path.rpartition("/")[2])
@@ -69,6 +70,9 @@ class Account:
 
     async def waited_for(self, submission: Submission) -> timedelta:
         return self.waited
+
+    async def taken_around(self, submission: Submission, within: timedelta, before: timedelta) -> set[str]:
+        return self.others
 
     async def submissions(self, job_id: str) -> list[Submission]:
         return self.books
@@ -169,6 +173,15 @@ async def test_a_list_that_cannot_be_had_now_is_asked_for_again(reply: Reply) ->
 @pytest.mark.parametrize("known", [{"candidate_id": "7"}, {"vendor_batch_id": "70"}])
 async def test_what_the_vendor_has_named_and_does_not_list_was_not_surely_not_taken(known: dict[str, str]) -> None:
     assert isinstance(await Account().find(lost(**known)), NoProof)
+
+
+async def test_a_list_without_any_work_that_was_surely_taken_proves_nothing() -> None:
+    """Our filter, or the account, is not what we believe."""
+    account = Account([of(THEIRS, 9)])
+    account.others = {"5", "6"}
+    assert isinstance(await account.find(lost()), NoProof)
+    account.others = {"6", "9"}
+    assert isinstance(await account.find(lost()), NotTaken)
 
 
 async def test_a_list_that_may_have_forgotten_it_proves_nothing() -> None:

@@ -179,6 +179,28 @@ class Paid(Books):
             row.ended_at = await session.scalar(select(NOW))
             note(session, job, lease.holder, "written_off", {**about(row), **why})
 
+    async def taken_around(self, doubt: Submission, within: timedelta, before: timedelta) -> set[str]:
+        """What the same account of the same vendor has surely taken around this intent, `before` now at least: ids.
+
+        The last twenty. Whoever proves something by what a list does not show has to see some of these in it.
+        """
+        ours = select(VideoJob.connections).where(VideoJob.id == doubt.job_id).scalar_subquery()
+        query = (
+            select(Submission.vendor_id)
+            .join(VideoJob, VideoJob.id == Submission.job_id)
+            .where(
+                Submission.stage == doubt.stage,
+                VideoJob.connections == ours,
+                Submission.vendor_id.is_not(None),
+                Submission.accepted_at.between(doubt.intended_at - within, doubt.intended_at + within),
+                Submission.accepted_at < NOW - before,
+            )
+            .order_by(Submission.accepted_at.desc())
+            .limit(20)
+        )
+        async with self._reading() as session:
+            return {vendor_id for vendor_id in await session.scalars(query) if vendor_id is not None}
+
     async def called_back(self, token: str, stage: Stage) -> Submission | None:
         """The submission of this stage whose callback's address has this token."""
         async with self._reading() as session:
