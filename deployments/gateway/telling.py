@@ -141,6 +141,7 @@ _AT_THE_VENDOR: Final = {
     "refused": "{} has refused it.",
     "waiting": "{} asks to wait.",
     "unknown": "Whether {} has taken it is not known.",
+    "not_taken": "{} has surely not taken it, and is sent it again.",
     "written_off": "What {} has of it was given up.",
     "heard_of": "{} has reported.",
 }

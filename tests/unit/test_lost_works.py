@@ -12,13 +12,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from deployments.gateway.telling import timeline
 from tasks import text_removal
 from tasks.run import JobRun
 from tasks.submission import Accepted, Found, NoProof, NotTaken, not_settled
 from tasks.text_removal import find_work
 from tests.unit.vendors.scripted import Reply, ScriptedVendor, envelope
 from videojobs.errors import ConfigurationError, StillInDoubt, VendorThrottled, VendorUnavailable
-from videojobs.ledger import Submission
+from videojobs.ledger import JobEvent, Submission
 from videojobs.vendors.ghostcut.client import GhostCutClient
 
 OURS = "https://media.test/users/ada/jobs/job-1/pro_sync_result_job-1.mp4?X-Amz-Date=1&X-Amz-Signature=ab"
@@ -214,3 +215,11 @@ def test_looks_come_soon_at_first_then_seldom_and_the_last_one_right_after_the_s
         waited, looks = waited + timedelta(seconds=pause), looks + 1
     assert waited == settling
     assert looks < 25
+
+
+def test_people_read_that_it_is_sent_again() -> None:
+    detail = {"stage": "text_removal", "works_seen": 3}
+    event = JobEvent(
+        at=datetime.now(UTC), kind="not_taken", point="lip_sync_stored", progress=60, message="", detail=detail
+    )
+    assert timeline([event])[0].message == "GhostCut has surely not taken it, and is sent it again."

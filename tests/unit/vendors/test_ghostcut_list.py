@@ -109,3 +109,10 @@ async def test_a_list_that_is_refused_or_put_off_says_so() -> None:
         await listed(envelope(code=4001, msg="idWorks missing"))
     with pytest.raises(VendorThrottled):
         await listed(counted(3, 9, 8), envelope(code=3006))
+
+
+async def test_a_vendor_that_gives_the_same_page_for_each_is_not_asked_for_more_of_them() -> None:
+    vendor = ScriptedVendor(counted(5, 9, 8))
+    with pytest.raises(VendorUnavailable, match="page 1 of a list again shows"):
+        await vendor.ghostcut().works_between(SINCE, UNTIL)
+    assert len(vendor.requests) == 2
