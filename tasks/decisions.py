@@ -2,7 +2,8 @@
 
 adopt      the vendor has the submission whose answer was lost: here is its id
 resubmit   write off what is in doubt or stuck at the vendor, and buy it again
-retry      go on from the failed stage, or after what stood in the way is mended
+retry      go on from the failed stage, or after what stood in the way is mended; what a vendor may have taken is looked
+           for again, before anything is bought
 give up    end it as failed, with what it has
 """
 

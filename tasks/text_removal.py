@@ -4,6 +4,8 @@ import json
 import logging
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from prefect.logging import get_run_logger
 
@@ -13,7 +15,7 @@ from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.slots import GHOSTCUT_SUBMITS, turn
 from tasks.steps import polling_step, step
-from tasks.submission import Accepted, PaidCall, buy
+from tasks.submission import Accepted, Found, NoProof, NotTaken, PaidCall, buy, not_settled
 from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import WorkPauses, keep, kept, works
 from videojobs.areas import decision_for, explain, masks_for
@@ -28,8 +30,16 @@ from videojobs.request import JobRequest
 from videojobs.rules import check_result
 from videojobs.settings import Limits, Timings
 from videojobs.states import RULES, TEXT_REMOVAL_STARTING, Point, Stage, progress_within, reached
+from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, work_request
 from videojobs.vendors.watch import Watch
+
+# Around the intent, in which a lost work is looked for. The times of works are on the vendor's clock, and whether it
+# mistakes a time zone is not documented: a day covers any. Our link tells which work it is, the window only bounds the
+# list, so its price is some pages of other works.
+CLOCKS_DIFFER: Final = timedelta(days=1)
+# The smallest plan keeps works for 7 days (GhostCut 14). Whether older ones are listed is not documented.
+LISTED_FOR: Final = timedelta(days=7) - CLOCKS_DIFFER
 
 
 @step("look for text to remove")
@@ -68,9 +78,10 @@ async def submit_text_removal(run: JobRun) -> None:
         to=Point.TEXT_REMOVAL_SUBMITTED,
         body=lambda submission: _body(job, request, store, masks, submission),
         send=lambda submission: _send(run, submission),
-        replay_within=timedelta(0),  # no key, no search: two submits are two paid works
+        replay_within=timedelta(0),  # no key: two submits are two paid works
         cost=expected(job.request, job.facts, job.estimate)[Stage.TEXT_REMOVAL],
-        find=lambda submission: _find(run, submission),
+        find=lambda submission: find_work(run, submission),
+        same_bytes_for=timedelta(hours=Timings().media_link_hours / 2),  # the other half is for the vendor's queue
     )
     await turn(GHOSTCUT_SUBMITS)
     await buy(run, call)
@@ -116,16 +127,79 @@ def taken(work_id: str, project_id: str | None) -> Accepted:
     )
 
 
-async def _find(run: JobRun, submission: Submission) -> Accepted | None:
-    """The work whose answer was lost, if its callback or its project named it and the vendor's own row proves it."""
-    source = source_of(submission)
-    async with run.connections.ghostcut_client() as client:
-        rows = list((await client.status([submission.candidate_id])).values()) if submission.candidate_id else []
-        if submission.vendor_batch_id and not any(row.url == source for row in rows):
-            with suppress(VendorRefused):  # the vendor documents no such question: a refusal tells nothing
-                rows = await client.works_of(submission.vendor_batch_id)
+async def find_work(run: JobRun, submission: Submission) -> Found:
+    """The work whose answer was lost: named by its callback or its project, or found in the account's list by our link.
+
+    Missing from the list proves something only when the submission has had time to arrive and to be listed. Raises
+    StillInDoubt until then, and Retryable where GhostCut cannot be asked.
+    """
+    ledger = await run.connections.ledger()
+    try:
+        async with run.connections.ghostcut_client() as client:
+            if ours := _made_from(source_of(submission), await _named(client, submission)):
+                return ours
+            return await _listed(ledger, client, submission)
+    except VendorRefused as refusal:  # nothing that a later try could change
+        return NoProof(f"GhostCut does not say: {refusal}")
+
+
+def _made_from(source: str, rows: list[WorkStatus]) -> Accepted | None:
     ours = next((row for row in rows if row.url == source), None)
     return taken(ours.id, ours.id_project) if ours else None
+
+
+async def _named(client: GhostCutClient, submission: Submission) -> list[WorkStatus]:
+    """What the vendor shows of the work that the callback named, and of the project that the answer did.
+
+    A refusal tells nothing: it may be the vendor's way to say that it knows no such id, or, of a project, that it knows
+    no such question, which it does not document.
+    """
+    rows: list[WorkStatus] = []
+    if submission.candidate_id:
+        with suppress(VendorRefused):
+            rows += (await client.status([submission.candidate_id])).values()
+    if submission.vendor_batch_id:
+        with suppress(VendorRefused):
+            rows += await client.works_of(submission.vendor_batch_id)
+    return rows
+
+
+async def _listed(ledger: Ledger, client: GhostCutClient, submission: Submission) -> Found:
+    """What the list of all works says, read in full."""
+    source, settling = source_of(submission), timedelta(seconds=Timings().ghostcut_settling_seconds)
+    since, until = submission.intended_at - CLOCKS_DIFFER, submission.intended_at + CLOCKS_DIFFER
+    waited = await ledger.waited_for(submission)  # before the list is read, so that all of it is as old
+    await turn(GHOSTCUT_SUBMITS)
+    rows = await client.works_between(since, until)
+    if ours := _made_from(source, rows):
+        return ours
+    known = {row.vendor_id for row in await ledger.submissions(submission.job_id)}
+    if perhaps := [row.id for row in rows if row.id not in known and _may_be_of(source, row)]:
+        return NoProof(
+            f"GhostCut lists works that may be it ({', '.join(perhaps[:5])}), without the link that it was sent"
+        )
+    if waited > LISTED_FOR:
+        return NoProof(f"it was sent {waited.days} days ago, and GhostCut may list it no more")
+    if waited < settling:
+        raise not_settled(waited, settling)
+    if submission.candidate_id or submission.vendor_batch_id:
+        return NoProof("GhostCut named a work or a project for it, and lists nothing that was made from our link")
+    others = await ledger.taken_around(submission, CLOCKS_DIFFER, settling)
+    if others and others.isdisjoint(row.id for row in rows):
+        return NoProof("GhostCut lists none of the works that it has surely taken: of another account, or not at all")
+    return NotTaken(
+        {
+            "works_seen": len(rows),
+            "created_from": since.isoformat(),
+            "created_until": until.isoformat(),
+            "seconds_after_intent": round(waited.total_seconds()),
+        }
+    )
+
+
+def _may_be_of(source: str, row: WorkStatus) -> bool:
+    """Whether a work may have been made from this link though it does not show it: it shows none, or a changed one."""
+    return not row.url or unquote(urlsplit(source).path) in unquote(row.url)
 
 
 def source_of(submission: Submission) -> str:

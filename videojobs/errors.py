@@ -5,7 +5,8 @@ VideoJobError
 │   ├── VendorThrottled    the vendor asks us to wait (a 429 in either form, code 3006)
 │   ├── VendorUnavailable  5xx, time-out, lost connection, unreadable answer
 │   ├── TransferInterrupted  a copy between URLs and storage broke off
-│   └── StillRunning       the vendor is at work; ask again
+│   ├── StillRunning       the vendor is at work; ask again
+│   └── StillInDoubt       whether a paid call was taken is not known yet; ask again
 ├── Final                  trying again changes nothing
 │   ├── InvalidRequest     the request breaks rules; carries every problem with its field
 │   ├── InvalidMedia       a file is not what it has to be
@@ -68,6 +69,10 @@ class LedgerUnavailable(Retryable):
 
 class StillRunning(Retryable):
     """The vendor is still at work."""
+
+
+class StillInDoubt(Retryable):
+    """Whether the vendor took a paid call is not known yet; `retry_after` is when to ask again."""
 
 
 class Final(VideoJobError):

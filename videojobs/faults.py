@@ -35,6 +35,7 @@ COMMITS: Final = (
     "intend",
     "accept",
     "settle",
+    "not_taken",
     "hear",
     "hold",
     "purge",
@@ -49,6 +50,7 @@ CALLS: Final = (
     "sync_so.estimate",
     "ghostcut.submit",
     "ghostcut.status",
+    "ghostcut.works",
     "ghostcut.points",
 )
 """Every request to a vendor; `before_call` and `after_call`, the latter with the answer in memory only."""

@@ -7,7 +7,7 @@ run and a clean-up park a job in the same words.
     its runs do not survive it     as many takings-up in a row as the cap allows                            park
     nothing is bought yet          opened, uploaded                                                         resume
     a submission is in doubt       Sync.so: the same key again, or a look into its list                     resume
-                                   GhostCut: a work was named, or not                             resume or park
+                                   GhostCut: a look at the work that was named, or into its list           resume
     the vendor has it              still at work                                                            resume
                                    done                                             complete, or resume with areas
                                    failed                                                                   fail
@@ -136,7 +136,10 @@ def _lip_sync_stored(standing: Standing, _: Truth, __: Timings) -> Verdict:
         return Verdict(Kind.RESUME, "the lip-sync result is stored, and GhostCut has surely not been given it")
     if submission.candidate_id or submission.vendor_batch_id:
         return Verdict(Kind.RESUME, "GhostCut may have taken it, and a work was named: it is adopted if it is ours")
-    return Verdict(Kind.PARK, lost_answer("GhostCut", "a run died while it was being sent"))
+    return Verdict(
+        Kind.RESUME,
+        "GhostCut may have taken it: it is looked for in the vendor's list, and sent again if it is not there",
+    )
 
 
 def _text_removal_stored(_: Standing, __: Truth, ___: Timings) -> Verdict:

@@ -114,6 +114,12 @@ class Timings(BaseSettings):
     ghostcut_status_batch: int = Field(default=100, ge=1, le=1000)
     """Works in one status request. Many are allowed, how many is not said (GhostCut 5 and 13)."""
 
+    ghostcut_settling_seconds: Delay = 600
+    """How long after its intent a submission whose answer was lost has to be missing from GhostCut's list of works
+    before it counts as never taken, and is sent again. For the first three minutes the call may still be on its way
+    (`SEND_WITHIN` in `tasks/submission.py`); the rest is for a vendor that lists what it took late. Shorter is for the
+    emulator only: what arrives after this time is paid for twice (GhostCut 14)."""
+
     poll_attempt_seconds: Delay = 900
     """One attempt at waiting, before it is handed back to Prefect as a retry. Each costs the Prefect server about 12
     requests: a thousand jobs that wait shall not keep it busy, and each still shows a sign of life to people."""

@@ -142,6 +142,7 @@ _AT_THE_VENDOR: Final = {
     "waiting": "{} asks to wait.",
     "no_answer": "{} gives no answer at the moment; it is asked again.",
     "unknown": "Whether {} has taken it is not known.",
+    "not_taken": "{} has surely not taken it, and is sent it again.",
     "written_off": "What {} has of it was given up.",
     "heard_of": "{} has reported.",
 }

@@ -38,6 +38,7 @@ GHOSTCUT = Vendor(
         "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "1",
         "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "2",
         "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "0.5",
+        "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "5",  # the emulator lists at once what it has taken
     },
 )
 

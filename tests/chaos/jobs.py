@@ -22,7 +22,7 @@ class Wish:
     ends: tuple[Ending, ...] = ("completed",)
 
 
-# Out of a hundred. Parked is right where GhostCut's answer is lost for good: a process that dies while it sends.
+# Out of a hundred.
 _MIX: Final[Mapping[str, int]] = {"lip-sync": 54, "with areas": 34, "Sync.so fails": 4, "GhostCut fails": 4, "bad": 4}
 _TROUBLED: Final = 0.2  # share of jobs for which something goes wrong at a vendor, beside the dying
 _SYNC_SO_TROUBLES: Final[Sequence[Mapping[str, Any]]] = (

@@ -55,7 +55,6 @@ class Kind:
     work: Work = Work.PRO_VIDEO
     areas: bool = False
     large: bool = False
-    may_park: bool = False  # where the vendor gives no proof
     changes: Mapping[str, Any] = field(default_factory=dict)  # of the request
     faults: Sequence[Fault] = ()
     late: float = 0  # seconds that it may take longer than others
@@ -69,7 +68,6 @@ class Case:
     number: int
     kind: Kind
     strikes: tuple[Strike, ...] = ()
-    may_park: bool = False  # struck where GhostCut's answer is surely lost
 
     @property
     def job_id(self) -> str:
@@ -92,6 +90,7 @@ def ghostcut(kind: str, **more: Any) -> Fault:
 
 NO_CALLBACK: Final = ghostcut("callback", effect="drop", times=9)
 LOST_ANSWER: Final = ghostcut("reset", when="after")
+NO_PROOF: Final = ghostcut("listed", effect="bare_url", times=1000)
 
 # ---- jobs that are struck --------------------------------------------------------------------------------
 
@@ -101,22 +100,27 @@ REFUSED: Final = Kind("refused at the door", "failed", (0, 0), changes={"segment
 SYNC_FAILS: Final = Kind("Sync.so fails", "failed", (1, 0), faults=[sync_so("ends")])
 WAITS: Final = Kind("Sync.so asks to wait", "completed", (1, 0), faults=[sync_so("rate_limited")])
 CUT_FAILS: Final = Kind("GhostCut fails", "failed", (1, 1), areas=True, faults=[ghostcut("ends", status=20)])
-LOST: Final = Kind("GhostCut's answer is lost", "parked", (1, 1), areas=True, faults=[LOST_ANSWER, NO_CALLBACK])
-CALLED: Final = replace(
-    LOST, name="GhostCut's answer is lost, its callback comes", ends="completed", faults=[LOST_ANSWER]
+LOST: Final = replace(BOTH, name="GhostCut's answer is lost", faults=[LOST_ANSWER, NO_CALLBACK])
+CALLED: Final = replace(LOST, name="GhostCut's answer is lost, its callback comes", faults=[LOST_ANSWER, NO_PROOF])
+NEVER_CAME: Final = replace(BOTH, name="GhostCut: 5xx to the paid call", faults=[ghostcut("http_error", status=503)])
+UNPROVEN: Final = replace(
+    LOST,
+    name="GhostCut's answer is lost, and its list does not show our link",
+    ends="parked",
+    faults=[LOST_ANSWER, NO_CALLBACK, NO_PROOF],
 )
 LARGE: Final = Kind("a large video", "completed", (1, 0), large=True)
 
 RETRIED: Final = replace(CUT_FAILS, name="failed, then retried", ends="completed", paid=(1, 2), then=Decided("retry"))
 RESUBMITTED: Final = replace(
-    LOST,
+    UNPROVEN,
     name="parked, then resubmitted",
     ends="completed",
     paid=(1, 2),
     then=Decided("resubmit", {"accept_the_cost": True}),
 )
-ADOPTED: Final = replace(LOST, name="parked, then adopted", ends="completed", then=Decided("adopt"))
-GIVEN_UP: Final = replace(LOST, name="parked, then given up", ends="failed", then=Decided("give up"))
+ADOPTED: Final = replace(UNPROVEN, name="parked, then adopted", ends="completed", then=Decided("adopt"))
+GIVEN_UP: Final = replace(UNPROVEN, name="parked, then given up", ends="failed", then=Decided("give up"))
 CANCELLED: Final = Kind(
     "cancelled", "cancelled", (1, 0), faults=[sync_so("slow", on="status", seconds=6, times=3)], then=Cancelled()
 )
@@ -150,7 +154,8 @@ LAST: Final[Mapping[Kind, Sequence[str]]] = {
     SYNC_FAILS: ("ledger.settle", "ledger.fail", "ledger.release"),
     CUT_FAILS: ("ledger.settle", "ledger.fail", "ledger.release"),
     LECTURE_REFUSED: ("ledger.open_refused",),
-    LOST: ("ghostcut.submit", "ledger.settle", "ledger.park", "ledger.release"),
+    LOST: ("ghostcut.submit", "ledger.accept"),
+    UNPROVEN: ("ledger.park", "ledger.release"),
     WAITS: ("sync_so.create", "ledger.settle"),
 }
 """Kinds that go another way at their end only: what they are struck at, when they pass it for the last time."""
@@ -169,6 +174,10 @@ _HALF_SENT: Final = Strike("stream.put.middle", 18)
 CHOSEN: Final[Sequence[tuple[Kind, Sequence[Strike]]]] = [
     *((CANCELLED, [Strike(f"ledger.cancel.{when}_commit")]) for when in ("before", "after")),
     *((CALLED, [Strike(f"ledger.hear.{when}_commit")]) for when in ("before", "after")),
+    *((LOST, [Strike(f"ledger.settle.{when}_commit", 2)]) for when in ("before", "after")),  # the first is Sync.so's
+    *((LOST, [Strike(f"ghostcut.works.{when}_call")]) for when in ("before", "after")),
+    *((NEVER_CAME, [Strike(f"ledger.not_taken.{when}_commit")]) for when in ("before", "after")),
+    *((NEVER_CAME, [Strike(f"ghostcut.submit.{when}_call", 2)]) for when in ("before", "after")),
     *((LARGE, [_HALF_SENT, Strike(f"store.abort.{when}")]) for when in ("before", "after")),
     *((STUCK, [Strike(f"ledger.hold.{when}_commit")]) for when in ("before", "after")),
     *((FORGOTTEN, [Strike(f"sync_so.list.{when}_call")]) for when in ("before", "after")),
@@ -260,8 +269,12 @@ TROUBLES: Final = [
         name="GhostCut: a storm of refusals for too many requests",
         faults=[ghostcut("code", code=3006, times=5), ghostcut("code", code=3006, on="status", times=5)],
     ),
-    # Nothing says whether a 5xx to a submission means that it was not taken: it is not sent again.
-    Kind("GhostCut: 5xx to the paid call", "parked", (1, 0), areas=True, faults=[ghostcut("http_error", status=503)]),
+    NEVER_CAME,
+    replace(
+        LOST,
+        name="GhostCut's answer is lost, and its list shows the work late",
+        faults=[LOST_ANSWER, NO_CALLBACK, ghostcut("listed", effect="late", seconds=3, times=1000)],
+    ),
     Kind(
         "Sync.so: connections reset",
         "completed",
@@ -296,7 +309,7 @@ TROUBLES: Final = [
     replace(
         CALLED,
         name="GhostCut's callback comes before its answer, which is lost",
-        faults=[ghostcut("slow", when="after", seconds=TIME_OUT)],
+        faults=[ghostcut("slow", when="after", seconds=TIME_OUT), NO_PROOF],
     ),
     replace(BOTH, name="GhostCut's callback comes twice", faults=[ghostcut("callback", effect="duplicate")]),
 ]

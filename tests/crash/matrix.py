@@ -84,11 +84,7 @@ async def play_all(bench: Bench, cases: Iterable[Case]) -> list[Played]:
 
 def every_case(recorded: Recorded, numbers: Iterator[int]) -> list[Case]:
     """One job for each point of each kind, and all that is tried beside."""
-    struck = [
-        Case(next(numbers), kind, (Strike(*step),), may_park=_is_lost(recorded[kind], step))
-        for kind in recorded
-        for step in _steps(kind, recorded[kind])
-    ]
+    struck = [Case(next(numbers), kind, (Strike(*step),)) for kind in recorded for step in _steps(kind, recorded[kind])]
     beside = [*CHOSEN, *((kind, ()) for kind in (*STOPPED, *TROUBLES))]
     return [*struck, *(Case(next(numbers), kind, tuple(strikes)) for kind, strikes in beside)]
 
@@ -130,10 +126,10 @@ def relays(recorded: Recorded, kind: Kind, numbers: Iterator[int], runners: int)
 
 
 def lost_cases(recorded: Recorded, kind: Kind, numbers: Iterator[int]) -> list[Case]:
-    """The points between GhostCut's intent and its acceptance, of a job each: it may be parked there."""
+    """The points between GhostCut's intent and its acceptance, of a job each: what became of it is asked there."""
     passed = recorded[kind]
     steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
-    return [Case(next(numbers), kind, (Strike(*step),), may_park=True) for step in steps if _is_lost(passed, step)]
+    return [Case(next(numbers), kind, (Strike(*step),)) for step in steps if _is_lost(passed, step)]
 
 
 async def begin_outages(bench: Bench, numbers: Iterator[int], words: str = "") -> list[asyncio.Task[Played]]:

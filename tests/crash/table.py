@@ -103,11 +103,12 @@ second time that the job passed the point. Nobody helped: what goes on with the 
 vendors' callbacks and the clean-up.
 
 *Paid* are the submissions on the vendors' **own** books, Sync.so and GhostCut: one each, whatever struck, but where an
-operator has ordered another one. A job that is *parked* was struck while GhostCut's answer was on its way, and nothing
-proves what became of it. Of each job that is *completed* the final video was measured: its length, its sound, the
-caption gone, all the rest as it was. Of each lecture all documents were there, and none was written again after its
-stage was on the books. Progress never fell, and no recovery point went back but on an operator's word. When a run of
-all jobs was over, no lease, run, place at a vendor, working folder or half-sent object was left.
+operator has ordered another one. A job that is *parked* has lost GhostCut's answer, and GhostCut's list does not show
+our link, so that nothing proves what became of it. Of each job that is *completed* the final video was measured: its
+length, its sound, the caption gone, all the rest as it was. Of each lecture all documents were there, and none was
+written again after its stage was on the books. Progress never fell, and no recovery point went back but on an
+operator's word. When a run of all jobs was over, no lease, run, place at a vendor, working folder or half-sent object
+was left.
 
 {rows}
 

@@ -20,8 +20,7 @@ def _struck(played: Played) -> Iterator[str]:
 
 def _ended(played: Played) -> Iterator[str]:
     kind = played.case.kind
-    allowed = {kind.ends, "parked"} if played.case.may_park or kind.may_park else {kind.ends}
-    if played.outcome not in allowed:
+    if played.outcome != kind.ends:
         yield f"it is {played.outcome}: {_reason(played)}"
     for run in played.unfinished:
         yield f"its run {run.name!r} is still {run.state_name}"
@@ -38,8 +37,7 @@ def _reason(played: Played) -> str:
 def _paid(played: Played) -> Iterator[str]:
     """The vendors' own books: never more than what was wanted, and no less where the job is completed."""
     for vendor, wanted, found in zip(("Sync.so", "GhostCut"), played.case.kind.paid, played.paid, strict=True):
-        unsent = played.case.may_park and played.outcome == "parked"  # struck before the call that was lost
-        if found > wanted or (found < wanted and played.outcome == played.case.kind.ends and not unsent):
+        if found > wanted or (found < wanted and played.outcome == played.case.kind.ends):
             yield f"{vendor} was paid {found} times instead of {wanted}"
 
 

@@ -145,8 +145,9 @@ class Desk:
         async with httpx.AsyncClient(base_url=self.stack.address_of(vendor)) as http:
             (await http.delete("/_emulator/faults")).raise_for_status()
 
-    async def settings(self, vendor: str, **changes: Any) -> None:
-        await self._emulator(vendor, "PATCH", "settings", changes)
+    async def settings(self, vendor: str, **changes: Any) -> dict[str, Any]:
+        """Change the vendor's; gives all of them."""
+        return await self._emulator(vendor, "PATCH", "settings", changes)
 
     async def _emulator(
         self, vendor: str, method: str, path: str, body: dict[str, Any] | None = None

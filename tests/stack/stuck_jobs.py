@@ -164,7 +164,16 @@ KINDS: dict[str, Stuck] = {
         Kind.COMPLETE, "no areas", COMPLETED, (1, 0), ("ledger.advance.after_commit", 2)
     ),
     "perhaps taken by GhostCut": Stuck(
-        Kind.PARK, "GhostCut dashboard", PROCESSING, (1, 0), ("ledger.intend.after_commit", 2), areas=True
+        Kind.RESUME, "vendor's list", COMPLETED, (1, 1), ("ledger.intend.after_commit", 2), areas=True
+    ),
+    "taken by GhostCut, and not written down": Stuck(
+        Kind.RESUME,
+        "vendor's list",
+        COMPLETED,
+        (1, 1),
+        ("ledger.accept.before_commit", 2),
+        areas=True,
+        fault=("ghostcut", "callback", {"effect": "drop"}),
     ),
     "taken by GhostCut, and named by its callback": Stuck(
         Kind.RESUME,

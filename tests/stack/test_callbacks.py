@@ -15,7 +15,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from tests.stack.conftest import Desk
 from tests.stack.test_cancelling import until
-from tests.stack.test_deciding import lost_work
+from tests.stack.test_deciding import lose_the_answer, lost_work
 from videojobs.ledger import SubmissionState
 from videojobs.states import Stage, Status
 
@@ -82,7 +82,7 @@ async def slow_ghostcut(desk: Desk) -> AsyncIterator[None]:
 async def test_a_lost_answer_is_repaired_by_the_callback_that_comes_when_the_job_is_parked(
     desk: Desk, job_id: str, slow_ghostcut: None
 ) -> None:
-    await desk.fault("ghostcut", "reset", job_id, when="after")
+    await lose_the_answer(desk, job_id)
     assert (await desk.run_here(desk.small(), job_id)).parked_reason is not None
     await completed(desk, job_id)
     [work] = await desk.paid("ghostcut", job_id)
@@ -100,7 +100,7 @@ async def test_a_callback_that_finds_the_front_door_closed_is_repeated_and_repai
         return any(job_id in note["body"] for note in (await desk.books("ghostcut"))["notifications"])
 
     await desk.stack.kill("gateway")
-    await desk.fault("ghostcut", "reset", job_id, when="after")
+    await lose_the_answer(desk, job_id)
     assert (await desk.run_here(desk.small(), job_id)).parked_reason is not None
     await until(knocked)
     await desk.stack.restart("gateway")

@@ -64,28 +64,6 @@ async def test_a_lost_answer_of_sync_so_is_asked_for_again_and_paid_for_once(
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "reset", "when": "after"},
-        {"kind": "http_error", "when": "after", "status": 502},
-        {"kind": "malformed", "when": "after"},
-        {"kind": "code", "when": "after", "code": 9999},
-    ],
-    ids=lambda fault: fault["kind"],
-)
-async def test_a_lost_answer_of_ghostcut_whose_callback_is_lost_too_parks_the_job_and_is_never_submitted_again(
-    desk: Desk, job_id: str, fault: dict[str, Any]
-) -> None:
-    await desk.fault("ghostcut", "callback", job_id, effect="drop")
-    await desk.fault("ghostcut", job_id=job_id, **fault)
-    first = await desk.run_here(desk.small(), job_id)
-    again = await desk.run_here(desk.small(), job_id)
-    assert again.status == first.status == Status.PROCESSING
-    assert "Parked for an operator" in again.progress_message
-    assert len(await desk.paid("ghostcut", job_id)) == 1
-
-
-@pytest.mark.parametrize(
     ("vendor", "fault"),
     [
         ("sync_so", {"kind": "rate_limited"}),

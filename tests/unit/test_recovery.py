@@ -124,10 +124,10 @@ TABLE = {
         Point.LIP_SYNC_STORED, Kind.RESUME, "surely not", [SYNCED, bought(TEXT_REMOVAL, WAITING)]
     ),
     "GhostCut's answer was lost": Row(
-        Point.LIP_SYNC_STORED, Kind.PARK, "GhostCut dashboard", [SYNCED, bought(TEXT_REMOVAL, UNKNOWN)]
+        Point.LIP_SYNC_STORED, Kind.RESUME, "vendor's list", [SYNCED, bought(TEXT_REMOVAL, UNKNOWN)]
     ),
     "died before GhostCut answered": Row(
-        Point.LIP_SYNC_STORED, Kind.PARK, "GhostCut dashboard", [SYNCED, bought(TEXT_REMOVAL, INTENDED)]
+        Point.LIP_SYNC_STORED, Kind.RESUME, "vendor's list", [SYNCED, bought(TEXT_REMOVAL, INTENDED)]
     ),
     "GhostCut's answer was lost, its callback came": Row(
         Point.LIP_SYNC_STORED,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.costs import UNLIMITED, Budget, Cost
-from videojobs.errors import InvalidRequest, JobParked, Problem
+from videojobs.errors import InvalidRequest, JobParked, Problem, Retryable
 from videojobs.ledger.bell import ring
 from videojobs.ledger.books import NOW, Books, Lease, about, get, live, merge, move, note, open_again
 from videojobs.ledger.spending import keep_within
@@ -37,11 +38,13 @@ class Paid(Books):
         *,
         cost: Cost | None = None,
         budget: Budget = UNLIMITED,
+        same_bytes_for: timedelta | None = None,
     ) -> Intent:
         """Commit to a paid call before it is made, or find the one that is already on the books.
 
-        `body` gives the exact request bytes; it may use the new submission's id, key and token. Raises JobParked, or
-        BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
+        `body` gives the exact request bytes; it may use the new submission's id, key and token. One that waited is
+        intended anew, with the same bytes; once they are older than `same_bytes_for`, with new ones. Raises JobParked,
+        or BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
         """
         async with self._held("intend", lease) as (session, job):
             if job.parked_reason is not None:
@@ -49,7 +52,11 @@ class Paid(Books):
             if known := await live(session, job.id, stage):
                 waited = known.state == SubmissionState.WAITING
                 if waited:
-                    known.state = SubmissionState.INTENDED.value
+                    now = (await session.execute(select(NOW))).scalar_one()
+                    if same_bytes_for is not None and now - known.intended_at > same_bytes_for:
+                        known.request_body = body(known)
+                    # From now on it may be sent: whoever finds it in doubt counts from here.
+                    known.state, known.intended_at, known.error = SubmissionState.INTENDED.value, now, None
                     note(session, job, lease.holder, "intended", about(known))
                 return Intent(known, fresh=waited)
             count = await session.scalar(
@@ -134,6 +141,34 @@ class Paid(Books):
                 row.ended_at = await session.scalar(select(NOW))
             note(session, job, lease.holder, state.value, about(row))
 
+    async def stands(self, intent: Submission, within: timedelta) -> bool:
+        """Whether nobody has done anything about this intent, and it is younger than `within`, by the database's clock.
+
+        A process that stood still after its intent finds out here that others may have acted on it meanwhile.
+        """
+        query = select(Submission.id).where(
+            Submission.id == intent.id,
+            Submission.state == SubmissionState.INTENDED,
+            Submission.intended_at == intent.intended_at,
+            Submission.intended_at > NOW - within,
+        )
+        async with self._reading() as session:
+            return await session.scalar(query) is not None
+
+    async def not_taken(self, lease: Lease, doubt: Submission, error: str, proof: Json) -> None:
+        """The vendor has proven that it did not take the submission that was in doubt: it may be sent again.
+
+        A decision, so only who holds the lease may make it. `doubt` is the submission as it was asked about, `proof`
+        what was seen, for the events. Raises Retryable where something was heard of it since.
+        """
+        async with self._held("not_taken", lease) as (session, job):
+            row = await session.get_one(Submission, doubt.id, with_for_update=True)
+            asked_about = (doubt.intended_at, doubt.candidate_id)
+            if row.state not in IN_DOUBT or (row.intended_at, row.candidate_id) != asked_about:
+                raise Retryable("something was heard of the submission while the vendor was asked; it is asked again")
+            row.state, row.error = SubmissionState.WAITING.value, error
+            note(session, job, lease.holder, "not_taken", {**about(row), **proof})
+
     async def write_off(self, lease: Lease, submission: Submission, why: Json) -> None:
         """Give a live submission up, paid or not, so that another one may be bought: an operator's word only."""
         async with self._held("write_off", lease) as (session, job):
@@ -143,6 +178,28 @@ class Paid(Books):
             row.state = SubmissionState.WRITTEN_OFF.value
             row.ended_at = await session.scalar(select(NOW))
             note(session, job, lease.holder, "written_off", {**about(row), **why})
+
+    async def taken_around(self, doubt: Submission, within: timedelta, before: timedelta) -> set[str]:
+        """What the same account of the same vendor has surely taken around this intent, `before` now at least: ids.
+
+        The last twenty. Whoever proves something by what a list does not show has to see some of these in it.
+        """
+        ours = select(VideoJob.connections).where(VideoJob.id == doubt.job_id).scalar_subquery()
+        query = (
+            select(Submission.vendor_id)
+            .join(VideoJob, VideoJob.id == Submission.job_id)
+            .where(
+                Submission.stage == doubt.stage,
+                VideoJob.connections == ours,
+                Submission.vendor_id.is_not(None),
+                Submission.accepted_at.between(doubt.intended_at - within, doubt.intended_at + within),
+                Submission.accepted_at < NOW - before,
+            )
+            .order_by(Submission.accepted_at.desc())
+            .limit(20)
+        )
+        async with self._reading() as session:
+            return {vendor_id for vendor_id in await session.scalars(query) if vendor_id is not None}
 
     async def called_back(self, token: str, stage: Stage) -> Submission | None:
         """The submission of this stage whose callback's address has this token."""

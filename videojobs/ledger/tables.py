@@ -43,7 +43,7 @@ Json = dict[str, Any]
 class SubmissionState(StrEnum):
     """Each value is commented with the transition that it means."""
 
-    WAITING = "waiting"  # surely not taken yet (the vendor asked to wait, or was out of reach); may be sent
+    WAITING = "waiting"  # surely not taken (the vendor asked to wait, was out of reach, or shows no such); may be sent
     INTENDED = "intended"  # committed just before the call; found by anybody later, it is in doubt
     UNKNOWN = "unknown"  # sent, and the answer is missing: in doubt
     ACCEPTED = "accepted"  # the vendor named its id
@@ -174,7 +174,7 @@ class Submission(Base):
     estimated_points: Mapped[Decimal | None] = mapped_column(Numeric)
     paid_points: Mapped[Decimal | None] = mapped_column(Numeric)
     error: Mapped[str | None] = mapped_column(Text)
-    intended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
+    intended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # the last time
     accepted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

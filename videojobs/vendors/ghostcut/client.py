@@ -1,11 +1,12 @@
 """GhostCut's verbs. Submit is the only one that costs points; the others are free and may be repeated.
 
 Every verb raises `VendorThrottled`, `VendorUnavailable`, `ConfigurationError` or `VendorRefused` as its name says;
-see `videojobs.vendors.ghostcut.refusals`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9 and 10.
+see `videojobs.vendors.ghostcut.refusals`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9, 10 and 14.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -28,7 +29,10 @@ from videojobs.vendors.wire import VendorModel, compact_json
 
 SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast takes the same body
 STATUS_PATH = "/v-w-c/gateway/ve/work/status"
+LIST_PATH = "/v-w-c/gateway/ve/work/list"
 POINTS_PATH = "/v-w-c/gateway/ve/point/query"
+PAGE_SIZE = 2000  # works; the most that the vendor takes
+MOST_PAGES = 50  # 100,000 works: more than anybody makes in the days that are asked about
 _OK = 1000
 _ABOUT_AN_ID = ("3003", "4001")  # no such id, a bad parameter (fact sheet, section 8)
 
@@ -58,7 +62,7 @@ class GhostCutClient:
         Raises `OutcomeUnknown` if the vendor may have taken it; its `vendor_id` is then the project id, if known.
         """
         answer = await self._send("ghostcut.submit", self._submit_path, body, paid=True)
-        submission = _read(answer, Submission) or Submission()
+        submission = _read(answer.body, Submission) or Submission()
         if submission.work is None:
             raise unanswered(VENDOR, "accepted, but no work id was given", paid=True, vendor_id=submission.id_project)
         return submission.work
@@ -85,7 +89,7 @@ class GhostCutClient:
         """Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for."""
         found: dict[str, WorkStatus] = {}
         while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
-            page = await self._ask("ghostcut.status", STATUS_PATH, {"idWorks": missing}, StatusPage)
+            page = await self._page("ghostcut.status", STATUS_PATH, {"idWorks": missing})
             rows = page.content or []
             news = {row.id: row for row in rows if row.id in missing}
             found |= news
@@ -95,22 +99,57 @@ class GhostCutClient:
 
     async def works_of(self, project_id: str) -> list[WorkStatus]:
         """Ask which works one submit call made; seen to work by other clients, not documented by the vendor."""
-        page = await self._ask("ghostcut.status", STATUS_PATH, {"idProjects": [_as_sent(project_id)]}, StatusPage)
+        page = await self._page("ghostcut.status", STATUS_PATH, {"idProjects": [_as_sent(project_id)]})
         return page.content or []
+
+    async def works_between(self, since: datetime, until: datetime) -> list[WorkStatus]:
+        """All works of the account that were created in this time, by the vendor's clock; the newest first.
+
+        What it gives is complete: it is read until a page is empty, whatever the vendor counts and however small it
+        makes its pages. Raises `VendorUnavailable` where it is not. A work that is made meanwhile moves others to the
+        next page, where they show twice; one that is deleted leaves fewer works than were counted.
+        """
+        window = {
+            "pageSize": PAGE_SIZE,
+            "createTimeGreaterThanOrEqualTo": _milliseconds(since),
+            "createTimeLessThan": _milliseconds(until),
+        }
+        found: dict[str, WorkStatus] = {}
+        counted = 0
+        for number in range(MOST_PAGES):
+            page = await self._page("ghostcut.works", LIST_PATH, {"page": number, **window})
+            if page.content is None:
+                raise unanswered(VENDOR, "a list without works", paid=False)
+            counted = max(counted, page.count or 0)
+            if not page.content:
+                break
+            if found.keys() >= (rows := {row.id: row for row in page.content}).keys():
+                raise unanswered(
+                    VENDOR, f"page {number} of a list again shows what the pages before it did", paid=False
+                )
+            found |= rows
+        else:
+            raise unanswered(VENDOR, f"a list of more than {MOST_PAGES} pages", paid=False)
+        if len(found) < counted:
+            raise unanswered(VENDOR, f"a list of {len(found)} works, of which it counts {counted}", paid=False)
+        return list(found.values())
 
     async def points(self) -> Decimal:
         """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""
         assets = await self._ask("ghostcut.points", POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
         return sum((asset.point_balance for asset in assets.point_assets or ()), Decimal(0))
 
-    async def _ask(self, call: str, path: str, question: dict[str, Any], shape: type[M]) -> M:
-        answer = _read(await self._send(call, path, compact_json(question).encode(), paid=False), shape)
-        if answer is None:
-            raise unanswered(VENDOR, "an unreadable body", paid=False)
-        return answer
+    async def _page(self, call: str, path: str, question: dict[str, Any]) -> StatusPage:
+        """Works, and how many there are in all: the vendor counts them in the envelope or in the body."""
+        envelope = await self._send(call, path, compact_json(question).encode(), paid=False)
+        page = _understood(envelope, StatusPage)
+        return page if page.count is not None else page.model_copy(update={"count": envelope.count})
 
-    async def _send(self, call: str, path: str, body: bytes, *, paid: bool) -> Any:
-        """Sign and send the bytes; give the `body` of a successful envelope."""
+    async def _ask(self, call: str, path: str, question: dict[str, Any], shape: type[M]) -> M:
+        return _understood(await self._send(call, path, compact_json(question).encode(), paid=False), shape)
+
+    async def _send(self, call: str, path: str, body: bytes, *, paid: bool) -> Envelope:
+        """Sign and send the bytes; give the envelope if it is that of a success."""
         headers = {
             "Content-Type": "application/json",
             "AppKey": self._app_key.get_secret_value(),
@@ -120,8 +159,19 @@ class GhostCutClient:
         response = await send(self._http, request, vendor=VENDOR, call=call, paid=paid)
         envelope = _envelope(response)
         if response.is_success and envelope and envelope.code == _OK:
-            return envelope.body
+            return envelope
         raise refusal(response, envelope, paid=paid)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _understood(envelope: Envelope, shape: type[M]) -> M:
+    answer = _read(envelope.body, shape)
+    if answer is None:
+        raise unanswered(VENDOR, "an unreadable body", paid=False)
+    return answer
 
 
 def _as_sent(project_id: str) -> int | str:

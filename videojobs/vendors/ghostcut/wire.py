@@ -1,6 +1,6 @@
 """GhostCut on the wire: the exact bytes of a work request, and what the vendor answers.
 
-Facts: GhostCut fact sheet, sections 2 (submit), 5 (status), 6 (callback) and 9 (points).
+Facts: GhostCut fact sheet, sections 1 (envelope), 2 (submit), 5 (status), 6 (callback), 9 (points) and 14 (lists).
 """
 
 from collections.abc import Sequence
@@ -82,6 +82,7 @@ class Envelope(VendorModel):
     code: Lenient[int] = None
     msg: Text = None
     body: Any = None
+    count: Lenient[int] = None  # of all that there are, where the body is one page of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from deployments.local.emulators.control import ExceptionHandler, application
 from deployments.local.emulators.faults import Endpoint
 from deployments.local.emulators.ghostcut.answers import Refusal, refusal_answer
 from deployments.local.emulators.ghostcut.life import GhostCut
-from deployments.local.emulators.ghostcut.read import Read
+from deployments.local.emulators.ghostcut.read import Read, names_works
 from deployments.local.emulators.ghostcut.signing import sign
 from deployments.local.emulators.ghostcut.submit import Submit
 
@@ -35,7 +35,8 @@ class Api:
         routes = [
             _posted(f"{GATEWAY}/work/free", submit),
             _posted(f"{GATEWAY}/work/fast", submit),
-            _posted(f"{GATEWAY}/work/status", self._call("status", self._signed(read.status))),
+            _posted(f"{GATEWAY}/work/status", self._status(read)),
+            _posted(f"{GATEWAY}/work/list", self._call("list", self._signed(read.works))),
             _posted(f"{GATEWAY}/point/query", self._call("points", self._signed(read.points))),
             _posted("/v-w-c/enum/query2", self._call("enum", _only_post(read.enum))),
             Route("/cdn/{key}.mp4", self._call("file", read.file)),
@@ -47,6 +48,15 @@ class Api:
         """A call under the name that faults are aimed at."""
         return self._emulator.counted(name, self._emulator.faults.spoils(name, endpoint, about=self._submitted))
 
+    def _status(self, read: Read) -> Endpoint:
+        """Without ids it is a list of works, and open to what can go wrong with lists."""
+        of_ids, of_all = self._call("status", self._signed(read.status)), self._call("list", self._signed(read.works))
+
+        async def status(request: Request) -> Response:
+            return await (of_ids if names_works(await request.body()) else of_all)(request)
+
+        return status
+
     def _submitted(self, request: Request, body: bytes) -> str:
         """What the works that a call is about were submitted with."""
         if "key" in request.path_params:
@@ -54,11 +64,7 @@ class Api:
             return row["request"] if row is not None else ""
         if not request.url.path.endswith("/status"):
             return ""
-        try:
-            rows = Read(self._emulator).asked(body)
-        except Refusal:
-            return ""
-        return "\n".join(row["request"] for row in rows)
+        return "\n".join(row["request"] for row in Read(self._emulator).asked(body)) if names_works(body) else ""
 
     def _noted(self, endpoint: Endpoint) -> Endpoint:
         """Enter every refused submission in the books."""

@@ -76,6 +76,11 @@ class Books(Records):
             *(json.dumps(list(works)), json.dumps(list(projects))),
         )
 
+    def created(self, since: float, until: float) -> list[Row]:
+        """The works of this time (Unix seconds), the newest first."""
+        query = "SELECT * FROM works WHERE created_at >= ? AND created_at < ? ORDER BY created_at DESC, number DESC"
+        return self.rows(query, since, until)
+
     def running(self) -> list[Row]:
         return self.rows("SELECT * FROM works WHERE status <= ? ORDER BY number", PROCESSING)
 

@@ -1,6 +1,7 @@
 """The faults that only GhostCut has."""
 
 import json
+import time
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from deployments.local.emulators.faults import COMMON_FAULTS, AnswerFault, Fault, FaultBox
 from deployments.local.emulators.ghostcut.answers import ACCEPTED, Refusal, refusal_answer
+from deployments.local.emulators.records import Row
 
 
 class Code(AnswerFault):
@@ -61,8 +63,26 @@ class Callback(Fault):
     effect: Literal["drop", "duplicate", "changed_url"]
 
 
+class Listed(Fault):
+    """A work in a list of works: shown without our link, with a link that has lost its query, or late.
+
+    `times` counts the lists that it would have been in; `seconds` is how late.
+    """
+
+    kind: Literal["listed"]
+    on: Literal["list"] = "list"
+    effect: Literal["no_url", "bare_url", "late"]
+    seconds: float = Field(default=3600.0, gt=0)
+
+    def shows(self, work: Row) -> Row | None:
+        """The work as the list has it; None while it has it not."""
+        if self.effect == "late":
+            return None if time.time() < work["created_at"] + self.seconds else work
+        return work | {"url": work["url"].partition("?")[0] if self.effect == "bare_url" else ""}
+
+
 def fault_box() -> FaultBox:
-    return FaultBox(COMMON_FAULTS | Code | NoWorkIds | ExpiredLink | Ends | Callback, _is_accepted)
+    return FaultBox(COMMON_FAULTS | Code | NoWorkIds | ExpiredLink | Ends | Callback | Listed, _is_accepted)
 
 
 def _is_accepted(answer: Response) -> bool:

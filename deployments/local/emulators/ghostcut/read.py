@@ -9,7 +9,9 @@ from starlette.responses import FileResponse, Response
 
 from deployments.local.emulators.ghostcut import statuses
 from deployments.local.emulators.ghostcut.answers import Refusal, envelope
+from deployments.local.emulators.ghostcut.faults import Listed
 from deployments.local.emulators.ghostcut.life import GhostCut
+from deployments.local.emulators.ghostcut.shapes import read_page
 from deployments.local.emulators.records import Row
 
 POINTS_EXPIRE = 4_102_444_800_000  # 2100-01-01, in milliseconds
@@ -29,12 +31,23 @@ class Read:
         return envelope({"content": [self._emulator.item(row) for row in rows]}, count=len(rows))
 
     def asked(self, body: bytes) -> list[Row]:
-        """The rows of the works that a status request is about. Raises Refusal 4001."""
+        """The rows of the works that a status request is about: ids of works win. Raises Refusal 4001."""
         given = _object(body)
         works, projects = _ids(given.get("idWorks")), _ids(given.get("idProjects"))
-        if not works and not projects:
-            raise Refusal(4001, "idWorks missing")
-        return self._emulator.books.asked(works, projects)
+        return self._emulator.books.asked(works, set() if works else projects)
+
+    async def works(self, request: Request) -> Response:
+        """A page of all works, the newest first; `count` is of all pages. More than 2000 to a page are refused."""
+        wanted = read_page(await request.body())
+        now, settings = time.time(), self._emulator.settings
+        until = min(wanted.before, now - settings.list_lag_seconds)
+        rows = [shown for row in self._emulator.books.created(wanted.since, until) if (shown := self._listed(row))]
+        page = rows[wanted.page * wanted.page_size :][: wanted.page_size]
+        return envelope({"content": [self._emulator.item(row) for row in page]}, count=len(rows))
+
+    def _listed(self, row: Row) -> Row | None:
+        fault = self._emulator.faults.take(Listed, "list", row["request"])
+        return fault.shows(row) if fault else row
 
     async def points(self, request: Request) -> Response:
         """The account's assets: here always a single one."""
@@ -75,6 +88,15 @@ class Read:
         if ttl is not None and time.time() > row["ended_at"] + ttl:
             return Response("Forbidden", 403)
         return FileResponse(self._emulator.result_file(row["id"]), media_type="video/mp4")
+
+
+def names_works(body: bytes) -> bool:
+    """Whether a status request asks for certain works, not for all."""
+    try:
+        given = _object(body)
+    except Refusal:
+        return True
+    return bool(given.get("idWorks") or given.get("idProjects"))
 
 
 def _object(body: bytes) -> dict[str, Any]:

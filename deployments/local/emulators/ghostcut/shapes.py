@@ -1,6 +1,8 @@
 """The body of a submission: its types, and the options that hide in JSON strings."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -46,6 +48,27 @@ class WorkRequest(BaseModel):
         return ExtraOptions.model_validate_json(self.extra_options or "{}")
 
 
+class PageRequest(BaseModel):
+    """Which works a list is to show. Times are the vendor's clock, in milliseconds."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    page: Annotated[int, Field(ge=0)] = 0
+    page_size: Annotated[int, Field(alias="pageSize", ge=1, le=2000)] = 20  # the default is not documented
+    from_ms: Annotated[int, Field(alias="createTimeGreaterThanOrEqualTo")] = 0
+    before_ms: Annotated[int | None, Field(alias="createTimeLessThan")] = None
+
+    @property
+    def since(self) -> float:
+        """Unix seconds."""
+        return self.from_ms / 1000
+
+    @property
+    def before(self) -> float:
+        """Unix seconds, infinite where no end was given."""
+        return float("inf") if self.before_ms is None else self.before_ms / 1000
+
+
 def read_request(body: bytes) -> WorkRequest:
     """The submission in typed form. Raises Refusal 3008 or 4001."""
     try:
@@ -54,8 +77,21 @@ def read_request(body: bytes) -> WorkRequest:
         raise Refusal(4001, "the body is no JSON") from error
     if not isinstance(given, dict) or not given.get("urls"):
         raise Refusal(3008, "urls missing")
-    try:
+    with _parameters():
         return WorkRequest.model_validate(given)
+
+
+def read_page(body: bytes) -> PageRequest:
+    """Which page of the list of works is wanted. Raises Refusal 4001."""
+    with _parameters():
+        return PageRequest.model_validate_json(body)
+
+
+@contextmanager
+def _parameters() -> Iterator[None]:
+    """A parameter that is wrong is refused by its name."""
+    try:
+        yield
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
