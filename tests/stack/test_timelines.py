@@ -63,7 +63,11 @@ async def test_a_split_to_the_very_end_is_sent_as_the_vendor_takes_it_and_the_ev
 ) -> None:
     """As an editor's split makes it: parts that touch, the list out of order, ends some milliseconds past the files."""
     request = one_segment(desk, 0, 1, "audio-1")
-    behind = {"startTime": 7, "endTime": 10.003, "audioInput": {"refId": "audio-1", "startTime": 1.2, "endTime": 2.603}}
+    behind: dict[str, Any] = {
+        "startTime": 7,
+        "endTime": 10.003,
+        "audioInput": {"refId": "audio-1", "startTime": 1.2, "endTime": 2.603},
+    }
     before = {"startTime": 4.5, "endTime": 7, "audioInput": {"refId": "audio-1", "startTime": 0, "endTime": 1.2}}
     job = await desk.run_here(request | {"segments": [behind, before]})
     assert job.error_message is None

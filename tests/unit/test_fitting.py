@@ -173,15 +173,13 @@ def test_whatever_is_asked_for_the_vendor_gets_ends_with_room_and_nothing_else_i
     request: JobRequest, past: float
 ) -> None:
     limits = Limits()
-    facts = {
-        "video": {"duration": request.segments[-1].endTime - past},
-        "audio": {"a": {"duration": AUDIO}},
-    }
+    video = request.segments[-1].endTime - past
+    facts = {"video": {"duration": video}, "audio": {"a": {"duration": AUDIO}}}
     found = fit_to_files(request, facts, limits)
     for before, after in zip(found.segments, found.segments[1:], strict=False):
         assert after.startTime - before.endTime >= limits.segment_gap_seconds - 1e-6
     for old, new in zip(request.segments, found.segments, strict=True):
-        assert new.endTime <= facts["video"]["duration"] - limits.end_margin_seconds + 1e-6
+        assert new.endTime <= video - limits.end_margin_seconds + 1e-6
         assert (new.audioInput.endTime or 0) <= AUDIO - limits.end_margin_seconds + 1e-6
         assert new.endTime <= old.endTime
         assert old.endTime - new.endTime <= past + limits.end_margin_seconds + 0.001 + 1e-6

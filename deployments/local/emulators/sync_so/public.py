@@ -83,7 +83,7 @@ class Public:
         emulator = self._emulator
         with tempfile.TemporaryDirectory(dir=emulator.scratch) as folder:
             try:
-                recipe = await inputs.gather(emulator.network, wanted, Path(folder), emulator.settings.segment_length)
+                recipe = await inputs.gather(emulator.network, wanted, Path(folder), emulator.settings)
                 cut = await asyncio.to_thread(media.cut, recipe)
             except Failure as failure:
                 raise Refusal(422, str(failure), failure.code) from failure
