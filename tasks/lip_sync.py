@@ -13,7 +13,7 @@ from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, turn
 from tasks.steps import polling_step, step
-from tasks.submission import Accepted, Found, NoProof, PaidCall, buy
+from tasks.submission import Accepted, Finding, NoProof, PaidCall, buy
 from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import generation_news, keep, kept
 from videojobs.costs import expected
@@ -108,7 +108,7 @@ async def _send(run: JobRun, submission: Submission) -> Accepted:
     return taken(generation)
 
 
-async def _find(run: JobRun, submission: Submission) -> Found:
+async def _find(run: JobRun, submission: Submission) -> Finding:
     """The generation that was made from our file.
 
     The one that its callback named, if there was one; else it is looked for in the vendor's list, newest first, back to

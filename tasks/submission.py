@@ -78,10 +78,10 @@ class NoProof:
     why: str
 
 
-Found = Accepted | NotTaken | NoProof
+Finding = Accepted | NotTaken | NoProof
 
 
-async def _nothing_to_ask_by(submission: Submission) -> Found:
+async def _nothing_to_ask_by(submission: Submission) -> Finding:
     return NoProof("nothing is known to ask it by")
 
 
@@ -112,7 +112,7 @@ class PaidCall:
     send: Callable[[Submission], Awaitable[Accepted]]
     replay_within: timedelta
     cost: Cost  # what it is expected to cost; budgets are held against it
-    find: Callable[[Submission], Awaitable[Found]] = _nothing_to_ask_by
+    find: Callable[[Submission], Awaitable[Finding]] = _nothing_to_ask_by
     same_bytes_for: timedelta | None = None
 
 

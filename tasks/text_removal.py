@@ -15,7 +15,7 @@ from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.slots import GHOSTCUT_SUBMITS, turn
 from tasks.steps import polling_step, step
-from tasks.submission import Accepted, Found, NoProof, NotTaken, PaidCall, buy, not_settled
+from tasks.submission import Accepted, Finding, NoProof, NotTaken, PaidCall, buy, not_settled
 from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import WorkPauses, keep, kept, works
 from videojobs.areas import decision_for, explain, masks_for
@@ -127,7 +127,7 @@ def taken(work_id: str, project_id: str | None) -> Accepted:
     )
 
 
-async def find_work(run: JobRun, submission: Submission) -> Found:
+async def find_work(run: JobRun, submission: Submission) -> Finding:
     """The work whose answer was lost: named by its callback or its project, or found in the account's list by our link.
 
     Missing from the list proves something only when the submission has had time to arrive and to be listed. Raises
@@ -164,7 +164,7 @@ async def _named(client: GhostCutClient, submission: Submission) -> list[WorkSta
     return rows
 
 
-async def _listed(ledger: Ledger, client: GhostCutClient, submission: Submission) -> Found:
+async def _listed(ledger: Ledger, client: GhostCutClient, submission: Submission) -> Finding:
     """What the list of all works says, read in full."""
     source, settling = source_of(submission), timedelta(seconds=Timings().ghostcut_settling_seconds)
     since, until = submission.intended_at - CLOCKS_DIFFER, submission.intended_at + CLOCKS_DIFFER

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from tasks import submission as paying
 from tasks.run import JobRun
-from tasks.submission import Accepted, Found, NoProof, NotTaken, PaidCall, buy, submit_once
+from tasks.submission import Accepted, Finding, NoProof, NotTaken, PaidCall, buy, submit_once
 from tests.ledger.conftest import Opened, a_request
 from tests.ledger.test_bell import up
 from tests.ledger.test_submission import Vendor, a_call, state_of
@@ -42,11 +42,11 @@ async def lease(ledger: Ledger, opened: Opened) -> Lease:
 class Search:
     """What a vendor without keys shows of a submission, look by look; the last one again and again."""
 
-    def __init__(self, *findings: Found | Exception | Callable[[], Awaitable[Found]]) -> None:
+    def __init__(self, *findings: Finding | Exception | Callable[[], Awaitable[Finding]]) -> None:
         self.findings = list(findings)
         self.looks = 0
 
-    async def __call__(self, submission: Submission) -> Found:
+    async def __call__(self, submission: Submission) -> Finding:
         self.looks += 1
         found = self.findings.pop(0) if len(self.findings) > 1 else self.findings[0]
         if isinstance(found, Exception):
@@ -155,7 +155,7 @@ async def test_where_nothing_is_proven_the_operator_reads_why(ledger: Ledger, le
 async def test_a_callback_that_comes_during_the_look_keeps_it_from_being_sent_again(
     ledger: Ledger, lease: Lease
 ) -> None:
-    async def named_meanwhile() -> Found:
+    async def named_meanwhile() -> Finding:
         [row] = await ledger.submissions(lease.job_id)
         await ledger.hear(row, "work-1")
         return NotTaken(SEEN)
@@ -182,7 +182,7 @@ async def test_a_callback_that_comes_after_the_look_keeps_it_from_being_sent_aga
 
 
 async def test_a_run_that_has_lost_its_lease_frees_nothing(ledger: Ledger, lease: Lease) -> None:
-    async def taken_over() -> Found:
+    async def taken_over() -> Finding:
         await ledger.release(lease)
         await ledger.claim(Lease(lease.job_id, "another run/1"), 60)
         return NotTaken(SEEN)

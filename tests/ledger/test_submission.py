@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.submission import Accepted, Found, PaidCall, submit_once
+from tasks.submission import Accepted, Finding, PaidCall, submit_once
 from tests.ledger.conftest import Opened
 from videojobs.costs import Cost
 from videojobs.errors import (
@@ -186,7 +186,7 @@ async def test_a_doubt_that_is_older_than_the_vendors_memory_of_keys_is_never_se
 async def test_a_lost_submission_that_the_vendor_can_prove_is_adopted_and_not_sent_again(
     ledger: Ledger, lease: Lease
 ) -> None:
-    async def find(submission: Submission) -> Found:
+    async def find(submission: Submission) -> Finding:
         return Accepted(vendor_id=f"found-{submission.job_id}", answer={}, metadata={})
 
     vendor = Vendor(OutcomeUnknown("reset"))

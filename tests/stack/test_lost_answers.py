@@ -12,11 +12,12 @@ from videojobs.states import Status
 
 pytestmark = pytest.mark.usefixtures("here")
 
-LAG = 2.0  # seconds until a work is listed; 5 s is the settling time of the local stack
+LAG, SETTLING = 2, 60  # seconds until a work is listed, and until a missing one counts as not taken
 
 
 @pytest.fixture
-async def slow_list(desk: Desk) -> AsyncIterator[None]:
+async def slow_list(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    monkeypatch.setenv("VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS", str(SETTLING))
     await desk.settings("ghostcut", list_lag_seconds=LAG)
     yield
     await desk.settings("ghostcut", list_lag_seconds=0)

@@ -15,7 +15,7 @@ import pytest
 from deployments.gateway.telling import timeline
 from tasks import text_removal
 from tasks.run import JobRun
-from tasks.submission import Accepted, Found, NoProof, NotTaken, not_settled
+from tasks.submission import Accepted, Finding, NoProof, NotTaken, not_settled
 from tasks.text_removal import find_work
 from tests.unit.vendors.scripted import Reply, ScriptedVendor, envelope
 from videojobs.errors import ConfigurationError, StillInDoubt, VendorThrottled, VendorUnavailable
@@ -78,7 +78,7 @@ class Account:
     async def submissions(self, job_id: str) -> list[Submission]:
         return self.books
 
-    async def find(self, submission: Submission) -> Found:
+    async def find(self, submission: Submission) -> Finding:
         @asynccontextmanager
         async def client() -> AsyncIterator[GhostCutClient]:
             yield ScriptedVendor(self.answer).ghostcut()
@@ -90,7 +90,7 @@ class Account:
         return await find_work(cast(JobRun, SimpleNamespace(connections=connections)), submission)
 
 
-def id_of(found: Found) -> str:
+def id_of(found: Finding) -> str:
     assert isinstance(found, Accepted)
     return found.vendor_id
 
