@@ -42,10 +42,10 @@ def recorded(path: Path, changes: Sequence[float], seconds: float, begins: float
             film.mux(track.encode(frame))
         film.mux(track.encode(None))
         hum = (np.sin(np.arange(round(seconds * 48_000)) / 20) * 8000).astype(np.int16)
-        frame = AudioFrame.from_ndarray(hum.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = 48_000, round(begins * 48_000), Fraction(1, 48_000)
+        tone = AudioFrame.from_ndarray(hum.reshape(1, -1), format="s16", layout="mono")
+        tone.sample_rate, tone.pts, tone.time_base = 48_000, round(begins * 48_000), Fraction(1, 48_000)
         resampler = av.AudioResampler(heard.codec_context.format, "mono", 48_000, heard.codec_context.frame_size or 960)
-        for piece in resampler.resample(frame) + resampler.resample(None):
+        for piece in resampler.resample(tone) + resampler.resample(None):
             film.mux(heard.encode(piece))
         film.mux(heard.encode(None))
     return path
