@@ -13,7 +13,7 @@ from tasks.run import JobRun
 from tasks.steps import INPUT_RETRIES, step
 from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
 from videojobs.ledger import Ledger, VideoJob
-from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_video
+from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_source_video
 from videojobs.media.reach import Reach
 from videojobs.media.sources import fetched, is_stored, open_stored
 from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
@@ -75,7 +75,7 @@ class _Inputs:
 async def _validated(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _Inputs:
     """Every file decoded; raises InvalidRequest with what is wrong with any of them."""
     limits = Limits()
-    look_at_video = partial(inspect_video, containers=limits.video_containers, longest=limits.max_video_seconds)
+    look_at_video = partial(inspect_source_video, containers=limits.video_containers, longest=limits.max_video_seconds)
     look_at_audio = partial(inspect_audio, containers=limits.audio_containers, longest=limits.max_audio_seconds)
     problems: list[Problem] = []
 

@@ -29,17 +29,20 @@ class Film:
     codec: str | None = "libx264"
     sound: str | None = "aac"
     layout: str = "mono"
+    sound_rate: int = SAMPLE_RATE
     sound_seconds: float | None = None  # as long as the picture unless given
     rotation: int = 0  # degrees, as a phone held upright writes it
     pixel_aspect: Fraction = Fraction(1)
     hidden: int = 0  # frames before the start, left out by an edit list as after trimming
     uneven: bool = False  # a variable frame rate
+    picture_start: Fraction = Fraction(0)  # seconds
+    sound_start: Fraction = Fraction(0)
     options: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> Path:
         with av.open(path, "w", options=self.options) as film:
             picture = self._picture_track(film, self.codec) if self.codec else None
-            sound = film.add_stream(self.sound, rate=SAMPLE_RATE, layout=self.layout) if self.sound else None
+            sound = film.add_stream(self.sound, rate=self.sound_rate, layout=self.layout) if self.sound else None
             if picture:
                 film.mux(list(self._pictures(picture)))
             if isinstance(sound, AudioStream):
@@ -63,16 +66,18 @@ class Film:
         steps = 4 if self.uneven else 1
         for number in range(round(self.seconds * self.rate)):
             frame = VideoFrame.from_ndarray(picture(number, self.size), format="rgb24")
-            frame.pts = (number - self.hidden) * steps + (number % 3 if self.uneven else 0)
+            first = round(self.picture_start * self.rate) - self.hidden
+            frame.pts = (first + number) * steps + (number % 3 if self.uneven else 0)
             frame.time_base = 1 / (self.rate * steps)
             yield from track.encode(frame)
         yield from track.encode(None)
 
     def _sounds(self, track: AudioStream) -> Iterator["Packet[Stream]"]:
         frame = AudioFrame.from_ndarray(tone(self.sound_seconds or self.seconds), format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
+        frame.sample_rate, frame.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+        frame.pts = round(self.sound_start * SAMPLE_RATE)
         context = track.codec_context
-        resampler = av.AudioResampler(context.format, self.layout, SAMPLE_RATE, context.frame_size or 1024)
+        resampler = av.AudioResampler(context.format, self.layout, self.sound_rate, context.frame_size or 1024)
         for piece in resampler.resample(frame) + resampler.resample(None):
             yield from track.encode(piece)
         yield from track.encode(None)

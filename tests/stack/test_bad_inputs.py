@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from blocks import Connections
 from deployments.local.sample import SampleFiles
 from tasks.admit import admit
+from tests.media.films import Film
 from tests.stack.conftest import Desk
 from tests.unit.test_request_refusals import TABLE, Row, changed
 from videojobs.errors import InvalidRequest
@@ -41,6 +43,15 @@ def audio(make: Callable[[bytes], bytes], name: str) -> Change:
         bad = folder / name
         bad.write_bytes(make(sample.audio["audio-1"].read_bytes()))
         request["audio"][0]["source"] = str(bad)
+
+    return change
+
+
+def drawn(film: Film) -> Change:
+    """Another video, with ten seconds of picture or sound for the sample's segments."""
+
+    def change(request: dict[str, Any], sample: SampleFiles, folder: Path) -> None:
+        request["video"] = str(film.write(folder / "drawn.mp4"))
 
     return change
 
@@ -79,10 +90,18 @@ MEDIA: list[tuple[str, str, Change]] = [
     ("a picture called a video", "video", video(a_picture)),
     ("a web page", "video", video(lambda _: b"<!doctype html><title>Sign in</title>")),
     ("only sound as video", "video", lambda request, sample, _: request.update(video=str(sample.audio["audio-1"]))),
+    ("two videos one behind the other", "video", video(lambda content: content + content)),
+    (
+        "a picture that begins after the sound",
+        "video",
+        drawn(Film(seconds=8, picture_start=Fraction(2), sound_seconds=10)),
+    ),
+    ("a sound that goes on behind the picture", "video", drawn(Film(seconds=9, sound_seconds=12))),
     ("a video that is not there", "video", field("video", to="/nowhere/talk.mp4")),
     ("an object that is not there", "video", field("video", to="s3://videojobs/nothing-here.mp4")),
     ("an empty clip", "audio[0].source", audio(lambda _: b"", "bad.ogg")),
     ("half a clip", "audio[0].source", audio(lambda content: content[: len(content) // 2], "half.ogg")),
+    ("two clips one behind the other", "audio[0].source", audio(lambda content: content + content, "two.ogg")),
     ("a text as clip", "audio[0].source", audio(lambda _: b"la la la " * 99, "bad.wav")),
     ("a segment behind the video's end", "segments[1]", field("segments", 1, "endTime", to=10.5)),
     ("an area behind the video's end", "effects[0]", field("effects", 0, "end", to=12.0)),

@@ -7,7 +7,7 @@ from videojobs.lecture.fonts import fonts
 from videojobs.lecture.models import Lecture
 from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.work import Progress, StoppableFile, ignored
-from videojobs.media.probe import inspect_video
+from videojobs.media.probe import inspect_playing
 
 
 def check_lecture(
@@ -19,9 +19,10 @@ def check_lecture(
     """
     fonts(settings.fonts)
     with StoppableFile(path, stop or Event(), on_progress) as file:
-        facts = inspect_video(file, containers=settings.containers, longest=settings.max_seconds)
+        playing = inspect_playing(file, containers=settings.containers, longest=settings.max_seconds)
+    facts = playing.video
     return Lecture(
-        duration=facts.duration,
+        duration=playing.seconds,
         width=facts.width,
         height=facts.height,
         frame_rate=facts.frame_rate,

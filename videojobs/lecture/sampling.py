@@ -31,19 +31,20 @@ class Sample:
     aspect: float  # width of a pixel in its heights
 
 
-def samples(path: Path, stop: Event) -> Iterator[Sample]:
+def samples(path: Path, stop: Event, until: float = 0.0) -> Iterator[Sample]:
     """All samples from start to end, by the frames' own times: rates may be odd or vary, and a still may last minutes.
 
-    Two frames are held. What cannot be decoded is left out. Raises InvalidMedia where nothing can, and Stopped.
+    The last one is shown `until` that second at least: where only changes are stored, sound goes on behind it. Two
+    frames are held. What cannot be decoded is left out. Raises InvalidMedia where nothing can, and Stopped.
     """
     with opened(path) as media:
         track = media.container.streams.best("video")
         if not isinstance(track, VideoStream):
             raise InvalidMedia("there is no moving picture in the file; choose a video")
-        yield from _sampled(media.container, track, stop)
+        yield from _sampled(media.container, track, stop, until)
 
 
-def _sampled(container: InputContainer, track: VideoStream, stop: Event) -> Iterator[Sample]:
+def _sampled(container: InputContainer, track: VideoStream, stop: Event, until: float) -> Iterator[Sample]:
     """Each frame is held back until the next one tells how long it is shown."""
     origin, aspect = (container.start_time or 0) / av.time_base, float(track.sample_aspect_ratio or 1)
     chosen: tuple[float, VideoFrame] | None = None  # waits for the next sample's start
@@ -60,7 +61,7 @@ def _sampled(container: InputContainer, track: VideoStream, stop: Event) -> Iter
         raise InvalidMedia("no frame of the picture can be decoded; export it again")
     if chosen:
         yield Sample(chosen[0], shown[0], chosen[1], aspect)
-    yield Sample(shown[0], end, shown[1], aspect)
+    yield Sample(shown[0], max(end, until), shown[1], aspect)
 
 
 def _is_sampled(start: float, end: float) -> bool:

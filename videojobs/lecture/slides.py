@@ -153,7 +153,7 @@ def find_slides(
     same slide with one more time. Raises InvalidMedia where nothing can be decoded, and Stopped.
     """
     finder = SlideFinder(options, folder)
-    for sample in samples(path, stop or Event()):
+    for sample in samples(path, stop or Event(), lecture.duration):
         finder.add(sample)
         on_progress(min(1.0, sample.end / lecture.duration))
     return Deck(duration=lecture.duration, slides=finder.finish())

@@ -6,9 +6,10 @@ A look at the header alone is not enough: cut-off and damaged files often have a
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -23,6 +24,7 @@ from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
 from videojobs.media.index_check import check_index
+from videojobs.media.joined import complaint_about_parts
 
 # The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
 # sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names.
@@ -34,7 +36,9 @@ _MAX_PACKETS: Final = 3000  # a second, of any track; the smallest pieces of sou
 _SLACK: Final = 10  # seconds beyond the limit: what is a little longer is refused later, and told how long it is
 _DECODER_THREADS: Final = 4  # more would only cost memory: other jobs share the machine
 _HEAD: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
+_MP3_BEGINNING: Final = re.compile(rb"\AID3|Xing|Info")  # of tags, or an encoder's note; elsewhere they are no sound
 _OTHER_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
+_BACK: Final = 0.5  # seconds; frames come in their order, and roundings take them back by milliseconds at most
 _OGG_PAGE: Final = 27 + 255 + 255 * 255  # bytes of the largest page: its header, table and content (RFC 3533)
 
 
@@ -45,6 +49,7 @@ class Media:
     container: InputContainer
     format: str
     size: int
+    start: float  # seconds on the file's own timeline at which its first track begins: hours in a part of a stream
     declared: float  # seconds that the file as a whole says it is long; 0 where it does not say
     endless: bool  # a WAV written into a pipe does not know its own length
     cut: bool  # the file ends within one of the container's own parts
@@ -62,7 +67,10 @@ class Decoded:
     left_out: int = 0  # packets hidden by an edit list, as in a video trimmed on a phone
     rotation: int = 0  # degrees by which a player turns the picture
     start: float | None = None
+    last: float = 0.0  # when the last frame so far begins
     end: float = 0.0
+    begins_again: bool = False  # the times go back: what follows is another recording
+    forms: dict[str, float] = field(default_factory=dict)  # seconds of sound by its form: `48000 Hz mono`
 
     def add(self, frame: VideoFrame | AudioFrame, seconds: float) -> None:
         """Counts one decoded frame that is shown for about `seconds`."""
@@ -75,7 +83,11 @@ class Decoded:
         else:
             self.samples += frame.samples
             seconds = frame.samples / frame.sample_rate
+            form = f"{frame.sample_rate} Hz {frame.layout.name}"
+            self.forms[form] = self.forms.get(form, 0.0) + seconds
         if frame.time is not None:
+            self.begins_again |= self.start is not None and frame.time < self.last - _BACK
+            self.last = frame.time if self.start is None else max(self.last, frame.time)
             self.start = frame.time if self.start is None else min(self.start, frame.time)
             self.end = max(self.end, frame.time + seconds)
 
@@ -95,6 +107,8 @@ def opened(source: Path | BinaryIO) -> Iterator[Media]:
     if not size:
         raise InvalidMedia("the file is empty; export or upload it again")
     check_index(source, size)
+    if complaint := complaint_about_parts(source, size):
+        raise InvalidMedia(complaint)
     source.seek(0)
     head = source.read(_HEAD)
     cut = head.startswith(b"OggS") and _ogg_is_cut(source, size)
@@ -109,8 +123,11 @@ def opened(source: Path | BinaryIO) -> Iterator[Media]:
         for track in container.streams.video:
             if track.codec_context is not None:
                 track.codec_context.options = _SMALL
+        start = max(0.0, (container.start_time or 0) / av.time_base)
         declared = (container.duration or 0) / av.time_base
-        yield Media(container, _format(container, head), size, declared, _endless(head), cut)
+        if container.format.name.startswith("matroska") and declared > start:
+            declared -= start  # FFmpeg writes the time of the end there
+        yield Media(container, _format(container, head), size, start, declared, _endless(head), cut)
 
 
 def decode(media: Media, tracks: list[VideoStream | AudioStream], longest: float = math.inf) -> list[Decoded]:
@@ -144,6 +161,7 @@ def _decode_packet(packet: "Packet[Stream]", result: Decoded, media: Media) -> N
                 result.add(frame, seconds)
     except av.FFmpegError:
         result.damaged += 1
+        result.begins_again |= media.format == "mp3" and bool(_MP3_BEGINNING.search(bytes(packet)[:_HEAD]))
 
 
 def _check_so_far(result: Decoded, track: Stream, longest: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from videojobs.errors import InvalidMedia
+from videojobs.media.joined import JOINED
 
 MOST_SAMPLES: Final = 4_000_000
 """In all tracks: 140 MB. Two hours with 240 pictures a second have 1.7 million, and as many pieces of sound."""
@@ -23,6 +24,7 @@ _MOST_BOXES: Final = 100_000  # a live recording has two a second
 _PIECE: Final = 1024  # samples of raw sound that FFmpeg takes for one
 _OTHERS: Final = (b"RIFF", b"RF64", b"\x1a\x45\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"\xff")  # beginnings of no MP4
 _MARK: Final = re.compile(rb"(?=(trak|moof|cmov|soun|stsz|stz2|stts|stsc|stco|co64|trun|elst))")
+_FRAGMENT: Final = re.compile(rb"tfhd.{4}(.{4}).*?tfdt(.).{3}(.{8})", re.DOTALL)  # its track; the time: version, value
 _NUMBERS: Final = struct.Struct(">III")  # the first ones of a table, behind its name, version and flags
 _CHUNKS: Final = struct.Struct(">III")  # an entry of `stsc`: the first chunk, samples in each, description
 _Tables = dict[bytes, list[tuple[int, int, int]]]
@@ -33,7 +35,10 @@ def check_index(source: BinaryIO, size: int) -> None:
     source.seek(0)
     if source.read(4).startswith(_OTHERS):
         return
-    tracks = _tracks(b"".join([*_boxes(source, size), bytes(32)]))
+    boxes = [*_boxes(source, size)]
+    if _is_joined(boxes):
+        raise InvalidMedia(JOINED)
+    tracks = _tracks(b"".join([*boxes, bytes(32)]))
     if any(b"cmov" in tables for tables in tracks):
         raise InvalidMedia("the file's index is compressed, as in the 1990s; export it again")
     edits = max(sum(count for count, *_ in tables[b"elst"] if count > 1) for tables in tracks)
@@ -61,6 +66,23 @@ def _boxes(source: BinaryIO, size: int) -> Iterator[bytes]:
             yield source.read(length)
         place += length
     raise _too_much()
+
+
+def _is_joined(boxes: list[bytes]) -> bool:
+    """FFmpeg leaves out a second index. A stream's recording repeats its own, without samples, and its times go on."""
+    indexes = [box for box in boxes if box[4:8] == b"moov"]
+    if len(indexes) < 2 or sum(box[4:8] == b"ftyp" for box in boxes) < 2:
+        return False
+    tracks = [tables for index in indexes for tables in _tracks(index + bytes(32))]
+    if any(count for tables in tracks for _, count, _ in tables[b"stsz"] + tables[b"stz2"]):
+        return True
+    latest: dict[bytes, int] = {}
+    for found in (found for box in boxes if box[4:8] == b"moof" for found in _FRAGMENT.finditer(box)):
+        time = int.from_bytes(found[3][: 8 if found[2] == b"\1" else 4])
+        if time <= latest.get(found[1], -1):
+            return True
+        latest[found[1]] = time
+    return False
 
 
 def _tracks(index: bytes) -> list[_Tables]:

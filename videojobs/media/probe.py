@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
 from videojobs.media.decoding import MAX_PIXELS, Decoded, Media, decode, opened
+from videojobs.media.joined import JOINED
 
 VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
 AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Sync.so 8; ALAC and M4A are MP4 inside
@@ -23,6 +24,8 @@ AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Syn
 WHOLE: Final = 0.98  # of what is declared has to be there; containers round at the ends (platform facts, "Media")
 CODEC_DELAY: Final = 0.1  # seconds that sound codecs add or drop at the ends; much in a clip of a second
 HOLE: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and times are rounded
+LATE: Final = 0.2  # seconds; recorders and muxers shift the first picture by a frame or two, 200 ms at 5 to 10 a second
+ALONE: Final = 2.0  # seconds of sound behind the last picture; recorders and cutting programs leave one or so
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,20 @@ class AudioFacts:
     size: int  # bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """What a player does with a video: it starts with the first of its tracks, and stops with the last one."""
+
+    video: VideoFacts
+    sound_before: float  # seconds before the first picture; 0 where they are no more than encoders leave at the ends
+    sound_after: float  # seconds behind the last picture, which stands meanwhile; 0 likewise
+
+    @property
+    def seconds(self) -> float:
+        """From where the first track begins to where the last one ends."""
+        return self.sound_before + self.video.duration + self.sound_after
+
+
 def inspect_video(
     source: Path | BinaryIO,
     *,
@@ -61,6 +78,41 @@ def inspect_video(
 
     A file that declares more than `longest` seconds is refused before it is decoded, which could take hours.
     """
+    return inspect_playing(source, containers=containers, longest=longest).video
+
+
+def inspect_source_video(
+    source: Path | BinaryIO,
+    *,
+    containers: AbstractSet[str] = VIDEO_CONTAINERS,
+    longest: float = math.inf,
+) -> VideoFacts:
+    """As `inspect_video`, for a video of which people name seconds that vendors are to find.
+
+    People count from where a player starts, and vendors work on pictures: `InvalidMedia` where these are not the same.
+    """
+    playing = inspect_playing(source, containers=containers, longest=longest)
+    if playing.sound_before > LATE:
+        raise InvalidMedia(
+            f"its sound begins {playing.sound_before:.1f} s before its picture, so it is not sure which times are"
+            " meant; cut off what comes before the first picture, or export it with a picture from the start"
+        )
+    if playing.sound_after > ALONE:
+        raise InvalidMedia(
+            f"its picture ends at {playing.seconds - playing.sound_after:.1f} s, but its sound goes on until"
+            f" {playing.seconds:.1f} s; export it with a constant frame rate, which has pictures up to the end, or cut"
+            " off the sound"
+        )
+    return playing.video
+
+
+def inspect_playing(
+    source: Path | BinaryIO,
+    *,
+    containers: AbstractSet[str] = VIDEO_CONTAINERS,
+    longest: float = math.inf,
+) -> Playing:
+    """As `inspect_video`, with what its sound does while there is no picture."""
     with opened(source) as media:
         picture, sound = _picture(media), _sound(media)
         if picture is None:
@@ -69,11 +121,12 @@ def inspect_video(
         if picture.width * picture.height > MAX_PIXELS:
             raise InvalidMedia(f"the picture has {picture.width} x {picture.height} pixels; make it smaller")
         seen, *heard = decode(media, [picture, sound] if sound else [picture], longest)
-        duration = _picture_seconds(media, picture, seen, max(track.end for track in (seen, *heard)))
+        end_of_all = max(track.end for track in (seen, *heard)) - media.start
+        duration = _picture_seconds(media, picture, seen, end_of_all)
         if sound:
             _sound_seconds(media, sound, heard[0])
         width, height = _displayed(picture, seen)
-        return VideoFacts(
+        facts = VideoFacts(
             duration=duration,
             width=width,
             height=height,
@@ -83,6 +136,7 @@ def inspect_video(
             container=media.format,
             size=media.size,
         )
+        return Playing(facts, *_sound_alone(seen, heard))
 
 
 def inspect_audio(
@@ -98,6 +152,7 @@ def inspect_audio(
             raise InvalidMedia("there is no sound in the file; choose a sound file")
         _check_before_decoding(media, containers, longest)
         [heard] = decode(media, [sound], longest)
+        _check_form(heard)
         return AudioFacts(
             duration=_sound_seconds(media, sound, heard),
             sample_rate=sound.sample_rate,
@@ -158,7 +213,28 @@ def _picture_seconds(media: Media, picture: VideoStream, seen: Decoded, end_of_a
         raise InvalidMedia(
             f"the picture is damaged: {lost} of {max(expected, seen.frames)} frames cannot be decoded; export it again"
         )
+    if seen.begins_again:
+        raise InvalidMedia(JOINED)
     return declared if abs(declared - shown) <= (1 - WHOLE) * shown else shown
+
+
+def _sound_alone(seen: Decoded, heard: list[Decoded]) -> tuple[float, float]:
+    """Seconds of sound before the first picture and behind the last one."""
+    if seen.start is None or not heard or heard[0].start is None:
+        return 0.0, 0.0
+    before, after = seen.start - heard[0].start, heard[0].end - seen.end
+    return before if before > CODEC_DELAY else 0.0, after if after > CODEC_DELAY else 0.0
+
+
+def _check_form(heard: Decoded) -> None:
+    """Raises InvalidMedia where the sound takes another form: its length is not sure then, and vendors fail at it.
+
+    For a moment it may: some AAC tells its form only behind its first pieces.
+    """
+    others = sum(heard.forms.values()) - max(heard.forms.values(), default=0.0)
+    if others > CODEC_DELAY:
+        forms = ", then ".join(heard.forms)
+        raise InvalidMedia(f"the sound changes in the middle ({forms}): convert it to one form, and export it again")
 
 
 def _sound_seconds(media: Media, sound: AudioStream, heard: Decoded) -> float:
@@ -171,8 +247,13 @@ def _sound_seconds(media: Media, sound: AudioStream, heard: Decoded) -> float:
     guessed = media.format == "mp3" and not sound.start_time
     # FLAC and Ogg tell when each piece is heard, and FFmpeg leaves out one with a wrong checksum without a word.
     hole = media.format in ("flac", "ogg") and heard.end - (heard.start or 0) - seconds > HOLE
-    short = not guessed and (heard.start or 0) + seconds < WHOLE * declared - CODEC_DELAY
+    late = max(0.0, (heard.start or 0.0) - media.start)
+    short = not guessed and late + seconds < WHOLE * declared - CODEC_DELAY
     cut = short or media.cut or heard.cut
+    # A FLAC says at its start how long it is, and some readers stop there.
+    longer = media.format == "flac" and 0 < declared < WHOLE * seconds - CODEC_DELAY
+    if heard.begins_again or longer:
+        raise InvalidMedia(JOINED)
     if heard.damaged > cut or hole:  # a cut alone spoils one piece at most
         lost = max(1, heard.damaged)
         raise InvalidMedia(f"the sound is damaged: {lost} of {heard.packets} pieces cannot be decoded; export it again")
@@ -185,6 +266,8 @@ def _declared(media: Media, track: VideoStream | AudioStream) -> float:
     """The length in seconds that the file declares for a track; 0 where it declares none."""
     if media.format == "avi" and isinstance(track, VideoStream) and track.average_rate:
         return float(track.frames / track.average_rate)  # FFmpeg fits the duration of a cut-off AVI to what is there
+    if media.format in ("webm", "mkv"):
+        return 0.0  # one length is for all tracks, and FFmpeg takes it for the picture's where that has few frames
     return float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
 
 

@@ -46,20 +46,21 @@ def fitted(samples: Samples, seconds: float) -> Samples:
 
 
 def decode(file: Path) -> Samples:
-    """The whole first sound track, from time 0. Raises Unusable, also where there is no sound."""
+    """The whole first sound track, from where the file begins. Raises Unusable, also where there is no sound."""
     resampler = AudioResampler(format="s16p", layout="stereo", rate=RATE)
     try:
         with av.open(file) as container:
             stream = container.streams.audio[0]
             frames = list(container.decode(stream))
             declared = float((stream.duration or 0) * (stream.time_base or 0))
+            begins = (container.start_time or 0) / av.time_base  # hours, in a part of a stream
             pieces = [piece for frame in [*frames, None] for piece in resampler.resample(frame)]
     except (FFmpegError, IndexError) as error:
         raise Unusable(f"no readable sound: {error}") from error
     if not pieces:
         raise Unusable("the sound is empty")
     samples: Any = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)
-    late = max(0.0, frames[0].time or 0.0)
+    late = max(0.0, (frames[0].time or 0.0) - begins)
     if 0 < seconds_of(samples) - declared < CODEC_PADDING:
         samples = fitted(samples, declared)
     return np.concatenate([silence(late), samples], axis=1)
