@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from av.audio.stream import AudioStream
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
-from videojobs.media.decoding import MAX_PIXELS, Decoded, Media, decode, opened
+from videojobs.media.decoding import Decoded, Media, decode, opened
+from videojobs.media.tracks import MAX_PIXELS, aspect_of, picture_of, sound_of
 
 VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
 AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Sync.so 8; ALAC and M4A are MP4 inside
@@ -56,18 +56,18 @@ def inspect_video(
     *,
     containers: AbstractSet[str] = VIDEO_CONTAINERS,
     longest: float = math.inf,
+    most_pixels: int = MAX_PIXELS,
 ) -> VideoFacts:
     """Decodes picture and sound of a video. Raises `InvalidMedia`, which says what is wrong and what to do.
 
-    A file that declares more than `longest` seconds is refused before it is decoded, which could take hours.
+    A file that declares more than `longest` seconds is refused before it is decoded, which could take hours; one with
+    more than `most_pixels`, too, which could take gigabytes.
     """
-    with opened(source) as media:
-        picture, sound = _picture(media), _sound(media)
+    with opened(source, most_pixels) as media:
+        picture, sound = picture_of(media.container), sound_of(media.container)
         if picture is None:
             raise InvalidMedia("there is no moving picture in the file; choose a video")
         _check_before_decoding(media, containers, longest)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise InvalidMedia(f"the picture has {picture.width} x {picture.height} pixels; make it smaller")
         seen, *heard = decode(media, [picture, sound] if sound else [picture], longest)
         duration = _picture_seconds(media, picture, seen, max(track.end for track in (seen, *heard)))
         if sound:
@@ -93,7 +93,7 @@ def inspect_audio(
 ) -> AudioFacts:
     """Decodes a sound file. Raises `InvalidMedia`, which says what is wrong and what to do; `longest` as for videos."""
     with opened(source) as media:
-        sound = _sound(media)
+        sound = sound_of(media.container)
         if sound is None:
             raise InvalidMedia("there is no sound in the file; choose a sound file")
         _check_before_decoding(media, containers, longest)
@@ -106,26 +106,6 @@ def inspect_audio(
             container=media.format,
             size=media.size,
         )
-
-
-def _picture(media: Media) -> VideoStream | None:
-    """The picture track that players show. A song's cover is none."""
-    best = media.container.streams.best("video")
-    if not isinstance(best, VideoStream) or best.disposition & Disposition.attached_pic:
-        return None
-    if best.codec_context is None:
-        raise InvalidMedia("the picture is encoded in a way that cannot be read here; convert it to H.264")
-    return best
-
-
-def _sound(media: Media) -> AudioStream | None:
-    """The sound track that players choose; phones add others, some of which only the phone itself can decode."""
-    best = media.container.streams.best("audio")
-    if not isinstance(best, AudioStream):
-        return None
-    if best.codec_context is None:
-        raise InvalidMedia("the sound is encoded in a way that cannot be read here; convert it to AAC")
-    return best
 
 
 def _check_before_decoding(media: Media, containers: AbstractSet[str], longest: float) -> None:
@@ -185,10 +165,12 @@ def _declared(media: Media, track: VideoStream | AudioStream) -> float:
     """The length in seconds that the file declares for a track; 0 where it declares none."""
     if media.format == "avi" and isinstance(track, VideoStream) and track.average_rate:
         return float(track.frames / track.average_rate)  # FFmpeg fits the duration of a cut-off AVI to what is there
+    if media.format in ("webm", "mkv"):
+        return 0.0  # one length is for all tracks, and FFmpeg takes it for the picture's where that has few frames
     return float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
 
 
 def _displayed(picture: VideoStream, seen: Decoded) -> tuple[int, int]:
     """Width and height on the screen."""
-    width = round(picture.width * (picture.sample_aspect_ratio or 1))
-    return (picture.height, width) if seen.rotation % 180 else (width, picture.height)
+    width = round(seen.width * aspect_of(picture))
+    return (seen.height, width) if seen.rotation % 180 else (width, seen.height)
