@@ -9,7 +9,7 @@ from videojobs.media.reach import Reach
 from videojobs.media.sources import copy_url_to_store
 from videojobs.media.store import ObjectStore
 from videojobs.media.workbench import at_the_bench
-from videojobs.settings import Access
+from videojobs.settings import Access, Limits
 
 
 async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> dict[str, Any]:
@@ -17,8 +17,9 @@ async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> 
 
     Raises TransferInterrupted (worth a retry), or VendorFailed when the vendor delivered what cannot be played.
     """
-    await copy_url_to_store(url, store, key, content_type="video/mp4", reach=Reach.of_results(Access()))
+    reach, most = Reach.of_results(Access()), Limits().max_result_bytes
     try:
+        await copy_url_to_store(url, store, key, content_type="video/mp4", reach=reach, max_bytes=most)
         facts = await at_the_bench(lambda: inspect_video(store.open(key)))
     except InvalidMedia as error:
         raise VendorFailed(f"{vendor} delivered a file that cannot be used: {error}") from error

@@ -75,7 +75,12 @@ class _Inputs:
 async def _validated(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _Inputs:
     """Every file decoded; raises InvalidRequest with what is wrong with any of them."""
     limits = Limits()
-    look_at_video = partial(inspect_source_video, containers=limits.video_containers, longest=limits.max_video_seconds)
+    look_at_video = partial(
+        inspect_source_video,
+        containers=limits.video_containers,
+        longest=limits.max_video_seconds,
+        most_pixels=limits.max_picture_long_side * limits.max_picture_short_side,
+    )
     look_at_audio = partial(inspect_audio, containers=limits.audio_containers, longest=limits.max_audio_seconds)
     problems: list[Problem] = []
 

@@ -78,6 +78,10 @@ class Limits(BaseSettings):
     """GhostCut refuses 1000 MB *and more* (GhostCut 5, status 100): a file must be smaller than this. Which MB is
     not said; the decimal one is the smaller."""
 
+    max_result_bytes: int = Field(default=20 * GIB, gt=0, le=78 * GIB)
+    """Ours: four times the largest video that goes in, since vendors encode anew. A file without an end must not fill
+    the storage; more than 78 GiB cannot be stored in parts of 8 MiB."""
+
     video_containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi"}), min_length=1)
     """What Sync.so lists for video (Sync.so 8)."""
 
@@ -152,6 +156,33 @@ class Timings(BaseSettings):
 
     retry_delay_seconds: float = Field(default=10, ge=0, le=3600)
     """The pause after an error that a retry can heal, where the other side named none."""
+
+
+class Links(BaseSettings):
+    """How patient we are with the other end of a link, a client's or a vendor's: `VIDEOJOBS_LINK_...`.
+
+    A transfer may take `base_seconds`, and what the largest file that is taken there takes at the usual rate: 69 min
+    for a video of 5 GiB, 13 min for a sound of 256 MiB. Redirects, headers and body share that time.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LINK_", env_ignore_empty=True, frozen=True)
+
+    connect_seconds: Delay = 10
+    """Until an address has accepted a connection, and as long again for TLS; one that takes longer is down."""
+
+    base_seconds: Delay = 600
+    """Ours: ten minutes bring 19 MB at the least rate, so a slow line still brings a clip and its sounds."""
+
+    usual_bytes_per_second: float = Field(default=1_500_000, gt=0, allow_inf_nan=False)
+    """Ours: 12 Mbit/s; storage on the internet gives ten times as much, a home's line upwards about as much."""
+
+    min_bytes_per_second: float = Field(default=32_000, ge=0, allow_inf_nan=False)
+    """Ours: a quarter of a Mbit/s, which the slowest DSL line had upwards. Below that, a file is sooner here when it is
+    uploaded at the front door."""
+
+    window_seconds: Delay = 30
+    """The rate is an average over so long: a server that fetches a file from its archive first may be silent for
+    most of it. As long as the usual time-out for silence."""
 
 
 class Access(BaseSettings):

@@ -2,7 +2,12 @@
 
 import struct
 import zlib
+from fractions import Fraction
+from io import BytesIO
 from typing import Final
+
+import av
+from av.packet import Packet
 
 MANY: Final = 80_000_000  # samples; FFmpeg takes 2.8 GB for them
 HUGE: Final = 8000  # pixels each way; half a gigabyte once it is unpacked
@@ -35,6 +40,53 @@ def film(pictures: list[bytes], *, seconds: int = 2) -> bytes:
     """A video whose pictures are PNGs, of 64 x 48 as it says."""
     sizes = struct.pack(">II", 0, len(pictures)) + b"".join(struct.pack(">I", len(each)) for each in pictures)
     return _mp4(sizes, len(pictures), seconds, b"".join(pictures))
+
+
+def tracks(picture: bytes, count: int, *, size: tuple[int, int] = _SIZE) -> bytes:
+    """A video of a single picture, so many times over, each in a track of its own; `size` in pixels, as it says."""
+    content = BytesIO()
+    with av.open(content, "w", "mp4") as film:
+        for _ in range(count):
+            track = film.add_stream("png", rate=1)
+            track.width, track.height = size
+            track.pix_fmt = "rgb24"
+        for track in film.streams.video:
+            packet = Packet(picture)
+            packet.stream, packet.time_base = track, Fraction(1)
+            packet.pts = packet.dts = 0
+            packet.duration = 1
+            film.mux(packet)
+    return content.getvalue()
+
+
+def endless_tags() -> bytes:
+    """A WebM of tags and nothing else: 26 MB, for which FFmpeg takes 900."""
+    tag = _element("67c8", _element("45a3", b"ab"), _element("4487", b"cd"))
+    return _webm(_element("1254c367", _element("7373", _element("63c0"), tag * 1_000_000)))
+
+
+def endless_chapters() -> bytes:
+    """As `endless_tags`."""
+    chapter = _element("b6", _element("73c4", b"\1"), _element("91", b"\1"))
+    return _webm(_element("1043a770", _element("45b9", chapter * 1_000_000)))
+
+
+def _webm(content: bytes) -> bytes:
+    header = _element("1a45dfa3", _element("4282", b"webm"))
+    return header + _element("18538067", _element("1549a966", _element("4489", struct.pack(">d", 2000.0))), content)
+
+
+def _element(name: str, *content: bytes) -> bytes:
+    whole = b"".join(content)
+    return bytes.fromhex(name) + struct.pack(">Q", len(whole) | 1 << 56) + whole
+
+
+def endless_covers() -> bytes:
+    """An MP3 of nothing but covers, of 22 bytes each."""
+    cover = b"\0image/png\0\3\0" + b"\x89PNG"
+    frames = (b"APIC" + struct.pack(">I", len(cover)) + bytes(2) + cover) * 600_000
+    length = len(frames)
+    return b"ID3\3\0\0" + bytes(length >> shift & 127 for shift in (21, 14, 7, 0)) + frames
 
 
 def endless_index() -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from videojobs.media import reach
-from videojobs.media.pinned import LookUp, guarded_http
+from videojobs.media.pinned import LookUp
 from videojobs.media.reach import Reach
 from videojobs.media.sources import fetched
 
@@ -40,6 +40,5 @@ def _nothing(host: str) -> Sequence[str]:
 
 async def content(url: str, look_up: LookUp, reach: Reach = HTTP) -> bytes:
     """What an input of this link is."""
-    with guarded_http(reach, look_up=look_up) as client:
-        async with fetched(url, reach=reach, client=client) as path:
-            return path.read_bytes()
+    async with fetched(url, reach=reach, look_up=look_up) as path:
+        return path.read_bytes()

@@ -16,7 +16,6 @@ from av.video.frame import VideoFrame
 
 from tests.media.films import Film, tone
 from videojobs.errors import InvalidMedia, TransferInterrupted
-from videojobs.media import probe
 from videojobs.media.probe import inspect_audio, inspect_video
 
 Spoil = Callable[[bytes], bytes]
@@ -173,10 +172,23 @@ def test_a_sound_that_cannot_be_used_is_refused(
         inspect_audio(io.BytesIO(content))
 
 
-def test_a_picture_too_large_to_decode_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "MAX_PIXELS", 64 * 48 - 1)
-    with pytest.raises(InvalidMedia, match="64 x 48 pixels; make it smaller"):
-        inspect_video(Film().write(tmp_path / "film.mp4"))
+def test_a_picture_too_large_to_decode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidMedia, match="64 x 48 pixels, and 3,071 in all are the most; make it smaller"):
+        inspect_video(Film().write(tmp_path / "film.mp4"), most_pixels=64 * 48 - 1)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi"])
+def test_a_file_with_more_tracks_than_any_camera_writes_is_refused(tmp_path: Path, name: str) -> None:
+    with av.open(tmp_path / name, "w") as film:
+        tracks = [film.add_stream("mpeg4", rate=25) for _ in range(40)]
+        for track in tracks:
+            track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        for track in tracks:
+            frame = VideoFrame(64, 48, "yuv420p")
+            frame.pts = 0
+            film.mux([*track.encode(frame), *track.encode(None)])
+    with pytest.raises(InvalidMedia, match="more than 24 tracks; export it with one picture and one sound"):
+        inspect_video(tmp_path / name, containers=frozenset({"mp4", "mkv", "avi"}))
 
 
 @pytest.mark.parametrize("inspect", [inspect_video, inspect_audio])

@@ -3,9 +3,11 @@
 Each is opened in a process of its own, which says how much more memory it has taken at its peak.
 """
 
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +29,7 @@ from videojobs.errors import InvalidMedia
 from videojobs.media.probe import inspect_video
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
-try: print(inspect_video(Path(sys.argv[1]), longest=300))
+try: print(inspect_video(Path(sys.argv[1]), longest=300, most_pixels=4096 * 2160))
 except InvalidMedia as error: print(error)
 print(peak() - before)
 """
@@ -46,8 +48,20 @@ def huge() -> bytes:
         (lambda _: bombs.packed_index(), "index is compressed"),
         (lambda huge: bombs.film([huge]), "no frame of the picture can be decoded"),
         (lambda huge: bombs.film([bombs.png(48), huge]), "no frame of the picture can be decoded"),
+        (lambda huge: bombs.tracks(huge, 1, size=(bombs.HUGE, bombs.HUGE)), "8000 x 8000 pixels, and 8,847,360 in all"),
+        (lambda _: bombs.tracks(bombs.png(5000), 1, size=(5000, 5000)), "5000 x 5000 pixels, and 8,847,360 in all"),
+        (lambda _: bombs.tracks(bombs.png(2000), 40), "more than 24 tracks"),
     ],
-    ids=["an index without end", "a fragment without end", "a packed index", "a huge picture", "a huge second picture"],
+    ids=[
+        *(
+            "an index without end",
+            "a fragment without end",
+            "a packed index",
+            "a huge picture",
+            "a huge second picture",
+        ),
+        *("a picture that is as huge as it says", "a picture beyond the limit of jobs", "forty tracks"),
+    ],
 )
 def test_a_bomb_is_refused_without_going_off(
     tmp_path: Path, huge: bytes, make: Callable[[bytes], bytes], words: str
@@ -55,12 +69,57 @@ def test_a_bomb_is_refused_without_going_off(
     file = tmp_path / "bomb.mp4"
     file.write_bytes(make(huge))
     assert file.stat().st_size < 5_000_000
+    said, peak = looked_at(file)
+    assert words in said
+    assert peak < MOST_BYTES
+
+
+def looked_at(file: Path) -> tuple[str, int]:
+    """What is said of a file, and how many bytes more it took to say so."""
     done = subprocess.run(
         [sys.executable, "-c", _LOOK, file], capture_output=True, text=True, timeout=MOST_SECONDS, check=True
     )
     said, peak = done.stdout.splitlines()
-    assert words in said
-    assert int(peak) < MOST_BYTES
+    return said, int(peak)
+
+
+def test_of_many_tracks_only_those_that_are_shown_take_room(tmp_path: Path) -> None:
+    """FFmpeg decodes the first picture of every track when it opens a file, and keeps all of them."""
+    picture = bombs.png(2000)  # 32 MB once it is unpacked
+    peaks = {}
+    for count in (1, 20):
+        file = tmp_path / f"{count}.mp4"
+        file.write_bytes(bombs.tracks(picture, count))
+        said, peaks[count] = looked_at(file)
+        assert "width=2000" in said
+    assert peaks[20] < peaks[1] + MOST_BYTES
+
+
+@pytest.mark.parametrize("make", [bombs.endless_tags, bombs.endless_chapters, bombs.endless_covers])
+def test_what_a_file_says_of_itself_takes_no_more_than_it_may(tmp_path: Path, make: Callable[[], bytes]) -> None:
+    file = tmp_path / "bomb"
+    file.write_bytes(make())
+    said, peak = looked_at(file)
+    assert "too many tags, chapters or pictures of its own" in said
+    assert peak < 6 * MOST_BYTES  # FFmpeg keeps 12 MB of them, in 22 times as much room
+
+
+def test_a_sound_whose_times_are_years_apart_is_refused(tmp_path: Path) -> None:
+    """Silence would be put in for all of them when a lecture's words are looked for."""
+    content = BytesIO()
+    with av.open(content, "w", "matroska") as target:
+        track = target.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for place in (0, 10_000_000 * 8000):
+            frame = AudioFrame.from_ndarray(np.zeros((1, 4000), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, place
+            target.mux(track.encode(frame))
+        target.mux(track.encode(None))
+    file = tmp_path / "sound.mkv"
+    said = b"\x44\x89\x88"  # the element with the length, in milliseconds
+    before, _, after = content.getvalue().partition(said)
+    file.write_bytes(before + said + struct.pack(">d", 2000.0) + after[8:])
+    with pytest.raises(InvalidMedia, match="there is more in it than 3 s can hold"):
+        inspect_audio(file, longest=3, containers=frozenset({"mkv"}))
 
 
 def test_more_pictures_than_any_camera_takes_are_not_decoded_to_their_end(tmp_path: Path) -> None:

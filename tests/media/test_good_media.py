@@ -54,6 +54,8 @@ PLAIN = VideoFacts(
         ("phone-held-upright.mp4", Film(rotation=90), {"width": 48, "height": 64}),
         ("phone-upside-down.mp4", Film(rotation=180), {}),
         ("oblong-pixels.mp4", Film(pixel_aspect=Fraction(4, 3)), {"width": 85}),
+        ("oblong-as-only-the-pictures-say.avi", Film(pixel_aspect=Fraction(4, 3)), {"width": 85, "container": "avi"}),
+        ("size-as-only-the-pictures-say.mp4", Film(codec="mpeg4"), {}),
         (
             "trimmed-on-a-phone.mp4",
             Film(hidden=10, options={"avoid_negative_ts": "disabled"}),
@@ -81,6 +83,7 @@ def test_a_good_video_passes_with_the_right_facts(
         ("clip.mp3", Film(codec=None, sound="libmp3lame"), "mp3", "mp3"),
         ("untagged.mp3", Film(codec=None, sound="libmp3lame", options={"write_xing": "0"}), "mp3", "mp3"),
         ("clip.ogg", Film(codec=None, sound="libopus"), "ogg", "opus"),
+        ("lossless.ogg", Film(codec=None, sound="flac"), "ogg", "flac"),
         ("clip.flac", Film(codec=None, sound="flac"), "flac", "flac"),
         ("clip.m4a", Film(codec=None, sound="aac"), "mp4", "aac"),
         ("lossless.m4a", Film(codec=None, sound="alac"), "mp4", "alac"),

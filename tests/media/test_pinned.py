@@ -5,6 +5,7 @@ Two web servers on this machine: 127.0.0.2 stands for the internet, 127.0.0.1 fo
 
 import socket
 from collections.abc import Iterator, Sequence
+from threading import Event
 
 import httpx
 import pytest
@@ -13,10 +14,12 @@ from tests.media.internet import HTTP, INSIDE, OUTSIDE, Resolver, content, the_i
 from tests.media.website import CONTENT, Website, serving
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media import pinned
+from videojobs.media.pace import Pace
 from videojobs.media.pinned import guarded_http
 from videojobs.media.reach import Reach
 from videojobs.media.sources import ExpiredLink, copy_url_to_store
 from videojobs.media.store import ObjectStore
+from videojobs.settings import Links
 
 __all__ = ["the_internet"]
 
@@ -156,6 +159,6 @@ def test_the_system_resolver_is_asked_as_it_is() -> None:
 
 
 def test_a_guarded_client_reads_nothing_from_the_environment() -> None:
-    with guarded_http(HTTP) as client:
+    with guarded_http(HTTP, Pace(Links(), 0, Event())) as client:
         assert isinstance(client, httpx.Client)
         assert not client.trust_env

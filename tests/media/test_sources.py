@@ -4,19 +4,15 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.media.website import CONTENT, Website
 from videojobs.errors import InvalidMedia, TransferInterrupted
-from videojobs.media import web
-from videojobs.media.pinned import guarded_http
 from videojobs.media.reach import Reach
 from videojobs.media.sources import ExpiredLink, copy_url_to_store, fetched, is_stored, open_stored
 from videojobs.media.store import ObjectStore
 
 NEAR = Reach(private=True, plain_http=True)  # the website is on this machine
-IMPATIENT = httpx.Timeout(0.2)  # seconds
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +22,12 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that says nothing is given up after a fifth of a second."""
+    monkeypatch.setenv("VIDEOJOBS_LINK_WINDOW_SECONDS", "0.2")
 
 
 def is_empty(folder: Path) -> bool:
@@ -159,18 +161,26 @@ def test_an_object_that_is_not_in_storage_is_refused(store: ObjectStore, source:
 
 @pytest.mark.parametrize("page", ["cut", "silent", "500", "503", "429", "408"])
 async def test_a_transfer_that_another_try_may_heal_says_so(website: Website, temporary: Path, page: str) -> None:
-    with guarded_http(NEAR, timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
-        async with fetched(website.url(page), reach=NEAR, client=client):
+    with pytest.raises(TransferInterrupted) as caught:
+        async with fetched(website.url(page), reach=NEAR):
             pass
     assert caught.value.retry_after == (7 if page.isdigit() else None)
     assert is_empty(temporary)
 
 
-async def test_a_transfer_that_never_ends_is_given_up(website: Website, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "LONGEST_TRANSFER", -1.0)
-    with pytest.raises(TransferInterrupted, match="took more than"):
-        async with fetched(website.url("file"), reach=NEAR):
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_file_that_is_sent_compressed_is_refused_and_never_unpacked(
+    website: Website, temporary: Path, times: int
+) -> None:
+    with pytest.raises(InvalidMedia, match=r"compressed \(Content-Encoding\).*give a link that sends it as it is"):
+        async with fetched(website.url(f"packed?{times}"), reach=NEAR):
             pass
+    assert is_empty(temporary)
+
+
+async def test_a_link_that_says_its_file_is_sent_as_it_is_is_taken(website: Website) -> None:
+    async with fetched(website.url("packed?0"), reach=NEAR) as path:
+        assert path.read_bytes() == bytes(10 * 1024**2)
 
 
 # ---- vendors' results ------------------------------------------------------------------------------------------
@@ -194,10 +204,8 @@ async def test_a_result_whose_connection_breaks_off_goes_on_where_it_was(store: 
 async def test_a_result_that_breaks_off_leaves_nothing_in_the_store(
     store: ObjectStore, website: Website, page: str
 ) -> None:
-    with guarded_http(NEAR, timeout=IMPATIENT) as client, pytest.raises(TransferInterrupted) as caught:
-        await copy_url_to_store(
-            website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR, client=client
-        )
+    with pytest.raises(TransferInterrupted) as caught:
+        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
     assert not isinstance(caught.value, ExpiredLink)
     assert list(store.keys("")) == []
 
@@ -206,6 +214,22 @@ async def test_a_result_that_breaks_off_leaves_nothing_in_the_store(
 async def test_a_link_that_has_expired_is_told_apart(store: ObjectStore, website: Website, page: str) -> None:
     with pytest.raises(ExpiredLink):
         await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
+    assert list(store.keys("")) == []
+
+
+async def test_a_result_without_an_end_is_given_up_and_not_kept(store: ObjectStore, website: Website) -> None:
+    with pytest.raises(InvalidMedia, match="larger than 20 MB"):
+        await copy_url_to_store(
+            website.url("endless"), store, "result.mp4", content_type="video/mp4", reach=NEAR, max_bytes=20e6
+        )
+    assert list(store.keys("")) == []
+
+
+async def test_a_result_that_is_sent_compressed_is_not_unpacked_but_asked_for_again(
+    store: ObjectStore, website: Website
+) -> None:
+    with pytest.raises(ExpiredLink, match="compressed"):
+        await copy_url_to_store(website.url("packed?3"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
     assert list(store.keys("")) == []
 
 

@@ -1,26 +1,57 @@
 """A small web server whose pages answer in every way that a link can."""
 
+import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from typing import ClassVar
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
 
+DRIP_SECONDS = 0.01  # between two drips
+DRIPS = {
+    "drip": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"."),
+    "drip-headers": (b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n"),
+    "drip-interim": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+}
+
+
+class Counter:
+    """A number that can be waited for."""
+
+    def __init__(self, value: int) -> None:
+        self._value, self._changed = value, Condition()
+
+    def add(self, number: int) -> None:
+        with self._changed:
+            self._value += number
+            self._changed.notify_all()
+
+    def wait(self, value: int, seconds: float) -> bool:
+        """Whether it was this number within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._value == value, seconds)
+
+
 class Website(ThreadingHTTPServer):
     """`/paused` sends a part, sets `paused`, sends the rest upon `go_on`, and sets `left` when the client is done.
 
-    `/to?ADDRESS` redirects to that address.
+    `/to?ADDRESS` redirects to that address, and `/lane?5`, after a moment, to `/lane?4` and so on to `/file`.
+    `/steady` sends the file in pieces, with a moment between them.
+    `/drip`, `/drip-headers` and `/drip-interim` send a byte or a line of it now and then, for ever; `dripping` counts
+    those who are being sent them.
     """
 
     daemon_threads = True
+    request_queue_size = 128  # more than any test connects at once
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__((host, 0), _Page)
         self.host = host
         self.closing, self.paused, self.go_on, self.left = Event(), Event(), Event(), Event()
+        self.dripping = Counter(0)
         self.asked: list[str] = []  # ranges of `/broken...`
         self.named: list[str] = []  # what each request called this site
 
@@ -68,6 +99,30 @@ class _Page(BaseHTTPRequestHandler):
                 self.rfile.read(1)
             self.server.left.set()
         else:
+            self._slowly_or_at_once(name, query)
+
+    def _slowly_or_at_once(self, name: str, query: str) -> None:
+        if name == "lane":
+            self.server.closing.wait(0.1)
+            place = f"/lane?{int(query) - 1}" if int(query) else "/file"
+            self._answer(302, {"Location": place, "Content-Length": "0"})
+        elif name in DRIPS:
+            self._drip(*DRIPS[name])
+        elif name.startswith("packed"):
+            times = int(query)
+            content = bytes(10 * 1024**2)
+            for _ in range(times):
+                content = gzip.compress(content)
+            coding = {"Content-Encoding": ", ".join(["gzip"] * times) or "identity"}
+            self._answer(200, {"Content-Length": str(len(content)), **coding}, content)
+        elif name == "steady":
+            self._answer(200, {"Content-Length": str(len(CONTENT))})
+            for start in range(0, len(CONTENT), len(CONTENT) // 16):
+                self.wfile.write(CONTENT[start : start + len(CONTENT) // 16])
+                self.server.closing.wait(DRIP_SECONDS)
+        elif name == "endless":
+            self._endless()
+        else:
             self._answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT)
 
     def _break_off(self, name: str) -> None:
@@ -82,6 +137,20 @@ class _Page(BaseHTTPRequestHandler):
         headers = {"Content-Length": str(len(CONTENT) - start), "ETag": version, "Accept-Ranges": "bytes", **place}
         self.server.asked.append(asked)
         self._answer(status, headers, CONTENT[start : start + len(CONTENT) // 3 + 1])
+
+    def _drip(self, start: bytes, drip: bytes) -> None:
+        self.server.dripping.add(1)
+        with suppress(ConnectionError):
+            self.wfile.write(start)
+            while not self.server.closing.wait(DRIP_SECONDS):
+                self.wfile.write(drip)
+        self.server.dripping.add(-1)
+
+    def _endless(self) -> None:
+        with suppress(ConnectionError):
+            self._answer(200, {}, CONTENT)
+            while not self.server.closing.is_set():
+                self.wfile.write(CONTENT)
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
         self.send_response(status)

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from videojobs.errors import InvalidMedia
 from videojobs.lecture.work import go_on
 from videojobs.media.decoding import opened
+from videojobs.media.tracks import aspect_of, picture_of, with_threads
 
 STEP: Final = 0.2  # seconds; slides are to be found within half a second
 _DECODER_THREADS: Final = 2  # each holds some pictures; speech is recognised at the same time
@@ -38,15 +39,15 @@ def samples(path: Path, stop: Event, until: float = 0.0) -> Iterator[Sample]:
     frames are held. What cannot be decoded is left out. Raises InvalidMedia where nothing can, and Stopped.
     """
     with opened(path) as media:
-        track = media.container.streams.best("video")
-        if not isinstance(track, VideoStream):
+        track = picture_of(media.container)
+        if track is None:
             raise InvalidMedia("there is no moving picture in the file; choose a video")
         yield from _sampled(media.container, track, stop, until)
 
 
 def _sampled(container: InputContainer, track: VideoStream, stop: Event, until: float) -> Iterator[Sample]:
     """Each frame is held back until the next one tells how long it is shown."""
-    origin, aspect = (container.start_time or 0) / av.time_base, float(track.sample_aspect_ratio or 1)
+    origin = (container.start_time or 0) / av.time_base
     chosen: tuple[float, VideoFrame] | None = None  # waits for the next sample's start
     shown: tuple[float, VideoFrame] | None = None
     end = 0.0
@@ -54,14 +55,14 @@ def _sampled(container: InputContainer, track: VideoStream, stop: Event, until: 
         time = (frame.time or 0.0) - origin
         if shown and _is_sampled(shown[0], time):
             if chosen:
-                yield Sample(chosen[0], shown[0], chosen[1], aspect)
+                yield Sample(chosen[0], shown[0], chosen[1], aspect_of(track))
             chosen = shown
         shown, end = (time, frame), time + _seconds(frame, track)
     if shown is None:
         raise InvalidMedia("no frame of the picture can be decoded; export it again")
     if chosen:
-        yield Sample(chosen[0], shown[0], chosen[1], aspect)
-    yield Sample(shown[0], max(end, until), shown[1], aspect)
+        yield Sample(chosen[0], shown[0], chosen[1], aspect_of(track))
+    yield Sample(shown[0], max(end, until), shown[1], aspect_of(track))
 
 
 def _is_sampled(start: float, end: float) -> bool:
@@ -70,10 +71,9 @@ def _is_sampled(start: float, end: float) -> bool:
 
 
 def _frames(container: InputContainer, track: VideoStream, stop: Event) -> Iterator[VideoFrame]:
-    context = track.codec_context
-    context.thread_type, context.thread_count = type(context.thread_type).AUTO, _DECODER_THREADS
+    with_threads(track, _DECODER_THREADS)
     if float(track.average_rate or 0) >= _ENOUGH_FRAMES:
-        context.skip_frame = "NONREF"
+        track.codec_context.skip_frame = "NONREF"
     packets = container.demux(track)
     while True:
         go_on(stop)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from videojobs.errors import NoSound
 from videojobs.lecture.work import go_on
 from videojobs.media.decoding import opened
+from videojobs.media.tracks import sound_of
 
 Samples = NDArray[np.int16]
 
@@ -65,8 +66,8 @@ def quietest(samples: Samples, tail: float) -> int:
 def sound(path: Path, stop: Event) -> Iterator[Samples]:
     """The sound track from the start of the file, without holes: where it has one, there is silence."""
     with opened(path) as media:
-        track = media.container.streams.best("audio")
-        if not isinstance(track, AudioStream) or track.codec_context is None:
+        track = sound_of(media.container)
+        if track is None:
             raise NoSound("the video has no sound track that can be heard")
         yield from _heard(media.container, track, stop)
 

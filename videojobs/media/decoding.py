@@ -23,18 +23,26 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
+from videojobs.media.beginnings import container_of
+from videojobs.media.header_limit import HeaderLimit
 from videojobs.media.index_check import check_index
 from videojobs.media.joined import complaint_about_parts
+from videojobs.media.tracks import MAX_PIXELS, check_sizes, with_threads
 
+MAX_TRACKS: Final = 24  # a camera's files have seven at most, OBS records six sounds, a film has a dozen subtitles
+_TOO_MANY: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
 # The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
-# sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names.
-_ONLY: Final = {"format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac", "protocol_whitelist": "none"}
-MAX_PIXELS: Final = 8192 * 4320  # 8K; a small file that holds more would fill the memory while it is decoded
-_SMALL: Final = {"max_pixels": str(MAX_PIXELS)}  # of any picture in the file, whatever its header says
+# sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names. And no decoder: FFmpeg
+# decodes the first picture of each track when it opens a file, and keeps all of them.
+_ONLY: Final = {
+    "format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac",
+    "protocol_whitelist": "none",
+    "codec_whitelist": "none",
+    "max_streams": str(MAX_TRACKS + 1),  # beyond it some demuxers break off, and others leave out the rest
+}
 _MAX_FRAMES: Final = 240  # a second, as phones record slow motion; more would take hours to decode
 _MAX_PACKETS: Final = 3000  # a second, of any track; the smallest pieces of sound have a third of a millisecond
 _SLACK: Final = 10  # seconds beyond the limit: what is a little longer is refused later, and told how long it is
-_DECODER_THREADS: Final = 4  # more would only cost memory: other jobs share the machine
 _HEAD: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
 _MP3_BEGINNING: Final = re.compile(rb"\AID3|Xing|Info")  # of tags, or an encoder's note; elsewhere they are no sound
 _OTHER_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
@@ -64,6 +72,8 @@ class Decoded:
     packets: int = 0
     damaged: int = 0  # packets that the decoder refused, and frames with holes in them
     cut: bool = False  # the file ended within a packet
+    width: int = 0  # pixels of the first frame; containers may say something else, or nothing
+    height: int = 0
     left_out: int = 0  # packets hidden by an edit list, as in a video trimmed on a phone
     rotation: int = 0  # degrees by which a player turns the picture
     start: float | None = None
@@ -74,6 +84,8 @@ class Decoded:
 
     def add(self, frame: VideoFrame | AudioFrame, seconds: float) -> None:
         """Counts one decoded frame that is shown for about `seconds`."""
+        if isinstance(frame, VideoFrame) and not self.frames:
+            self.width, self.height = frame.width, frame.height
         self.frames += 1
         self.damaged += frame.is_corrupt
         if isinstance(frame, VideoFrame):
@@ -93,13 +105,15 @@ class Decoded:
 
 
 @contextmanager
-def opened(source: Path | BinaryIO) -> Iterator[Media]:
+def opened(source: Path | BinaryIO, most_pixels: int = MAX_PIXELS) -> Iterator[Media]:
     """Opens a file, or anything that can be read and sought, by its content; its name is never looked at.
 
-    Raises `InvalidMedia` where the content is no media; an error of the source's own `read` passes unchanged.
+    Nothing is decoded yet, and what is more than a track or a picture may be is refused here; which tracks to decode,
+    `videojobs.media.tracks` says. Raises `InvalidMedia`, which also is for what is no media; an error of the source's
+    own `read` passes unchanged.
     """
     if isinstance(source, Path):
-        with source.open("rb") as file, opened(file) as media:
+        with source.open("rb") as file, opened(file, most_pixels) as media:
             yield media
         return
     size = source.seek(0, os.SEEK_END)
@@ -113,16 +127,21 @@ def opened(source: Path | BinaryIO) -> Iterator[Media]:
     head = source.read(_HEAD)
     cut = head.startswith(b"OggS") and _ogg_is_cut(source, size)
     source.seek(0)
+    limited = _limited(source, head)
     try:
-        container = av.open(source, "r", options=_ONLY | _SMALL, metadata_errors="replace")
+        container = av.open(limited, "r", options=_ONLY, metadata_errors="replace")
+    except av.error.MemoryError as error:  # FFmpeg's word for one track more than it may have
+        raise InvalidMedia(_TOO_MANY) from error
     except av.FFmpegError as error:
         if cut or head[4:8] == b"ftyp":
             raise InvalidMedia("the file ends in the middle: its index is missing; upload it again") from error
         raise InvalidMedia("the content is not a video or sound file of a known format; export it again") from error
     with container:
-        for track in container.streams.video:
-            if track.codec_context is not None:
-                track.codec_context.options = _SMALL
+        if isinstance(limited, HeaderLimit):
+            limited.lift()
+        if len(container.streams) > MAX_TRACKS:
+            raise InvalidMedia(_TOO_MANY)
+        check_sizes(container, most_pixels)
         start = max(0.0, (container.start_time or 0) / av.time_base)
         declared = (container.duration or 0) / av.time_base
         if container.format.name.startswith("matroska") and declared > start:
@@ -137,10 +156,11 @@ def decode(media: Media, tracks: list[VideoStream | AudioStream], longest: float
     """
     results = {track.index: Decoded() for track in tracks}
     for track in tracks:
-        context = track.codec_context
-        context.thread_type, context.thread_count = type(context.thread_type).AUTO, _DECODER_THREADS
-        if context.name == "flac":
-            context.options = {"err_detect": "crccheck+explode"}  # the one codec here with checksums: use them
+        with_threads(track)
+        if track.codec_context.name == "flac":
+            track.codec_context.options = {
+                "err_detect": "crccheck+explode"
+            }  # the one codec here with checksums: use them
     with suppress(av.FFmpegError):  # the demuxer gives up: what is missing then shows in the counts
         for packet in media.container.demux(*tracks):
             result = results[packet.stream.index]
@@ -166,8 +186,14 @@ def _decode_packet(packet: "Packet[Stream]", result: Decoded, media: Media) -> N
 
 def _check_so_far(result: Decoded, track: Stream, longest: float) -> None:
     seconds = result.samples / track.sample_rate if isinstance(track, AudioStream) else result.frames / _MAX_FRAMES
-    if max(seconds, result.packets / _MAX_PACKETS) > longest + _SLACK:
+    shown = result.end - result.start if result.start is not None else 0.0  # by their times, which may be years apart
+    if max(seconds, shown, result.packets / _MAX_PACKETS) > longest + _SLACK:
         raise InvalidMedia(f"there is more in it than {longest:.0f} s can hold, which is the limit; cut it")
+
+
+def _limited(source: BinaryIO, head: bytes) -> "BinaryIO | HeaderLimit":
+    """MP4 files are looked at before (`check_index`); what an AVI lists takes hardly more room than its bytes."""
+    return source if container_of(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
 
 
 def _format(container: InputContainer, head: bytes) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from videojobs.errors import InvalidMedia
 from videojobs.media.decoding import opened
+from videojobs.media.tracks import aspect_of, picture_of
 
 Picture = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -59,12 +60,12 @@ def picture_at(source: Path | BinaryIO, time: float) -> Picture:
     Raises InvalidMedia where there is none.
     """
     with opened(source) as media:
-        track = next(iter(media.container.streams.video), None)
+        track = picture_of(media.container)
         if track is None:
             raise InvalidMedia("there is no moving picture in the file")
-        aspect = float(track.sample_aspect_ratio or 1)  # FFmpeg frees the track with its container
         try:
             frame = _frame_at(media.container, track, time)
+            aspect = aspect_of(track)  # FFmpeg frees the track with its container
         except av.FFmpegError as error:
             raise InvalidMedia("the picture cannot be decoded") from error
     if frame is None:

@@ -9,17 +9,20 @@ passwords of a `.netrc`. A machine that reaches the internet only through a prox
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from ssl import SSLContext
 from typing import Final
 
+import httpcore
 import httpx
 
 from videojobs.errors import InvalidMedia, TransferInterrupted
+from videojobs.media.network import PacedNetwork
+from videojobs.media.pace import Pace
 from videojobs.media.reach import NOT_PUBLIC, Reach
 
-TIMEOUT: Final = httpx.Timeout(30, connect=10)  # seconds of silence
 TRIES: Final = 3  # addresses of one name; a large site has dozens
 _PORTS: Final = {"https": 443, "http": 80}
 
@@ -37,28 +40,30 @@ def look_up(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def guarded_http(reach: Reach, *, timeout: httpx.Timeout = TIMEOUT, look_up: LookUp = look_up) -> httpx.Client:
-    """A client for links of others; it carries no credentials."""
-    return httpx.Client(transport=_Pinned(reach, look_up), timeout=timeout, trust_env=False)
+def guarded_http(reach: Reach, pace: Pace, *, look_up: LookUp = look_up) -> httpx.Client:
+    """A client for one transfer from a link of others; it carries no credentials, and keeps the pace."""
+    return httpx.Client(transport=_Pinned(reach, pace, look_up), trust_env=False)
 
 
 class _Pinned(httpx.BaseTransport):
     """Looks up, checks, and connects to what was checked. Raises LinkRefused, TransferInterrupted, httpx's errors."""
 
-    def __init__(self, reach: Reach, look_up: LookUp) -> None:
+    def __init__(self, reach: Reach, pace: Pace, look_up: LookUp) -> None:
         self._reach = reach
         self._look_up = look_up
         # Kept connections are shared by address, and two names at one address are two sites to TLS.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        self._network = httpx.HTTPTransport(verify=_tls(), limits=limits)
+        self._network = httpcore.ConnectionPool(_tls(), max_keepalive_connections=0, network_backend=PacedNetwork(pace))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         failure: Exception | None = None
         for address in self._checked(request.url)[:TRIES]:
             try:
-                return self._network.handle_request(_pinned(request, address))
+                with _httpx_errors():
+                    answer = self._network.handle_request(_pinned(request, address))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
+            else:
+                return httpx.Response(answer.status, headers=answer.headers, stream=_Content(answer))
         raise failure or LinkRefused(f"the link {NOT_PUBLIC}")
 
     def close(self) -> None:
@@ -80,15 +85,39 @@ class _Pinned(httpx.BaseTransport):
         return addresses
 
 
-def _pinned(request: httpx.Request, address: str) -> httpx.Request:
+def _pinned(request: httpx.Request, address: str) -> httpcore.Request:
     """The same request to this address; its `Host` header and TLS's SNI keep the name, and so does the certificate."""
-    return httpx.Request(
+    url = request.url
+    return httpcore.Request(
         request.method,
-        request.url.copy_with(host=address),
-        headers=request.headers,
-        stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": _name(request.url).rstrip(".")},
+        httpcore.URL(scheme=url.raw_scheme, host=address, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        extensions={**request.extensions, "sni_hostname": _name(url).rstrip(".")},
     )
+
+
+class _Content(httpx.SyncByteStream):
+    """An answer's content, in pieces."""
+
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _httpx_errors():
+            yield from self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+@contextmanager
+def _httpx_errors() -> Iterator[None]:
+    """httpcore's errors as httpx's, which has one of the same name for each."""
+    try:
+        yield
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        same: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+        raise same(str(error)) from error
 
 
 def _name(url: httpx.URL) -> str:

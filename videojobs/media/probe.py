@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from av.audio.stream import AudioStream
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
-from videojobs.media.decoding import MAX_PIXELS, Decoded, Media, decode, opened
+from videojobs.media.decoding import Decoded, Media, decode, opened
 from videojobs.media.joined import JOINED
+from videojobs.media.tracks import MAX_PIXELS, aspect_of, picture_of, sound_of
 
 VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
 AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Sync.so 8; ALAC and M4A are MP4 inside
@@ -73,12 +73,14 @@ def inspect_video(
     *,
     containers: AbstractSet[str] = VIDEO_CONTAINERS,
     longest: float = math.inf,
+    most_pixels: int = MAX_PIXELS,
 ) -> VideoFacts:
     """Decodes picture and sound of a video. Raises `InvalidMedia`, which says what is wrong and what to do.
 
-    A file that declares more than `longest` seconds is refused before it is decoded, which could take hours.
+    A file that declares more than `longest` seconds is refused before it is decoded, which could take hours; one with
+    more than `most_pixels`, too, which could take gigabytes.
     """
-    return inspect_playing(source, containers=containers, longest=longest).video
+    return inspect_playing(source, containers=containers, longest=longest, most_pixels=most_pixels).video
 
 
 def inspect_source_video(
@@ -86,12 +88,13 @@ def inspect_source_video(
     *,
     containers: AbstractSet[str] = VIDEO_CONTAINERS,
     longest: float = math.inf,
+    most_pixels: int = MAX_PIXELS,
 ) -> VideoFacts:
     """As `inspect_video`, for a video of which people name seconds that vendors are to find.
 
     People count from where a player starts, and vendors work on pictures: `InvalidMedia` where these are not the same.
     """
-    playing = inspect_playing(source, containers=containers, longest=longest)
+    playing = inspect_playing(source, containers=containers, longest=longest, most_pixels=most_pixels)
     if playing.sound_before > LATE:
         raise InvalidMedia(
             f"its sound begins {playing.sound_before:.1f} s before its picture, so it is not sure which times are"
@@ -111,15 +114,14 @@ def inspect_playing(
     *,
     containers: AbstractSet[str] = VIDEO_CONTAINERS,
     longest: float = math.inf,
+    most_pixels: int = MAX_PIXELS,
 ) -> Playing:
     """As `inspect_video`, with what its sound does while there is no picture."""
-    with opened(source) as media:
-        picture, sound = _picture(media), _sound(media)
+    with opened(source, most_pixels) as media:
+        picture, sound = picture_of(media.container), sound_of(media.container)
         if picture is None:
             raise InvalidMedia("there is no moving picture in the file; choose a video")
         _check_before_decoding(media, containers, longest)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise InvalidMedia(f"the picture has {picture.width} x {picture.height} pixels; make it smaller")
         seen, *heard = decode(media, [picture, sound] if sound else [picture], longest)
         end_of_all = max(track.end for track in (seen, *heard)) - media.start
         duration = _picture_seconds(media, picture, seen, end_of_all)
@@ -147,7 +149,7 @@ def inspect_audio(
 ) -> AudioFacts:
     """Decodes a sound file. Raises `InvalidMedia`, which says what is wrong and what to do; `longest` as for videos."""
     with opened(source) as media:
-        sound = _sound(media)
+        sound = sound_of(media.container)
         if sound is None:
             raise InvalidMedia("there is no sound in the file; choose a sound file")
         _check_before_decoding(media, containers, longest)
@@ -161,26 +163,6 @@ def inspect_audio(
             container=media.format,
             size=media.size,
         )
-
-
-def _picture(media: Media) -> VideoStream | None:
-    """The picture track that players show. A song's cover is none."""
-    best = media.container.streams.best("video")
-    if not isinstance(best, VideoStream) or best.disposition & Disposition.attached_pic:
-        return None
-    if best.codec_context is None:
-        raise InvalidMedia("the picture is encoded in a way that cannot be read here; convert it to H.264")
-    return best
-
-
-def _sound(media: Media) -> AudioStream | None:
-    """The sound track that players choose; phones add others, some of which only the phone itself can decode."""
-    best = media.container.streams.best("audio")
-    if not isinstance(best, AudioStream):
-        return None
-    if best.codec_context is None:
-        raise InvalidMedia("the sound is encoded in a way that cannot be read here; convert it to AAC")
-    return best
 
 
 def _check_before_decoding(media: Media, containers: AbstractSet[str], longest: float) -> None:
@@ -273,5 +255,5 @@ def _declared(media: Media, track: VideoStream | AudioStream) -> float:
 
 def _displayed(picture: VideoStream, seen: Decoded) -> tuple[int, int]:
     """Width and height on the screen."""
-    width = round(picture.width * (picture.sample_aspect_ratio or 1))
-    return (picture.height, width) if seen.rotation % 180 else (width, picture.height)
+    width = round(seen.width * aspect_of(picture))
+    return (seen.height, width) if seen.rotation % 180 else (width, seen.height)

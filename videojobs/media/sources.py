@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
@@ -17,20 +17,24 @@ from threading import Event
 from typing import BinaryIO, Final, TypeVar
 from urllib.parse import unquote
 
-import httpx
-
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.metered import Metered
-from videojobs.media.pinned import LinkRefused, guarded_http
+from videojobs.media.pace import Pace
+from videojobs.media.pinned import LinkRefused, LookUp, guarded_http, look_up
 from videojobs.media.reach import Reach
 from videojobs.media.scratch import scratch_folder
 from videojobs.media.store import ObjectStore, StoredObject
-from videojobs.media.web import download, too_large
+from videojobs.media.web import Download, download, too_large
+from videojobs.settings import Links
 
 T = TypeVar("T")
 
 # Threads of their own: a transfer takes minutes, and asyncio's few shared ones also look up host names for everybody.
-_TRANSFERS: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="transfer")
+# A thread that waits costs next to nothing, and of the 16 runs that a worker begins at once each fetches one file at a
+# time; clients' links that are slow, but not too slow, are to leave room for others.
+_INPUTS: Final = ThreadPoolExecutor(max_workers=32, thread_name_prefix="input")
+# What is paid for, and what lies in our own storage, never waits for a link of a client. Each has 24 MiB in memory.
+_OWN: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="transfer")
 _STEP: Final = 1024**2  # bytes written to a file at a time
 _NOWHERE: Final = "the file cannot be taken from there; give it as s3://bucket/key or an https link"
 
@@ -46,18 +50,16 @@ async def fetched(
     max_bytes: float = math.inf,
     reach: Reach = Reach(),  # noqa: B008  # frozen
     allow_files: bool = False,
-    client: httpx.Client | None = None,
+    look_up: LookUp = look_up,
 ) -> AsyncIterator[Path]:
     """An input as a local file: from `https://`, and if allowed `http://`, `file://` or an absolute path.
-
-    `client` is a `guarded_http` with another patience than the usual one.
 
     A local file is used where it is; anything else becomes a temporary file, gone when the block is left.
     Raises InvalidMedia with what to do, or TransferInterrupted.
     """
     match _scheme(source):
         case "https" | "http":
-            fetch = partial(_from_web, source, reach, client, max_bytes)
+            fetch = partial(_from_web, source, reach, look_up, max_bytes)
         case "" | "file" if allow_files:
             yield await asyncio.to_thread(_local, source, max_bytes)
             return
@@ -65,7 +67,7 @@ async def fetched(
             raise InvalidMedia(_NOWHERE)
     with scratch_folder() as folder:
         path = folder / "input"
-        await _in_thread(partial(fetch, path))
+        await _in_thread(_INPUTS, partial(fetch, path))
         yield path
 
 
@@ -79,9 +81,9 @@ async def brought(
     path = folder / "input"
     match _scheme(source):
         case "s3":
-            await _in_thread(partial(_from_store, source, store, max_bytes, path))
+            await _in_thread(_OWN, partial(_from_store, source, store, max_bytes, path))
         case "https" | "http":
-            await _in_thread(partial(_from_web, source, reach, None, max_bytes, path))
+            await _in_thread(_INPUTS, partial(_from_web, source, reach, look_up, max_bytes, path))
         case "" | "file" if allow_files:
             return await asyncio.to_thread(_local, source, max_bytes)
         case _:
@@ -98,7 +100,7 @@ async def load_all(store: ObjectStore, files: Mapping[str, Path]) -> None:
             _from_store(store.uri(key), store, math.inf, part, stop)
             part.replace(path)
 
-    await _in_thread(load)
+    await _in_thread(_OWN, load)
 
 
 def is_stored(source: str) -> bool:
@@ -126,24 +128,20 @@ async def copy_url_to_store(
     *,
     content_type: str,
     reach: Reach,
-    client: httpx.Client | None = None,
+    max_bytes: float = math.inf,
 ) -> StoredObject:
     """Streams a vendor's result into the store, through a few parts in memory; it is stored whole or not at all.
 
-    `client` is a `guarded_http` with another patience than the usual one: without any vendor's credentials, since
-    results lie on other hosts. Raises ExpiredLink where the link gives no file, and TransferInterrupted where the
-    transfer broke off.
+    Raises ExpiredLink where the link gives no file, InvalidMedia where it gives more than `max_bytes`, and
+    TransferInterrupted where the transfer broke off.
     """
 
     def copy(stop: Event) -> StoredObject:
-        with (
-            _client(client, reach) as http,
-            download(http, url, max_bytes=math.inf, allow_http=reach.plain_http) as coming,
-        ):
-            return store.put_stream(key, _until(stop, coming.chunks), content_type, expected_length=coming.length)
+        with _link(url, reach, look_up, max_bytes, stop) as coming:
+            return store.put_stream(key, coming.chunks, content_type, expected_length=coming.length)
 
     try:
-        return await _in_thread(copy)
+        return await _in_thread(_OWN, copy)
     except LinkRefused as error:
         raise ExpiredLink(f"the result cannot be fetched: {error}") from error
 
@@ -154,12 +152,12 @@ def _scheme(source: str) -> str:
     return scheme.lower() if colon and "/" not in scheme else ""
 
 
-async def _in_thread(work: Callable[[Event], T]) -> T:
+async def _in_thread(threads: ThreadPoolExecutor, work: Callable[[Event], T]) -> T:
     """Runs a transfer, and tells it to stop when nobody waits for it any more."""
     stop = Event()
     try:
         in_context = partial(copy_context().run, work, stop)
-        return await asyncio.get_running_loop().run_in_executor(_TRANSFERS, in_context)
+        return await asyncio.get_running_loop().run_in_executor(threads, in_context)
     finally:
         stop.set()
 
@@ -171,16 +169,20 @@ def _until(stop: Event, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _client(client: httpx.Client | None, reach: Reach) -> AbstractContextManager[httpx.Client]:
-    return nullcontext(client) if client else guarded_http(reach)
-
-
-def _from_web(url: str, reach: Reach, client: httpx.Client | None, max_bytes: float, path: Path, stop: Event) -> None:
+@contextmanager
+def _link(url: str, reach: Reach, look_up: LookUp, max_bytes: float, stop: Event) -> Iterator[Download]:
+    """A link, without any vendor's credentials: results lie on other hosts."""
+    pace = Pace(Links(), max_bytes, stop)
     with (
-        _client(client, reach) as http,
+        guarded_http(reach, pace, look_up=look_up) as http,
         download(http, url, max_bytes=max_bytes, allow_http=reach.plain_http) as coming,
     ):
-        _write(path, _until(stop, coming.chunks), coming.length)
+        yield coming
+
+
+def _from_web(url: str, reach: Reach, look_up: LookUp, max_bytes: float, path: Path, stop: Event) -> None:
+    with _link(url, reach, look_up, max_bytes, stop) as coming:
+        _write(path, coming.chunks, coming.length)
 
 
 def _from_store(source: str, store: ObjectStore, max_bytes: float, path: Path, stop: Event) -> None:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from videojobs.errors import ConfigurationError, OutcomeUnknown, VendorUnavailable
 from videojobs.faults import fault_point
+from videojobs.vendors.answers import WholeAnswers
 from videojobs.vendors.wire import clean_text
 
 CONNECT_SECONDS = 10.0  # a vendor that takes longer to accept a connection is down
@@ -27,6 +28,9 @@ MAX_CONNECTIONS = 100  # 5 GET/s (the advice for Sync.so) with 10 s long polls k
 # Node servers close idle connections after 5 s. A request that meets the closing is lost after it was sent,
 # and a paid one would then have to be treated as bought: never reuse a connection near that age.
 KEEPALIVE_SECONDS = 2.0
+# From the first wait for a connection to an answer's last byte: the waits above, which each are for one step, and
+# the answer's once more for its body. A server that sends a byte now and then never exceeds those for one step.
+ANSWER_SECONDS = POOL_SECONDS + 2 * CONNECT_SECONDS * (1 + CONNECT_RETRIES) + WRITE_SECONDS + 2 * READ_SECONDS
 
 # The request cannot have left: there never was a connection.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
@@ -42,6 +46,7 @@ def vendor_http(
     transport: httpx.AsyncBaseTransport | None = None,
     read_seconds: float = READ_SECONDS,
     connect_retries: int = CONNECT_RETRIES,
+    answer_seconds: float = ANSWER_SECONDS,
 ) -> httpx.AsyncClient:
     """Build the client for one vendor; close it with `aclose()` or `async with`. Redirects are never followed.
 
@@ -49,10 +54,12 @@ def vendor_http(
     the network (tests). Raises `ConfigurationError` for an unusable `base_url` or credential.
     """
     limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS)
+    network = transport or httpx.AsyncHTTPTransport(verify=_tls(), retries=connect_retries, limits=limits)
     return httpx.AsyncClient(
         base_url=_checked(base_url),
         auth=_CredentialHeaders(headers or {}),
-        transport=transport or httpx.AsyncHTTPTransport(verify=_tls(), retries=connect_retries, limits=limits),
+        headers={"Accept-Encoding": "identity"},
+        transport=WholeAnswers(network, answer_seconds),
         timeout=httpx.Timeout(connect=CONNECT_SECONDS, read=read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS),
         follow_redirects=False,
     )

@@ -1,0 +1,46 @@
+"""How much FFmpeg may read before it knows what a file is: tags, chapters, covers and tables of contents.
+
+It keeps all of them, in up to 43 times the bytes that they have in the file: a WebM with 50 MB of tags would take two
+gigabytes to open, and the header of an MP3 may have 256 MB.
+"""
+
+from typing import BinaryIO, Final
+
+from videojobs.errors import InvalidMedia
+
+MOST_BYTES: Final = 12 * 1024**2
+"""FFmpeg reads up to 5 MB of pictures and sound to find out what they are; five hours of a WebM list 1 MB of places,
+and covers have hundreds of kilobytes."""
+
+
+class HeaderLimit:
+    """A file that lets no more be read of it until the limit is lifted. Raises InvalidMedia in the midst of reading."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._left: int | None = MOST_BYTES
+
+    def lift(self) -> None:
+        """The file is open: from now on it may be read to its end."""
+        self._left = None
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any file; behind the limit it ends, should FFmpeg go on reading."""
+        if self._left is None:
+            return self._source.read(size)
+        content = self._source.read(size) if self._left >= 0 else b""
+        if content:
+            self._left -= len(content)
+            if self._left < 0:
+                raise InvalidMedia(
+                    "the file holds too many tags, chapters or pictures of its own; export it without them"
+                )
+        return content
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """As of any file."""
+        return self._source.seek(place, whence)
+
+    def tell(self) -> int:
+        """As of any file."""
+        return self._source.tell()
