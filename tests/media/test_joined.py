@@ -102,13 +102,13 @@ def test_what_is_no_sound_may_stand_behind_a_wav(content: bytes) -> None:
     assert inspect_audio(io.BytesIO(content)).duration == pytest.approx(2)
 
 
-@pytest.mark.parametrize("says", [r"24000 Hz mono, then 48000 Hz mono", r"48000 Hz mono, then 24000 Hz mono"])
-def test_two_mp3_of_different_rates_are_refused(tmp_path: Path, says: str) -> None:
+@pytest.mark.parametrize("make", [lambda one, two: one + two, lambda one, two: two + one], ids=["slow", "fast"])
+def test_two_mp3_of_different_rates_are_refused(tmp_path: Path, make: Callable[[bytes, bytes], bytes]) -> None:
     fast = sound("libmp3lame", **UNTAGGED).write(tmp_path / "fast.mp3").read_bytes()
     slow = Film(codec=None, sound="libmp3lame", options=UNTAGGED, sound_rate=24_000).write(tmp_path / "slow.mp3")
-    content = slow.read_bytes() + fast if says.startswith("24000") else fast + slow.read_bytes()
-    with pytest.raises(InvalidMedia, match=rf"the sound changes in the middle \({says}\): convert it"):
-        inspect_audio(io.BytesIO(content))
+    says = r"the sound changes in the middle \(24000 Hz mono and 48000 Hz mono\): convert it"
+    with pytest.raises(InvalidMedia, match=says):
+        inspect_audio(io.BytesIO(make(slow.read_bytes(), fast)))
 
 
 @pytest.mark.parametrize("make", [lambda one, two: one + two, lambda one, two: two + one], ids=["mono", "stereo"])

@@ -215,7 +215,7 @@ def _check_form(heard: Decoded) -> None:
     """
     others = sum(heard.forms.values()) - max(heard.forms.values(), default=0.0)
     if others > CODEC_DELAY:
-        forms = ", then ".join(heard.forms)
+        forms = " and ".join(sorted(heard.forms))
         raise InvalidMedia(f"the sound changes in the middle ({forms}): convert it to one form, and export it again")
 
 
