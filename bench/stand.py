@@ -26,6 +26,7 @@ from bench.usage import Usage, usage_of
 from deployments.environment import NOTHING_GIVEN, REPOSITORY
 from deployments.local.folder import Folder
 from deployments.local.launcher import Launcher
+from deployments.local.prefect_client import prefect_client
 from deployments.local.process import Process
 from deployments.local.sample import Caption, write_clip
 from deployments.local.stack import Stack
@@ -258,7 +259,7 @@ async def open_stand(settings: Mapping[str, str] = MappingProxyType({})) -> Asyn
             settings={**SETTINGS, **settings},
             keep=False,
         )
-        async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
+        async with stack, prefect_client(stack.variables) as prefect:
             deployment = (await prefect.read_deployment_by_name(DEPLOYMENT)).id
             await asyncio.to_thread(_make_inputs, store_of(stack.variables), folder / VIDEO)
             launcher = Launcher(Folder(stack.data), NOTHING_GIVEN)

@@ -1,6 +1,7 @@
 """`python -m deployments.doctor`: checks a configuration and says in plain words what is missing. Spends nothing.
 
-Each check is a function that returns what it found, or raises Trouble with what to do about it.
+Each check is a function that returns what it found (a Caution, if that is something to think about), or raises Trouble
+with what to do about it.
 """
 
 import asyncio
@@ -12,8 +13,9 @@ from typing import Final, TypeVar
 import httpx
 from prefect import __version__ as prefect_version
 from prefect.blocks.core import Block
+from prefect.client.base import ServerType
 from prefect.client.orchestration import get_client
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect_aws import S3Bucket
 from rich.console import Console
@@ -22,6 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
+from deployments.api_exposure import NOT_LET_IN, exposure, travels_in_clear
 from deployments.limits import VendorSlots
 from tasks.run_again import DEPLOYMENTS
 from videojobs.errors import ConfigurationError, VideoJobError
@@ -41,6 +44,12 @@ class Trouble(Exception):
     """What is wrong, and what to do."""
 
 
+class Caution(str):
+    """What works, and what to think about."""
+
+    __slots__ = ()
+
+
 async def server(names: Connections) -> str:
     """The Prefect server answers, in a version that this code was tried with."""
     address = PREFECT_API_URL.value()
@@ -48,7 +57,12 @@ async def server(names: Connections) -> str:
         raise Trouble("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
     try:
         async with get_client() as client:
+            if client.server_type == ServerType.CLOUD:
+                await client.read_work_pools(limit=1)
+                return f"Prefect Cloud at {address}"  # it goes with every version of the client
             version = await client.api_version()
+    except PrefectHTTPStatusError as error:
+        raise Trouble(_refusal(error)) from error
     except (httpx.HTTPError, RuntimeError) as error:
         raise Trouble(
             f"no Prefect server answers at {address} ({type(error).__name__}): start it, or mend the URL"
@@ -58,6 +72,30 @@ async def server(names: Connections) -> str:
             f"the server runs Prefect {version}, this code {prefect_version}: bring both to the same minor version"
         )
     return f"Prefect {version} at {address}"
+
+
+def _refusal(error: PrefectHTTPStatusError) -> str:
+    status = error.response.status_code
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return NOT_LET_IN.format(status=status)
+    return f"{error.request.url} answers {status}: mend PREFECT_API_URL, or look into the server's log"
+
+
+async def access(names: Connections) -> str:
+    """The Prefect API, which hands out every credential, does so to nobody else."""
+    async with get_client() as client:
+        address, is_cloud = str(client.api_url).rstrip("/"), client.server_type == ServerType.CLOUD
+    if is_cloud:
+        return "Prefect Cloud lets nobody in without a key"
+    try:
+        problems = await exposure(address)
+    except httpx.HTTPError as error:
+        raise Trouble(f"{address} does not answer a request without a password ({type(error).__name__})") from error
+    if problems:
+        raise Trouble("; ".join(problems))
+    if travels_in_clear(address):
+        return Caution("only with the password, which travels in clear text to this http:// address: put TLS before it")
+    return "only with the password, and no other site's pages"
 
 
 async def database(names: Connections) -> str:
@@ -171,6 +209,7 @@ async def _block(kind: type[AnyBlock], name: str) -> AnyBlock:
 
 CHECKS: Final[dict[str, Callable[[Connections], Awaitable[str]]]] = {
     "Prefect server": server,
+    "Who is let in": access,
     "Job database": database,
     "Storage": storage,
     "Sync.so": sync_so,
@@ -193,12 +232,18 @@ async def examine(names: Connections) -> dict[str, str | Trouble]:
     return findings
 
 
+def _mark(finding: str | Trouble) -> str:
+    if isinstance(finding, Trouble):
+        return "[red]✗[/]"
+    return "[yellow]![/]" if isinstance(finding, Caution) else "[green]✓[/]"
+
+
 def main() -> int:
     """Print the findings; 1 if anything is missing."""
     findings = asyncio.run(examine(Connections()))
     table = Table("", "Part", "Finding", title="Doctor")
     for name, finding in findings.items():
-        table.add_row("[red]✗[/]" if isinstance(finding, Trouble) else "[green]✓[/]", name, str(finding))
+        table.add_row(_mark(finding), name, str(finding))
     Console().print(table)
     return int(any(isinstance(finding, Trouble) for finding in findings.values()))
 

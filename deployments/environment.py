@@ -29,6 +29,10 @@ class Environment(BaseSettings):
     """`postgresql://user:password@host:port/database`, the job state."""
     prefect_api_url: str | None = None
     """`http://host:port/api`, without a slash at the end."""
+    prefect_api_auth_string: SecretStr | None = None
+    """`user:password`, as the server has it in `PREFECT_SERVER_API_AUTH_STRING`."""
+    prefect_api_key: SecretStr | None = None
+    """Prefect Cloud's way to let a client in."""
 
     s3_endpoint_url: str | None = None
     """Unset means AWS's own endpoint of `s3_region`."""

@@ -8,17 +8,19 @@ import asyncio
 import os
 import subprocess
 import sys
+from http import HTTPStatus
 
 import rich
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
 from deployments.alerts import alerts
+from deployments.api_exposure import NOT_LET_IN
 from deployments.automations import automations, upsert
 from deployments.environment import REPOSITORY, Environment
 from deployments.limits import register_limits
@@ -123,3 +125,7 @@ if __name__ == "__main__":
             rich.print(f"  {line}")
     except ConfigurationError as error:
         sys.exit(str(error))
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != HTTPStatus.UNAUTHORIZED:
+            raise
+        sys.exit(NOT_LET_IN.format(status=401))

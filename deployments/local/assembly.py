@@ -34,7 +34,7 @@ class Swap:
 OBJECT_STORE = Swap(
     ObjectStore.name, "S3_ENDPOINT_URL", ("S3_BUCKET",), ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_REGION")
 )
-PREFECT_SERVER = Swap(PrefectServer.name, "PREFECT_API_URL")
+PREFECT_SERVER = Swap(PrefectServer.name, "PREFECT_API_URL", optional=("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"))
 
 # What is right on one's own machine only. A user's own setting wins.
 LOCAL_SETTINGS = {

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from deployments.local.errors import StackError
 from deployments.local.figures import measure_job, print_figures
 from deployments.local.interruption import interruptible
+from deployments.local.prefect_client import prefect_client
 from deployments.local.requests import read_request
 from deployments.local.sample import write_sample
 from deployments.local.stack import Stack
@@ -56,7 +57,7 @@ async def _demo(options: argparse.Namespace, stack: Stack, console: Console) -> 
     parameters = read_request(sample.request if sample else options.request, options.video)
     console.print("Starting the local stack ...")
     async with stack:
-        async with PrefectClient(stack.variables["PREFECT_API_URL"]) as client:
+        async with prefect_client(stack.variables) as client:
             deployment = await client.read_deployment_by_name(DEPLOYMENT)
             flow_run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
             console.print(f"Flow run [b]{flow_run.name}[/]: {stack.ui_url}/runs/flow-run/{flow_run.id}")

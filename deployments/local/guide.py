@@ -27,6 +27,8 @@ async def print_guide(stack: Stack, console: Console) -> None:
         console.print(warning, style="yellow", soft_wrap=True)
     if stack.has("gateway"):
         _print_front_door(stack, console)
+    if stack.has("prefect_server") and not stack.given_by("prefect_server"):
+        _print_prefect(stack, console)
     if not stack.has("worker"):
         return
     parameters = read_request(await asyncio.to_thread(_sample_request, stack.data / "sample"))
@@ -45,6 +47,15 @@ def _print_front_door(stack: Stack, console: Console) -> None:
     console.print(f"  {address}", soft_wrap=True, highlight=False)
     console.print(f"  token: {token}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"  curl -H 'Authorization: Bearer {token}' {address}/api/v1/jobs", soft_wrap=True, highlight=False)
+
+
+def _print_prefect(stack: Stack, console: Console) -> None:
+    """Where runs are seen, and what its one field for signing in wants."""
+    console.print("\nPrefect (in a browser or as an API):", style="bold")
+    console.print(f"  {stack.ui_url}", soft_wrap=True, highlight=False)
+    login = stack.variables["PREFECT_API_AUTH_STRING"]
+    console.print(f"  sign in with user:password: {login}", soft_wrap=True, markup=False, highlight=False)
+    console.print("  (PREFECT_API_AUTH_STRING of the variables above)", highlight=False)
 
 
 def _addresses(stack: Stack) -> Table:
@@ -77,14 +88,18 @@ def _sample_request(folder: Path) -> Path:
 
 
 async def _curl(stack: Stack, parameters: Mapping[str, Any]) -> str:
-    """The whole command, for the id that the deployment has on this server."""
+    """The whole command, for the id that the deployment has on this server. It reads the password from its file."""
     api = stack.variables["PREFECT_API_URL"]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(auth=stack.prefect_login, trust_env=False) as client:
         answer = await client.get(f"{api}/deployments/name/{DEPLOYMENT}")
         answer.raise_for_status()
     url = f"{api}/deployments/{answer.json()['id']}/create_flow_run"
     body = shlex.quote(json.dumps({"parameters": parameters}))
-    return f"curl -X POST {url} \\\n  -H 'Content-Type: application/json' \\\n  -d {body}"
+    source = f". {shlex.quote(str(stack.data / 'environment'))}"
+    return (
+        f'({source}; curl -u "$PREFECT_API_AUTH_STRING" -X POST {url} \\\n'
+        f"  -H 'Content-Type: application/json' \\\n  -d {body})"
+    )
 
 
 def _cli(parameters: Mapping[str, Any]) -> str:

@@ -42,8 +42,8 @@ def _inherited(*, keep_prefect: bool) -> dict[str, str]:
     """Our own environment without what parts must be given on purpose.
 
     Left out: the product's variables (an emulator has no business with a real vendor's key), and the user's own Prefect
-    settings, unless they belong to a given Prefect server (its API key, say). A profile is never kept: it lives in the
-    user's Prefect home, which the stack does not use.
+    settings, unless they belong to a given Prefect server (its certificate, say). A profile is never kept: it lives in
+    the user's Prefect home, which the stack does not use.
     """
     ours = {name.upper() for name in Environment.model_fields}
     prefect = ("PREFECT_PROFILE", "PREFECT_HOME") if keep_prefect else ("PREFECT_",)

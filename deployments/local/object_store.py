@@ -24,7 +24,8 @@ class ObjectStore(Part):
         self.address = f"http://{HOST}:{self._port}"
         rclone = str(Path(sysconfig.get_path("scripts")) / "rclone")
         # Its own configuration file and the keys stay out of it: the first is the user's, the second would be in `ps`.
-        # The submit page sends files here from the front door's origin, by links that are signed for it.
+        # The submit page sends files here from the front door's origin, by links that are signed for it. Others
+        # may ask, too, and get nothing: without a signature every request is refused.
         options = ["--config", "", "--addr", f"{HOST}:{self._port}", "--allow-origin", "*"]
         command = [rclone, "serve", "s3", *options, str(self._files)]
         keys = {"RCLONE_AUTH_KEY": f'"{self._key},{self._secret}"'}  # quoted: it splits the value at commas

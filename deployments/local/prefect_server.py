@@ -6,6 +6,9 @@ from deployments.local.part import Part
 from deployments.local.postgres import PREFECT, Postgres
 from deployments.local.probes import is_healthy
 
+USER = "local"
+"""Who signs in. Prefect knows one user only, and no rights."""
+
 
 class PrefectServer(Part):
     """Its home is `DATA/prefect`: the user's own profiles are neither read nor changed."""
@@ -17,6 +20,8 @@ class PrefectServer(Part):
         port = folder.port(self.name)
         self.address = f"http://{HOST}:{port}"
         self._api = f"{self.address}/api"
+        self._login = f"{USER}:{folder.secret('prefect_password')}"
+        """Stays the same from one run to the next, so that a browser stays signed in."""
         home = folder.path("prefect")
         settings = {
             "PREFECT_HOME": str(home),
@@ -24,6 +29,12 @@ class PrefectServer(Part):
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(PREFECT).replace(
                 "postgresql://", "postgresql+asyncpg://"
             ),
+            # Its API hands out every credential and starts jobs that cost money: to nobody without the password. No
+            # browser sends it by itself, as it does with a cookie, so other sites' pages cannot act in the user's name
+            # either. So Prefect's protection against that (CSRF tokens, which a bare curl would need) stays off.
+            "PREFECT_SERVER_API_AUTH_STRING": self._login,
+            # Whose pages may read answers: those of the UI itself, under both names that this machine has for itself.
+            "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"{self.address},http://localhost:{port}",
             "PREFECT_SERVER_UI_API_URL": self._api,
             # The default lies inside the installed package, which may be read-only or shared.
             "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
@@ -49,9 +60,9 @@ class PrefectServer(Part):
         )
 
     def variables(self) -> dict[str, str]:
-        return {"PREFECT_API_URL": self._api}
+        return {"PREFECT_API_URL": self._api, "PREFECT_API_AUTH_STRING": self._login}
 
     async def start(self) -> None:
         await self._server.start()
-        # The first start makes the tables and copies the UI: about 7 s, more on a busy machine.
+        # Health needs no password. The first start makes the tables and copies the UI: 7 s, more on a busy machine.
         await self._server.until(lambda: is_healthy(f"{self._api}/health"), patience=120)

@@ -64,6 +64,12 @@ class Stack:
         """The Prefect UI, if the Prefect server is one of the parts."""
         return self.variables["PREFECT_API_URL"].rstrip("/").removesuffix("/api")
 
+    @property
+    def prefect_login(self) -> tuple[str, str] | None:
+        """User and password of the Prefect server; None for a given one without."""
+        user, colon, password = self.variables.get("PREFECT_API_AUTH_STRING", "").partition(":")
+        return (user, password) if colon else None
+
     def address_of(self, part: str) -> str:
         return self._part(part).address
 

@@ -54,7 +54,7 @@ async def main(jobs: int, minutes: float, seed: int) -> int:
 async def _run(bench: Bench, wanted: Sequence[Wish], seconds: float, chance: Random) -> int:
     began = time.monotonic()
     stack = bench.desk.stack
-    client, monkey = Client(stack.variables["PREFECT_API_URL"]), Monkey(bench, chance)
+    client, monkey = Client(stack.variables["PREFECT_API_URL"], stack.prefect_login), Monkey(bench, chance)
     cleaning = asyncio.create_task(_clean_up(client))
     asking = [asyncio.create_task(_ask(bench, client, wish)) for wish in wanted]
     await monkey.rage(seconds)

@@ -14,8 +14,8 @@ ANSWER_SECONDS: Final = 10.0  # for a server that is being killed, or has much t
 class Client:
     """Talks to the Prefect API without any library of Prefect's. Counts what it had to send again."""
 
-    def __init__(self, api: str) -> None:
-        self._http = httpx.AsyncClient(base_url=api, timeout=ANSWER_SECONDS, trust_env=False)
+    def __init__(self, api: str, login: tuple[str, str] | None) -> None:
+        self._http = httpx.AsyncClient(base_url=api, auth=login, timeout=ANSWER_SECONDS, trust_env=False)
         self._deployments: dict[str, str] = {}
         self.sent_again = 0
 

@@ -11,7 +11,6 @@ from typing import Any, Final, cast, get_args
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterName,
@@ -23,6 +22,7 @@ from sqlalchemy import TextClause, text
 
 from deployments.environment import NOTHING_GIVEN
 from deployments.local.errors import PartFailed
+from deployments.local.prefect_client import prefect_client
 from deployments.local.stack import Stack
 from tasks.decisions import Decision
 from tests.crash.cases import Outcome, Strike
@@ -296,7 +296,7 @@ async def open_bench(
         settings=settings,
         keep=False,
     )
-    async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
+    async with stack, prefect_client(stack.variables) as prefect:
         desk = Desk(stack, sample, sample, prefect, folder)
         crew = Crew(desk, more={"TMPDIR": str(scratch)})
         bench = Bench(desk, crew, faults, await asyncio.to_thread(_stored, desk))

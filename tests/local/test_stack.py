@@ -53,6 +53,34 @@ async def test_a_given_vendor_is_used_with_its_key_and_not_started(data: Path) -
         assert stack.variables["SYNC_SO_API_KEY"] == "a-key"
 
 
+async def test_a_given_prefect_server_is_used_with_its_password_which_is_not_printed(data: Path) -> None:
+    given = {"prefect_api_url": "https://prefect.example/api", "prefect_api_auth_string": SecretStr("ada:hush")}
+    console = Console(file=StringIO(), width=200)
+
+    async with a_stack(data, "prefect_server", environment=NOTHING_GIVEN.model_copy(update=given)) as stack:
+        assert stack.variables["PREFECT_API_AUTH_STRING"] == "ada:hush"
+        assert stack.prefect_login == ("ada", "hush")
+        await print_guide(stack, console)
+
+    assert isinstance(console.file, StringIO)
+    assert "https://prefect.example/api" in console.file.getvalue()
+    assert "hush" not in console.file.getvalue()
+
+
+def test_each_folder_has_a_prefect_password_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    def login(data: Path) -> str:
+        with Folder(data) as folder:
+            launcher = Launcher(folder, NOTHING_GIVEN)
+            _, variables = assemble(
+                NOTHING_GIVEN, folder, launcher, wanted=["prefect_server"], processing_seconds=1, settings={}
+            )
+        return variables["PREFECT_API_AUTH_STRING"]
+
+    first = login(tmp_path / "a")
+    assert (login(tmp_path / "a"), login(tmp_path / "b") == first) == (first, False)
+    assert len(first) >= len("local:") + 32
+
+
 async def test_a_given_vendor_without_its_key_is_refused_before_anything_starts(data: Path) -> None:
     given = NOTHING_GIVEN.model_copy(update={"sync_so_base_url": "https://vendor.example"})
 

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flow_runs import wait_for_flow_run
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from deployments.environment import NOTHING_GIVEN, Environment
 from deployments.local.figures import measure_job
 from deployments.local.measure import Report
+from deployments.local.prefect_client import prefect_client
 from deployments.local.sample import SampleFiles, write_sample
 from deployments.local.stack import Stack
 from deployments.storage import store_of
@@ -31,6 +33,14 @@ from videojobs.media.store import ObjectStore, parse_uri
 from videojobs.states import Stage
 
 DEPLOYMENT = "pro-video/pro-video"
+
+
+@contextmanager
+def prefect_settings(stack: Stack) -> Iterator[None]:
+    """Prefect in this process talks to the stack's server."""
+    names = (PREFECT_API_URL, PREFECT_API_AUTH_STRING)
+    with temporary_settings({setting: stack.variables[setting.name] for setting in names}):
+        yield
 
 
 @dataclass
@@ -97,7 +107,7 @@ class Desk:
         return await pro_video(**request, job_id=job_id, return_state=True)
 
     async def ended(self, flow_run: FlowRun) -> FlowRun:
-        with temporary_settings({PREFECT_API_URL: self.stack.variables["PREFECT_API_URL"]}):
+        with prefect_settings(self.stack):
             return await wait_for_flow_run(flow_run.id, timeout=150, poll_interval=1, client=self.prefect)
 
     async def done(self, flow_run: FlowRun) -> VideoJob:
@@ -164,7 +174,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     folder = tmp_path_factory.mktemp("stack")
     sample = write_sample(folder / "sample")
     started = Stack(data=folder / "data", environment=NOTHING_GIVEN, processing_seconds=0.5, keep=False)
-    async with started as stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
+    async with started as stack, prefect_client(stack.variables) as prefect:
         yield Desk(stack, sample, write_inputs(folder / "short"), prefect, folder)
         await APILogHandler.aflush()  # else the last lines are sent to a server that is gone
 
@@ -176,7 +186,7 @@ def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in {**desk.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
     watching._together.clear()  # what was read from another test's environment
-    with temporary_settings({PREFECT_API_URL: desk.stack.variables["PREFECT_API_URL"]}):
+    with prefect_settings(desk.stack):
         yield
 
 

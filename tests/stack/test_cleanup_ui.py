@@ -34,4 +34,4 @@ async def test_the_report_is_a_table_that_fits_on_the_screen_and_leads_to_the_ru
     async with page.context.expect_page() as opened:
         await page.get_by_role("link", name="run started").first.click()
     run = await opened.value
-    await expect(run.get_by_text("pro-video").first).to_be_visible()
+    await expect(run.get_by_text("pro-video").first).to_be_visible(timeout=20_000)  # a second start of the whole UI

@@ -26,11 +26,17 @@ AREA = {"Left edge": 0.3, "Top edge": 0.3, "Width": 0.4, "Height": 0.4, "From (s
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
+async def page(desk: Desk) -> AsyncIterator[Page]:
+    """Of somebody who has signed in with what `make up` prints."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = await browser.new_page(viewport={"width": 1300, "height": 1400})
+        context = await browser.new_context(viewport={"width": 1300, "height": 1400})
+        page = await context.new_page()
         page.set_default_timeout(20_000)
+        await page.goto(f"{desk.stack.ui_url}/login")
+        await page.locator("input[type=password]").fill(desk.stack.variables["PREFECT_API_AUTH_STRING"])
+        await page.get_by_role("button", name="Login").click()
+        await expect(page.get_by_text("Work Pools", exact=True).first).to_be_visible()
         yield page
         await browser.close()
 

@@ -30,9 +30,10 @@ async def command(desk: Desk, *words: str) -> str:
 
 async def test_a_bare_curl_starts_a_job_and_the_same_key_twice_gives_one(desk: Desk, job_id: str) -> None:
     api = desk.stack.variables["PREFECT_API_URL"]
-    found = json.loads(await command(desk, "curl", "-s", f"{api}/deployments/name/{DEPLOYMENT}"))
+    login = ("-u", desk.stack.variables["PREFECT_API_AUTH_STRING"])
+    found = json.loads(await command(desk, "curl", "-s", *login, f"{api}/deployments/name/{DEPLOYMENT}"))
     body = json.dumps({"parameters": tiny(desk), "idempotency_key": job_id})
-    call = ["curl", "-s", f"{api}/deployments/{found['id']}/create_flow_run"]
+    call = ["curl", "-s", *login, f"{api}/deployments/{found['id']}/create_flow_run"]
     call += ["-H", "Content-Type: application/json", "-d", body]
     first, second = json.loads(await command(desk, *call)), json.loads(await command(desk, *call))
     assert first["id"] == second["id"]
@@ -51,7 +52,7 @@ async def test_prefect_deployment_run_starts_a_job(desk: Desk, job_id: str) -> N
 
 async def test_the_api_refuses_a_malformed_parameter_at_once_and_names_it(desk: Desk) -> None:
     api = desk.stack.variables["PREFECT_API_URL"]
-    async with httpx.AsyncClient(base_url=api) as http:
+    async with httpx.AsyncClient(base_url=api, auth=desk.stack.prefect_login) as http:
         deployment = (await http.get(f"/deployments/name/{DEPLOYMENT}")).json()["id"]
         bad = {**tiny(desk), "segments": [{"startTime": "soon", "endTime": 1, "audioInput": {"refId": "audio-2"}}]}
         answer = await http.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": bad})
@@ -61,7 +62,7 @@ async def test_the_api_refuses_a_malformed_parameter_at_once_and_names_it(desk: 
 
 async def test_a_field_that_the_form_fills_in_as_an_example_is_still_required_from_the_api(desk: Desk) -> None:
     api = desk.stack.variables["PREFECT_API_URL"]
-    async with httpx.AsyncClient(base_url=api) as http:
+    async with httpx.AsyncClient(base_url=api, auth=desk.stack.prefect_login) as http:
         deployment = (await http.get(f"/deployments/name/{DEPLOYMENT}")).json()["id"]
         without = {name: value for name, value in tiny(desk).items() if name != "segments"}
         answer = await http.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": without})

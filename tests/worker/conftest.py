@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from prefect.client.orchestration import PrefectClient
 
 from deployments.environment import NOTHING_GIVEN
+from deployments.local.prefect_client import prefect_client
 from deployments.local.stack import Stack
 from tests.stack.conftest import Desk
 from tests.stack.short_clip import write_inputs
@@ -33,7 +33,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
         settings=SETTINGS,
         keep=False,
     )
-    async with stack, PrefectClient(stack.variables["PREFECT_API_URL"]) as prefect:
+    async with stack, prefect_client(stack.variables) as prefect:
         clip = write_inputs(folder / "clip")
         yield Desk(stack, clip, clip, prefect, folder)
 

@@ -1,4 +1,8 @@
-"""The control endpoints under /_emulator/: for tests and operators, never part of a vendor's API."""
+"""The control endpoints under /_emulator/: for tests and operators, never part of a vendor's API.
+
+They ask for no password, so they are for programs on this machine and for nobody's pages: a browser would send what any
+page tells it to. What a page sends carries its Origin, or comes under another name of this machine (DNS rebinding).
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -6,13 +10,32 @@ from typing import Any
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deployments.local.emulators.emulator import Emulator
 
+LOCAL_NAMES = ["127.0.0.1", "localhost"]
 ExceptionHandler = Callable[[Request, Exception], Response]
+
+
+class ProgramsOnly:
+    """ASGI middleware: refuses what has an Origin.
+
+    Browsers add it to what a page changes, and to what it reads from elsewhere; programs do not.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = JSONResponse({"problems": ["Pages are not answered here."]}, 403)
+        await (app if "origin" in Headers(scope=scope) else self._app)(scope, receive, send)
 
 
 class Control:
@@ -34,6 +57,7 @@ class Control:
                 Route("/faults", self.arm_fault, methods=["POST"]),
                 Route("/faults", self.disarm_faults, methods=["DELETE"]),
             ],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_NAMES), Middleware(ProgramsOnly)],
         )
 
     async def health(self, _request: Request) -> Response:

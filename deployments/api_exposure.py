@@ -1,0 +1,76 @@
+"""Who can use the Prefect API that is configured, beside those who should: it hands out every credential.
+
+Asks as somebody without a password would, and as a page of another site in an operator's browser.
+"""
+
+import ssl
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+import certifi
+import httpx
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_KEY,
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
+)
+
+FOREIGN_PAGE: Final = "https://foreign.example"
+NOT_LET_IN: Final = (
+    "the Prefect server does not let us in ({status}): set PREFECT_API_AUTH_STRING to the user:password that it has in "
+    "PREFECT_SERVER_API_AUTH_STRING (Prefect Cloud: PREFECT_API_KEY)"
+)
+_SECONDS: Final = 10  # a server that has just given its version answers at once
+_REFUSED: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+
+
+async def exposure(api: str) -> list[str]:
+    """What is wrong with the server at this address, each with what to do. Raises httpx.HTTPError."""
+    async with httpx.AsyncClient(verify=_verified(), timeout=_SECONDS, follow_redirects=True) as http:
+        answer = await http.get(f"{api.rstrip('/')}/admin/version", headers={"Origin": FOREIGN_PAGE})
+    return [problem for problem in (_without_password(answer), _to_foreign_pages(answer)) if problem]
+
+
+def travels_in_clear(api: str) -> bool:
+    """Whether whoever sits between here and the server can read the password."""
+    url = urlsplit(api)
+    has_secret = PREFECT_API_AUTH_STRING.value() or PREFECT_API_KEY.value()
+    return url.scheme == "http" and bool(has_secret) and not _is_this_machine(url.hostname or "")
+
+
+def _without_password(answer: httpx.Response) -> str | None:
+    """A page in HTML is that of somebody who stands before the server and asks for a login."""
+    if answer.status_code in _REFUSED or "html" in answer.headers.get("content-type", ""):
+        return None
+    if not answer.is_success:
+        return f"it answers {answer.status_code} to a request without a password, where 401 is right: see its log"
+    return (
+        "it answers anybody, without a password, and so hands out every credential: start the server with "
+        "PREFECT_SERVER_API_AUTH_STRING=user:password, and set the same as PREFECT_API_AUTH_STRING here, for the "
+        "workers and for the front door"
+    )
+
+
+def _to_foreign_pages(answer: httpx.Response) -> str | None:
+    if answer.headers.get("access-control-allow-origin") not in ("*", FOREIGN_PAGE):
+        return None
+    return (
+        "it lets pages of every site read its answers (CORS): start the server with "
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS set to the address of its UI, https://prefect.example.com say"
+    )
+
+
+def _verified() -> ssl.SSLContext | bool:
+    """As Prefect's own client does it."""
+    if PREFECT_API_TLS_INSECURE_SKIP_VERIFY.value():
+        return False
+    return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or certifi.where())
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
