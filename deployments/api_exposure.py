@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-import certifi
 import httpx
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
@@ -66,7 +65,8 @@ def _verified() -> ssl.SSLContext | bool:
     """As Prefect's own client does it."""
     if PREFECT_API_TLS_INSECURE_SKIP_VERIFY.value():
         return False
-    return ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value() or certifi.where())
+    certificates = PREFECT_API_SSL_CERT_FILE.value()
+    return ssl.create_default_context(cafile=certificates) if certificates else True
 
 
 def _is_this_machine(host: str) -> bool:
