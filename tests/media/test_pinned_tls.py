@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from tests.media.internet import OUTSIDE, Resolver, content, the_internet
 from tests.media.website import CONTENT, Website, serving
 from videojobs.errors import TransferInterrupted
-from videojobs.media import pinned
+from videojobs.media import network, pinned
 from videojobs.media.reach import Reach
 
 __all__ = ["the_internet"]
@@ -76,3 +76,19 @@ async def test_another_name_at_the_same_address_does_not_pass_with_that_certific
     with pytest.raises(TransferInterrupted, match="ConnectError"):
         await content(f"https://other.example:{site.server_port}/file", Resolver(other_example=[[OUTSIDE]]), Reach())
     assert site.named == []
+
+
+async def test_tls_that_takes_its_time_is_waited_for(
+    tls_site: tuple[Website, Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than one slice of waiting, which then goes on where it was."""
+    site, _ = tls_site
+    monkeypatch.setattr(network, "SLICE", 0.02)
+
+    def take_time(*_: object) -> None:
+        site.closing.wait(0.1)
+
+    assert isinstance(site.socket, ssl.SSLSocket)
+    site.socket.context.set_servername_callback(take_time)
+    url = f"https://media.example:{site.server_port}/steady"
+    assert await content(url, Resolver(media_example=[[OUTSIDE]]), Reach()) == CONTENT

@@ -43,16 +43,20 @@ def deaf() -> Iterator[str]:
         for queued in (first, second):
             queued.setblocking(False)
             queued.connect_ex(server.getsockname())
-        yield f"127.0.0.1:{server.getsockname()[1]}"
+        yield address(server)
 
 
 @pytest.fixture
-def mute() -> Iterator[str]:
-    """An address that accepts connections and says nothing, so that TLS never begins."""
+def mute() -> Iterator[socket.socket]:
+    """A server that accepts connections and says nothing, so that TLS never begins."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(128)
-        yield f"127.0.0.1:{server.getsockname()[1]}"
+        yield server
+
+
+def address(server: socket.socket) -> str:
+    return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 async def fetch(url: str) -> bytes:
@@ -124,9 +128,9 @@ async def test_a_cancelled_transfer_closes_its_connection_and_leaves_its_thread_
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_transfer_that_is_cancelled_while_it_connects_leaves_its_thread_to_the_next(
-    slow: Website, deaf: str, mute: str, scheme: str
+    slow: Website, deaf: str, mute: socket.socket, scheme: str
 ) -> None:
-    where = deaf if scheme == "http" else mute
+    where = deaf if scheme == "http" else address(mute)
     async with many(f"{scheme}://{where}/") as tasks:
         await asyncio.wait(tasks, timeout=0.3)  # nothing tells when a connection is being made
     begun = monotonic()
@@ -147,3 +151,16 @@ async def test_where_nobody_accepts_the_connection_it_is_given_up(deaf: str, mon
     monkeypatch.setenv("VIDEOJOBS_LINK_CONNECT_SECONDS", "0.1")
     with pytest.raises(TransferInterrupted, match="ConnectTimeout"):
         await fetch(f"http://{deaf}/")
+
+
+async def test_where_tls_never_begins_it_is_given_up_and_the_connection_closed(
+    mute: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_LINK_CONNECT_SECONDS", "0.1")
+    with pytest.raises(TransferInterrupted, match="ConnectTimeout") as told:
+        await fetch(f"https://{address(mute)}/")
+    connection, _ = mute.accept()
+    with connection, connection.makefile("rb") as sent:
+        connection.settimeout(AT_ONCE)
+        assert sent.read()  # up to the end: the greeting, and then it is closed
+    assert told.value  # which holds all that took part in it

@@ -92,7 +92,11 @@ class _PacedStream(httpcore.NetworkStream):
             self._sock = ssl_context.wrap_socket(
                 self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
-            self._pace.wait_to_connect(self._sock.do_handshake)
+            try:
+                self._pace.wait_to_connect(self._sock.do_handshake)
+            except BaseException:
+                self.close()  # httpcore does not: to it, there is no connection yet
+                raise
         return self
 
     def get_extra_info(self, info: str) -> Any:
