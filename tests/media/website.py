@@ -109,12 +109,10 @@ class _Page(BaseHTTPRequestHandler):
         elif name in DRIPS:
             self._drip(*DRIPS[name])
         elif name.startswith("packed"):
-            times = int(query)
             content = bytes(10 * 1024**2)
-            for _ in range(times):
+            for _ in range(query.count("gzip")):
                 content = gzip.compress(content)
-            coding = {"Content-Encoding": ", ".join(["gzip"] * times) or "identity"}
-            self._answer(200, {"Content-Length": str(len(content)), **coding}, content)
+            self._answer(200, {"Content-Length": str(len(content)), "Content-Encoding": query}, content)
         elif name == "steady":
             self._answer(200, {"Content-Length": str(len(CONTENT))})
             for start in range(0, len(CONTENT), len(CONTENT) // 16):

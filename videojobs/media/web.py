@@ -16,6 +16,8 @@ from videojobs.media.pinned import LinkRefused
 
 RESUMES: Final = 5  # of one transfer; a connection that breaks off more often is left to the next try
 HOPS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
+# Names that change no byte. Storages keep `aws-chunked`, the way in which a file was uploaded, and repeat it.
+_PLAIN: Final = frozenset({"", "identity", "aws-chunked"})
 _LATER: Final = frozenset({408, 425, 429})  # beside 5xx: the other side asks us to come again
 
 
@@ -86,7 +88,8 @@ def _check(answer: httpx.Response) -> None:
 
 
 def _is_encoded(answer: httpx.Response) -> bool:
-    return answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+    codings = {name.strip().lower() for name in answer.headers.get("content-encoding", "").split(",")}
+    return not codings <= _PLAIN
 
 
 def _chunks(pieces: Iterator[bytes], max_bytes: float) -> Iterator[bytes]:
