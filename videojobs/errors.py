@@ -27,6 +27,8 @@ VideoJobError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_IN_A_MESSAGE = 100  # problems that an error's text spells out: it goes into logs and into Prefect's states
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -86,7 +88,8 @@ class InvalidRequest(Final):
         self.problems = tuple(problems)
         count = len(self.problems)
         head = "1 problem" if count == 1 else f"{count} problems"
-        super().__init__(f"The request has {head}: " + "; ".join(map(str, self.problems)))
+        shown = [*map(str, self.problems[:_IN_A_MESSAGE]), *(["..."] if count > _IN_A_MESSAGE else [])]
+        super().__init__(f"The request has {head}: " + "; ".join(shown))
 
 
 class InvalidMedia(Final):

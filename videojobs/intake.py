@@ -6,6 +6,7 @@ with the path of its field: those of the shape (`videojobs.request`), in our own
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -22,6 +23,7 @@ from videojobs.wording import on_show
 M = TypeVar("M", bound=BaseModel)
 
 JSON_LEVELS: Final = 2  # old clients encode twice (M2)
+_MOST_TOLD: Final = 5000  # mistakes in a shape, 10 us each: every entry of a full request may be wrong ten times
 
 
 def parse_request(
@@ -124,8 +126,8 @@ def _unique_fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Which of two values counts is anybody's guess, so neither does."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"contains an object that gives {twice[:64]!r} twice; give it once")
     return fields
 
@@ -178,6 +180,10 @@ def shape(model: type[M], fields: Mapping[str, object], wording: Wording) -> tup
     try:
         return model.model_validate(fields), []
     except ValidationError as error:
+        if (count := error.error_count()) > _MOST_TOLD:
+            return None, [
+                Problem("request", f"has {count} mistakes, too many to list them; its fields are {_fields(model)}")
+            ]
         return None, [_problem(item, wording) for item in error.errors(include_url=False, include_input=False)]
 
 

@@ -21,6 +21,8 @@ from videojobs.wording import as_seconds, on_show
 
 EDGE_TOLERANCE: Final = 1e-6  # a rectangle may stick out this far: 0.7 + 0.3 is a little more than 1 in floats
 
+_NAMED: Final = 20  # audio files in a message that says which there are; every segment may get one
+
 P = TypeVar("P", bound=BaseModel)
 
 
@@ -157,14 +159,15 @@ def _host_complaint(source: str, access: Access) -> str | None:
 def _references(parts: _Parts) -> Iterator[Problem]:
     """What cannot be read may be the missing name or the missing user, so nothing is said about those then."""
     first: dict[str, int] = {}
+    wanted = set(parts.wanted.values())
     for index, ref_id in parts.named.items():
         if first.setdefault(ref_id, index) != index:
             message = f"is used by audio[{first[ref_id]}] already; give another name"
             yield Problem(f"audio[{index}].refId", message)
-        elif "segments" in parts.complete and ref_id not in parts.wanted.values():
+        elif "segments" in parts.complete and ref_id not in wanted:
             yield Problem(f"audio[{index}].refId", "is not used by any segment; use it, or remove the file")
     if "audio" in parts.complete:
-        known = ", ".join(map(on_show, sorted(first)))
+        known = ", ".join(map(on_show, sorted(first)[:_NAMED])) + (", ..." if len(first) > _NAMED else "")
         for index, ref_id in parts.wanted.items():
             if ref_id not in first:
                 message = f"names no audio file; the audio files are {known}"

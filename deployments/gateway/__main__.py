@@ -6,10 +6,10 @@ It then takes no new connections, and ends when all requests have ended, or afte
 import math
 import sys
 
-import uvicorn
 from prefect.settings import PREFECT_API_URL
 
 from deployments.gateway.app import create_app
+from deployments.gateway.connections import Serving
 from deployments.gateway.leaving import Server
 from deployments.gateway.logs import set_up
 from deployments.gateway.settings import Door
@@ -21,8 +21,9 @@ def main() -> None:
     door = Door()
     set_up(door.log_format)
     app = create_app()
-    config = uvicorn.Config(
+    config = Serving(
         app,
+        door,
         host=door.host,
         port=door.port,
         log_config=None,

@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
 from deployments.gateway.access import Caller, Submitter
 from deployments.gateway.front import TheFront
@@ -19,6 +21,9 @@ from videojobs.settings import Access
 
 router = APIRouter(tags=["jobs"])
 
+M = TypeVar("M", bound=BaseModel)
+
+_MOST_TOLD: Final = 5000  # errors, as in `videojobs.intake`
 _JSON: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -57,6 +62,24 @@ async def submit_json(request: Request, who: Submitter, front: TheFront, key: Id
     client_key = ClientKey(key, fingerprint(wanted)) if key else None
     job = await on_the_books(front, ledger, str(uuid.uuid4()), wanted, who, client_key)
     return await started(front, job)
+
+
+async def json_as(request: Request, model: type[M]) -> M:
+    """The body as this model, read by an endpoint that knows its sender: as a parameter, it would be read before."""
+    await json_object(request)
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        if (count := error.error_count()) > _MOST_TOLD:
+            raise refused_input([Problem("request", f"has {count} mistakes, too many to list them")]) from None
+        errors = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in errors]) from None
+
+
+def json_of(model: type[BaseModel]) -> dict[str, Any]:
+    """What the OpenAPI document says of such a body."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def json_object(request: Request) -> Mapping[str, object]:

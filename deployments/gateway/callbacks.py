@@ -112,7 +112,7 @@ async def read(request: Request, limit: int) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise HTTPException(413, "too long for a callback")
+                raise HTTPException(413, "The body is too long.")
     except ClientDisconnect as error:
         raise HTTPException(400, "broken off") from error
     return bytes(body)

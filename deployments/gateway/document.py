@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from deployments.gateway.problems import MEDIA_TYPE, ProblemDetails
+from deployments.gateway.shapes import UploadParts, UploadWanted
 from videojobs.lecture.request import LectureRequest
 from videojobs.request import JobRequest
 
@@ -32,7 +33,7 @@ def publish(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version="1", description=_ABOUT.strip(), routes=app.routes)
     schemas = made["components"]["schemas"]
-    for model in (ProblemDetails, JobRequest, LectureRequest):
+    for model in (ProblemDetails, JobRequest, LectureRequest, UploadWanted, UploadParts):
         shape = model.model_json_schema(ref_template=_REFERENCE)
         schemas |= shape.pop("$defs", {})
         schemas[model.__name__] = shape

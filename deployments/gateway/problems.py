@@ -25,6 +25,9 @@ AWAY: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, N
 
 COME_AGAIN_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; GhostCut comes every 30 minutes anyway
 
+MOST_PROBLEMS: Final = 100  # in one answer: nobody reads more, and a megabyte of wrong fields would be answered with 16
+_MOST_LETTERS: Final = 2000  # of one field's path or message: our longest have 500
+
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -70,9 +73,11 @@ class Refused(HTTPException):
 
 
 def refused_input(problems: Sequence[Problem]) -> Refused:
-    """All that is wrong with a request."""
+    """All that is wrong with a request; of very much, the beginning."""
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return Refused(422, f"The request has {count}.", problems=problems)
+    more = len(problems) - MOST_PROBLEMS
+    rest = f" The first {MOST_PROBLEMS} are listed; {more} more are not." if more > 0 else ""
+    return Refused(422, f"The request has {count}.{rest}", problems=problems[:MOST_PROBLEMS])
 
 
 def wait_and_repeat(seconds: float, detail: str) -> Refused:
@@ -84,14 +89,20 @@ def problem(
     status: int, detail: str, problems: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """The answer."""
-    shown = [{"field": _utf8(item.path), "message": _utf8(item.message)} for item in problems]
+    shown = told(problems)
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _utf8(detail)}
     return JSONResponse(body | ({"problems": shown} if shown else {}), status, dict(headers or {}), MEDIA_TYPE)
 
 
+def told(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    """As answers show them: names and values in them come from the client, so all of it is bounded."""
+    return [{"field": _utf8(item.path), "message": _utf8(item.message)} for item in problems[:MOST_PROBLEMS]]
+
+
 def _utf8(text: str) -> str:
-    """A field's name comes from the client, and half a surrogate pair is text in JSON."""
-    return text.encode("utf-8", "replace").decode()
+    """Half a surrogate pair is text in JSON."""
+    short = text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+    return short.encode("utf-8", "replace").decode()
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -163,9 +174,8 @@ def _allowed(request: Request) -> str:
 
 async def _validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = [Problem(_path(item["loc"]), str(item["msg"])) for item in error.errors()]
-    refused = refused_input(found)
-    return problem(refused.status_code, refused.detail, found)
+    refused = refused_input([Problem(_path(item["loc"]), str(item["msg"])) for item in error.errors()])
+    return problem(refused.status_code, refused.detail, refused.problems)
 
 
 def _path(loc: Sequence[int | str]) -> str:
@@ -177,7 +187,7 @@ def _path(loc: Sequence[int | str]) -> str:
 async def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidRequest)  # noqa: S101
     refused = refused_input(error.problems)
-    return problem(refused.status_code, refused.detail, error.problems)
+    return problem(refused.status_code, refused.detail, refused.problems)
 
 
 async def _mismatch(_request: Request, error: Exception) -> Response:

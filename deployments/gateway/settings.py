@@ -45,6 +45,27 @@ class Door(BaseSettings):
     """How long requests that are under way may take to end once the door is told to close: an upload of some hundred
     megabytes. Kubernetes kills after 30 s, systemd after 90 s."""
 
+    connections: int = Field(default=2000, ge=8, le=100_000)
+    """Open ones. Beyond it, one that has no request under way is closed for a new one; if all have one, the new one is
+    asked to come again. All listeners, all uploads, and 900 requests. Fewer where the process may not open as many
+    files (`ulimit -n`, of which it takes as many as it needs)."""
+
+    connections_each: int | None = Field(default=None, ge=1, le=100_000)
+    """Of one client's address. Unset, since what stands before the door has one address for all of them; where
+    clients connect to the door itself, 100 are a household or a small office."""
+
+    head_bytes: int = Field(default=32 * 1024, ge=1024, le=1024**2)
+    """All header lines of a request: a token and a browser's cookies have 1 to 8 KB. Others take 8 to 64 KB."""
+
+    head_lines: int = Field(default=100, ge=16, le=10_000)
+    """Header lines: browsers send 20, proxies add some."""
+
+    head_seconds: float = Field(default=20, gt=0, le=600)
+    """How long all of them may take to come, from the first byte on: it is one packet as a rule."""
+
+    unread_seconds: float = Field(default=30, gt=0, le=3600)
+    """How long a client may read nothing of its answer: longer than a phone that changes its network."""
+
     requests_per_minute: int = Field(default=1200, ge=1, le=1_000_000)
     """For each token. A client with 50 jobs that asks for each one's status every three seconds makes 1000."""
 

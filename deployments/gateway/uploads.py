@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from deployments.gateway.access import Submitter
+from deployments.gateway.asking import json_as, json_of
 from deployments.gateway.front import TheFront
 from deployments.gateway.multipart import MOST_PARTS, Multipart
 from deployments.gateway.problems import Refused, answers, refused_input, wait_and_repeat
@@ -34,11 +35,13 @@ _LINKS: Final = {
 @router.post(
     "/uploads",
     status_code=201,
-    responses={201: {"links": _LINKS}, **answers(400, 401, 403, 408, 413, 422, 429, 503)},
+    responses={201: {"links": _LINKS}, **answers(400, 401, 403, 408, 413, 415, 422, 429, 503)},
+    openapi_extra=json_of(UploadWanted),
     summary="Begin to send a file to the storage",
 )
-async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> UploadBegun:
+async def begin(request: Request, who: Submitter, front: TheFront) -> UploadBegun:
     """Links for all its parts, which work for a day."""
+    wanted = await json_as(request, UploadWanted)
     _check(wanted)
     ledger, store = await front.backing.ledger(), await front.backing.store()
     if await ledger.unfinished_uploads(who.user_id) >= front.door.direct_uploads_at_once:
@@ -56,16 +59,18 @@ async def begin(wanted: UploadWanted, who: Submitter, front: TheFront) -> Upload
 
 @router.post(
     "/uploads/{upload_id}/complete",
-    responses=answers(400, 401, 403, 404, 408, 413, 422, 429, 503),
+    responses=answers(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
+    openapi_extra=json_of(UploadParts),
     summary="Complete a file in the storage",
 )
 async def complete(
     upload_id: Annotated[str, Path(description="As the beginning named it.")],
-    parts: UploadParts,
+    request: Request,
     who: Submitter,
     front: TheFront,
 ) -> UploadDone:
     """All parts are there. Sent again, it gives the same answer."""
+    parts = await json_as(request, UploadParts)
     ledger, store = await front.backing.ledger(), await front.backing.store()
     row = await ledger.upload(upload_id, who.user_id) if re.fullmatch(OWNER_ID, upload_id) else None
     if row is None or row.key is None or row.multipart_id is None:

@@ -18,6 +18,7 @@ import uvicorn
 from deployments.environment import NOTHING_GIVEN
 from deployments.gateway.app import create_app
 from deployments.gateway.backing import Backing
+from deployments.gateway.connections import Serving
 from deployments.gateway.front import Front
 from deployments.gateway.settings import Door
 from deployments.local.stack import Stack
@@ -112,7 +113,8 @@ def open_door(variables: dict[str, str], **settings: object) -> Iterator[OpenDoo
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
+    serving = Serving(app, app.state.front.door, port=0, log_level="error", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(serving)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -74,8 +74,13 @@ def test_a_listener_that_leaves_ends_its_stream_only() -> None:
 
 
 @contextmanager
-def program(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
-    """The front door as it is served, on nothing; gives its port and its log."""
+def program(
+    folder: Path, *, files: int | None = None, **settings: object
+) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    """The front door as it is served, on nothing; gives its port and its log.
+
+    `settings` are those of `Door`; it may open so many `files`.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -85,10 +90,12 @@ def program(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]
         "VIDEOJOBS_GATEWAY_PORT": str(port),
         "VIDEOJOBS_GATEWAY_LOG_FORMAT": "json",
         "VIDEOJOBS_GATEWAY_ANSWER_SECONDS": "60",
+        **{f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()},
     }
     log = folder / "log"
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "deployments.gateway"]
+        limit = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
+        command = [*limit, sys.executable, "-m", "deployments.gateway"]
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, stderr=output)
         try:
             yield process, port, log

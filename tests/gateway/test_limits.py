@@ -83,13 +83,20 @@ async def test_an_upload_that_comes_too_slowly_is_ended(strict: OpenDoor, user: 
     assert strict.left_of(user) == []
 
 
-async def test_so_is_a_request_in_json_with_or_without_a_token(strict: OpenDoor, user: str) -> None:
-    token = f"Authorization: Bearer {await strict.token(user)}\r\n"
-    for path, who in ((JOBS, token), (UPLOADS, token), (UPLOADS, "")):
-        async with dripping(strict, path, f"{who}Content-Type: application/json\r\n", b" ", 0.1, b" ") as reader:
-            answer = (await answered(reader)).lower()
-        assert answer.startswith(b"http/1.1 408 ")
-        assert b"connection: close" in answer
+@pytest.mark.parametrize(("path", "has_token"), [(JOBS, True), (UPLOADS, True), ("/login", False)])
+async def test_so_is_any_other_body(strict: OpenDoor, user: str, path: str, has_token: bool) -> None:
+    who = f"Authorization: Bearer {await strict.token(user)}\r\n" if has_token else "Origin: http://x\r\n"
+    headers = f"{who}Content-Type: application/json\r\n"
+    async with dripping(strict, path, headers, b" ", 0.1, b" ") as reader:
+        answer = (await answered(reader)).lower()
+    assert answer.startswith(b"http/1.1 408 ")
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize("path", [JOBS, UPLOADS, f"{UPLOADS}/x/complete", "/submit/check"])
+async def test_without_a_token_a_body_is_not_even_read(strict: OpenDoor, path: str) -> None:
+    async with dripping(strict, path, "Content-Type: application/json\r\n", b" ", 0.1, b" ") as reader:
+        assert (await answered(reader)).startswith(b"HTTP/1.1 401 ")
 
 
 async def test_a_body_that_never_ends_is_ended_at_the_limit(strict: OpenDoor, user: str) -> None:

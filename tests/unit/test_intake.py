@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.good_request import RAW, parsed
 from videojobs.errors import InvalidRequest
-from videojobs.intake import parse_request
+from videojobs.intake import decode, parse_request
 from videojobs.request import AnnotationArea, AudioFile, AudioInput, Options, Segment, canonical
 
 
@@ -87,3 +87,26 @@ def test_whatever_comes_is_a_request_or_problems_in_plain_words(changes: dict[st
             assert problem.message[0] in string.ascii_lowercase
     else:
         assert parse_request(canonical(request)) == request
+
+
+@pytest.mark.timeout(30)  # where each name is looked for among all others, this takes minutes
+def test_a_field_given_twice_is_found_among_very_many() -> None:
+    names = [*range(80_000), 79_999]
+    with pytest.raises(ValueError, match="gives '79999' twice"):
+        decode("{" + ",".join(f'"{name}": 1' for name in names) + "}")
+
+
+def test_what_is_nothing_but_mistakes_is_told_in_a_sentence() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parsed(options={f"k{number}": 1 for number in range(20_000)})
+    [problem] = refused.value.problems
+    assert problem.path == "request"
+    assert problem.message.startswith("has 20000 mistakes, too many to list")
+
+
+def test_an_error_spells_out_a_hundred_problems_and_knows_all() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parsed(options={f"k{number}": 1 for number in range(1000)})
+    assert len(refused.value.problems) == 1000
+    assert str(refused.value).startswith("The request has 1000 problems: ")
+    assert str(refused.value).count("is not a known field") == 100

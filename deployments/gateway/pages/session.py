@@ -7,10 +7,12 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from deployments.gateway.access import COOKIE, address_of, check_origin, identified
+from deployments.gateway.callbacks import read
 from deployments.gateway.front import TheFront
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
 from deployments.gateway.pages.templating import page
 
+_FORM_BYTES: Final = 16 * 1024  # a token of 200 letters, and the address of one of our pages
 _KEPT_SECONDS: Final = 30 * 86_400  # a month; a token that is revoked opens nothing before that either
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -24,7 +26,8 @@ async def login_form(request: Request, next: str = "/jobs") -> Response:  # noqa
 @router.post("/login", dependencies=[Depends(check_origin)])
 async def login(request: Request, front: TheFront) -> Response:
     """Set the cookie, if the token is one; else ask again, and say why."""
-    form = {name: values[0] for name, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+    body = await read(request, _FORM_BYTES)
+    form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
     wanted = own_path(form.get("next", "/jobs"))
     text = form.get("token", "").strip()
     try:

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.gateway.access import Submitter
+from deployments.gateway.asking import json_as
 from deployments.gateway.front import TheFront
 from deployments.gateway.pages.check import Draft, problems_of
 from deployments.gateway.pages.route import PageRoute
 from deployments.gateway.pages.sight import Visitor
 from deployments.gateway.pages.templating import origin_of, page
+from deployments.gateway.problems import told
 from videojobs.request import Options
 from videojobs.settings import Limits
 
@@ -45,7 +47,7 @@ async def submit(request: Request, who: Submitter, front: TheFront) -> Response:
 
 
 @router.post("/submit/check")
-async def check(draft: Draft, who: Submitter) -> Response:
+async def check(request: Request, who: Submitter) -> Response:
     """What is wrong with a draft, by all that is known before its files are sent."""
-    found = problems_of(draft, who.user_id)
-    return JSONResponse({"problems": [{"field": item.path, "message": item.message} for item in found]})
+    found = problems_of(await json_as(request, Draft), who.user_id)
+    return JSONResponse({"problems": told(found)})
