@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from prefect.logging import get_run_logger
 
@@ -21,7 +23,7 @@ from videojobs.errors import VendorFailed
 from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
 from videojobs.media.store import ObjectStore, sync_result_key
 from videojobs.recovery import Says, Truth
-from videojobs.request import JobRequest
+from videojobs.request import JobRequest, Segment
 from videojobs.settings import Timings
 from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
 from videojobs.vendors.sync_so.client import SyncSoClient
@@ -69,19 +71,17 @@ def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None =
         model=request.options.model,
         video_url=link(inputs["video"]),
         audio_urls={ref_id: link(uri) for ref_id, uri in inputs["audio"].items()},
-        segments=[
-            SegmentSpec(
-                start=segment.startTime,
-                end=segment.endTime,
-                ref_id=segment.audioInput.refId,
-                crop_start=segment.audioInput.startTime,
-                crop_end=segment.audioInput.endTime,
-            )
-            for segment in request.segments
-        ],
+        segments=[_spec(segment, job.facts["audio"]) for segment in request.segments],
         sync_mode=request.options.sync_mode,
         webhook_url=webhook_url,
     )
+
+
+def _spec(segment: Segment, audio: Mapping[str, Any]) -> SegmentSpec:
+    """`audio` has what was measured on each file, by its refId: a part without an end ends there."""
+    ref_id = segment.audioInput.refId
+    crop_start, crop_end = segment.audioInput.part(audio[ref_id]["duration"]) or (None, None)
+    return SegmentSpec(segment.startTime, segment.endTime, ref_id, crop_start=crop_start, crop_end=crop_end)
 
 
 async def _send(run: JobRun, submission: Submission) -> Accepted:

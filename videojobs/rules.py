@@ -109,10 +109,12 @@ def _within(
 
 
 def _crop(path: str, segment: Segment, audio: FileFacts) -> Iterator[Problem]:
-    end = segment.audioInput.endTime
+    start, end = segment.audioInput.startTime, segment.audioInput.endTime
+    lasts = f"the audio {segment.audioInput.refId} lasts {as_seconds(round(audio.duration, 3))}"
     if end is not None and end > audio.duration + AUDIO_TOLERANCE:
-        lasts = f"the audio {segment.audioInput.refId} lasts {as_seconds(round(audio.duration, 3))}"
         yield Problem(f"{path}.audioInput.endTime", f"is {as_seconds(end)}, but {lasts}")
+    elif start is not None and start >= audio.duration:
+        yield Problem(f"{path}.audioInput.startTime", f"is {as_seconds(start)}, but {lasts}")
 
 
 def _prediction(

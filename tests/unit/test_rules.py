@@ -147,6 +147,12 @@ def test_a_crop_to_the_end_of_its_audio_may_be_a_packet_off() -> None:
     assert problems(segments=cropped(1, 3.04)) == []
 
 
+def test_a_crop_that_begins_behind_the_end_of_its_audio_is_refused() -> None:
+    late = [{**SEGMENTS[0], "audioInput": {"refId": "a", "startTime": 3}}, SEGMENTS[1]]
+    path, message = only(problems(segments=late))
+    assert (path, message) == ("segments[0].audioInput.startTime", "is 3 s, but the audio a lasts 3 s")
+
+
 # ---- what is to be expected ----------------------------------------------------------------------------------
 
 
