@@ -45,12 +45,15 @@ class FieldProblem(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """An error (RFC 9457)."""
+    """An error (RFC 9457). Clients of the old system show nothing but `detail`, so it tells all."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
-    detail: str = Field(examples=["The request has 1 problem."])
+    status_code: int = Field(description="The same, as clients of the old system know it.", examples=[422])
+    detail: str = Field(
+        examples=["The request has 1 problem: segments_data[0].endTime: must be later than the start (2 s)"]
+    )
     problems: list[FieldProblem] = Field(default=[], description="For bad input: all that is wrong, at once.")
 
 
@@ -71,8 +74,7 @@ class Refused(HTTPException):
 
 def refused_input(problems: Sequence[Problem]) -> Refused:
     """All that is wrong with a request."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return Refused(422, f"The request has {count}.", problems=problems)
+    return Refused(422, str(InvalidRequest(problems)), problems=problems)
 
 
 def wait_and_repeat(seconds: float, detail: str) -> Refused:
@@ -85,7 +87,13 @@ def problem(
 ) -> Response:
     """The answer."""
     shown = [{"field": _utf8(item.path), "message": _utf8(item.message)} for item in problems]
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _utf8(detail)}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "status_code": status,
+        "detail": _utf8(detail),
+    }
     return JSONResponse(body | ({"problems": shown} if shown else {}), status, dict(headers or {}), MEDIA_TYPE)
 
 
