@@ -88,14 +88,19 @@ def _segment_end(
 
 
 def _crop(crop: AudioInput, audio_seconds: float, limits: Limits) -> AudioInput:
-    """Without an end there is none to move: the vendor then takes the whole file."""
-    if crop.endTime is None or to_microseconds(audio_seconds - crop.endTime) >= limits.end_margin_seconds:
+    """Both ends or none, as the vendor wants it. Without any there is none to move: it then takes the whole file."""
+    part = crop.part(audio_seconds)
+    if part is None:
         return crop
-    return crop.model_copy(update={"endTime": _down(audio_seconds - limits.end_margin_seconds)})
+    start, end = part
+    if to_microseconds(audio_seconds - end) < limits.end_margin_seconds:
+        end = _down(audio_seconds - limits.end_margin_seconds)
+    return crop.model_copy(update={"startTime": start, "endTime": end})
 
 
 def _crop_change(segment: Segment, crop: AudioInput, audio_seconds: float) -> str:
-    was, now = as_seconds(segment.audioInput.endTime or 0.0), as_seconds(crop.endTime or 0.0)
+    given, now = segment.audioInput.endTime, as_seconds(crop.endTime or 0.0)
+    was = "its end" if given is None else as_seconds(given)
     return (
         f"the audio of the segment from {as_seconds(segment.startTime)} ends at {now} instead of {was}, "
         f"since {crop.refId} lasts {_shown(audio_seconds)}"

@@ -48,17 +48,6 @@ def parse_request(
     return request.model_copy(update={"segments": sorted(request.segments, key=lambda item: item.startTime)})
 
 
-def ref_ids_wanted(segments: object) -> frozenset[str]:
-    """The refIds that segments ask for, as far as they can be read; about the others `parse_request` complains."""
-    try:
-        items = _read_list("segments", segments, Limits().max_segments)
-    except ValueError:
-        return frozenset()
-    inputs = [item.get("audioInput") for item in items if isinstance(item, Mapping)]
-    names = [item.get("refId") for item in inputs if isinstance(item, Mapping)]
-    return frozenset(name for name in names if isinstance(name, str))
-
-
 # ---- lists and options, as objects or as JSON text -----------------------------------------------------------
 
 

@@ -9,9 +9,19 @@ Rules that need facts of the media are in `videojobs.rules`.
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from videojobs.errors import InvalidRequest, Problem
@@ -90,15 +100,33 @@ class AudioInput(_Part):
     startTime: Seconds | None = Field(
         default=None,
         title="Use the audio from (s)",
-        description="To use only a part of the audio: the second in the audio file at which the part starts.",
+        description="To use only a part of the audio: the second in the audio file at which the part starts. "
+        "Empty where only the end is given: from the audio's beginning.",
         json_schema_extra=_at(1),
     )
     endTime: Seconds | None = Field(
         default=None,
         title="Use the audio until (s)",
-        description="The second in the audio file at which the part ends. Give both ends of the part, or neither.",
+        description="The second in the audio file at which the part ends. "
+        "Empty where only the start is given: to the audio's end.",
         json_schema_extra=_at(2),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_end_alone_counts_from_zero(cls, value: object) -> object:
+        if isinstance(value, Mapping) and value.get("endTime") is not None and value.get("startTime") is None:
+            return {**value, "startTime": 0.0}
+        return value
+
+    def part(self, audio_seconds: float) -> tuple[float, float] | None:
+        """The part of the audio file that is spoken, its start and end in seconds; None for all of it.
+
+        `audio_seconds`: the length of that file, where a part without an end ends.
+        """
+        if self.startTime is None:
+            return None
+        return self.startTime, audio_seconds if self.endTime is None else self.endTime
 
 
 class Segment(_Part):

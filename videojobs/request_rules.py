@@ -188,12 +188,7 @@ def _segment(path: str, segment: Segment, limits: Limits) -> Iterator[Problem]:
             f"makes the segment {length} long; the shortest that makes sense is {as_seconds(least)}",
         )
     crop = segment.audioInput
-    if crop.startTime is None and crop.endTime is None:
-        return
-    if crop.startTime is None or crop.endTime is None:
-        name = "startTime" if crop.startTime is None else "endTime"
-        yield Problem(f"{path}.audioInput.{name}", "is required too: give both ends of the part, or neither")
-    elif crop.startTime >= crop.endTime:
+    if crop.startTime is not None and crop.endTime is not None and crop.startTime >= crop.endTime:
         yield _must_end_after(f"{path}.audioInput.endTime", crop.startTime)
 
 

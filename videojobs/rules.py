@@ -141,17 +141,17 @@ def _remainder(path: str, segment: Segment, sent: Segment, limits: Limits) -> It
 def _crop(path: str, segment: Segment, sent: Segment, audio_seconds: float, overhang: float) -> Iterator[Problem]:
     """The part of the audio lies within it, and something is left where its end is moved."""
     crop, usable = segment.audioInput, sent.audioInput.endTime
-    if crop.startTime is None or crop.endTime is None or usable is None:
+    if crop.startTime is None or usable is None:
         return
     lasts = f"the audio {crop.refId} lasts {as_seconds(round(audio_seconds, 3))}"
     if crop.startTime >= audio_seconds:
         yield Problem(f"{path}.startTime", f"is {as_seconds(crop.startTime)}, but {lasts}")
-    if _is_more(crop.endTime - audio_seconds, overhang):
+    if crop.endTime is not None and _is_more(crop.endTime - audio_seconds, overhang):
         yield Problem(f"{path}.endTime", f"is {as_seconds(crop.endTime)}, but {lasts}")
     elif crop.startTime < audio_seconds and usable <= crop.startTime:
-        most = as_seconds(max(0.0, usable))
+        most, name = as_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
         message = f"leaves nothing of the part: Sync.so takes the audio only to {most}, since {lasts}"
-        yield Problem(f"{path}.endTime", message)
+        yield Problem(f"{path}.{name}", message)
 
 
 def _is_more(overhang: float, allowed: float) -> bool:

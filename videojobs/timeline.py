@@ -81,11 +81,9 @@ def clips(segments: Iterable[Segment], audio_seconds: Mapping[str, float]) -> li
     """
     found = []
     for segment in segments:
-        crop = segment.audioInput
-        length = audio_seconds[crop.refId]
-        if crop.startTime is not None and crop.endTime is not None:
-            length = crop.endTime - crop.startTime
-        found.append(Clip(segment.startTime, segment.endTime, length))
+        length = audio_seconds[segment.audioInput.refId]
+        start, end = segment.audioInput.part(length) or (0.0, length)
+        found.append(Clip(segment.startTime, segment.endTime, end - start))
     return found
 
 

@@ -9,8 +9,21 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
-from deployments.gateway import asking, callbacks, events, jobs, lectures, metrics, readiness, submitting, uploads
+from deployments.gateway import (
+    asking,
+    callbacks,
+    editor_jobs,
+    events,
+    jobs,
+    lectures,
+    metrics,
+    readiness,
+    submitting,
+    uploads,
+)
 from deployments.gateway.backing import Backing
 from deployments.gateway.document import publish
 from deployments.gateway.front import Front
@@ -28,12 +41,33 @@ from videojobs.settings import Access
 API = "/api/v1"
 
 
+class _Application(FastAPI):
+    """Pages of named origins may read every answer, errors that nobody foresaw included.
+
+    Those are answered outside of all middleware that can be added, so this one is put around the whole. What a browser
+    asks beforehand is answered here, too, and neither logged nor counted.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        stack = super().build_middleware_stack()
+        front: Front = self.state.front
+        if not front.door.cors_origins:
+            return stack
+        return CORSMiddleware(
+            stack,
+            allow_origins=front.door.cors_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+            allow_headers=["*"],
+        )
+
+
 def create_app(backing: Backing | None = None) -> FastAPI:
     """The application; `backing` is what it stands on, found through the Prefect server's blocks if not given."""
     door = Door()
     front = Front(door, backing or Backing(door))
     # The documentation pages would load their scripts from elsewhere.
-    app = FastAPI(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = _Application(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.front = front
     app.include_router(callbacks.router)
     app.include_router(_api())
@@ -57,7 +91,7 @@ def create_app(backing: Backing | None = None) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix=API)
-    for part in (submitting, asking, lectures, jobs, events, uploads):
+    for part in (submitting, asking, lectures, jobs, editor_jobs, events, uploads):
         api.include_router(part.router)
     return api
 

@@ -66,22 +66,31 @@ def file_name(job: VideoJob, what: What, place: str) -> str:
     return f"{name}-{said}{PurePath(place).suffix}"
 
 
+async def output_link(front: Front, job: VideoJob) -> str | None:
+    """A link to what the job has made, that works for as long as one can; None before there is something."""
+    if job.output_url is None:
+        return None
+    owner, key = (await front.backing.store(job)).located(job.output_url)
+    return owner.presign(key, round(Timings().result_link_days * DAY_SECONDS))
+
+
 async def status_of(front: Front, job: VideoJob) -> JobStatus:
-    """The five fields of the old system, with a link that works for as long as one can."""
-    url = None
-    if job.output_url is not None:
-        owner = (await front.backing.store(job)).located(job.output_url)
-        url = owner[0].presign(owner[1], round(Timings().result_link_days * DAY_SECONDS))
+    """The five fields of the old system."""
     return JobStatus(
         job_id=job.id,
         status=old_status(job),
         progress=job.progress_percentage,
         message=message_of(job),
-        output_url=url,
+        output_url=await output_link(front, job),
     )
 
 
 async def taken(front: Front, job: VideoJob) -> Taken:
     """The answer to a request that has become a job."""
     status = await status_of(front, job)
-    return Taken(**status.model_dump(), status_url=f"/api/v1/video-editors/pro-job/{job.id}/status")
+    return Taken(
+        **status.model_dump(),
+        status_url=f"/api/v1/video-editors/pro-job/{job.id}/status",
+        sync_generation_id=job.zhaoli_task_id,
+        segments_count=job.segments_data["total_segments"],
+    )

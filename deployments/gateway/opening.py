@@ -1,6 +1,7 @@
 """Jobs onto the books, and their runs started: the same for every way in which a request comes."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Final
 
@@ -50,13 +51,22 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 async def on_the_books(
-    front: Front, ledger: Ledger, job_id: str, request: JobRequest | LectureRequest, who: Caller, key: ClientKey | None
+    front: Front,
+    ledger: Ledger,
+    job_id: str,
+    request: JobRequest | LectureRequest,
+    who: Caller,
+    key: ClientKey | None,
+    changes: Sequence[str] = (),
 ) -> VideoJob:
-    """On the books, or the job that this key stands for. A commit whose answer got lost is asked for again."""
+    """On the books, or the job that this key stands for. A commit whose answer got lost is asked for again.
+
+    `changes` tell what was read otherwise than it was sent.
+    """
     async with asyncio.timeout(_OPENING_SECONDS):
         while True:
             with suppress(LedgerUnavailable):
                 return await ledger.open(
-                    job_id, request, actor=who.actor, connections=front.backing.connections, key=key
+                    job_id, request, actor=who.actor, connections=front.backing.connections, key=key, changes=changes
                 )
             await asyncio.sleep(_PAUSE_SECONDS)

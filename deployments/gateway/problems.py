@@ -48,12 +48,15 @@ class FieldProblem(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """An error (RFC 9457)."""
+    """An error (RFC 9457). Clients of the old system show nothing but `detail`, so it tells all."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
-    detail: str = Field(examples=["The request has 1 problem."])
+    status_code: int = Field(description="The same, as clients of the old system know it.", examples=[422])
+    detail: str = Field(
+        examples=["The request has 1 problem: segments_data[0].endTime: must be later than the start (2 s)"]
+    )
     problems: list[FieldProblem] = Field(default=[], description="For bad input: all that is wrong, at once.")
 
 
@@ -73,11 +76,13 @@ class Refused(HTTPException):
 
 
 def refused_input(problems: Sequence[Problem]) -> Refused:
-    """All that is wrong with a request; of very much, the beginning."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    more = len(problems) - MOST_PROBLEMS
-    rest = f" The first {MOST_PROBLEMS} are listed; {more} more are not." if more > 0 else ""
-    return Refused(422, f"The request has {count}.{rest}", problems=problems[:MOST_PROBLEMS])
+    """All that is wrong with a request, of very much the beginning. The old editor shows the detail, and nothing else."""
+    listed, more = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
+    detail = str(InvalidRequest(listed))
+    if more > 0:
+        told, detail = detail.partition(": ")[2], f"The request has {len(problems)} problems. "
+        detail += f"The first {MOST_PROBLEMS} are listed; {more} more are not: {told}"
+    return Refused(422, detail, problems=listed)
 
 
 def wait_and_repeat(seconds: float, detail: str) -> Refused:
@@ -90,7 +95,13 @@ def problem(
 ) -> Response:
     """The answer."""
     shown = told(problems)
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _utf8(detail)}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "status_code": status,
+        "detail": _utf8(detail),
+    }
     return JSONResponse(body | ({"problems": shown} if shown else {}), status, dict(headers or {}), MEDIA_TYPE)
 
 

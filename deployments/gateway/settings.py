@@ -1,9 +1,17 @@
 """How the front door is served, and how long it waits: `VIDEOJOBS_GATEWAY_...`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
+"""As browsers send it: no path, and no slash at the end. No `*`: an allowed page may read what a cookie shows."""
+
+
+def _split(value: object) -> object:
+    """`"https://a.example, https://b.example"` as it stands in an environment variable."""
+    return [item.strip().lower() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 class Door(BaseSettings):
@@ -15,6 +23,10 @@ class Door(BaseSettings):
     """What takes the internet's connections and speaks TLS stands before it, as a rule on the same machine."""
 
     port: int = Field(default=8080, ge=1, le=65_535)
+
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Pages of other hosts that may call this door from a browser, separated by commas: an editor that is served
+    elsewhere. None named: only our own pages, which need no permission."""
 
     block_seconds: float = Field(default=60, ge=0, le=3600)
     """How long a block is believed to be unchanged. A callback in every second would else ask Prefect in every

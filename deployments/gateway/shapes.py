@@ -70,6 +70,8 @@ class Taken(JobStatus):
     """The job that a request has become."""
 
     status_url: str = Field(examples=["/api/v1/video-editors/pro-job/7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11/status"])
+    sync_generation_id: str | None = Field(description="Sync.so's id, once the job has reached it.", examples=[None])
+    segments_count: int = Field(examples=[2])
 
 
 class JobSummary(BaseModel):

@@ -45,11 +45,15 @@ _FORM: Final[dict[str, Any]] = {
                         "audio_files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "The new speech. Each is `audio-1`, `audio-2`, ... by its order, or what "
-                            "its file name says (with or without its ending) where a segment asks for that.",
+                            "description": "The new speech: a file for each refId, in the order in which the segments "
+                            "first name them. A file whose own name (with or without its ending) is a refId is that.",
                         },
                         "segments_data": {"type": "string", "description": "The segments, as JSON text."},
-                        "effects": {"type": "string", "description": "The annotation areas, as JSON text."},
+                        "effects": {
+                            "type": "string",
+                            "description": "The annotation areas, as JSON text. An area may give its place as "
+                            "`region: {x, y, width, height}`.",
+                        },
                         "options": {"type": "string", "description": "As in JobRequest, as JSON text."},
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
@@ -93,13 +97,13 @@ async def from_form(request: Request, who: Caller, front: Front, key: str | None
     reception = Reception(front.room, store, front.door, user_id=who.user_id, job_id=job_id, wanted=Wanted.of(work))
     try:
         received = await reception.receive(request)
-        wanted = understood(received, who) if work is Work.PRO_VIDEO else understood_lecture(received, who)
+        asked = understood(received, who) if work is Work.PRO_VIDEO else understood_lecture(received, who)
     except BaseException:
         await _surely(_undo(reception, ledger, job_id))
         raise
-    client_key = ClientKey(key, form_fingerprint(wanted, received)) if key else None
+    client_key = ClientKey(key, form_fingerprint(asked.request, received)) if key else None
     try:
-        job = await on_the_books(front, ledger, job_id, wanted, who, client_key)
+        job = await on_the_books(front, ledger, job_id, asked.request, who, client_key, asked.changes)
     except RequestMismatch:
         await _surely(_undo(reception, ledger, job_id))
         raise

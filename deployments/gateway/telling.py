@@ -162,7 +162,7 @@ _READ: Final = 4  # ends that were moved, in one sentence
 
 
 def timeline(events: Sequence[JobEvent]) -> list[Happening]:
-    """The events, oldest first, without their details: those name runs, addresses and vendors' ids."""
+    """The events, oldest first. Of their details only what changed in a request: others hold runs, addresses, ids."""
     return [
         Happening(at=event.at, kind=event.kind, point=event.point, progress=event.progress, message=_words(event))
         for event in events
@@ -174,6 +174,8 @@ def _words(event: JobEvent) -> str:
     stage = detail.get("stage")
     if stage in VENDORS and event.kind in _AT_THE_VENDOR:
         return _AT_THE_VENDOR[event.kind].format(VENDORS[Stage(stage)])
+    if changes := (event.detail or {}).get("changes"):
+        return f"{_WORDS[event.kind]} Some of it was read otherwise than it was sent: {'; '.join(changes)}."
     if event.kind == "advanced":
         return _REACHED.get(Point(event.point), event.message)
     if event.kind == "shortened":

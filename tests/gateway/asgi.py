@@ -21,9 +21,9 @@ class Broken(Backing):
         raise self._error
 
 
-def called(backing: Backing, *, host: str = "127.0.0.1") -> httpx.AsyncClient:
-    """A client of this door, which comes from `host`."""
-    transport = httpx.ASGITransport(create_app(backing), client=(host, 4711))
+def called(backing: Backing, *, host: str = "127.0.0.1", raises: bool = True) -> httpx.AsyncClient:
+    """A client of this door, which comes from `host`. An error that nobody foresaw `raises` here, or is answered."""
+    transport = httpx.ASGITransport(create_app(backing), client=(host, 4711), raise_app_exceptions=raises)
     return httpx.AsyncClient(transport=transport, base_url="http://door")
 
 

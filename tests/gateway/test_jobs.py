@@ -101,6 +101,7 @@ async def test_a_jobs_timeline_tells_what_happened_and_no_secrets(
     [
         ("GET", "/video-editors/pro-job/{}/status"),
         ("GET", "/jobs/{}"),
+        ("GET", "/jobs/{}/status"),
         ("GET", "/jobs/{}/download"),
         ("GET", "/jobs/{}/events"),
         ("POST", "/jobs/{}/cancel"),

@@ -14,6 +14,8 @@ from tests.gateway.forms import ALIAS, EFFECTS, PROCESS, SEGMENTS, a_key, a_soun
 from videojobs.ledger import VideoJob, engine_for
 from videojobs.media.store import parse_uri
 
+FIVE = ("job_id", "status", "progress", "message", "output_url")
+
 
 async def job_of(door: OpenDoor, answer: httpx.Response) -> VideoJob:
     assert answer.status_code == 202, answer.text
@@ -54,7 +56,9 @@ async def test_a_form_becomes_a_job_with_its_files_in_the_storage_and_a_run(
     assert content(door, job.request["video"]) == a_video()
     assert [content(door, item["source"]) for item in job.request["audio"]] == [a_sound(b"1"), a_sound(b"2")]
     assert all(key.startswith(f"users/{user}/jobs/{job.id}/inputs/") for key in door.left_of(user))
-    assert set(answer.json()) == {"job_id", "status", "progress", "message", "output_url", "status_url"}
+    told = answer.json()
+    assert set(told) - {"sync_generation_id", "segments_count", "status_url"} == set(FIVE)
+    assert (told["status"], told["sync_generation_id"], told["segments_count"]) == ("processing", None, 2)
     status = await http.get(answer.json()["status_url"])
     assert status.json() == {
         "job_id": job.id,

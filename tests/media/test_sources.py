@@ -230,7 +230,9 @@ async def test_a_result_that_is_sent_compressed_is_not_unpacked_but_asked_for_ag
     store: ObjectStore, website: Website
 ) -> None:
     with pytest.raises(ExpiredLink, match="compressed"):
-        await copy_url_to_store(website.url("packed?gzip,gzip,gzip"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
+        await copy_url_to_store(
+            website.url("packed?gzip,gzip,gzip"), store, "result.mp4", content_type="video/mp4", reach=NEAR
+        )
     assert list(store.keys("")) == []
 
 

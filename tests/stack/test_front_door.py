@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gateway import editor
 from tests.media import bombs
 from tests.stack.conftest import Desk
 from tests.stack.old_client import ended, form, old_client, submitted
@@ -27,6 +28,35 @@ async def http(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
 def short_form(desk: Desk, **fields: str) -> dict[str, Any]:
     """As little work as possible."""
     return form(desk.short.video, [desk.short.audio["audio-2"]], [SEGMENT], **fields)
+
+
+async def test_the_form_of_the_old_editor_ends_in_a_finished_video_on_its_jobs_page(
+    desk: Desk, http: httpx.AsyncClient
+) -> None:
+    """Two sounds of one name, crops with one end, the later segment first, areas a little outside."""
+    sound = desk.short.audio["audio-2"].read_bytes()
+    answer = await http.post(
+        "/api/v1/video-editors/pro-sync-process",
+        files=editor.parts(
+            ("my talk.mp4", desk.short.video.read_bytes()),
+            [("my voice.flac", sound), ("my voice.flac", sound)],
+            [editor.segment(1.2, 2.0, editor.TWO, startTime=0.3), editor.segment(0, 1.0, editor.ONE, endTime=0.9)],
+            [editor.area(start=-0.257, end=2.1, x=0.6002167), editor.area(start=2.4, end=2.4)],
+        ),
+    )
+    assert answer.is_success, answer.text
+    job_id = answer.json()["job_id"]
+    status = await ended(http, job_id)
+    assert status["message"] == "Pro video processing completed (lip-sync + text inpainting)"
+    [bought] = await desk.paid("sync_so", job_id)
+    first, second = (segment["audioInput"] for segment in bought["request"]["segments"])
+    seconds = (await desk.ledger.job(job_id)).facts["audio"][editor.TWO]["duration"]
+    assert first == {"refId": editor.ONE, "startTime": 0, "endTime": 0.9}
+    assert second == {"refId": editor.TWO, "startTime": 0.3, "endTime": pytest.approx(seconds, abs=1e-6)}
+    [row] = [row for row in (await http.get("/api/v1/jobs/?page_size=10")).json()["jobs"] if row["id"] == job_id]
+    assert (row["status"], row["duration"], row["file_size"]) == ("completed", 2, desk.short.video.stat().st_size)
+    async with httpx.AsyncClient() as browser:
+        assert (await browser.get(row["output_url"] + "?download=1")).content[4:8] == b"ftyp"
 
 
 async def test_the_same_request_sent_again_while_it_is_at_work_is_not_paid_twice(

@@ -211,6 +211,12 @@ def test_without_a_crop_the_audio_is_taken_as_it_is_however_short() -> None:
     assert problems(a=replace(CLIP, duration=0.06)) == []
 
 
+def test_a_crop_that_begins_behind_the_end_of_its_audio_is_refused() -> None:
+    late = [{**SEGMENTS[0], "audioInput": {"refId": "a", "startTime": 3}}, SEGMENTS[1]]
+    path, message = only(problems(segments=late))
+    assert (path, message) == ("segments[0].audioInput.startTime", "is 3 s, but the audio a lasts 3 s")
+
+
 # ---- what is to be expected ----------------------------------------------------------------------------------
 
 

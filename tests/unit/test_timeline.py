@@ -103,11 +103,14 @@ def test_a_crop_is_the_length_of_the_audio_that_counts() -> None:
             "segments": [
                 {"startTime": 3, "endTime": 4, "audioInput": {"refId": "a", "startTime": 0.5, "endTime": 1.75}},
                 {"startTime": 0, "endTime": 2, "audioInput": {"refId": "a"}},
+                {"startTime": 5, "endTime": 6, "audioInput": {"refId": "a", "startTime": 1.5}},
+                {"startTime": 7, "endTime": 8, "audioInput": {"refId": "a", "startTime": None, "endTime": 0.75}},
             ],
             "user_id": "user-1",
         }
     )
-    assert clips(request.segments, {"a": 2.5}) == [Clip(0, 2, 2.5), Clip(3, 4, 1.25)]
+    lengths = [Clip(0, 2, 2.5), Clip(3, 4, 1.25), Clip(5, 6, 1.0), Clip(7, 8, 0.75)]
+    assert clips(request.segments, {"a": 2.5}) == lengths
 
 
 # ---- the decision --------------------------------------------------------------------------------------------

@@ -37,10 +37,12 @@ class Lifecycle(Books):
         actor: str,
         connections: Mapping[str, str] | None = None,
         key: ClientKey | None = None,
+        changes: Sequence[str] = (),
     ) -> VideoJob:
         """Put a job on the books, or find it there. Raises RequestMismatch if it is there with another request.
 
         `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
+        `changes` tell what was read otherwise than it was sent; they are kept in the event.
         With a `key` that this user has used before, the job is the one of then, under its own id.
         """
         row = _row(job_id, request) | {
@@ -51,7 +53,7 @@ class Lifecycle(Books):
         async with self._writing("open", job_id) as session:
             if await _insert(session, row):
                 job = await get(session, job_id)
-                note(session, job, actor, "opened")
+                note(session, job, actor, "opened", {"changes": list(changes)} if changes else None)
                 return job
             if key and (first := await _first_with(session, request.user_id, key)):
                 return first

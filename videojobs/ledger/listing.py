@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, func, select, tuple_
 
 from videojobs.ledger.books import Books, UnknownJob
 from videojobs.ledger.tables import VideoJob
@@ -51,6 +51,18 @@ class Listing(Books):
         query = query.order_by(VideoJob.created_at.desc(), VideoJob.id.desc()).limit(limit)
         async with self._reading() as session:
             return (await session.scalars(query)).all()
+
+    async def numbered_page(
+        self, user_id: str | None, *, statuses: Collection[Status] = (), work: Work, limit: int, offset: int
+    ) -> tuple[Sequence[VideoJob], int]:
+        """Newest first, without the first `offset` of them; and how many there are in all."""
+        wanted = [*_owned_by(user_id), VideoJob.kind == work.value]
+        if statuses:
+            wanted.append(VideoJob.status.in_(statuses))
+        rows = select(VideoJob).where(*wanted).order_by(VideoJob.created_at.desc(), VideoJob.id.desc())
+        async with self._reading() as session:
+            total = await session.scalar(select(func.count()).select_from(VideoJob).where(*wanted))
+            return (await session.scalars(rows.limit(limit).offset(offset))).all(), total or 0
 
     async def jobs_by_id(self, job_ids: Collection[str]) -> Mapping[str, VideoJob]:
         """As they stand now, in one query; those that do not exist are left out."""

@@ -7,11 +7,12 @@ from typing import Final
 
 ENOUGH: Final = 12  # bytes that tell
 _MP4_ATOMS: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # old QuickTime files begin with one
-_MP3_FRAME: Final = 0xFFE0  # eleven bits that each frame begins with
+_FRAME: Final = 0xFFE0  # eleven bits that each frame of an MP3, and of an AAC in a file of its own, begins with
+_LAYER: Final = 0x0006  # two bits that say which layer of MPEG audio it is; AAC is none of them
 
 
 def container_of(head: bytes) -> str | None:
-    """`mp4`, `mov`, `webm`, `avi`, `wav`, `mp3`, `ogg`, `flac`; None where it begins like none of them."""
+    """`mp4`, `mov`, `webm`, `avi`, `wav`, `mp3`, `aac`, `ogg`, `flac`; None where it begins like none of them."""
     if head[4:8] == b"ftyp":
         return "mov" if head[8:10] == b"qt" else "mp4"
     if head[4:8] in _MP4_ATOMS:
@@ -21,8 +22,10 @@ def container_of(head: bytes) -> str | None:
     for magic, name in _MAGIC.items():
         if head.startswith(magic):
             return name
-    is_mp3_frame = len(head) > 1 and int.from_bytes(head[:2], "big") & _MP3_FRAME == _MP3_FRAME
-    return "mp3" if is_mp3_frame else None
+    begins = int.from_bytes(head[:2], "big") if len(head) > 1 else 0
+    if begins & _FRAME != _FRAME:
+        return None
+    return "mp3" if begins & _LAYER else "aac"
 
 
 _MAGIC: Final = {

@@ -3,7 +3,8 @@
 /** What the server refused: `problems` lists {field, message} where the request itself is at fault. */
 export class Refused extends Error {
   constructor(status, body) {
-    super(SENTENCES[status] ?? body?.detail ?? body?.title ?? `The server answered with an error (${status}).`);
+    const told = body?.problems?.length ? "Nothing was started: some of it has to be mended first." : body?.detail;
+    super(SENTENCES[status] ?? told ?? body?.title ?? `The server answered with an error (${status}).`);
     this.status = status;
     this.problems = body?.problems ?? [];
   }
