@@ -76,7 +76,7 @@ class Refused(HTTPException):
 
 
 def refused_input(problems: Sequence[Problem]) -> Refused:
-    """All that is wrong with a request, of very much the beginning. The old editor shows the detail, and nothing else."""
+    """All that is wrong with a request, of very much the beginning. The old editor shows the detail alone."""
     listed, more = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
     detail = str(InvalidRequest(listed))
     if more > 0:

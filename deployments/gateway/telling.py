@@ -158,7 +158,7 @@ _REACHED: Final = {
 }
 
 
-_READ: Final = 4  # ends that were moved, in one sentence
+_READ: Final = 4  # changes, in one sentence
 
 
 def timeline(events: Sequence[JobEvent]) -> list[Happening]:
@@ -174,12 +174,12 @@ def _words(event: JobEvent) -> str:
     stage = detail.get("stage")
     if stage in VENDORS and event.kind in _AT_THE_VENDOR:
         return _AT_THE_VENDOR[event.kind].format(VENDORS[Stage(stage)])
-    if changes := (event.detail or {}).get("changes"):
-        return f"{_WORDS[event.kind]} Some of it was read otherwise than it was sent: {'; '.join(changes)}."
-    if event.kind == "advanced":
-        return _REACHED.get(Point(event.point), event.message)
     if event.kind == "shortened":
         return f"Sync.so gets some ends earlier than they were given: {_some(detail['changes'])}."
+    if changes := detail.get("changes"):
+        return f"{_WORDS[event.kind]} Some of it was read otherwise than it was sent: {_some(changes)}."
+    if event.kind == "advanced":
+        return _REACHED.get(Point(event.point), event.message)
     return _WORDS.get(event.kind, event.message)
 
 

@@ -37,13 +37,15 @@ async def test_a_field_given_twice_is_found_among_very_many(http: httpx.AsyncCli
 async def test_of_many_problems_a_hundred_are_listed_and_the_others_counted(http: httpx.AsyncClient) -> None:
     answer = await http.post(JOBS, json=request(**unknown(1000)))
     assert len(wrong_in(answer)) == 100
-    assert answer.json()["detail"] == "The request has 1000 problems. The first 100 are listed; 900 more are not."
+    detail = answer.json()["detail"]
+    assert detail.startswith("The request has 1000 problems. The first 100 are listed; 900 more are not: k0: ")
+    assert len(detail) < 3000
 
 
 async def test_a_hundred_are_all_listed(http: httpx.AsyncClient) -> None:
     answer = await http.post(JOBS, json=request(**unknown(100)))
     assert len(wrong_in(answer)) == 100
-    assert answer.json()["detail"] == "The request has 100 problems."
+    assert answer.json()["detail"].startswith("The request has 100 problems: k0: ")
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,13 @@ async def _has_an_id_that_nobody_knows(desk: Desk, job_id: str) -> None:
 
 
 async def _is_not_to_be_seen_for_hours(desk: Desk, job_id: str) -> None:
-    other_work = (
-        "UPDATE video_submissions SET vendor_id = :other, accepted_at = accepted_at - interval '7 hours' "
+    """Both vendors refuse what is no id of theirs: a UUID is one of Sync.so's, a number one of GhostCut's."""
+    other = (
+        "UPDATE video_submissions SET accepted_at = accepted_at - interval '7 hours', "
+        "vendor_id = CASE stage WHEN 'lip_sync' THEN :generation ELSE :work END "
         "WHERE job_id = :id AND state = 'accepted'"
     )
-    await sql(desk, other_work, job_id, other=str(uuid4().int % 10**8))
+    await sql(desk, other, job_id, generation=str(uuid4()), work=str(uuid4().int % 10**8))
 
 
 async def _is_named_by_a_callback(desk: Desk, job_id: str) -> None:
