@@ -1,5 +1,7 @@
 """News of jobs as Prefect events, for automations (`deployments/alerts.py`): what no run's state tells."""
 
+import math
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,6 +18,19 @@ STUCK: Final = "videojobs.job.stuck"
 VENDOR: Final = "videojobs.vendor."
 """As above, of events about a vendor, whose name follows."""
 NO_ANSWER: Final = "videojobs.vendor.no-answer"
+
+
+_TOLD_EACH_SECONDS: Final = 600.0
+_told_at: dict[str, float] = {}
+"""When this process last told of a vendor without answers: thousands of jobs may wait for it."""
+
+
+def announce_silence(vendor: str, reason: str) -> None:
+    """Tell operators that jobs wait for a vendor: every ten minutes at most."""
+    now = time.monotonic()
+    if now >= _told_at.get(vendor, -math.inf) + _TOLD_EACH_SECONDS:
+        _told_at[vendor] = now
+        announce(NO_ANSWER, vendor, reason, kind=VENDOR)
 
 
 def announce(event: str, about: str, reason: str, *, kind: str = JOB) -> None:

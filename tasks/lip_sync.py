@@ -52,6 +52,7 @@ async def submit_lip_sync(run: JobRun) -> None:
         replay_within=timedelta(hours=Timings().replay_hours),
         cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
         find=lambda submission: _find(run, submission),
+        same_bytes_for=timedelta(hours=Timings().media_link_hours / 2),  # the other half is for the vendor's queue
     )
     if await ledger.live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
         await _look_at_ends(ledger, run, job)

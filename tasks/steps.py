@@ -17,7 +17,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 
-from tasks.backoff import Backoff
+from tasks.announcing import announce_silence
+from tasks.backoff import HEALS_SECONDS, Backoff
 from videojobs.at_rest import at_rest
 from videojobs.errors import Retryable, VendorThrottled
 from videojobs.settings import Timings
@@ -61,13 +62,16 @@ def outlast_throttling(function: Callable[P, Coroutine[Any, Any, R]]) -> Callabl
 
     @wraps(function)
     async def outlasting(*args: P.args, **kwargs: P.kwargs) -> R:
-        backoff = Backoff()
+        backoff, waited = Backoff(), 0.0
         while True:
             try:
                 return await function(*args, **kwargs)
             except VendorThrottled as error:
                 seconds = backoff.delay(error)
+                waited += seconds
                 get_run_logger().info("%s; this step goes on in %.0f s", error, seconds)
+                if waited > HEALS_SECONDS:
+                    announce_silence(error.vendor, str(error))
                 at_rest()
                 await asyncio.sleep(seconds)
 

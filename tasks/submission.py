@@ -54,6 +54,10 @@ NEXT_LOOK = 0.5  # the pause between two looks, as a share of the time since the
 LONGEST_PAUSE = timedelta(seconds=60)
 
 
+TAKEN: Json = {"accepted": True}
+"""What is kept of an answer that said no more than that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """What the vendor answered to an accepted submission."""
@@ -100,9 +104,8 @@ class PaidCall:
     """A vendor's submit call. `body` gives the exact bytes, `send` sends them.
 
     `find` asks the vendor for a submission whose answer was lost; it raises StillInDoubt where that is too early.
-    `replay_within` is how long after the intent the same key may be sent again; zero where the vendor knows no keys.
-    `same_bytes_for` is how old bytes may be that are sent again, since links in them end; None where a repeat has to be
-    the same.
+    `replay_within` is how old a key may be that is sent again; zero where the vendor knows no keys.
+    `same_bytes_for` is how old bytes may be that are sent for the first time: links in them end.
     """
 
     vendor: str  # as people call it
@@ -162,7 +165,7 @@ async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
     submission = intent.submission
     if submission.vendor_id is not None:
         return
-    if not (intent.fresh or await ledger.waited_for(submission) < call.replay_within):
+    if not (intent.fresh or await ledger.body_age(submission) < call.replay_within):
         await _find(ledger, lease, call, submission, submission.error or "a run died while it was being sent")
         return
     if not (call.replay_within or await ledger.stands(submission, SEND_WITHIN)):
@@ -200,7 +203,8 @@ async def _in_doubt(
 ) -> None:
     named = doubt.vendor_id if isinstance(doubt, OutcomeUnknown) else None
     state = SubmissionState.UNKNOWN
-    await _persist(lambda: ledger.settle(lease, submission, state, error=str(doubt), batch_id=named))
+    said = TAKEN if isinstance(doubt, OutcomeUnknown) and doubt.taken else None
+    await _persist(lambda: ledger.settle(lease, submission, state, error=str(doubt), batch_id=named, answer=said))
     if call.replay_within and isinstance(doubt, OutcomeUnknown):
         raise VendorUnavailable(f"{doubt}; asking again with the same key") from doubt
     known = await _again(ledger, submission)

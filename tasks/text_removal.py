@@ -15,7 +15,7 @@ from tasks.results import bring_home
 from tasks.run import JobRun
 from tasks.slots import GHOSTCUT_SUBMITS, turn
 from tasks.steps import polling_step, step
-from tasks.submission import Accepted, Finding, NoProof, NotTaken, PaidCall, buy, not_settled
+from tasks.submission import TAKEN, Accepted, Finding, NoProof, NotTaken, PaidCall, buy, not_settled
 from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
 from tasks.watching import WorkPauses, keep, kept, works
 from videojobs.areas import decision_for, explain, masks_for
@@ -166,35 +166,48 @@ async def _named(client: GhostCutClient, submission: Submission) -> list[WorkSta
 
 async def _listed(ledger: Ledger, client: GhostCutClient, submission: Submission) -> Finding:
     """What the list of all works says, read in full."""
-    source, settling = source_of(submission), timedelta(seconds=Timings().ghostcut_settling_seconds)
+    source = source_of(submission)
     since, until = submission.intended_at - CLOCKS_DIFFER, submission.intended_at + CLOCKS_DIFFER
     waited = await ledger.waited_for(submission)  # before the list is read, so that all of it is as old
     await turn(GHOSTCUT_SUBMITS)
-    rows = await client.works_between(since, until)
-    if ours := _made_from(source, rows):
-        return ours
+    rows: list[WorkStatus] = []
+    async for page in client.works_between(since, until):
+        if ours := _made_from(source, page):  # which needs no list that is whole
+            return ours
+        rows += page
     known = {row.vendor_id for row in await ledger.submissions(submission.job_id)}
     if perhaps := [row.id for row in rows if row.id not in known and _may_be_of(source, row)]:
         return NoProof(
             f"GhostCut lists works that may be it ({', '.join(perhaps[:5])}), without the link that it was sent"
         )
+    return await _absence(ledger, client, submission, waited, rows)
+
+
+async def _absence(
+    ledger: Ledger, client: GhostCutClient, submission: Submission, waited: timedelta, rows: list[WorkStatus]
+) -> NotTaken | NoProof:
+    """What it proves that the list does not show the work. Raises StillInDoubt."""
+    settling = timedelta(seconds=Timings().ghostcut_settling_seconds)
     if waited > LISTED_FOR:
         return NoProof(f"it was sent {waited.days} days ago, and GhostCut may list it no more")
     if waited < settling:
         raise not_settled(waited, settling)
-    if submission.candidate_id or submission.vendor_batch_id:
-        return NoProof("GhostCut named a work or a project for it, and lists nothing that was made from our link")
-    others = await ledger.taken_around(submission, CLOCKS_DIFFER, settling)
-    if others and others.isdisjoint(row.id for row in rows):
+    if submission.vendor_answer == TAKEN or submission.candidate_id or submission.vendor_batch_id:
+        return NoProof("GhostCut has said that it took it, and lists nothing that was made from our link")
+    if not await _shows_others(ledger, client, submission, settling, rows):
         return NoProof("GhostCut lists none of the works that it has surely taken: of another account, or not at all")
-    return NotTaken(
-        {
-            "works_seen": len(rows),
-            "created_from": since.isoformat(),
-            "created_until": until.isoformat(),
-            "seconds_after_intent": round(waited.total_seconds()),
-        }
-    )
+    return NotTaken({"works_seen": len(rows), "seconds_after_intent": round(waited.total_seconds())})
+
+
+async def _shows_others(
+    ledger: Ledger, client: GhostCutClient, submission: Submission, settling: timedelta, rows: list[WorkStatus]
+) -> bool:
+    """Whether lists show what they must: works that are surely taken; older ones, where those days have no other."""
+    others = await ledger.taken_around(submission, CLOCKS_DIFFER, settling)
+    if not others and (others := await ledger.taken_around(submission, LISTED_FOR, settling)):
+        since, until = submission.intended_at - LISTED_FOR - CLOCKS_DIFFER, submission.intended_at + CLOCKS_DIFFER
+        rows = [row async for page in client.works_between(since, until) for row in page]
+    return not others or not others.isdisjoint(row.id for row in rows)
 
 
 def _may_be_of(source: str, row: WorkStatus) -> bool:

@@ -9,7 +9,7 @@ from blocks import Connections
 from tasks.lip_sync import truth_of as truth_of_generation
 from tasks.slots import SYNC_SO_READS, turn
 from tasks.text_removal import truth_of as truth_of_work
-from videojobs.errors import VendorRefused, VideoJobError
+from videojobs.errors import VideoJobError
 from videojobs.ledger import Submission, VideoJob
 from videojobs.recovery import Says, Truth
 from videojobs.states import Stage
@@ -20,8 +20,6 @@ from videojobs.vendors.sync_so.refusals import GenerationNotFound
 _PATIENCE: Final = 30
 # Questions to Sync.so, which is asked about each generation by itself.
 _AT_ONCE: Final = 5
-# How GhostCut may call a work that it does not know; as a rule it shows nothing (GhostCut 5 and 8).
-_NO_SUCH_ID: Final = "3003"
 
 Question = tuple[VideoJob, Submission]
 
@@ -79,9 +77,6 @@ async def _ask_ghostcut(connections: Connections, submissions: Sequence[Submissi
     try:
         async with asyncio.timeout(_PATIENCE), connections.ghostcut_client() as client:
             rows = await client.status(list(jobs))
-    except VendorRefused as refusal:
-        unknown = refusal.code == _NO_SUCH_ID
-        return dict.fromkeys(jobs.values(), Truth(Says.UNKNOWN if unknown else Says.NO_ANSWER, str(refusal)))
     except (VideoJobError, TimeoutError) as error:
         return dict.fromkeys(jobs.values(), _silence("GhostCut", error))
     return {job: truth_of_work(rows[id_]) if id_ in rows else Truth(Says.UNKNOWN) for id_, job in jobs.items()}

@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 
 from prefect.logging import get_run_logger
 
-from tasks.announcing import NO_ANSWER, VENDOR, announce
-from tasks.backoff import Backoff
+from tasks.announcing import announce_silence
+from tasks.backoff import HEALS_SECONDS, Backoff
 from tasks.run import JobRun
 from videojobs import errors
 from videojobs.at_rest import at_rest
@@ -31,11 +31,10 @@ T = TypeVar("T")
 
 _REPORT_SECONDS: Final = 30.0
 _STILL_SECONDS: Final = 600.0
-_HEALS_SECONDS: Final = 300.0  # a vendor that restarts is back by then, and nobody has to be told
-_TOLD_EACH_SECONDS: Final = 600.0  # where no answer comes for longer
+_TOLD_EACH_SECONDS: Final = 600.0  # in the events of a job
 
-_announced: dict[str, float] = {}
-"""When this process last told operators of a vendor without answers: thousands of jobs may wait for it."""
+_failing_since: dict[str, float] = {}
+"""Since when a vendor has given this process no answer: one attempt at waiting may be shorter than that."""
 
 
 class Polling:
@@ -46,7 +45,7 @@ class Polling:
         self._ledger, self._run, self._submission = ledger, run, submission
         self._clock = asyncio.get_running_loop().time
         self._called = asyncio.Event()
-        self._answered()
+        self._new_spell()
 
     @contextmanager
     def heard(self) -> Iterator[None]:
@@ -73,28 +72,33 @@ class Polling:
         except VideoJobError as error:
             await self._unanswered(error)
             return None
-        self._answered()
+        _failing_since.pop(self.vendor, None)
+        self._new_spell()
         return answer
 
     async def park_if_overdue(self, reason: str | None = None) -> None:
         """Park a job whose vendor has said for hours that it is at work. Paid work is not written off by us.
 
-        An operator's `retry` lets it wait anew, and the vendor's callback takes it up again.
+        An operator's `retry` lets it wait anew, and the vendor's callback takes it up again: once that has come, the
+        vendor has ended it, whatever its status says yet.
         """
         hours = Timings().poll_give_up_hours
         if await self._ledger.watched_for(self._submission) < timedelta(hours=hours):
+            return
+        known = await self._ledger.live_submission(self._run.job_id, Stage(self._submission.stage))
+        if known is not None and known.candidate_id == known.vendor_id:
             return
         reason = reason or not_finished(self.vendor, self._submission.vendor_id, hours)
         await self._ledger.park(self._run.lease, reason)
         raise JobParked(reason)
 
-    def _answered(self) -> None:
-        self._backoff, self._failing_since, self._told_at = Backoff(), math.inf, -math.inf
+    def _new_spell(self) -> None:
+        self._backoff, self._told_at = Backoff(), -math.inf
         self._error: str | None = None
 
     async def _unanswered(self, error: VideoJobError) -> None:
         self._error = f"gives no answer: {error}"
-        self._failing_since = min(self._failing_since, self._clock())
+        _failing_since.setdefault(self.vendor, self._clock())
         if self._clock() >= self._told_at + _TOLD_EACH_SECONDS:
             self._told_at = self._clock()
             await self._tell(error)
@@ -116,14 +120,8 @@ class Polling:
         detail = {**about(self._submission), "error": str(error)}
         await self._ledger.record(self._run.lease, "no_answer", detail)
         needs_somebody = isinstance(error, errors.Final) and not isinstance(error, NotShown)
-        if needs_somebody or self._clock() >= self._failing_since + _HEALS_SECONDS:
-            _announce(self.vendor, str(error), self._clock())
-
-
-def _announce(vendor: str, reason: str, now: float) -> None:
-    if now >= _announced.get(vendor, -math.inf) + _TOLD_EACH_SECONDS:
-        _announced[vendor] = now
-        announce(NO_ANSWER, vendor, reason, kind=VENDOR)
+        if needs_somebody or self._clock() >= _failing_since[self.vendor] + HEALS_SECONDS:
+            announce_silence(self.vendor, str(error))
 
 
 @contextmanager

@@ -54,7 +54,11 @@ class Retryable(VideoJobError):
 
 
 class VendorThrottled(Retryable):
-    """The vendor asks us to wait."""
+    """The `vendor`, as people call it, asks us to wait."""
+
+    def __init__(self, message: str, *, vendor: str = "the vendor", retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.vendor = vendor
 
 
 class VendorUnavailable(Retryable):
@@ -155,9 +159,11 @@ class Stopped(VideoJobError):
 class OutcomeUnknown(VideoJobError):
     """A paid call was sent and its answer is missing: the vendor may or may not have taken it.
 
-    `vendor_id` is set where the vendor named what it had created before the answer went wrong.
+    `vendor_id` is set where the vendor named what it had created before the answer went wrong. `taken`: it has said
+    that it took the call, so that nothing which it does not show proves otherwise.
     """
 
-    def __init__(self, message: str, *, vendor_id: str | None = None) -> None:
+    def __init__(self, message: str, *, vendor_id: str | None = None, taken: bool = False) -> None:
         super().__init__(message)
         self.vendor_id = vendor_id
+        self.taken = taken

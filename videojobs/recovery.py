@@ -119,7 +119,7 @@ def _uploaded(standing: Standing, _: Truth, timings: Timings) -> Verdict:
     submission = standing.last(Stage.LIP_SYNC)
     if submission is None or submission.state not in _IN_DOUBT:
         return Verdict(Kind.RESUME, "its inputs are stored, and Sync.so has surely not been given them")
-    if standing.now - submission.intended_at < timedelta(hours=timings.replay_hours):
+    if standing.now - submission.body_written_at < timedelta(hours=timings.replay_hours):
         return Verdict(
             Kind.RESUME, "Sync.so may have taken it: asked again with the same key, which buys nothing twice"
         )

@@ -144,6 +144,8 @@ _AT_THE_VENDOR: Final = {
     "unknown": "Whether {} has taken it is not known.",
     "not_taken": "{} has surely not taken it, and is sent it again.",
     "written_off": "What {} has of it was given up.",
+    "renewed": "It is prepared anew for {}, which has not taken it: links in it were about to end.",
+    "bought_twice": "{} has made two of it.",
     "heard_of": "{} has reported.",
 }
 _REACHED: Final = {

@@ -84,7 +84,8 @@ _AGE: Final = text("""
     WHERE id = :id RETURNING true
 """)
 _AGE_DOUBT: Final = text("""
-    UPDATE video_submissions SET intended_at = intended_at - interval '2 days' WHERE job_id = :id RETURNING true
+    UPDATE video_submissions SET intended_at = intended_at - interval '2 days',
+        body_written_at = body_written_at - interval '2 days' WHERE job_id = :id RETURNING true
 """)
 _NOTHING_YET: Final = Sight(None, [])
 

@@ -24,6 +24,7 @@ from videojobs.errors import (
     OutcomeUnknown,
     Retryable,
     StillInDoubt,
+    VendorThrottled,
     VendorUnavailable,
 )
 from videojobs.ledger import Lease, Ledger, Submission, SubmissionState, engine_for
@@ -213,20 +214,74 @@ async def test_the_settling_time_counts_from_the_last_time_it_may_have_been_sent
     assert await ledger.waited_for(row) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize(("hours", "renewed"), [(11, False), (13, True)])
-async def test_bytes_whose_links_are_about_to_end_are_written_anew(
-    ledger: Ledger, lease: Lease, hours: int, renewed: bool
+@pytest.mark.parametrize("replayable", [True, False])
+@pytest.mark.parametrize(("hours", "renewed"), [([11], False), ([13], True), ([5, 5, 5], True)], ids=str)
+async def test_bytes_whose_links_are_about_to_end_are_never_sent_for_the_first_time(
+    ledger: Ledger, lease: Lease, hours: list[int], renewed: bool, replayable: bool
 ) -> None:
-    written = iter([b"first", b"second"])
-    vendor = Vendor(VendorUnavailable("connection refused"), "gen")
-    buying = replace(call(vendor, Search(early())), body=lambda _: next(written), same_bytes_for=timedelta(hours=12))
-    with pytest.raises(VendorUnavailable):
-        await submit_once(ledger, lease, buying)
-    ago = f"UPDATE video_submissions SET intended_at = now() - interval '{hours} hours' WHERE job_id = :id"  # noqa: S608
-    await sql(ledger, ago, lease)
+    """However often the vendor asked to wait meanwhile."""
+    vendor = Vendor(*[VendorThrottled("wait") for _ in hours], "gen")
+    buying = replace(a_call(vendor, replayable=replayable), same_bytes_for=timedelta(hours=12))
+    for passed in hours:
+        with pytest.raises(VendorThrottled):
+            await submit_once(ledger, lease, buying)
+        for moment in ("intended_at", "body_written_at"):
+            older = f"UPDATE video_submissions SET {moment} = {moment} - interval '{passed} hours' WHERE job_id = :id"  # noqa: S608
+            await sql(ledger, older, lease)
     await submit_once(ledger, lease, buying)
-    assert [body for _, body in vendor.sent] == [b"first", b"second" if renewed else b"first"]
-    assert (await ledger.submissions(lease.job_id))[0].request_body == vendor.sent[1][1]
+    assert len({key for key, _ in vendor.sent}) == len({body for _, body in vendor.sent}) == (2 if renewed else 1)
+    states = [row.state for row in await ledger.submissions(lease.job_id)]
+    assert states == (["refused"] if renewed else []) + ["accepted"]
+
+
+async def test_a_try_that_a_callback_has_overtaken_is_not_made(
+    ledger: Ledger, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one came late, and another was about to be sent."""
+    intend = ledger.intend
+
+    async def overtaken(*args: Any, **more: Any) -> Any:
+        intent = await intend(*args, **more)
+        await ledger.hear(intent.submission, f"work-{lease.job_id}")
+        return intent
+
+    monkeypatch.setattr(ledger, "intend", overtaken)
+    vendor = Vendor("never")
+    with pytest.raises(Retryable):
+        await submit_once(ledger, lease, call(vendor, Search(early())))
+    assert vendor.sent == []
+
+
+@pytest.mark.parametrize("outcome", [SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN])
+async def test_what_became_of_an_earlier_try_says_nothing_about_a_later_one(
+    ledger: Ledger, lease: Lease, outcome: SubmissionState
+) -> None:
+    buying = call(Vendor(), Search(early()))
+    earlier = (await ledger.intend(lease, buying.stage, buying.body)).submission
+    await ledger.not_taken(lease, earlier, "not taken", SEEN)
+    assert (await ledger.intend(lease, buying.stage, buying.body)).fresh
+    await ledger.settle(lease, earlier, outcome, error="late")
+    assert await state_of(ledger, lease) == SubmissionState.INTENDED
+    assert [event.kind for event in await ledger.events(lease.job_id)][-1] == "late_outcome"
+
+
+async def test_a_second_purchase_that_nobody_could_prevent_is_told_once(ledger: Ledger, lease: Lease) -> None:
+    buying = call(Vendor(), Search(early()))
+    submission = (await ledger.intend(lease, buying.stage, buying.body)).submission
+    for name in ("one", "two", "two"):
+        vendor_id = f"{name}-{lease.job_id}"
+        await ledger.accept(lease, submission, buying.to, vendor_id=vendor_id, answer={}, metadata={})
+    await ledger.hear(submission, f"three-{lease.job_id}")
+    twice = [event.detail or {} for event in await ledger.events(lease.job_id) if event.kind == "bought_twice"]
+    assert [detail["other"] for detail in twice] == [f"two-{lease.job_id}", f"three-{lease.job_id}"]
+
+
+async def test_an_answer_that_says_accepted_and_no_more_is_kept_as_such(ledger: Ledger, lease: Lease) -> None:
+    buying = call(Vendor(OutcomeUnknown("accepted", taken=True)), Search(early()))
+    with pytest.raises(StillInDoubt):
+        await submit_once(ledger, lease, buying)
+    [row] = await ledger.submissions(lease.job_id)
+    assert row.vendor_answer == paying.TAKEN
 
 
 @pytest.mark.parametrize(

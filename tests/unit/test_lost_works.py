@@ -15,7 +15,7 @@ import pytest
 from deployments.gateway.telling import timeline
 from tasks import text_removal
 from tasks.run import JobRun
-from tasks.submission import Accepted, Finding, NoProof, NotTaken, not_settled
+from tasks.submission import TAKEN, Accepted, Finding, NoProof, NotTaken, not_settled
 from tasks.text_removal import find_work
 from tests.unit.vendors.scripted import Reply, ScriptedVendor, envelope
 from videojobs.errors import ConfigurationError, StillInDoubt, VendorThrottled, VendorUnavailable
@@ -55,6 +55,7 @@ class Account:
         self.waited = SETTLED
         self.books: list[Submission] = []
         self.others: set[str] = set()
+        self.older: set[str] = set()
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path.rpartition("/")[2])
@@ -73,7 +74,7 @@ class Account:
         return self.waited
 
     async def taken_around(self, submission: Submission, within: timedelta, before: timedelta) -> set[str]:
-        return self.others
+        return self.older if within == text_removal.LISTED_FOR else self.others
 
     async def submissions(self, job_id: str) -> list[Submission]:
         return self.books
@@ -187,6 +188,26 @@ async def test_a_list_without_any_work_that_was_surely_taken_proves_nothing() ->
     assert isinstance(await account.find(lost()), NoProof)
     account.others = {"6", "9"}
     assert isinstance(await account.find(lost()), NotTaken)
+
+
+async def test_where_nothing_else_was_bought_on_those_days_older_works_have_to_be_listed() -> None:
+    account = Account([of(THEIRS, 9)])
+    account.older = {"5"}
+    assert isinstance(await account.find(lost()), NoProof)
+    account.older = {"9"}
+    assert isinstance(await account.find(lost()), NotTaken)
+
+
+async def test_a_work_that_a_broken_list_shows_is_ours_all_the_same() -> None:
+    again = envelope({"content": [of(THEIRS, 9), of(OURS, 7)], "count": 4000})
+    assert id_of(await Account(again).find(lost())) == "7"
+
+
+async def test_what_the_vendor_said_it_had_taken_was_not_surely_not_taken() -> None:
+    account = Account()
+    submission = lost()
+    submission.vendor_answer = TAKEN
+    assert isinstance(await account.find(submission), NoProof)
 
 
 async def test_a_list_that_may_have_forgotten_it_proves_nothing() -> None:

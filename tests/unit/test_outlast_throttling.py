@@ -28,19 +28,24 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-async def test_a_step_is_repeated_as_often_as_the_vendor_asks_to_wait(slept: list[float]) -> None:
+async def test_a_step_is_repeated_as_often_as_the_vendor_asks_to_wait_and_operators_hear_of_it(
+    slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = 0
+    told: list[str] = []
+    monkeypatch.setattr(steps, "announce_silence", lambda vendor, reason: told.append(vendor))
 
     @steps.outlast_throttling
     async def step(number: int) -> int:
         nonlocal calls
         calls += 1
         if calls <= 1_000:
-            raise VendorThrottled("wait", retry_after=90)
+            raise VendorThrottled("wait", vendor="Sync.so", retry_after=90)
         return number
 
     assert await step(7) == 7
     assert slept == [90] * 1_000
+    assert told == ["Sync.so"] * 997, "from when it has lasted for five minutes"
 
 
 async def test_any_other_error_is_left_to_prefect(slept: list[float]) -> None:
@@ -58,6 +63,6 @@ def test_where_no_time_is_named_the_delay_doubles_up_to_five_minutes() -> None:
     assert [delays.delay(VendorThrottled("wait")) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
 
 
-@pytest.mark.parametrize(("told", "waited"), [(0, 0), (2.5, 2.5), (7200, 7200), (10**9, 86_400)])
+@pytest.mark.parametrize(("told", "waited"), [(0, 1), (-5, 1), (2.5, 2.5), (7200, 7200), (10**9, 86_400)])
 def test_a_named_time_is_waited_for_a_day_at_most(told: float, waited: float) -> None:
     assert Backoff().delay(VendorThrottled("wait", retry_after=told)) == waited

@@ -43,6 +43,7 @@ class Books:
         self.waited = timedelta(hours=1)
         self.recorded: list[tuple[str, dict[str, Any]]] = []
         self.told = asyncio.Event()
+        self.called_back: str | None = None
         self.parked: list[str] = []
         self.bell = self
         self.call_back: Callable[[], None] = lambda: None
@@ -54,6 +55,9 @@ class Books:
 
     async def watched_for(self, submission: Submission) -> timedelta:
         return self.waited
+
+    async def live_submission(self, job_id: str, stage: Stage) -> Submission:
+        return Submission(vendor_id="work-1", candidate_id=self.called_back)
 
     async def record(self, lease: Lease, kind: str, detail: dict[str, Any]) -> None:
         self.recorded.append((kind, detail))
@@ -72,8 +76,8 @@ def books() -> Books:
 def announced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What operators are told about vendors."""
     told: list[str] = []
-    monkeypatch.setattr(waiting, "announce", lambda event, about, reason, kind: told.append(about))
-    monkeypatch.setattr(waiting, "_announced", {})
+    monkeypatch.setattr(waiting, "announce_silence", lambda vendor, reason: told.append(vendor))
+    monkeypatch.setattr(waiting, "_failing_since", {})
     return told
 
 
@@ -129,6 +133,14 @@ async def test_only_a_vendor_that_is_still_at_work_after_hours_gets_its_job_park
         await polling.park_if_overdue()
 
 
+async def test_a_vendor_that_has_called_back_is_through_whatever_its_status_says_yet(
+    polling: Polling, books: Books
+) -> None:
+    books.waited, books.called_back = timedelta(hours=7), "work-1"
+    await polling.park_if_overdue()
+    assert books.parked == []
+
+
 async def test_a_ledger_that_is_away_is_left_to_prefect(polling: Polling) -> None:
     with pytest.raises(LedgerUnavailable):
         await polling.ask(fails(LedgerUnavailable("no Postgres")))
@@ -163,11 +175,11 @@ async def test_operators_hear_of_what_may_not_heal_by_itself(
     told: bool,
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(polling, "_clock", lambda: now)
-    await polling.ask(fails(error))
-    now += seconds
-    await polling.ask(fails(error))
-    assert announced == ["GhostCut"] * told
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    for _ in range(2):  # attempts, each shorter than the spell of errors
+        await Polling(polling._ledger, polling._run, polling._submission).ask(fails(error))
+        now += seconds
+    assert bool(announced) is told
 
 
 async def test_a_callback_ends_the_delay_after_an_error(polling: Polling, books: Books) -> None:

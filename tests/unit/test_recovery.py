@@ -27,7 +27,9 @@ def bought(stage: Stage, state: SubmissionState, *, hours_ago: float = 1, **more
     when = NOW - timedelta(hours=hours_ago)
     known = state in (SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.FAILED)
     taken = {"vendor_id": f"the-{stage}", "accepted_at": when} if known else {}
-    return Submission(stage=stage.value, state=state.value, attempt=1, intended_at=when, **taken, **more)
+    return Submission(
+        stage=stage.value, state=state.value, attempt=1, intended_at=when, body_written_at=when, **taken, **more
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ and what the front door keeps there (listing, tokens, uploads)."""
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import SQLColumnExpression, func, select
 
 from videojobs.ledger.bell import Bell, bell_of
 from videojobs.ledger.books import NOW, get, live
@@ -53,6 +53,10 @@ class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Upload
         """How long ago the vendor accepted it, by the database's clock; else, how long ago it was intended."""
         return await self._age(submission, func.coalesce(Submission.accepted_at, Submission.intended_at))
 
+    async def body_age(self, submission: Submission) -> timedelta:
+        """How old its bytes are, and with them its key and the links that it gives the vendor."""
+        return await self._age(submission, Submission.body_written_at)
+
     async def watched_for(self, submission: Submission) -> timedelta:
         """As `waited_for`, but anew since an operator last opened its job again, to give the vendor more time.
 
@@ -67,7 +71,7 @@ class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Upload
             submission, func.greatest(func.coalesce(Submission.accepted_at, Submission.intended_at), reopened)
         )
 
-    async def _age(self, submission: Submission, since: ColumnElement[datetime]) -> timedelta:
+    async def _age(self, submission: Submission, since: SQLColumnExpression[datetime]) -> timedelta:
         query = select(NOW - since)
         async with self._reading() as session:
             waited: timedelta = (await session.execute(query.where(Submission.id == submission.id))).scalar_one()

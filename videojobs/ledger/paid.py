@@ -17,6 +17,7 @@ from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, LIVE, JobEvent, Json, 
 from videojobs.states import RULES, Point, Stage, Status
 
 IN_DOUBT = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
+_OF_A_TRY = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +44,25 @@ class Paid(Books):
         """Commit to a paid call before it is made, or find the one that is already on the books.
 
         `body` gives the exact request bytes; it may use the new submission's id, key and token. One that waited is
-        intended anew, with the same bytes; once they are older than `same_bytes_for`, with new ones. Raises JobParked,
-        or BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
+        intended anew; once its bytes are older than `same_bytes_for`, another one is, under a key of its own. Raises
+        JobParked, or BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
         """
         async with self._held("intend", lease) as (session, job):
             if job.parked_reason is not None:
                 raise JobParked(job.parked_reason)
             if known := await live(session, job.id, stage):
-                waited = known.state == SubmissionState.WAITING
-                if waited:
-                    now = (await session.execute(select(NOW))).scalar_one()
-                    if same_bytes_for is not None and now - known.intended_at > same_bytes_for:
-                        known.request_body = body(known)
+                if known.state != SubmissionState.WAITING:
+                    return Intent(known, fresh=False)
+                now = (await session.execute(select(NOW))).scalar_one()
+                if same_bytes_for is None or now - known.body_written_at <= same_bytes_for:
                     # From now on it may be sent: whoever finds it in doubt counts from here.
                     known.state, known.intended_at, known.error = SubmissionState.INTENDED.value, now, None
                     note(session, job, lease.holder, "intended", about(known))
-                return Intent(known, fresh=waited)
+                    return Intent(known, fresh=True)
+                known.state, known.ended_at = SubmissionState.REFUSED.value, now
+                known.error = "it was never taken, and the links in it are about to end"
+                note(session, job, lease.holder, "renewed", about(known))
+                await session.flush()  # before another one of this stage is live
             count = await session.scalar(
                 select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
             )
@@ -91,8 +95,10 @@ class Paid(Books):
         async with self._writing("accept", lease.job_id) as session:
             job = await get(session, lease.job_id, lock=True)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
-            if row.vendor_id is not None:
-                return job  # somebody recorded it first
+            if row.vendor_id is not None:  # somebody recorded it first
+                if row.vendor_id != vendor_id:
+                    await _note_second(session, job, row, lease.holder, vendor_id)
+                return job
             await _refuse_if_known(session, row, vendor_id)
             row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
             row.accepted_at = await session.scalar(select(NOW))
@@ -124,13 +130,17 @@ class Paid(Books):
     ) -> None:
         """What became of a submission: ended (REFUSED, FAILED, DONE), has to wait (WAITING), in doubt (UNKNOWN).
 
-        A fact like an acceptance; the first one that ends a submission stays.
+        A fact like an acceptance; the first one that ends a submission stays. What became of a try says nothing about
+        a later try of the same submission, which somebody else has made meanwhile.
         """
         async with self._writing("settle", lease.job_id) as session:
             job = await get(session, lease.job_id, lock=True)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
             known_taken = row.vendor_id is not None and state not in (SubmissionState.DONE, SubmissionState.FAILED)
             if row.state == state or row.ended_at is not None or known_taken:
+                return
+            if state in _OF_A_TRY and row.intended_at != submission.intended_at:
+                note(session, job, lease.holder, "late_outcome", {**about(row), "outcome": state.value, "error": error})
                 return
             row.state = state.value
             row.error = error
@@ -151,6 +161,7 @@ class Paid(Books):
             Submission.state == SubmissionState.INTENDED,
             Submission.intended_at == intent.intended_at,
             Submission.intended_at > NOW - within,
+            Submission.candidate_id.is_not_distinct_from(intent.candidate_id),
         )
         async with self._reading() as session:
             return await session.scalar(query) is not None
@@ -226,7 +237,9 @@ class Paid(Books):
                 return None
             if row.state == SubmissionState.ACCEPTED:
                 if row.vendor_id != vendor_id:
+                    await _note_second(session, job, row, "callback", vendor_id)
                     return None
+                row.candidate_id = vendor_id  # it has ended, whatever its status still says
                 if job.parked_reason is not None:
                     _take_up(session, job, about(row))
                 elif await _last_event(session, job) != "heard_of":  # else it was taken up, and no run was started
@@ -256,6 +269,16 @@ def _take_up(session: AsyncSession, job: VideoJob, heard: Json) -> None:
         job.parked_reason, job.progress_message = None, RULES[job.point].message
         job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
     note(session, job, "callback", "heard_of", heard)
+
+
+async def _note_second(session: AsyncSession, job: VideoJob, row: Submission, actor: str, vendor_id: str) -> None:
+    """The vendor made two of one submission: nothing to be done about it but to tell, once."""
+    kind, detail = "bought_twice", {**about(row), "other": vendor_id}
+    told = select(JobEvent.id).where(
+        JobEvent.job_id == job.id, JobEvent.kind == kind, JobEvent.detail["other"].astext == vendor_id
+    )
+    if await session.scalar(told.limit(1)) is None:
+        note(session, job, actor, kind, detail)
 
 
 async def _last_event(session: AsyncSession, job: VideoJob) -> str | None:

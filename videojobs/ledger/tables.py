@@ -165,11 +165,12 @@ class Submission(Base):
     attempt: Mapped[int] = mapped_column(Integer)  # 1, 2, ...; a further one only after REFUSED or FAILED
     state: Mapped[str] = mapped_column(Text, default=SubmissionState.INTENDED.value)
     request_body: Mapped[bytes] = mapped_column(LargeBinary)
+    body_written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # links in it end
     vendor_id: Mapped[str | None] = mapped_column(Text)  # generation id, work id
     vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # GhostCut's idProject
     vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
     callback_token: Mapped[str] = mapped_column(Text, default=_token)  # in the address that the vendor reports to
-    candidate_id: Mapped[str | None] = mapped_column(Text)  # the vendor id that a callback named, yet to be proven
+    candidate_id: Mapped[str | None] = mapped_column(Text)  # the vendor id that a callback named; a hint
     estimated_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     estimated_points: Mapped[Decimal | None] = mapped_column(Numeric)
     paid_points: Mapped[Decimal | None] = mapped_column(Numeric)

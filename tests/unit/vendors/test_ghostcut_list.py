@@ -26,12 +26,16 @@ def counted(count: int, *numbers: int) -> httpx.Response:
 
 
 async def listed(*replies: Reply) -> list[WorkStatus]:
-    return await ScriptedVendor(*replies).ghostcut().works_between(SINCE, UNTIL)
+    return await listed_by(ScriptedVendor(*replies))
+
+
+async def listed_by(vendor: ScriptedVendor) -> list[WorkStatus]:
+    return [row async for page in vendor.ghostcut().works_between(SINCE, UNTIL) for row in page]
 
 
 async def test_the_time_is_asked_for_in_milliseconds_and_the_pages_from_zero() -> None:
     vendor = ScriptedVendor(counted(1, 7), counted(1))
-    [work] = await vendor.ghostcut().works_between(SINCE, UNTIL)
+    [work] = await listed_by(vendor)
     assert (work.id, work.url) == ("7", "https://media.test/7.mp4")
     assert {request.url.path for request in vendor.requests} == {"/v-w-c/gateway/ve/work/list"}
     assert [json.loads(request.content) for request in vendor.requests] == [
@@ -100,7 +104,7 @@ async def test_a_list_without_end_is_not_read_for_ever() -> None:
 
     vendor = ScriptedVendor(another)
     with pytest.raises(VendorUnavailable, match="more than 50 pages"):
-        await vendor.ghostcut().works_between(SINCE, UNTIL)
+        await listed_by(vendor)
     assert len(vendor.requests) == MOST_PAGES
 
 
@@ -114,5 +118,5 @@ async def test_a_list_that_is_refused_or_put_off_says_so() -> None:
 async def test_a_vendor_that_gives_the_same_page_for_each_is_not_asked_for_more_of_them() -> None:
     vendor = ScriptedVendor(counted(5, 9, 8))
     with pytest.raises(VendorUnavailable, match="page 1 of a list again shows"):
-        await vendor.ghostcut().works_between(SINCE, UNTIL)
+        await listed_by(vendor)
     assert len(vendor.requests) == 2

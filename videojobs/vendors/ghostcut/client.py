@@ -4,8 +4,7 @@ Every verb raises `VendorThrottled`, `VendorUnavailable`, `ConfigurationError` o
 see `videojobs.vendors.ghostcut.refusals`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9, 10 and 14.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from videojobs.errors import VendorRefused
+from videojobs.errors import OutcomeUnknown, VendorRefused
 from videojobs.vendors.ghostcut.refusals import VENDOR, refusal
 from videojobs.vendors.ghostcut.signing import sign
 from videojobs.vendors.ghostcut.wire import (
@@ -34,7 +33,8 @@ POINTS_PATH = "/v-w-c/gateway/ve/point/query"
 PAGE_SIZE = 2000  # works; the most that the vendor takes
 MOST_PAGES = 50  # 100,000 works: more than anybody makes in the days that are asked about
 _OK = 1000
-_ABOUT_AN_ID = ("3003", "4001")  # no such id, a bad parameter (fact sheet, section 8)
+_NO_SUCH_ID = "3003"  # fact sheet, section 8
+_ABOUT_AN_ID = (_NO_SUCH_ID, "4001")  # a bad parameter, as one of the ids may be
 
 M = TypeVar("M", bound=VendorModel)
 
@@ -64,25 +64,38 @@ class GhostCutClient:
         answer = await self._send("ghostcut.submit", self._submit_path, body, paid=True)
         submission = _read(answer.body, Submission) or Submission()
         if submission.work is None:
-            raise unanswered(VENDOR, "accepted, but no work id was given", paid=True, vendor_id=submission.id_project)
+            raise OutcomeUnknown(
+                f"{VENDOR} accepted the request, and no work id was given", vendor_id=submission.id_project, taken=True
+            )
         return submission.work
 
     async def status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
         """Ask where works stand, all in one request; a work that the vendor does not know is missing.
 
         Where the vendor refuses a question about several, the halves are asked about: one id that it will not hear of
-        must not hide the others. Raises VendorRefused for a single one.
+        must not hide the others. Raises VendorRefused where it refuses each of them, for another reason than that it
+        knows no such id.
         """
         try:
             return await self._status(work_ids)
         except VendorRefused as refusal:
+            if len(work_ids) == 1 and refusal.code == _NO_SUCH_ID:
+                return {}
             if len(work_ids) == 1 or refusal.code not in _ABOUT_AN_ID:
                 raise
+        return await self._halves(work_ids)
+
+    async def _halves(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
         found: dict[str, WorkStatus] = {}
+        refusals: list[VendorRefused] = []
         middle = len(work_ids) // 2
         for half in (work_ids[:middle], work_ids[middle:]):
-            with suppress(VendorRefused):
+            try:
                 found |= await self.status(half)
+            except VendorRefused as refusal:
+                refusals.append(refusal)
+        if len(refusals) > 1:
+            raise refusals[0]
         return found
 
     async def _status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
@@ -102,12 +115,12 @@ class GhostCutClient:
         page = await self._page("ghostcut.status", STATUS_PATH, {"idProjects": [_as_sent(project_id)]})
         return page.content or []
 
-    async def works_between(self, since: datetime, until: datetime) -> list[WorkStatus]:
-        """All works of the account that were created in this time, by the vendor's clock; the newest first.
+    async def works_between(self, since: datetime, until: datetime) -> AsyncIterator[list[WorkStatus]]:
+        """All works of the account that were created in this time, by the vendor's clock; page by page, newest first.
 
-        What it gives is complete: it is read until a page is empty, whatever the vendor counts and however small it
-        makes its pages. Raises `VendorUnavailable` where it is not. A work that is made meanwhile moves others to the
-        next page, where they show twice; one that is deleted leaves fewer works than were counted.
+        What it gave is complete once it ends: it is read until a page is empty, whatever the vendor counts and however
+        small it makes its pages. Raises `VendorUnavailable` where it is not. A work that is made meanwhile moves others
+        to the next page, where they show twice; one that is deleted leaves fewer works than were counted.
         """
         window = {
             "pageSize": PAGE_SIZE,
@@ -127,12 +140,12 @@ class GhostCutClient:
                 raise unanswered(
                     VENDOR, f"page {number} of a list again shows what the pages before it did", paid=False
                 )
+            yield [row for id_, row in rows.items() if id_ not in found]
             found |= rows
         else:
             raise unanswered(VENDOR, f"a list of more than {MOST_PAGES} pages", paid=False)
         if len(found) < counted:
             raise unanswered(VENDOR, f"a list of {len(found)} works, of which it counts {counted}", paid=False)
-        return list(found.values())
 
     async def points(self) -> Decimal:
         """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""

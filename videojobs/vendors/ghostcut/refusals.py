@@ -32,7 +32,7 @@ def refusal(response: httpx.Response, envelope: Envelope | None, *, paid: bool) 
     if code in REFUSAL_CODES:
         return VendorRefused(f"{VENDOR} refused the request {told}", code=str(code))
     if code in THROTTLE_CODES or status == 429:
-        return VendorThrottled(f"{VENDOR} asks to wait {told}", retry_after=retry_after(response))
+        return VendorThrottled(f"{VENDOR} asks to wait {told}", vendor=VENDOR, retry_after=retry_after(response))
     return _by_status(response, told) or unanswered(VENDOR, told, paid=paid)
 
 

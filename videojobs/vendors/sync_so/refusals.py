@@ -74,7 +74,9 @@ def refusal(response: httpx.Response, *, paid: bool) -> VideoJobError:
     if status == 429 or code in THROTTLE_CODES:
         wait = retry_after(response)
         return VendorThrottled(
-            f"{VENDOR} asks to wait {told}", retry_after=answer.retry_after_seconds if wait is None else wait
+            f"{VENDOR} asks to wait {told}",
+            vendor=VENDOR,
+            retry_after=answer.retry_after_seconds if wait is None else wait,
         )
     if status >= 500 or status == 408 or code == "IDEMPOTENCY_OUTCOME_UNKNOWN":
         return unanswered(VENDOR, told, paid=paid, vendor_id=answer.generation_id, retry_after=retry_after(response))
