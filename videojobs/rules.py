@@ -14,6 +14,9 @@ from videojobs.timeline import clips, predict
 from videojobs.wording import as_seconds
 
 MB: Final = 1_000_000
+# Seconds by which an area may end behind the picture: "to the end" of an editor is that of the sound, which may go on
+# for so long (`videojobs.media.probe.ALONE`). There is nothing to be wiped, so nothing is sent of it.
+AREA_OVERHANG: Final = 2.0
 
 
 class FileFacts(Protocol):
@@ -50,8 +53,7 @@ def check_media(
     lengths = {ref_id: facts.duration for ref_id, facts in audio.items()}
     problems += check_segments(request, video.duration, video.frame_rate, lengths, limits)
     for index, area in enumerate(request.effects):
-        # Half a frame more is nothing but another way to round.
-        problems += _within(f"effects[{index}]", ("start", "end"), area, video.duration, 0.5 / video.frame_rate)
+        problems += _within(f"effects[{index}]", ("start", "end"), area, video.duration, AREA_OVERHANG)
     # What the lip-sync result will be like can only be told of times that make sense.
     return problems or [*_prediction(request, video, lengths, limits)]
 

@@ -29,6 +29,7 @@ def main() -> None:
         log_config=None,
         access_log=False,  # ours holds no addresses of callbacks, which are secrets
         server_header=False,
+        timeout_keep_alive=door.idle_seconds,
         timeout_graceful_shutdown=math.ceil(door.drain_seconds),
     )
     Server(config, app.state.leaving).run()

@@ -13,10 +13,13 @@ from typing import Any, Final
 from videojobs.intake import decoded
 from videojobs.request import to_microseconds
 from videojobs.request_rules import EDGE_TOLERANCE
+from videojobs.settings import Limits
 from videojobs.wording import as_seconds
 
 EDGE: Final = 0.01  # of the picture: the editor cuts to whole pixels, of a preview that may be 200 pixels wide
 BEFORE_SECONDS: Final = 1.0  # that an area may begin before the video: it was dragged over the left end of the timeline
+
+NAME_LETTERS: Final = 200  # of a job's name (`videojobs.request`)
 
 _REGION: Final = {"x": "x", "y": "y", "width": "w", "height": "h"}
 _OLD_NAMES: Final = {"kind": "type", "start": "startTime", "end": "endTime"}
@@ -35,13 +38,14 @@ class EditorForm:
 
     @classmethod
     def of(cls, segments: str | None, effects: str | None) -> "EditorForm":
-        """As the two fields came, as JSON text encoded once or twice."""
-        form = cls(segments, effects)
-        if (items := _list(segments)) is not None:
+        """As the two fields came, as JSON text encoded once or twice. Lists that are too long stay as they came."""
+        form, limits = cls(segments, effects), Limits()
+        items = _list(segments)
+        if items is not None and len(items) <= limits.max_segments:
             form.segments = items
             form._read_segments(items)
         items = _list(effects)
-        if items is not None and all(isinstance(item, Mapping) for item in items):
+        if items is not None and len(items) <= limits.max_areas and all(isinstance(item, Mapping) for item in items):
             form._read_areas(items)
             form.effects = [area.fields for area in form.areas]
         return form
@@ -137,6 +141,11 @@ class _Area:
     def _number(self, ours: str) -> float | None:
         value = self.fields.get(self._name(ours))
         return value if isinstance(value, float) else None  # JSON's numbers are floats here (`videojobs.intake.decode`)
+
+
+def shortened_name(name: str | None) -> str | None:
+    """That editor calls a job after its file, without asking: file names have up to 255 letters of any kind."""
+    return name and "".join(letter if letter.isprintable() else " " for letter in name)[:NAME_LETTERS]
 
 
 def _list(text: str | None) -> list[Any] | None:

@@ -75,6 +75,10 @@ class Door(BaseSettings):
     head_seconds: float = Field(default=20, gt=0, le=600)
     """How long all of them may take to come, from the first byte on: it is one packet as a rule."""
 
+    idle_seconds: int = Field(default=75, ge=1, le=3600)
+    """How long a connection is kept for a next request: longer than proxies keep theirs (60 s as a rule), since a
+    request that meets the closing is answered with 502 there. Where room is needed, idle ones go first."""
+
     unread_seconds: float = Field(default=30, gt=0, le=3600)
     """How long a client may read nothing of its answer: longer than a phone that changes its network."""
 

@@ -160,7 +160,8 @@ _REACHED: Final = {
 }
 
 
-_READ: Final = 4  # changes, in one sentence
+_READ: Final = 4  # ends that were moved, in one sentence
+_READ_OF_A_FORM: Final = 20  # changes: each is of another kind
 
 
 def timeline(events: Sequence[JobEvent]) -> list[Happening]:
@@ -179,13 +180,15 @@ def _words(event: JobEvent) -> str:
     if event.kind == "shortened":
         return f"Sync.so gets some ends earlier than they were given: {_some(detail['changes'])}."
     if changes := detail.get("changes"):
-        return f"{_WORDS[event.kind]} Some of it was read otherwise than it was sent: {_some(changes)}."
+        return (
+            f"{_WORDS[event.kind]} Some of it was read otherwise than it was sent: {_some(changes, _READ_OF_A_FORM)}."
+        )
     if event.kind == "advanced":
         return _REACHED.get(Point(event.point), event.message)
     return _WORDS.get(event.kind, event.message)
 
 
-def _some(clauses: Sequence[str]) -> str:
+def _some(clauses: Sequence[str], most: int = _READ) -> str:
     """As many as a person reads; a job may have hundreds of them."""
-    shown, more = clauses[:_READ], len(clauses) - _READ
+    shown, more = clauses[:most], len(clauses) - most
     return "; ".join([*shown, f"and {more} more like these"] if more > 0 else shown)

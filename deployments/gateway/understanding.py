@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deployments.gateway.access import Caller
-from deployments.gateway.editor_form import EditorForm
+from deployments.gateway.editor_form import EditorForm, shortened_name
 from deployments.gateway.problems import refused_input
 from deployments.gateway.receiving import Received, SentFile, plain_name
 from videojobs.errors import InvalidRequest, Problem
@@ -47,7 +47,7 @@ def understood(received: Received, who: Caller) -> Asked:
         ],
         "segments": form.segments,
         "effects": form.effects,
-        "display_name": texts.get("display_name"),
+        "display_name": shortened_name(texts.get("display_name")),
         "user_id": who.user_id,
         **({"options": texts["options"]} if "options" in texts else {}),
     }

@@ -1,11 +1,13 @@
 """How a person signs in and out, and what another site can do with that: nothing."""
 
+import asyncio
 import html
 import re
 
 import httpx
 import pytest
 
+from deployments.gateway.pages import session
 from deployments.gateway.pages.session import own_path
 from tests.gateway.conftest import OpenDoor
 from tests.gateway.visitors import browser, opened_job
@@ -73,3 +75,16 @@ async def test_a_form_on_another_site_does_nothing_here(door: OpenDoor, action: 
     assert answer.status_code == 403
     assert "Set-Cookie" not in answer.headers
     assert job not in door.prefect.stopped
+
+
+async def test_a_form_to_sign_in_that_does_not_come_holds_no_connection(
+    door: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_FORM_SECONDS", 0.1)
+    host = door.address.removeprefix("http://")
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    head = f"POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: {door.address}\r\nContent-Length: 10\r\n\r\n"
+    writer.write(head.encode())
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+    writer.close()

@@ -18,6 +18,7 @@ from av.audio.frame import AudioFrame
 
 from tests.media import bombs
 from videojobs.errors import InvalidMedia
+from videojobs.media import header_limit
 from videojobs.media.probe import inspect_audio, inspect_video
 
 MOST_BYTES: Final = 64 * 1024**2  # above those of a process that has looked at no file
@@ -156,3 +157,33 @@ def test_raw_sound_has_as_many_samples_as_it_likes(tmp_path: Path) -> None:
             target.mux(track.encode(frame))
         target.mux(track.encode(None))
     assert inspect_audio(file, containers=frozenset({"mov"})).duration == pytest.approx(180)
+
+
+JOINED: Final = bombs.box(b"ftyp", b"isom") + bombs.box(b"moov")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        JOINED * 2 + bombs.box(b"moof", b"tfhd\0\0\0\0" * 250_000),
+        bombs.box(b"ftyp", b"isom") + bombs.box(b"free", b"trak" * 500_000),
+        bombs.box(b"ftyp", b"isom") + bombs.box(b"free", b"trun" * 2_000_000),
+        bombs.box(b"ftyp", b"isom") + bombs.box(b"free", b"stsc\0\0\0\0\x7f\xff\xff\xff" * 200_000),
+    ],
+    ids=["fragments", "tracks", "tables", "chunks"],
+)
+@pytest.mark.timeout(20)  # it took minutes to hours, and gigabytes
+def test_an_index_is_looked_through_once_whatever_it_is_made_of(content: bytes) -> None:
+    with pytest.raises(InvalidMedia):
+        inspect_video(BytesIO(content))
+
+
+def test_a_file_that_takes_too_long_to_be_opened_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its tags is compared with all before it."""
+    monkeypatch.setattr(header_limit, "MOST_SECONDS", 0.2)
+    tags = b"".join(struct.pack("<4sI", b"%04x" % number, 4) + b"abcd" for number in range(40_000))
+    body = b"WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
+    body += struct.pack("<4sI4s", b"LIST", 4 + len(tags), b"INFO") + tags + struct.pack("<4sI", b"data", 16000)
+    body += bytes(16000)
+    with pytest.raises(InvalidMedia, match="too many tags"):
+        inspect_audio(BytesIO(struct.pack("<4sI", b"RIFF", len(body)) + body))

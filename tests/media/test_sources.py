@@ -178,7 +178,7 @@ async def test_a_file_that_is_sent_compressed_is_refused_and_never_unpacked(
     assert is_empty(temporary)
 
 
-@pytest.mark.parametrize("coding", ["identity", "aws-chunked"])
+@pytest.mark.parametrize("coding", ["identity", "aws-chunked", "utf-8"])
 async def test_a_link_that_says_its_file_is_sent_as_it_is_is_taken(website: Website, coding: str) -> None:
     async with fetched(website.url(f"packed?{coding}"), reach=NEAR) as path:
         assert path.read_bytes() == bytes(10 * 1024**2)

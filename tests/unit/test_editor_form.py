@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deployments.gateway.editor_form import EditorForm
+from deployments.gateway.editor_form import EditorForm, shortened_name
 from tests.unit.good_request import parsed
 from videojobs.errors import InvalidRequest
 from videojobs.request import AnnotationArea
@@ -126,3 +126,17 @@ def test_what_cannot_be_read_is_left_to_the_rules(text: str | None) -> None:
     assert read.ref_ids == read.changes == []
     assert not read.all_named
     assert read.as_sent("effects") == "effects"
+
+
+def test_a_list_of_more_areas_than_a_job_may_have_is_not_looked_through() -> None:
+    effects = json.dumps([{"region": {}}] * 100_000)
+    form = EditorForm.of(None, effects)
+    assert (form.effects, form.areas) == (effects, [])
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [(None, None), ("Pro Video - a.mp4", "Pro Video - a.mp4"), ("a\tb\n", "a b "), ("x" * 266, "x" * 200)],
+)
+def test_a_job_named_after_any_file_has_a_name_that_is_taken(sent: str | None, name: str | None) -> None:
+    assert shortened_name(sent) == name

@@ -29,7 +29,8 @@ from videojobs.media.index_check import check_index
 from videojobs.media.joined import complaint_about_parts
 from videojobs.media.tracks import MAX_PIXELS, check_sizes, with_threads
 
-MAX_TRACKS: Final = 24  # a camera's files have seven at most, OBS records six sounds, a film has a dozen subtitles
+MAX_TRACKS: Final = 24  # of picture and sound; a camera's files have seven at most, OBS records six sounds
+MAX_STREAMS: Final = 200  # of any kind: subtitles in all languages, fonts and pictures that are attached
 _TOO_MANY: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
 # The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
 # sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names. And no decoder: FFmpeg
@@ -38,7 +39,7 @@ _ONLY: Final = {
     "format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac",
     "protocol_whitelist": "none",
     "codec_whitelist": "none",
-    "max_streams": str(MAX_TRACKS + 1),  # beyond it some demuxers break off, and others leave out the rest
+    "max_streams": str(MAX_STREAMS),  # beyond it some demuxers break off, and others leave out the rest
 }
 _MAX_FRAMES: Final = 240  # a second, as phones record slow motion; more would take hours to decode
 _MAX_PACKETS: Final = 3000  # a second, of any track; the smallest pieces of sound have a third of a millisecond
@@ -137,9 +138,8 @@ def opened(source: Path | BinaryIO, most_pixels: int = MAX_PIXELS) -> Iterator[M
             raise InvalidMedia("the file ends in the middle: its index is missing; upload it again") from error
         raise InvalidMedia("the content is not a video or sound file of a known format; export it again") from error
     with container:
-        if isinstance(limited, HeaderLimit):
-            limited.lift()
-        if len(container.streams) > MAX_TRACKS:
+        limited.lift()
+        if len(container.streams.video) + len(container.streams.audio) > MAX_TRACKS:
             raise InvalidMedia(_TOO_MANY)
         check_sizes(container, most_pixels)
         start = max(0.0, (container.start_time or 0) / av.time_base)
@@ -191,9 +191,12 @@ def _check_so_far(result: Decoded, track: Stream, longest: float) -> None:
         raise InvalidMedia(f"there is more in it than {longest:.0f} s can hold, which is the limit; cut it")
 
 
-def _limited(source: BinaryIO, head: bytes) -> "BinaryIO | HeaderLimit":
-    """MP4 files are looked at before (`check_index`); what an AVI lists takes hardly more room than its bytes."""
-    return source if container_of(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
+def _limited(source: BinaryIO, head: bytes) -> HeaderLimit:
+    """MP4 files are looked at before (`check_index`); what an AVI lists takes hardly more room than its bytes.
+
+    So of these, only the time that they take is limited.
+    """
+    return HeaderLimit(source, math.inf) if container_of(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
 
 
 def _format(container: InputContainer, head: bytes) -> str:

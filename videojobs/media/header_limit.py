@@ -1,9 +1,11 @@
 """How much FFmpeg may read before it knows what a file is: tags, chapters, covers and tables of contents.
 
 It keeps all of them, in up to 43 times the bytes that they have in the file: a WebM with 50 MB of tags would take two
-gigabytes to open, and the header of an MP3 may have 256 MB.
+gigabytes to open, and the header of an MP3 may have 256 MB. And for each tag it looks through all that came before:
+a megabyte of small ones takes a minute, and ten of them hours.
 """
 
+import time
 from typing import BinaryIO, Final
 
 from videojobs.errors import InvalidMedia
@@ -12,13 +14,20 @@ MOST_BYTES: Final = 12 * 1024**2
 """FFmpeg reads up to 5 MB of pictures and sound to find out what they are; five hours of a WebM list 1 MB of places,
 and covers have hundreds of kilobytes."""
 
+MOST_SECONDS: Final = 20.0
+"""Of this thread's processor time: files of people take hundredths of a second. Waiting for storage does not count."""
+
 
 class HeaderLimit:
-    """A file that lets no more be read of it until the limit is lifted. Raises InvalidMedia in the midst of reading."""
+    """A file that lets no more be read of it until the limit is lifted. Raises InvalidMedia in the midst of reading.
 
-    def __init__(self, source: BinaryIO) -> None:
+    `most_bytes` may be infinite: then only the time is limited. Belongs to the thread that made it.
+    """
+
+    def __init__(self, source: BinaryIO, most_bytes: float = MOST_BYTES) -> None:
         self._source = source
-        self._left: int | None = MOST_BYTES
+        self._left: float | None = most_bytes
+        self._until = time.thread_time() + MOST_SECONDS
 
     def lift(self) -> None:
         """The file is open: from now on it may be read to its end."""
@@ -28,13 +37,12 @@ class HeaderLimit:
         """As of any file; behind the limit it ends, should FFmpeg go on reading."""
         if self._left is None:
             return self._source.read(size)
-        content = self._source.read(size) if self._left >= 0 else b""
-        if content:
-            self._left -= len(content)
-            if self._left < 0:
-                raise InvalidMedia(
-                    "the file holds too many tags, chapters or pictures of its own; export it without them"
-                )
+        if self._left < 0:
+            return b""
+        content = self._source.read(size)
+        self._left = self._left - len(content) if time.thread_time() <= self._until else -1
+        if self._left < 0:
+            raise InvalidMedia("the file holds too many tags, chapters or pictures of its own; export it without them")
         return content
 
     def seek(self, place: int, whence: int = 0) -> int:

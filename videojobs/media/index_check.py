@@ -20,11 +20,13 @@ MOST_SAMPLES: Final = 4_000_000
 MOST_INDEX: Final = 64 * 1024**2
 """Bytes beside the pictures and sounds themselves: the tables of so many samples have 48 MB."""
 
-_MOST_BOXES: Final = 100_000  # a live recording has two a second
+_MOST_BOXES: Final = 100_000  # a live recording has two a second; as many fragments
+_MOST_TABLES: Final = 500_000  # each fragment has one or two; each takes 140 bytes here
 _PIECE: Final = 1024  # samples of raw sound that FFmpeg takes for one
 _OTHERS: Final = (b"RIFF", b"RF64", b"\x1a\x45\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"\xff")  # beginnings of no MP4
 _MARK: Final = re.compile(rb"(?=(trak|moof|cmov|soun|stsz|stz2|stts|stsc|stco|co64|trun|elst))")
-_FRAGMENT: Final = re.compile(rb"tfhd.{4}(.{4}).*?tfdt(.).{3}(.{8})", re.DOTALL)  # its track; the time: version, value
+# Its track; the time: version, value. The one box follows the other, which has 36 bytes at most.
+_FRAGMENT: Final = re.compile(rb"tfhd.{4}(.{4}).{0,64}?tfdt(.).{3}(.{8})", re.DOTALL)
 _NUMBERS: Final = struct.Struct(">III")  # the first ones of a table, behind its name, version and flags
 _CHUNKS: Final = struct.Struct(">III")  # an entry of `stsc`: the first chunk, samples in each, description
 _Tables = dict[bytes, list[tuple[int, int, int]]]
@@ -88,14 +90,18 @@ def _is_joined(boxes: list[bytes]) -> bool:
 def _tracks(index: bytes) -> list[_Tables]:
     """The first numbers of all tables, for each track and each fragment; of `stsc` its largest."""
     tracks: list[_Tables] = [defaultdict(list)]
-    for mark in _MARK.finditer(index):
+    chunks = 0
+    for tables, mark in enumerate(_MARK.finditer(index)):
         name, at = mark[1], mark.start() + 8
+        if tables > _MOST_TABLES or len(tracks) > _MOST_BOXES or chunks > MOST_SAMPLES:
+            raise _too_much()
         if name in (b"trak", b"moof"):
             tracks.append(defaultdict(list))
             continue
         numbers = _NUMBERS.unpack_from(index, min(at, len(index) - _NUMBERS.size))
         if name == b"stsc":
-            entries = index[at + 4 :][: numbers[0] * _CHUNKS.size]
+            entries = index[at + 4 : at + 4 + numbers[0] * _CHUNKS.size]
+            chunks += len(entries) // _CHUNKS.size
             whole = len(entries) // _CHUNKS.size * _CHUNKS.size
             numbers = (0, max((each for _, each, _ in _CHUNKS.iter_unpack(entries[:whole])), default=0), 0)
         tracks[-1][name].append(numbers)

@@ -24,7 +24,8 @@ AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Syn
 WHOLE: Final = 0.98  # of what is declared has to be there; containers round at the ends (platform facts, "Media")
 CODEC_DELAY: Final = 0.1  # seconds that sound codecs add or drop at the ends; much in a clip of a second
 HOLE: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and times are rounded
-LATE: Final = 0.2  # seconds; recorders and muxers shift the first picture by a frame or two, 200 ms at 5 to 10 a second
+LATE: Final = 0.2  # seconds; recorders and muxers shift the first picture a little
+LATE_FRAMES: Final = 3  # or by so many frames, which encoders put in another order
 ALONE: Final = 2.0  # seconds of sound behind the last picture; recorders and cutting programs leave one or so
 
 
@@ -95,7 +96,7 @@ def inspect_source_video(
     People count from where a player starts, and vendors work on pictures: `InvalidMedia` where these are not the same.
     """
     playing = inspect_playing(source, containers=containers, longest=longest, most_pixels=most_pixels)
-    if playing.sound_before > LATE:
+    if playing.sound_before > max(LATE, LATE_FRAMES / playing.video.frame_rate):
         raise InvalidMedia(
             f"its sound begins {playing.sound_before:.1f} s before its picture, so it is not sure which times are"
             " meant; cut off what comes before the first picture, or export it with a picture from the start"

@@ -16,8 +16,24 @@ from videojobs.media.pinned import LinkRefused
 
 RESUMES: Final = 5  # of one transfer; a connection that breaks off more often is left to the next try
 HOPS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
-# Names that change no byte. Storages keep `aws-chunked`, the way in which a file was uploaded, and repeat it.
-_PLAIN: Final = frozenset({"", "identity", "aws-chunked"})
+# What packs bytes (IANA's list, and old names). Other words change none: storages repeat `aws-chunked`, the way in
+# which a file was uploaded, and whatever else it was labelled with.
+_PACKED: Final = frozenset(
+    {
+        "aes128gcm",
+        "br",
+        "compress",
+        "dcb",
+        "dcz",
+        "deflate",
+        "exi",
+        "gzip",
+        "pack200-gzip",
+        "x-compress",
+        "x-gzip",
+        "zstd",
+    }
+)
 _LATER: Final = frozenset({408, 425, 429})  # beside 5xx: the other side asks us to come again
 
 
@@ -89,7 +105,7 @@ def _check(answer: httpx.Response) -> None:
 
 def _is_encoded(answer: httpx.Response) -> bool:
     codings = {name.strip().lower() for name in answer.headers.get("content-encoding", "").split(",")}
-    return not codings <= _PLAIN
+    return not codings.isdisjoint(_PACKED)
 
 
 def _chunks(pieces: Iterator[bytes], max_bytes: float) -> Iterator[bytes]:

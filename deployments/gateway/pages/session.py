@@ -1,5 +1,6 @@
 """Signing in: a token, pasted once, is kept in a cookie that no script can read and no other site can send."""
 
+import asyncio
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,7 @@ from deployments.gateway.pages.route import SEE_OTHER, PageRoute
 from deployments.gateway.pages.templating import page
 
 _FORM_BYTES: Final = 16 * 1024  # a token of 200 letters, and the address of one of our pages
+_FORM_SECONDS: Final = 5  # it is one packet; nobody has shown a token yet
 _KEPT_SECONDS: Final = 30 * 86_400  # a month; a token that is revoked opens nothing before that either
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -26,7 +28,11 @@ async def login_form(request: Request, next: str = "/jobs") -> Response:  # noqa
 @router.post("/login", dependencies=[Depends(check_origin)])
 async def login(request: Request, front: TheFront) -> Response:
     """Set the cookie, if the token is one; else ask again, and say why."""
-    body = await read(request, _FORM_BYTES)
+    try:
+        async with asyncio.timeout(_FORM_SECONDS):
+            body = await read(request, _FORM_BYTES)
+    except TimeoutError as error:
+        raise HTTPException(408, "The form did not come in time.") from error
     form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
     wanted = own_path(form.get("next", "/jobs"))
     text = form.get("token", "").strip()
