@@ -99,12 +99,12 @@ async def test_one_for_what_was_thought_not_to_be_taken_keeps_it_from_being_sent
 
 
 @both
-async def test_one_for_a_submission_that_a_run_waits_for_wakes_it_and_writes_nothing(
+async def test_one_for_a_submission_that_a_run_waits_for_wakes_it_and_is_noted_and_no_more(
     ledger: Ledger, opened: Opened, backing: OnTheLedger, door: Caller, vendor: Vendor
 ) -> None:
     lease = await opened()
     submission = await accepted(ledger, lease, vendor)
-    before = await books(ledger, lease.job_id)
+    before = await books(ledger, lease.job_id, but="candidate_id")
     woken = asyncio.Event()
     with ledger.bell.heard_by(lease.job_id, woken.set):
         await up(ledger)
@@ -112,7 +112,7 @@ async def test_one_for_a_submission_that_a_run_waits_for_wakes_it_and_writes_not
         await door.call(vendor, submission.callback_token, vendor.body(lease.job_id))
         async with asyncio.timeout(5):
             await woken.wait()
-    assert await books(ledger, lease.job_id) == before
+    assert await books(ledger, lease.job_id, but="candidate_id") == before
     assert backing.prefect.went_on == []
 
 
@@ -123,7 +123,7 @@ async def test_repeats_with_another_link_or_another_end_are_never_taken_at_their
     """Out of order, too: the end, then a report that is older."""
     lease = await opened()
     submission = await accepted(ledger, lease, vendor)
-    before = await books(ledger, lease.job_id)
+    before = await books(ledger, lease.job_id, but="candidate_id")
     stories: list[dict[str, object]]
     if vendor is SYNC_SO:
         stories = [
@@ -136,7 +136,7 @@ async def test_repeats_with_another_link_or_another_end_are_never_taken_at_their
     for story in [{}, *stories]:
         answer = await door.call(vendor, submission.callback_token, vendor.body(lease.job_id, **story))
         assert answer.status_code == 200
-    assert await books(ledger, lease.job_id) == before
+    assert await books(ledger, lease.job_id, but="candidate_id") == before
     assert backing.prefect.went_on == []
 
 
@@ -157,10 +157,21 @@ async def test_one_that_comes_after_the_end_is_taken_and_changes_nothing(
     else:
         await ledger.cancel(lease.job_id, lease.run_id, "stopped", actor="test")
     await ledger.release(lease)
-    before = await books(ledger, lease.job_id)
-    for vendor_id in (lease.job_id, "another"):
-        assert (await door.call(vendor, submission.callback_token, vendor.body(vendor_id))).status_code == 200
-    assert await books(ledger, lease.job_id) == before
+    before = await books(ledger, lease.job_id, but="candidate_id")
+    assert (await door.call(vendor, submission.callback_token, vendor.body(lease.job_id))).status_code == 200
+    assert await books(ledger, lease.job_id, but="candidate_id") == before
+    assert backing.prefect.went_on == []
+
+
+@both
+async def test_one_that_names_a_second_purchase_is_told_of_and_starts_nothing(
+    ledger: Ledger, opened: Opened, backing: OnTheLedger, door: Caller, vendor: Vendor
+) -> None:
+    lease = await opened()
+    submission = await accepted(ledger, lease, vendor)
+    for _ in range(2):
+        assert (await door.call(vendor, submission.callback_token, vendor.body("another"))).status_code == 200
+    assert [event.kind for event in await ledger.events(lease.job_id)].count("bought_twice") == 1
     assert backing.prefect.went_on == []
 
 

@@ -99,14 +99,17 @@ async def submitted(ledger: Ledger, lease: Lease, vendor: Vendor) -> Submission:
     return intent.submission
 
 
-async def books(ledger: Ledger, job_id: str) -> object:
-    """All that is on the books about a job, to be compared."""
+async def books(ledger: Ledger, job_id: str, *, but: str = "") -> object:
+    """All that is on the books about a job, to be compared; `but` one column of its submissions."""
     job = await ledger.job(job_id)
     columns = [column.key for column in VideoJob.__table__.columns]
     rows = await ledger.submissions(job_id)
     events = await ledger.events(job_id)
     return (
         {name: getattr(job, name) for name in columns},
-        [{column.key: getattr(row, column.key) for column in Submission.__table__.columns} for row in rows],
+        [
+            {column.key: getattr(row, column.key) for column in Submission.__table__.columns if column.key != but}
+            for row in rows
+        ],
         [(event.id, event.kind, event.detail) for event in events],
     )

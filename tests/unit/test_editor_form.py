@@ -136,7 +136,12 @@ def test_a_list_of_more_areas_than_a_job_may_have_is_not_looked_through() -> Non
 
 @pytest.mark.parametrize(
     ("sent", "name"),
-    [(None, None), ("Pro Video - a.mp4", "Pro Video - a.mp4"), ("a\tb\n", "a b "), ("x" * 266, "x" * 200)],
+    [
+        (None, None),
+        ("Pro Video - a.mp4", "Pro Video - a.mp4"),
+        ("a\tb\r\nSet-Cookie: x=y", "a b  Set-Cookie: x=y"),
+        ("x" * 266, "x" * 200),
+    ],
 )
 def test_a_job_named_after_any_file_has_a_name_that_is_taken(sent: str | None, name: str | None) -> None:
     assert shortened_name(sent) == name
