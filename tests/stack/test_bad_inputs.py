@@ -104,7 +104,7 @@ MEDIA: list[tuple[str, str, Change]] = [
     ("two clips one behind the other", "audio[0].source", audio(lambda content: content + content, "two.ogg")),
     ("a text as clip", "audio[0].source", audio(lambda _: b"la la la " * 99, "bad.wav")),
     ("a segment behind the video's end", "segments[1]", field("segments", 1, "endTime", to=10.5)),
-    ("an area behind the video's end", "effects[0]", field("effects", 0, "end", to=12.0)),
+    ("an area behind the video's end", "effects[0]", field("effects", 0, "end", to=12.5)),
     (
         "a crop behind the clip's end",
         "segments[0].audioInput",

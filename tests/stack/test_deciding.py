@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.decide import decide
 from tests.stack.conftest import Desk
@@ -20,8 +21,8 @@ async def decided(desk: Desk, job_id: str, decision: str, **more: Any) -> str | 
 
 async def settled(desk: Desk, job_id: str) -> VideoJob:
     """The job, when the run that the decision started has ended on the worker."""
-    runs = [run for run in await desk.prefect.read_flow_runs() if run.parameters.get("job_id") == job_id]
-    for run in runs:
+    latest = await desk.prefect.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC)  # 200 of them at most
+    for run in [run for run in latest if run.parameters.get("job_id") == job_id]:
         if run.deployment_id is not None:
             await desk.ended(run)
     return await desk.ledger.job(job_id)
