@@ -45,6 +45,7 @@ class Polling:
         self._ledger, self._run, self._submission = ledger, run, submission
         self._clock = asyncio.get_running_loop().time
         self._called = asyncio.Event()
+        self._overdue_from = -math.inf
         self._new_spell()
 
     @contextmanager
@@ -82,8 +83,12 @@ class Polling:
         An operator's `retry` lets it wait anew, and the vendor's callback takes it up again: once that has come, the
         vendor has ended it, whatever its status says yet.
         """
+        if self._clock() < self._overdue_from:
+            return
         hours = Timings().poll_give_up_hours
-        if await self._ledger.watched_for(self._submission) < timedelta(hours=hours):
+        left = timedelta(hours=hours) - await self._ledger.watched_for(self._submission)
+        if left > timedelta(0):  # looked up once in an attempt: a thousand jobs may hear of their vendor every 2 s
+            self._overdue_from = self._clock() + left.total_seconds()
             return
         known = await self._ledger.live_submission(self._run.job_id, Stage(self._submission.stage))
         if known is not None and known.candidate_id == known.vendor_id:

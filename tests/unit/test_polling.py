@@ -43,6 +43,7 @@ class Books:
         self.waited = timedelta(hours=1)
         self.recorded: list[tuple[str, dict[str, Any]]] = []
         self.told = asyncio.Event()
+        self.looked_up = 0
         self.called_back: str | None = None
         self.parked: list[str] = []
         self.bell = self
@@ -54,6 +55,7 @@ class Books:
         yield
 
     async def watched_for(self, submission: Submission) -> timedelta:
+        self.looked_up += 1
         return self.waited
 
     async def live_submission(self, job_id: str, stage: Stage) -> Submission:
@@ -90,6 +92,11 @@ async def polling(books: Books, announced: list[str], monkeypatch: pytest.Monkey
     return Polling(cast(Ledger, books), run, submission)
 
 
+def anew(polling: Polling) -> Polling:
+    """The next attempt."""
+    return Polling(polling._ledger, polling._run, polling._submission)
+
+
 async def fails(error: VideoJobError) -> str:
     raise error
 
@@ -119,7 +126,7 @@ async def test_a_vendor_out_of_reach_does_not_get_its_job_parked_whatever_the_cl
 
 async def test_an_id_that_the_vendor_does_not_show_for_hours_parks_the_job(polling: Polling, books: Books) -> None:
     assert await polling.ask(fails(NotShown("404"))) is None
-    books.waited = timedelta(hours=7)
+    books.waited, polling = timedelta(hours=7), anew(polling)
     with pytest.raises(JobParked, match="does not know work-1 any more"):
         await polling.ask(fails(NotShown("404")))
 
@@ -128,8 +135,22 @@ async def test_only_a_vendor_that_is_still_at_work_after_hours_gets_its_job_park
     polling: Polling, books: Books
 ) -> None:
     await polling.park_if_overdue()
-    books.waited = timedelta(hours=7)
+    books.waited, polling = timedelta(hours=7), anew(polling)
     with pytest.raises(JobParked, match="not finished work-1 within 6 hours"):
+        await polling.park_if_overdue()
+
+
+async def test_the_ledger_is_asked_for_the_age_once_and_again_when_it_may_be_too_old(
+    polling: Polling, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(polling, "_clock", lambda: now)
+    for _ in range(100):
+        await polling.park_if_overdue()
+    assert books.looked_up == 1
+    books.waited = timedelta(hours=6)
+    now += 5 * 3600
+    with pytest.raises(JobParked):
         await polling.park_if_overdue()
 
 
@@ -177,7 +198,7 @@ async def test_operators_hear_of_what_may_not_heal_by_itself(
     now = 1_000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
     for _ in range(2):  # attempts, each shorter than the spell of errors
-        await Polling(polling._ledger, polling._run, polling._submission).ask(fails(error))
+        await anew(polling).ask(fails(error))
         now += seconds
     assert bool(announced) is told
 
