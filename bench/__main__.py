@@ -15,24 +15,24 @@ from typing import Final
 
 from bench import copying, density, endurance, front_door, latency, lecture, lectures_at_once, overhead, throughput
 from bench.figures import Section
-from bench.forms import FORMS, PARTS, Form
-from bench.page import write
-from bench.stand import REPOSITORY, Stand, open_stand
+from bench.forms import PARTS, PROFILES, Profile
+from bench.page import update_page
+from bench.stand import REPOSITORY_ROOT, Harness, open_harness
 
-CHAIN: Final = REPOSITORY / "docs" / "benchmarks.md"
-OTHERS: Final = {
-    "f": REPOSITORY / "docs" / "benchmarks-front-door.md",
-    "g": REPOSITORY / "docs" / "benchmarks-lecture.md",
-    "h": REPOSITORY / "docs" / "benchmarks-lecture.md",
+MAIN_PAGE: Final = REPOSITORY_ROOT / "docs" / "benchmarks.md"
+PAGE_BY_LETTER: Final = {
+    "f": REPOSITORY_ROOT / "docs" / "benchmarks-front-door.md",
+    "g": REPOSITORY_ROOT / "docs" / "benchmarks-lecture.md",
+    "h": REPOSITORY_ROOT / "docs" / "benchmarks-lecture.md",
 }
-Measure = Callable[[Form, Stand], Awaitable[Section]]
+MeasureFunction = Callable[[Profile, Harness], Awaitable[Section]]
 
 
-async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None:
-    parts: dict[str, Measure] = {
+async def main(profile: Profile, letters: Sequence[str], cpu_profile: Path | None) -> None:
+    parts: dict[str, MeasureFunction] = {
         "a": latency.measure,
         "b": overhead.measure,
-        "d": partial(throughput.measure, profile=profile),
+        "d": partial(throughput.measure, cpu_profile=cpu_profile),
         "e": copying.measure,
         "f": front_door.measure,
         "h": lectures_at_once.measure,
@@ -40,54 +40,56 @@ async def main(form: Form, letters: Sequence[str], profile: Path | None) -> None
     }
     began, (load, *_) = time.monotonic(), os.getloadavg()
     shared = [measure for letter, measure in parts.items() if letter in letters]
-    beside = "c" in letters and not form.density_apart
-    if shared or beside:
-        async with open_stand() as stand:
+    shares_harness = "c" in letters and not profile.density_isolated
+    if shared or shares_harness:
+        async with open_harness() as stand:
             for measure in shared:
-                await _measured(form, partial(measure, form, stand), load)
-            if beside:
-                await _measured_in_steps(form, density.measure(form, lambda: nullcontext(stand)), load)
-    if "c" in letters and form.density_apart:
-        await _measured_in_steps(form, density.measure(form, partial(open_stand, density.THOUSANDS)), load)
+                await _measure_and_write(profile, partial(measure, profile, stand), load)
+            if shares_harness:
+                await _measure_and_write_steps(profile, density.measure(profile, lambda: nullcontext(stand)), load)
+    if "c" in letters and profile.density_isolated:
+        await _measure_and_write_steps(
+            profile, density.measure(profile, partial(open_harness, density.LARGE_SCALE_SETTINGS)), load
+        )
     if "g" in letters:  # without a stack
-        await _measured(form, partial(lecture.measure, form), load)
+        await _measure_and_write(profile, partial(lecture.measure, profile), load)
     print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")
 
 
-async def _measured(form: Form, measure: Callable[[], Awaitable[Section]], load: float) -> None:
+async def _measure_and_write(profile: Profile, measure: Callable[[], Awaitable[Section]], load: float) -> None:
     """Written at once: hours of measuring may end early."""
     began = time.monotonic()
-    _written(form, await measure(), began, load)
+    _write_section(profile, await measure(), began, load)
 
 
-async def _measured_in_steps(form: Form, measure: AsyncIterator[Section], load: float) -> None:
+async def _measure_and_write_steps(profile: Profile, measure: AsyncIterator[Section], load: float) -> None:
     """Each step tells again what was known before."""
     began = time.monotonic()
     async for section in measure:
-        _written(form, section, began, load)
+        _write_section(profile, section, began, load)
 
 
-def _written(form: Form, section: Section, began: float, load: float) -> None:
-    page = OTHERS.get(section.letter, CHAIN)
-    write(page, _shown(section), form.name, seconds=time.monotonic() - began, load=load)
+def _write_section(profile: Profile, section: Section, began: float, load: float) -> None:
+    page = PAGE_BY_LETTER.get(section.letter, MAIN_PAGE)
+    update_page(page, _print_section(section), profile.name, seconds=time.monotonic() - began, load=load)
 
 
-def _shown(section: Section) -> Section:
+def _print_section(section: Section) -> Section:
     print(f"\n{time.strftime('%H:%M:%S')} {section.letter}. {section.title}", flush=True)
     for row in (section.table.columns, *section.table.rows):
         print("  " + "  ".join(f"{cell:>14}" for cell in row), flush=True)
     return section
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--form", choices=FORMS, default="full")
+    parser.add_argument("--form", choices=PROFILES, default="full")
     parser.add_argument("--part", choices=PARTS, nargs="*")
     parser.add_argument("--profile", type=Path, help="where the profile of part d's worker goes (cProfile's format)")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    given = _arguments()
-    form = FORMS[given.form]
-    asyncio.run(main(form, given.part or form.parts, given.profile))
+    given = _parse_arguments()
+    selected_profile = PROFILES[given.form]
+    asyncio.run(main(selected_profile, given.part or selected_profile.parts, given.profile))

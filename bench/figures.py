@@ -17,7 +17,7 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values) if values else math.nan
 
 
-def shown(value: float | str, digits: int = 2) -> str:
+def format_number(value: float | str, digits: int = 2) -> str:
     """A number with so many digits after the point; a dash where there is none."""
     if isinstance(value, str):
         return value

@@ -9,7 +9,7 @@ PARTS: Final = "abcdefghi"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Profile:
     """The sizes of all parts. Times are seconds."""
 
     name: str
@@ -28,7 +28,7 @@ class Form:
     density_jobs: tuple[int, ...]
     density_processes: int
     """As many as the stock process pool holds here; larger numbers are extrapolated."""
-    density_apart: bool
+    density_isolated: bool
     """Whether each number has a stand of its own, instead of that of the other parts."""
     density_seconds: float
     """How long waiting jobs are watched, after as long to settle."""
@@ -45,7 +45,7 @@ class Form:
     """How many files are sent at once to the front door, and their bytes."""
 
 
-FULL: Final = Form(
+FULL: Final = Profile(
     name="full",
     parts=PARTS,
     latency_jobs=(1, 10, 100),
@@ -56,7 +56,7 @@ FULL: Final = Form(
     overhead_jobs=7,
     density_jobs=(100, 1000, 5000),
     density_processes=20,
-    density_apart=True,
+    density_isolated=True,
     density_seconds=60,
     throughput_jobs=60,
     workers=(1, 2, 4),
@@ -66,7 +66,7 @@ FULL: Final = Form(
     lectures_at_once=10,
     uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
-SHORT: Final = Form(
+SHORT: Final = Profile(
     name="short",
     parts="abcde",
     latency_jobs=(3,),
@@ -80,7 +80,7 @@ SHORT: Final = Form(
     overhead_jobs=2,
     density_jobs=(4,),
     density_processes=1,
-    density_apart=False,
+    density_isolated=False,
     density_seconds=2,
     throughput_jobs=6,
     workers=(1,),
@@ -90,4 +90,4 @@ SHORT: Final = Form(
     lectures_at_once=3,
     uploads=((1, 2000 * MB), (50, 20 * MB)),
 )
-FORMS: Final = {form.name: form for form in (FULL, SHORT)}
+PROFILES: Final = {form.name: form for form in (FULL, SHORT)}

@@ -5,22 +5,22 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from bench.figures import Section, Series, Table, Target, shown
-from bench.forms import Form
-from bench.lecture import COURSE, MINUTE
-from bench.stand import Stand
+from bench.figures import Section, Series, Table, Target, format_number
+from bench.forms import Profile
+from bench.lecture import MINUTE, SAMPLE_LECTURE
+from bench.stand import Harness
 from bench.usage import MIB
-from tests.lecture.course import LENGTH
+from tests.lecture.course import SPEECH_SECONDS
 
 KEY: Final = "bench/lecture.mp4"
 DEPLOYMENT: Final = "lecture/lecture"
-LOOK_SECONDS: Final = 0.5
-PATIENCE: Final = 1800.0  # seconds
+POLL_INTERVAL: Final = 0.5
+TIMEOUT: Final = 1800.0  # seconds
 WORKER: Final = "worker"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ConcurrencyResult:
     """So many lectures at the same time."""
 
     count: int
@@ -30,43 +30,43 @@ class Measured:
     peak: float  # MiB of the worker with all that it has started
 
 
-async def measure(form: Form, stand: Stand) -> Section:
-    path = stand.folder / "lecture.mp4"
-    await asyncio.to_thread(COURSE.write, path)
-    await asyncio.to_thread(stand.store.put_file, KEY, path, "video/mp4")
-    return _section([await _measured(stand, count) for count in (1, form.lectures_at_once)])
+async def measure(profile: Profile, harness: Harness) -> Section:
+    path = harness.folder / "lecture.mp4"
+    await asyncio.to_thread(SAMPLE_LECTURE.write, path)
+    await asyncio.to_thread(harness.store.put_file, KEY, path, "video/mp4")
+    return _section([await _measure_count(harness, count) for count in (1, profile.lectures_at_once)])
 
 
-async def _measured(stand: Stand, count: int) -> Measured:
-    deployment = (await stand.prefect.read_deployment_by_name(DEPLOYMENT)).id
+async def _measure_count(harness: Harness, count: int) -> ConcurrencyResult:
+    deployment = (await harness.prefect.read_deployment_by_name(DEPLOYMENT)).id
     jobs = [f"bench-{count}-lectures-{number}" for number in range(count)]
-    async with stand.workers():
-        before = stand.usage()[WORKER]
+    async with harness.run_workers():
+        before = harness.usage()[WORKER]
         began = time.time()
         for job in jobs:
-            parameters = {"video": stand.store.uri(KEY), "user_id": "bench", "job_id": job}
-            await stand.prefect.create_flow_run_from_deployment(deployment, parameters=parameters, name=job)
-        completing = asyncio.create_task(stand.completed(jobs, PATIENCE))
+            parameters = {"video": harness.store.uri(KEY), "user_id": "bench", "job_id": job}
+            await harness.prefect.create_flow_run_from_deployment(deployment, parameters=parameters, name=job)
+        completing = asyncio.create_task(harness.wait_for_completion(jobs, TIMEOUT))
         peak, cpu = before.pss, before.cpu
         while not completing.done():
-            usage = await asyncio.to_thread(stand.usage)
+            usage = await asyncio.to_thread(harness.usage)
             peak, cpu = max(peak, usage[WORKER].pss), max(cpu, usage[WORKER].cpu)
-            await asyncio.wait([completing], timeout=LOOK_SECONDS)
+            await asyncio.wait([completing], timeout=POLL_INTERVAL)
         ended = max((await completing).values())
-    return Measured(count, ended - began, cpu - before.cpu, before.pss / MIB, peak / MIB)
+    return ConcurrencyResult(count, ended - began, cpu - before.cpu, before.pss / MIB, peak / MIB)
 
 
-def _section(found: list[Measured]) -> Section:
-    minutes = LENGTH / MINUTE
+def _section(found: list[ConcurrencyResult]) -> Section:
+    minutes = SPEECH_SECONDS / MINUTE
     one, many = found
     rows = [
         (
             str(each.count),
-            shown(each.seconds),
-            shown(each.seconds / each.count / minutes),
-            shown(each.cpu / each.count / minutes),
-            shown(each.idle, 0),
-            shown(each.peak, 0),
+            format_number(each.seconds),
+            format_number(each.seconds / each.count / minutes),
+            format_number(each.cpu / each.count / minutes),
+            format_number(each.idle, 0),
+            format_number(each.peak, 0),
         )
         for each in found
     ]
@@ -74,7 +74,7 @@ def _section(found: list[Measured]) -> Section:
         letter="h",
         title="Many lectures at once on one worker",
         how=(
-            f"Lectures of {LENGTH:.0f} s as in part g, started through the Prefect API at the same moment and run by "
+            f"Lectures of {SPEECH_SECONDS:.0f} s as in part g, started through the Prefect API at the same moment and run by "
             "one worker: fetched from the store, checked, recognised, written, stored and published. Seconds until all "
             "are completed; seconds and the worker's processor seconds for each minute of one video; the worker's "
             "memory with all that it has started (PSS, MiB), at rest before and at most."

@@ -6,19 +6,19 @@ import time
 from pathlib import Path
 from typing import Final
 
-LOOK_SECONDS: Final = 0.02
-WRITE_SECONDS: Final = 1.0
+SAMPLE_INTERVAL: Final = 0.02
+FLUSH_INTERVAL: Final = 1.0
 
 
-async def note_lag(file: Path) -> None:
+async def record_lag(file: Path) -> None:
     """Write a line each second, until cancelled: when (Unix seconds), and all lags since the last line (seconds)."""
     with file.open("a") as lines:
         while True:
             lags = []
-            end = time.monotonic() + WRITE_SECONDS
+            end = time.monotonic() + FLUSH_INTERVAL
             while (began := time.monotonic()) < end:
-                await asyncio.sleep(LOOK_SECONDS)
-                lags.append(round(time.monotonic() - began - LOOK_SECONDS, 4))
+                await asyncio.sleep(SAMPLE_INTERVAL)
+                lags.append(round(time.monotonic() - began - SAMPLE_INTERVAL, 4))
             lines.write(json.dumps([time.time(), lags]) + "\n")
             lines.flush()
 

@@ -31,7 +31,7 @@ through as it came, so their work costs next to nothing.
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class RecordedSection:
     """One part, and how it was measured."""
 
     section: Section
@@ -43,31 +43,33 @@ class Measured:
     machine: str
 
 
-_FIGURES: Final = TypeAdapter(dict[str, Measured])
+_RECORDS: Final = TypeAdapter(dict[str, RecordedSection])
 
 
-def write(page: Path, section: Section, form: str, *, seconds: float, load: float) -> None:
+def update_page(page: Path, section: Section, profile: str, *, seconds: float, load: float) -> None:
     """Put a part's figures in the place of its earlier ones; write the page and the plot anew."""
-    kept = page.with_suffix(".json")
-    found = _FIGURES.validate_json(kept.read_bytes()) if kept.exists() else {}
+    data_file = page.with_suffix(".json")
+    found = _RECORDS.validate_json(data_file.read_bytes()) if data_file.exists() else {}
     ended = time.strftime("%Y-%m-%d at %H:%M")
-    found[section.letter] = Measured(_plain(section), form, ended, seconds / 60, load, _machine())
+    found[section.letter] = RecordedSection(
+        _without_nan(section), profile, ended, seconds / 60, load, _describe_machine()
+    )
     found = dict(sorted(found.items()))
-    kept.write_bytes(_FIGURES.dump_json(found, indent=1) + b"\n")
+    data_file.write_bytes(_RECORDS.dump_json(found, indent=1) + b"\n")
     sections = [measured.section for measured in found.values()]
     plot = page.with_suffix(".svg")
     write_plot(plot, sections)
     blocks = [
         _INTRODUCTION,
-        _markdown(_how(found)),
+        _markdown(_provenance_table(found)),
         f"![The figures as bars]({plot.name})",
-        f"## Targets\n\n{_markdown(_targets(found))}",
-        *map(_part, sections),
+        f"## Targets\n\n{_markdown(_target_table(found))}",
+        *map(_section_block, sections),
     ]
     page.write_text("\n\n".join(block.strip() for block in blocks) + "\n")
 
 
-def _plain(section: Section) -> Section:
+def _without_nan(section: Section) -> Section:
     """JSON knows no NaN, and bars of none are not drawn."""
     drawn = [
         Series(series.name, [(name, value) for name, value in series.points if not math.isnan(value)])
@@ -76,22 +78,22 @@ def _plain(section: Section) -> Section:
     return replace(section, series=drawn)
 
 
-def _machine() -> str:
+def _describe_machine() -> str:
     memory = psutil.virtual_memory().total / MIB / 1024
     return (
-        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.release()}, "
+        f"{os.cpu_count()} cores ({_processor_name()}), {memory:.0f} GiB, {platform.system()} {platform.release()}, "
         f"Python {platform.python_version()}"
     )
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     """The model's name, where the system says it."""
     facts = Path("/proc/cpuinfo")
     names = [line for line in facts.read_text().splitlines() if line.startswith("model name")] if facts.exists() else []
     return names[0].partition(":")[2].strip() if names else platform.machine()
 
 
-def _how(found: Mapping[str, Measured]) -> Table:
+def _provenance_table(found: Mapping[str, RecordedSection]) -> Table:
     rows = [
         (letter, each.form, each.ended, f"{each.minutes:.0f} min", f"{each.load:.1f}", each.machine)
         for letter, each in found.items()
@@ -99,20 +101,20 @@ def _how(found: Mapping[str, Measured]) -> Table:
     return Table(("part", "form", "measured on", "in", "load before", "machine"), rows)
 
 
-def _targets(found: Mapping[str, Measured]) -> Table:
+def _target_table(found: Mapping[str, RecordedSection]) -> Table:
     rows = [
-        (letter, target.promise, target.measured, _verdict(target))
+        (letter, target.promise, target.measured, _format_met(target))
         for letter, each in found.items()
         for target in each.section.targets
     ]
     return Table(("", "target", "measured", "met"), rows)
 
 
-def _verdict(target: Target) -> str:
+def _format_met(target: Target) -> str:
     return {True: "yes", False: "**no**", None: "–"}[target.met]
 
 
-def _part(section: Section) -> str:
+def _section_block(section: Section) -> str:
     notes = "".join(f"\n\n{note}" for note in section.notes)
     return f"## {section.letter}. {section.title}\n\n{section.how}\n\n{_markdown(section.table)}{notes}"
 

@@ -16,11 +16,11 @@ def write_plot(file: Path, sections: Sequence[Section]) -> None:
     figure = Figure(figsize=(4.2 * len(sections), 3.6), layout="constrained")
     panels = figure.subplots(1, len(sections), squeeze=False)[0]
     for panel, section in zip(panels, sections, strict=True):
-        _draw(panel, section)
+        _draw_panel(panel, section)
     figure.savefig(file, metadata={"Date": None})
 
 
-def _draw(panel: Axes, section: Section) -> None:
+def _draw_panel(panel: Axes, section: Section) -> None:
     """Bars side by side: a group for each point's name."""
     names = list(dict.fromkeys(name for series in section.series for name, _ in series.points))
     width = 0.8 / len(section.series)

@@ -12,29 +12,29 @@ import runpy
 import sys
 from pathlib import Path
 
-from bench.loop_lag import note_lag
-from deployments.worker.worker import FLOWS
-from videojobs.loop_thread import LoopThread
+from bench.loop_lag import record_lag
+from deployments.worker.worker import FLOW_LOOP_NAME
+from videojobs.loop_thread import BackgroundEventLoop
 
-_begin = LoopThread.__init__
+_original_init = BackgroundEventLoop.__init__
 
 
-def _watched(self: LoopThread, name: str, *, threads: int) -> None:
+def _init_with_monitor(self: BackgroundEventLoop, name: str, *, threads: int) -> None:
     """What is called as a loop begins. Paid calls have one, too: that is none of ours."""
-    _begin(self, name, threads=threads)
-    if name == FLOWS:
-        self.submit(_watch())
+    _original_init(self, name, threads=threads)
+    if name == FLOW_LOOP_NAME:
+        self.submit(_monitor_loop())
 
 
-async def _watch() -> None:
+async def _monitor_loop() -> None:
     if profile := os.environ.get("BENCH_PROFILE_FILE"):
         profiler = cProfile.Profile()
         atexit.register(profiler.dump_stats, profile)
         profiler.enable()
-    await note_lag(Path(os.environ["BENCH_LAG_FILE"]))
+    await record_lag(Path(os.environ["BENCH_LAG_FILE"]))
 
 
 if __name__ == "__main__":
-    LoopThread.__init__ = _watched  # type: ignore[method-assign]  # the worker has no opening for a watch
+    BackgroundEventLoop.__init__ = _init_with_monitor  # type: ignore[method-assign]  # the worker has no opening for a watch
     sys.argv[0] = "prefect"
     runpy.run_module("prefect", run_name="__main__")

@@ -3,7 +3,7 @@
 from blocks.connections import Connections
 from blocks.ghostcut import GhostCutCredentials
 from blocks.job_database import JobDatabase
-from blocks.known import load
+from blocks.known import load_block
 from blocks.sync_so import SyncSoCredentials
 
-__all__ = ["Connections", "GhostCutCredentials", "JobDatabase", "SyncSoCredentials", "load"]
+__all__ = ["Connections", "GhostCutCredentials", "JobDatabase", "SyncSoCredentials", "load_block"]

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blocks.ghostcut import GhostCutCredentials
 from blocks.job_database import JobDatabase
-from blocks.shared import BLOCKS, shared
+from blocks.shared import BLOCK_CACHE, get_client_pool
 from blocks.sync_so import SyncSoCredentials
-from videojobs.ledger import Ledger
+from videojobs.ledger import JobRepository
 from videojobs.media.store import ObjectStore
 from videojobs.vendors.ghostcut.client import GhostCutClient
 from videojobs.vendors.sync_so.client import SyncSoClient
@@ -43,24 +43,24 @@ class Connections(BaseModel):
         json_schema_extra={"position": 3},
     )
 
-    async def ledger(self) -> Ledger:
+    async def ledger(self) -> JobRepository:
         """The job state."""
-        block = await BLOCKS.get(JobDatabase, self.database)
+        block = await BLOCK_CACHE.get(JobDatabase, self.database)
         return block.ledger()
 
     async def store(self) -> ObjectStore:
         """The bucket that holds inputs and results."""
-        block = await BLOCKS.get(S3Bucket, self.storage)
+        block = await BLOCK_CACHE.get(S3Bucket, self.storage)
         return ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
 
     @asynccontextmanager
     async def sync_so_client(self) -> AsyncIterator[SyncSoClient]:
         """Lip-sync."""
-        async with shared().client(SyncSoCredentials, self.sync_so) as client:
+        async with get_client_pool().client(SyncSoCredentials, self.sync_so) as client:
             yield client
 
     @asynccontextmanager
     async def ghostcut_client(self) -> AsyncIterator[GhostCutClient]:
         """Text removal."""
-        async with shared().client(GhostCutCredentials, self.ghostcut) as client:
+        async with get_client_pool().client(GhostCutCredentials, self.ghostcut) as client:
             yield client

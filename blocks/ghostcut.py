@@ -7,7 +7,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.http import vendor_http
+from videojobs.vendors.http import vendor_http_client
 
 
 class GhostCutCredentials(Block):
@@ -34,5 +34,5 @@ class GhostCutCredentials(Block):
     @asynccontextmanager
     async def client(self) -> AsyncIterator[GhostCutClient]:
         """A client that lives as long as the context."""
-        async with vendor_http(self.base_url) as http:
+        async with vendor_http_client(self.base_url) as http:
             yield GhostCutClient(http, self.app_key, self.app_secret, submit_path=self.submit_path)

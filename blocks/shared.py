@@ -13,11 +13,11 @@ from weakref import WeakKeyDictionary
 
 from prefect.blocks.core import Block
 
-from blocks.known import KnownBlocks
+from blocks.known import BlockCache
 
-BLOCKS: Final = KnownBlocks(
-    seconds=60,  # who changes a key expects it to count within a minute or so
-    patience=15,  # Prefect answers in 0.05 s, and on a very busy machine in seconds
+BLOCK_CACHE: Final = BlockCache(
+    ttl_seconds=60,  # who changes a key expects it to count within a minute or so
+    load_timeout=15,  # Prefect answers in 0.05 s, and on a very busy machine in seconds
 )
 """Those of this process."""
 
@@ -25,59 +25,59 @@ C_co = TypeVar("C_co", covariant=True)
 C = TypeVar("C")
 
 
-class Account(Protocol[C_co]):
+class ClientBlock(Protocol[C_co]):
     """A block that opens a client for its vendor."""
 
     def client(self) -> AbstractAsyncContextManager[C_co]: ...
 
 
 @dataclass
-class _Opened:
+class _PooledClient:
     block: Block
     context: AbstractAsyncContextManager[Any]
     client: Any
     users: int = 0
 
 
-class Shared:
+class ClientPool:
     """Clients of one event loop. One lives until its block has changed and nobody uses it any more."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[type[Block], str], _Opened] = {}
-        self._opening = asyncio.Lock()
+        self._clients: dict[tuple[type[Block], str], _PooledClient] = {}
+        self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def client(self, kind: type[Account[C]], name: str) -> AsyncIterator[C]:
+    async def client(self, kind: type[ClientBlock[C]], name: str) -> AsyncIterator[C]:
         """The vendor's client of the block `name`, for as long as the context lasts."""
         key = (cast(type[Block], kind), name)
-        opened = await self._taken(key, await BLOCKS.get(*key))
+        pooled = await self._acquire(key, await BLOCK_CACHE.get(*key))
         try:
-            yield cast(C, opened.client)
+            yield cast(C, pooled.client)
         finally:
-            opened.users -= 1
-            await self._close_unused(key, opened)
+            pooled.users -= 1
+            await self._close_unused(key, pooled)
 
-    async def _taken(self, key: tuple[type[Block], str], block: Block) -> _Opened:
+    async def _acquire(self, key: tuple[type[Block], str], block: Block) -> _PooledClient:
         """The client of this block, with one user more. Of many who come at once, one opens it."""
-        async with self._opening:
-            opened = self._opened.get(key)
-            if opened is None or opened.block is not block:
-                before = opened
-                context = cast(Account[Any], block).client()
-                opened = self._opened[key] = _Opened(block, context, await context.__aenter__())
-                if before is not None:
-                    await self._close_unused(key, before)
-            opened.users += 1
-            return opened
+        async with self._lock:
+            pooled = self._clients.get(key)
+            if pooled is None or pooled.block is not block:
+                stale = pooled
+                context = cast(ClientBlock[Any], block).client()
+                pooled = self._clients[key] = _PooledClient(block, context, await context.__aenter__())
+                if stale is not None:
+                    await self._close_unused(key, stale)
+            pooled.users += 1
+            return pooled
 
-    async def _close_unused(self, key: tuple[type[Block], str], opened: _Opened) -> None:
-        if opened.users == 0 and self._opened.get(key) is not opened:
-            await opened.context.__aexit__(None, None, None)
-
-
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, Shared] = WeakKeyDictionary()
+    async def _close_unused(self, key: tuple[type[Block], str], pooled: _PooledClient) -> None:
+        if pooled.users == 0 and self._clients.get(key) is not pooled:
+            await pooled.context.__aexit__(None, None, None)
 
 
-def shared() -> Shared:
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ClientPool] = WeakKeyDictionary()
+
+
+def get_client_pool() -> ClientPool:
     """That of the running event loop: connections belong to the loop that opened them."""
-    return _shared.setdefault(asyncio.get_running_loop(), Shared())
+    return _pools.setdefault(asyncio.get_running_loop(), ClientPool())

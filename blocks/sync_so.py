@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from videojobs.vendors.http import vendor_http
+from videojobs.vendors.http import vendor_http_client
 from videojobs.vendors.sync_so.client import SyncSoClient
 
 
@@ -35,5 +35,5 @@ class SyncSoCredentials(Block):
     @asynccontextmanager
     async def client(self) -> AsyncIterator[SyncSoClient]:
         """A client that lives as long as the context."""
-        async with vendor_http(self.base_url, headers={"x-api-key": self.api_key}) as http:
+        async with vendor_http_client(self.base_url, headers={"x-api-key": self.api_key}) as http:
             yield SyncSoClient(http)

@@ -16,18 +16,18 @@ from prefect.exceptions import ObjectNotFound
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from deployments.automations import ANY_RUN, ENDS, OURS
-from tasks.announcing import JOB, NO_ANSWER, PARKED, STUCK, VENDOR
+from deployments.automations import ANY_FLOW_RUN, FINAL_EVENTS, TAGGED_RUNS
+from tasks.announcing import JOB_PARKED, JOB_RESOURCE_PREFIX, JOB_STUCK, VENDOR_NO_ANSWER, VENDOR_RESOURCE_PREFIX
 from videojobs.errors import ConfigurationError
 
-_ANY_JOB: Final = ResourceSpecification({"prefect.resource.id": f"{JOB}*"})
-_ANY_VENDOR: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR}*"})
-_EACH: Final = {"prefect.resource.id"}
-_RUN_TEXT: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state.message }}"
-_EVENT_TEXT: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
+_ANY_JOB_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{JOB_RESOURCE_PREFIX}*"})
+_ANY_VENDOR_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR_RESOURCE_PREFIX}*"})
+_PER_RESOURCE: Final = {"prefect.resource.id"}
+_RUN_TEMPLATE: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state.message }}"
+_EVENT_TEMPLATE: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
 
 
-class Alerts(BaseSettings):
+class AlertSettings(BaseSettings):
     """Whom alerts go to, and from when on there is something to tell: `VIDEOJOBS_ALERT_...`, for `make register`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_", env_ignore_empty=True, frozen=True)
@@ -47,21 +47,35 @@ class Alerts(BaseSettings):
     """See `backlog`."""
 
 
-async def alerts(client: PrefectClient, settings: Alerts | None = None) -> list[AutomationCore]:
+async def build_alert_automations(client: PrefectClient, settings: AlertSettings | None = None) -> list[AutomationCore]:
     """What `make register` brings the server to, by name. Raises ConfigurationError where there is no such block."""
-    settings = settings or Alerts()
-    target = await _target(client, settings.block) if settings.block else None
+    settings = settings or AlertSettings()
+    block_id = await _read_notification_block_id(client, settings.block) if settings.block else None
     return [
-        _alert("a job has failed", _runs({"prefect.flow-run.Failed"}), _RUN_TEXT, target),
-        _alert("a job is parked", _jobs(PARKED), f"{_EVENT_TEXT}\nDecide with the deployment `decide`.", target),
-        _alert("a job was stuck", _jobs(STUCK), _EVENT_TEXT, target),
-        _alert("a vendor gives no answer", _news(NO_ANSWER, _ANY_VENDOR), f"{_EVENT_TEXT}\nJobs wait for it.", target),
-        _alert("a run does not end", _too_long(timedelta(hours=settings.run_hours)), _RUN_TEXT, target),
-        _alert("runs wait for a worker", _backlog(settings), f"The last one: {_RUN_TEXT}", target),
+        _alert_automation("a job has failed", _run_event_trigger({"prefect.flow-run.Failed"}), _RUN_TEMPLATE, block_id),
+        _alert_automation(
+            "a job is parked",
+            _job_event_trigger(JOB_PARKED),
+            f"{_EVENT_TEMPLATE}\nDecide with the deployment `decide`.",
+            block_id,
+        ),
+        _alert_automation("a job was stuck", _job_event_trigger(JOB_STUCK), _EVENT_TEMPLATE, block_id),
+        _alert_automation(
+            "a vendor gives no answer",
+            _event_trigger(VENDOR_NO_ANSWER, _ANY_VENDOR_RESOURCE),
+            f"{_EVENT_TEMPLATE}\nJobs wait for it.",
+            block_id,
+        ),
+        _alert_automation(
+            "a run does not end", _long_run_trigger(timedelta(hours=settings.run_hours)), _RUN_TEMPLATE, block_id
+        ),
+        _alert_automation(
+            "runs wait for a worker", _backlog_trigger(settings), f"The last one: {_RUN_TEMPLATE}", block_id
+        ),
     ]
 
 
-async def _target(client: PrefectClient, block: str) -> UUID:
+async def _read_notification_block_id(client: PrefectClient, block: str) -> UUID:
     kind, _, name = block.partition("/")
     try:
         return (await client.read_block_document_by_name(name, kind)).id
@@ -71,50 +85,59 @@ async def _target(client: PrefectClient, block: str) -> UUID:
         ) from error
 
 
-def _alert(what: str, trigger: EventTrigger, text: str, target: UUID | None) -> AutomationCore:
-    tell = SendNotification(block_document_id=target, subject=f"videojobs: {what}", body=text) if target else None
+def _alert_automation(title: str, trigger: EventTrigger, text: str, block_id: UUID | None) -> AutomationCore:
+    notification = (
+        SendNotification(block_document_id=block_id, subject=f"videojobs: {title}", body=text) if block_id else None
+    )
     return AutomationCore(
-        name=f"videojobs alert: {what}",
-        description="Tells the block that VIDEOJOBS_ALERT_BLOCK names." if tell else "Shows in the event feed only.",
+        name=f"videojobs alert: {title}",
+        description="Tells the block that VIDEOJOBS_ALERT_BLOCK names."
+        if notification
+        else "Shows in the event feed only.",
         trigger=trigger,
-        actions=[tell or DoNothing()],
+        actions=[notification or DoNothing()],
     )
 
 
-def _runs(events: set[str]) -> EventTrigger:
+def _run_event_trigger(events: set[str]) -> EventTrigger:
     return EventTrigger(
-        posture=Posture.Reactive, expect=events, match=ANY_RUN, match_related=OURS, for_each=_EACH, threshold=1
+        posture=Posture.Reactive,
+        expect=events,
+        match=ANY_FLOW_RUN,
+        match_related=TAGGED_RUNS,
+        for_each=_PER_RESOURCE,
+        threshold=1,
     )
 
 
-def _jobs(event: str) -> EventTrigger:
-    return _news(event, _ANY_JOB)
+def _job_event_trigger(event: str) -> EventTrigger:
+    return _event_trigger(event, _ANY_JOB_RESOURCE)
 
 
-def _news(event: str, about: ResourceSpecification) -> EventTrigger:
-    return EventTrigger(posture=Posture.Reactive, expect={event}, match=about, for_each=_EACH, threshold=1)
+def _event_trigger(event: str, resource: ResourceSpecification) -> EventTrigger:
+    return EventTrigger(posture=Posture.Reactive, expect={event}, match=resource, for_each=_PER_RESOURCE, threshold=1)
 
 
-def _too_long(within: timedelta) -> EventTrigger:
+def _long_run_trigger(within: timedelta) -> EventTrigger:
     return EventTrigger(
         posture=Posture.Proactive,
         after={"prefect.flow-run.Running"},
-        expect=ENDS,
-        match=ANY_RUN,
-        match_related=OURS,
-        for_each=_EACH,
+        expect=FINAL_EVENTS,
+        match=ANY_FLOW_RUN,
+        match_related=TAGGED_RUNS,
+        for_each=_PER_RESOURCE,
         threshold=1,
         within=within,
     )
 
 
-def _backlog(settings: Alerts) -> EventTrigger:
+def _backlog_trigger(settings: AlertSettings) -> EventTrigger:
     """Of all runs together, so that it is told once."""
     return EventTrigger(
         posture=Posture.Reactive,
         expect={"prefect.flow-run.Late"},
-        match=ANY_RUN,
-        match_related=OURS,
+        match=ANY_FLOW_RUN,
+        match_related=TAGGED_RUNS,
         threshold=settings.backlog,
         within=timedelta(minutes=settings.backlog_minutes),
     )

@@ -16,35 +16,35 @@ from prefect.settings import (
     PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
 )
 
-FOREIGN_PAGE: Final = "https://foreign.example"
-NOT_LET_IN: Final = (
+FOREIGN_ORIGIN: Final = "https://foreign.example"
+UNAUTHORIZED_MESSAGE: Final = (
     "the Prefect server does not let us in ({status}): set PREFECT_API_AUTH_STRING to the user:password that it has in "
     "PREFECT_SERVER_API_AUTH_STRING (Prefect Cloud: PREFECT_API_KEY)"
 )
-_SECONDS: Final = 10  # a server that has just given its version answers at once
-_REFUSED: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+_TIMEOUT_SECONDS: Final = 10  # a server that has just given its version answers at once
+_DENIED_STATUSES: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
-async def exposure(api: str) -> list[str]:
+async def find_exposures(api_url: str) -> list[str]:
     """What is wrong with the server at this address, each with what to do. Raises httpx.HTTPError."""
-    async with httpx.AsyncClient(verify=_verified(), timeout=_SECONDS, follow_redirects=True) as http:
-        answer = await http.get(f"{api.rstrip('/')}/admin/version", headers={"Origin": FOREIGN_PAGE})
-    return [problem for problem in (_without_password(answer), _to_foreign_pages(answer)) if problem]
+    async with httpx.AsyncClient(verify=_tls_verification(), timeout=_TIMEOUT_SECONDS, follow_redirects=True) as http:
+        answer = await http.get(f"{api_url.rstrip('/')}/admin/version", headers={"Origin": FOREIGN_ORIGIN})
+    return [problem for problem in (_anonymous_access_problem(answer), _cors_problem(answer)) if problem]
 
 
-def travels_in_clear(api: str) -> bool:
+def sends_cleartext_credentials(api_url: str) -> bool:
     """Whether whoever sits between here and the server can read the password."""
-    url = urlsplit(api)
+    url = urlsplit(api_url)
     has_secret = PREFECT_API_AUTH_STRING.value() or PREFECT_API_KEY.value()
-    return url.scheme == "http" and bool(has_secret) and not _is_this_machine(url.hostname or "")
+    return url.scheme == "http" and bool(has_secret) and not _is_localhost(url.hostname or "")
 
 
-def _without_password(answer: httpx.Response) -> str | None:
+def _anonymous_access_problem(response: httpx.Response) -> str | None:
     """A page in HTML is that of somebody who stands before the server and asks for a login."""
-    if answer.status_code in _REFUSED or "html" in answer.headers.get("content-type", ""):
+    if response.status_code in _DENIED_STATUSES or "html" in response.headers.get("content-type", ""):
         return None
-    if not answer.is_success:
-        return f"it answers {answer.status_code} to a request without a password, where 401 is right: see its log"
+    if not response.is_success:
+        return f"it answers {response.status_code} to a request without a password, where 401 is right: see its log"
     return (
         "it answers anybody, without a password, and so hands out every credential: start the server with "
         "PREFECT_SERVER_API_AUTH_STRING=user:password, and set the same as PREFECT_API_AUTH_STRING here, for the "
@@ -52,8 +52,8 @@ def _without_password(answer: httpx.Response) -> str | None:
     )
 
 
-def _to_foreign_pages(answer: httpx.Response) -> str | None:
-    if answer.headers.get("access-control-allow-origin") not in ("*", FOREIGN_PAGE):
+def _cors_problem(response: httpx.Response) -> str | None:
+    if response.headers.get("access-control-allow-origin") not in ("*", FOREIGN_ORIGIN):
         return None
     return (
         "it lets pages of every site read its answers (CORS): start the server with "
@@ -61,7 +61,7 @@ def _to_foreign_pages(answer: httpx.Response) -> str | None:
     )
 
 
-def _verified() -> ssl.SSLContext | bool:
+def _tls_verification() -> ssl.SSLContext | bool:
     """As Prefect's own client does it."""
     if PREFECT_API_TLS_INSECURE_SKIP_VERIFY.value():
         return False
@@ -69,7 +69,7 @@ def _verified() -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=certificates) if certificates else True
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_localhost(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -15,27 +15,27 @@ from prefect.events.schemas.events import ResourceSpecification
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-RECOVERED_TAG: Final = "recovered-by-itself"
+AUTO_RECOVER_TAG: Final = "recovered-by-itself"
 """Runs of deployments with this tag (prefect.yaml) are watched. They have to be safe to run again."""
 
 
-def _states(*names: str) -> set[str]:
+def _state_events(*names: str) -> set[str]:
     """The events of a run's states, which carry the states' names."""
     return {f"prefect.flow-run.{name}" for name in names}
 
 
-_HEARTBEAT: Final = "prefect.flow-run.heartbeat"
-_STARTING: Final = _states("Pending", "Submitting", "InfrastructurePending")
-_OWN_ENDS: Final = _states("SteppedAside", "Parked", "InUse")  # names of our own, see flows/
-ENDS: Final = _states("Completed", "Failed", "Cancelled", "Crashed") | _OWN_ENDS
-_BACK: Final = _states("Scheduled", "Late", "AwaitingRetry", "Cancelling")
-ANY_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
-OURS: Final = ResourceSpecification(
-    {"prefect.resource.id": f"prefect.tag.{RECOVERED_TAG}", "prefect.resource.role": "tag"}
+_HEARTBEAT_EVENT: Final = "prefect.flow-run.heartbeat"
+_STARTING_EVENTS: Final = _state_events("Pending", "Submitting", "InfrastructurePending")
+_CUSTOM_FINAL_EVENTS: Final = _state_events("SteppedAside", "Parked", "InUse")  # names of our own, see flows/
+FINAL_EVENTS: Final = _state_events("Completed", "Failed", "Cancelled", "Crashed") | _CUSTOM_FINAL_EVENTS
+_NOT_RUNNING_EVENTS: Final = _state_events("Scheduled", "Late", "AwaitingRetry", "Cancelling")
+ANY_FLOW_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+TAGGED_RUNS: Final = ResourceSpecification(
+    {"prefect.resource.id": f"prefect.tag.{AUTO_RECOVER_TAG}", "prefect.resource.role": "tag"}
 )
 
 
-class Watch(BaseSettings):
+class LivenessSettings(BaseSettings):
     """How long a silent run is believed to be alive: `VIDEOJOBS_...`, applied by `make register`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True)
@@ -48,7 +48,7 @@ class Watch(BaseSettings):
     wait for a machine and pull its image first."""
 
 
-def automations() -> list[AutomationCore]:
+def build_recovery_automations() -> list[AutomationCore]:
     """What `make register` brings the server to, by name."""
     return [
         AutomationCore(
@@ -56,13 +56,13 @@ def automations() -> list[AutomationCore]:
             description="A run whose process or machine is gone sends no heartbeat any more.",
             trigger=EventTrigger(
                 posture=Posture.Proactive,
-                after={_HEARTBEAT},
-                expect={_HEARTBEAT, *ENDS, *_BACK},
-                match=ANY_RUN,
-                match_related=OURS,
+                after={_HEARTBEAT_EVENT},
+                expect={_HEARTBEAT_EVENT, *FINAL_EVENTS, *_NOT_RUNNING_EVENTS},
+                match=ANY_FLOW_RUN,
+                match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=Watch().silence_seconds),
+                within=timedelta(seconds=LivenessSettings().silence_seconds),
             ),
             actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run has fallen silent.")],
         ),
@@ -71,14 +71,14 @@ def automations() -> list[AutomationCore]:
             description="Its worker died between taking it and starting it. No heartbeat tells of such a run.",
             trigger=EventTrigger(
                 posture=Posture.Proactive,
-                after=_STARTING,
+                after=_STARTING_EVENTS,
                 # Under load the server may lose an event: of life there is one again and again.
-                expect={"prefect.flow-run.Running", _HEARTBEAT, *ENDS, *_BACK},
-                match=ANY_RUN,
-                match_related=OURS,
+                expect={"prefect.flow-run.Running", _HEARTBEAT_EVENT, *FINAL_EVENTS, *_NOT_RUNNING_EVENTS},
+                match=ANY_FLOW_RUN,
+                match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=Watch().start_seconds),
+                within=timedelta(seconds=LivenessSettings().start_seconds),
             ),
             actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run was taken, and never began.")],
         ),
@@ -88,8 +88,8 @@ def automations() -> list[AutomationCore]:
             trigger=EventTrigger(
                 posture=Posture.Reactive,
                 expect={"prefect.flow-run.Crashed"},
-                match=ANY_RUN,
-                match_related=OURS,
+                match=ANY_FLOW_RUN,
+                match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
             ),
@@ -102,13 +102,13 @@ def automations() -> list[AutomationCore]:
     ]
 
 
-async def upsert(client: PrefectClient, wanted: AutomationCore) -> str:
+async def upsert_automation(client: PrefectClient, desired: AutomationCore) -> str:
     """Bring the automation of this name to what is wanted; `create` alone would make a second one each time."""
-    known = await client.read_automations_by_name(wanted.name)
-    if not known:
-        await client.create_automation(wanted)
-    for automation in known[:1]:
-        await client.update_automation(automation.id, wanted.model_copy(update={"enabled": automation.enabled}))
-    for double in known[1:]:
-        await client.delete_automation(double.id)
-    return f"automation {wanted.name!r}"
+    existing = await client.read_automations_by_name(desired.name)
+    if not existing:
+        await client.create_automation(desired)
+    for automation in existing[:1]:
+        await client.update_automation(automation.id, desired.model_copy(update={"enabled": automation.enabled}))
+    for duplicate in existing[1:]:
+        await client.delete_automation(duplicate.id)
+    return f"automation {desired.name!r}"

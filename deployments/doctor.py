@@ -23,38 +23,38 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
-from deployments.api_exposure import NOT_LET_IN, exposure, travels_in_clear
-from deployments.limits import VendorSlots
-from tasks.run_again import DEPLOYMENTS
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load_block
+from deployments.api_exposure import UNAUTHORIZED_MESSAGE, find_exposures, sends_cleartext_credentials
+from deployments.limits import ConcurrencySettings
+from tasks.run_again import JOB_DEPLOYMENTS
 from videojobs.errors import ConfigurationError, VideoJobError
-from videojobs.lecture.fonts import fonts
+from videojobs.lecture.fonts import load_fonts
 from videojobs.lecture.options import SpeechOptions
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.speech import engine_for as engine_of
-from videojobs.ledger import engine_for
-from videojobs.ledger.migrate import missing
+from videojobs.lecture.speech import select_engine
+from videojobs.ledger import get_engine
+from videojobs.ledger.migrate import is_behind
 from videojobs.media.store import ObjectStore
-from videojobs.settings import Access
+from videojobs.settings import AccessSettings
 
-AnyBlock = TypeVar("AnyBlock", bound=Block)
+BlockT = TypeVar("BlockT", bound=Block)
 
 
-class Trouble(Exception):
+class CheckFailed(Exception):
     """What is wrong, and what to do."""
 
 
-class Caution(str):
+class CheckWarning(str):
     """What works, and what to think about."""
 
     __slots__ = ()
 
 
-async def server(names: Connections) -> str:
+async def check_prefect_server(names: Connections) -> str:
     """The Prefect server answers, in a version that this code was tried with."""
     address = PREFECT_API_URL.value()
     if not address:
-        raise Trouble("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
+        raise CheckFailed("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
     try:
         async with get_client() as client:
             if client.server_type == ServerType.CLOUD:
@@ -62,61 +62,63 @@ async def server(names: Connections) -> str:
                 return f"Prefect Cloud at {address}"  # it goes with every version of the client
             version = await client.api_version()
     except PrefectHTTPStatusError as error:
-        raise Trouble(_refusal(error)) from error
+        raise CheckFailed(_http_error_message(error)) from error
     except (httpx.HTTPError, RuntimeError) as error:
-        raise Trouble(
+        raise CheckFailed(
             f"no Prefect server answers at {address} ({type(error).__name__}): start it, or mend the URL"
         ) from error
     if version.split(".")[:2] != prefect_version.split(".")[:2]:
-        raise Trouble(
+        raise CheckFailed(
             f"the server runs Prefect {version}, this code {prefect_version}: bring both to the same minor version"
         )
     return f"Prefect {version} at {address}"
 
 
-def _refusal(error: PrefectHTTPStatusError) -> str:
+def _http_error_message(error: PrefectHTTPStatusError) -> str:
     status = error.response.status_code
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return NOT_LET_IN.format(status=status)
+        return UNAUTHORIZED_MESSAGE.format(status=status)
     return f"{error.request.url} answers {status}: mend PREFECT_API_URL, or look into the server's log"
 
 
-async def access(names: Connections) -> str:
+async def check_api_access(names: Connections) -> str:
     """The Prefect API, which hands out every credential, does so to nobody else."""
     async with get_client() as client:
         address, is_cloud = str(client.api_url).rstrip("/"), client.server_type == ServerType.CLOUD
     if is_cloud:
         return "Prefect Cloud lets nobody in without a key"
     try:
-        problems = await exposure(address)
+        problems = await find_exposures(address)
     except httpx.HTTPError as error:
-        raise Trouble(f"{address} does not answer a request without a password ({type(error).__name__})") from error
+        raise CheckFailed(f"{address} does not answer a request without a password ({type(error).__name__})") from error
     if problems:
-        raise Trouble("; ".join(problems))
-    if travels_in_clear(address):
-        return Caution("only with the password, which travels in clear text to this http:// address: put TLS before it")
+        raise CheckFailed("; ".join(problems))
+    if sends_cleartext_credentials(address):
+        return CheckWarning(
+            "only with the password, which travels in clear text to this http:// address: put TLS before it"
+        )
     return "only with the password, and no other site's pages"
 
 
-async def database(names: Connections) -> str:
+async def check_database(names: Connections) -> str:
     """Postgres is reachable and migrated."""
-    block = await _block(JobDatabase, names.database)
+    block = await _load_block(JobDatabase, names.database)
     try:
-        async with engine_for(block.url.get_secret_value()).connect() as connection:
+        async with get_engine(block.url.get_secret_value()).connect() as connection:
             version = (await connection.execute(text("SHOW server_version"))).scalar_one()
-            behind = await connection.run_sync(missing)
+            is_outdated = await connection.run_sync(is_behind)
     except DBAPIError as error:
-        raise Trouble(
+        raise CheckFailed(
             f"Postgres does not let us in ({str(error.orig).strip().splitlines()[0]}): mend DATABASE_URL"
         ) from error
-    if behind:
-        raise Trouble("the job database is behind this code: run `make migrate`")
+    if is_outdated:
+        raise CheckFailed("the job database is behind this code: run `make migrate`")
     return f"PostgreSQL {version}, migrated"
 
 
-async def storage(names: Connections) -> str:
+async def check_storage(names: Connections) -> str:
     """The bucket takes an object, and a presigned link gives it back without credentials."""
-    block = await _block(S3Bucket, names.storage)
+    block = await _load_block(S3Bucket, names.storage)
     store = ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
     key, content = "doctor/probe.txt", secrets.token_bytes(16)
     try:
@@ -127,125 +129,125 @@ async def storage(names: Connections) -> str:
         finally:
             await asyncio.to_thread(store.delete, [key])
     except (VideoJobError, httpx.HTTPError) as error:
-        raise Trouble(f"the bucket {block.bucket_name} cannot be used: {error}") from error
+        raise CheckFailed(f"the bucket {block.bucket_name} cannot be used: {error}") from error
     if answer.content != content:
-        raise Trouble(
+        raise CheckFailed(
             f"a presigned link of bucket {block.bucket_name} answers {answer.status_code}: vendors could not read it"
         )
     return f"bucket {block.bucket_name}: writable, presigned links work"
 
 
-async def sync_so(names: Connections) -> str:
+async def check_sync_so(names: Connections) -> str:
     """The Sync.so key is taken (by a list call, which costs nothing)."""
-    block = await _block(SyncSoCredentials, names.sync_so)
+    block = await _load_block(SyncSoCredentials, names.sync_so)
     try:
         async with block.client() as client:
-            await client.check()
+            await client.check_credentials()
     except VideoJobError as error:
-        raise Trouble(str(error)) from error
-    if Access().public_url is not None and block.webhook_secret is None:
-        raise Trouble(
+        raise CheckFailed(str(error)) from error
+    if AccessSettings().public_url is not None and block.webhook_secret is None:
+        raise CheckFailed(
             "Sync.so is told to call back, and nothing can prove that it is Sync.so who does: "
             "set SYNC_SO_WEBHOOK_SECRET, then `make register`"
         )
     return f"the key is taken by {block.base_url}; callbacks {'can' if block.webhook_secret else 'cannot'} be checked"
 
 
-async def ghostcut(names: Connections) -> str:
+async def check_ghostcut(names: Connections) -> str:
     """The GhostCut key and secret are taken (by a points query, which costs nothing)."""
-    block = await _block(GhostCutCredentials, names.ghostcut)
+    block = await _load_block(GhostCutCredentials, names.ghostcut)
     try:
         async with block.client() as client:
-            points = await client.points()
+            points = await client.balance()
     except VideoJobError as error:
-        raise Trouble(str(error)) from error
+        raise CheckFailed(str(error)) from error
     if points <= 0:
-        raise Trouble("the GhostCut account has no points left: top it up")
+        raise CheckFailed("the GhostCut account has no points left: top it up")
     return f"the key is taken by {block.base_url}; {points} points left"
 
 
-async def lectures(names: Connections) -> str:
+async def check_lectures(names: Connections) -> str:
     """Speech can be recognised, and the fonts are there, on the machine where this is asked."""
     settings = LectureSettings()
-    engine = engine_of(SpeechOptions(), settings)
+    engine = select_engine(SpeechOptions(), settings)
     try:
-        engine.check(None)
-        await asyncio.to_thread(fonts, settings.fonts)
+        engine.check_available(None)
+        await asyncio.to_thread(load_fonts, settings.fonts)
     except ConfigurationError as error:
-        raise Trouble(str(error)) from error
+        raise CheckFailed(str(error)) from error
     return f"speech is recognised by {engine.name}"
 
 
-async def deployment(names: Connections) -> str:
+async def check_deployments(names: Connections) -> str:
     """The deployments, their pools and the concurrency limits are on the server, and workers are there to run them."""
-    return "; ".join([await _deployment(name) for name in DEPLOYMENTS.values()])
+    return "; ".join([await _check_deployment(name) for name in JOB_DEPLOYMENTS.values()])
 
 
-async def _deployment(wanted: str) -> str:
+async def _check_deployment(name: str) -> str:
     async with get_client() as client:
         try:
-            found = await client.read_deployment_by_name(wanted)
-            pool = await client.read_work_pool(str(found.work_pool_name))
-            for name in VendorSlots().by_name():
-                await client.read_global_concurrency_limit_by_name(name)
+            deployment = await client.read_deployment_by_name(name)
+            pool = await client.read_work_pool(str(deployment.work_pool_name))
+            for limit_name in ConcurrencySettings().by_name():
+                await client.read_global_concurrency_limit_by_name(limit_name)
         except ObjectNotFound as error:
-            raise Trouble(
-                f"the deployment {wanted}, its work pool or a concurrency limit is missing: run `make register`"
+            raise CheckFailed(
+                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make register`"
             ) from error
         workers = await client.read_workers_for_work_pool(pool.name)
     if not any(worker.status == "ONLINE" for worker in workers):
-        raise Trouble(
+        raise CheckFailed(
             f"no worker is online in pool {pool.name}: start one with `prefect worker start --pool {pool.name}`"
         )
-    return f"{wanted} in pool {pool.name}, a worker is online"
+    return f"{name} in pool {pool.name}, a worker is online"
 
 
-async def _block(kind: type[AnyBlock], name: str) -> AnyBlock:
+async def _load_block(block_class: type[BlockT], name: str) -> BlockT:
     try:
-        return await load(kind, name)
+        return await load_block(block_class, name)
     except ConfigurationError as error:
-        raise Trouble(str(error)) from error
+        raise CheckFailed(str(error)) from error
 
 
 CHECKS: Final[dict[str, Callable[[Connections], Awaitable[str]]]] = {
-    "Prefect server": server,
-    "Who is let in": access,
-    "Job database": database,
-    "Storage": storage,
-    "Sync.so": sync_so,
-    "GhostCut": ghostcut,
-    "Lectures": lectures,
-    "Deployment": deployment,
+    "Prefect server": check_prefect_server,
+    "Who is let in": check_api_access,
+    "Job database": check_database,
+    "Storage": check_storage,
+    "Sync.so": check_sync_so,
+    "GhostCut": check_ghostcut,
+    "Lectures": check_lectures,
+    "Deployment": check_deployments,
 }
 
 
-async def examine(names: Connections) -> dict[str, str | Trouble]:
+async def run_checks(names: Connections) -> dict[str, str | CheckFailed]:
     """Every check with what it found on these blocks. Without a server nothing else can be looked up."""
-    findings: dict[str, str | Trouble] = {}
+    findings: dict[str, str | CheckFailed] = {}
     for name, check in CHECKS.items():
         try:
             findings[name] = await check(names)
-        except Trouble as trouble:
-            findings[name] = trouble
-            if check is server:
+        except CheckFailed as failure:
+            findings[name] = failure
+            if check is check_prefect_server:
                 break
     return findings
 
 
-def _mark(finding: str | Trouble) -> str:
-    if isinstance(finding, Trouble):
+def _status_mark(finding: str | CheckFailed) -> str:
+    if isinstance(finding, CheckFailed):
         return "[red]✗[/]"
-    return "[yellow]![/]" if isinstance(finding, Caution) else "[green]✓[/]"
+    return "[yellow]![/]" if isinstance(finding, CheckWarning) else "[green]✓[/]"
 
 
 def main() -> int:
     """Print the findings; 1 if anything is missing."""
-    findings = asyncio.run(examine(Connections()))
+    findings = asyncio.run(run_checks(Connections()))
     table = Table("", "Part", "Finding", title="Doctor")
     for name, finding in findings.items():
-        table.add_row(_mark(finding), name, str(finding))
+        table.add_row(_status_mark(finding), name, str(finding))
     Console().print(table)
-    return int(any(isinstance(finding, Trouble) for finding in findings.values()))
+    return int(any(isinstance(finding, CheckFailed) for finding in findings.values()))
 
 
 if __name__ == "__main__":

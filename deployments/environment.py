@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Environment(BaseSettings):
@@ -18,7 +18,7 @@ class Environment(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=(REPOSITORY / ".env", ".env"),
+        env_file=(REPOSITORY_ROOT / ".env", ".env"),
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",  # a `.env` may also hold PREFECT_... settings, which Prefect reads
@@ -60,5 +60,5 @@ class Environment(BaseSettings):
         }
 
 
-NOTHING_GIVEN = Environment.model_construct()
+EMPTY_ENVIRONMENT = Environment.model_construct()
 """No variable set, whatever the environment and `.env` say. For tests, which must never reach a paid vendor."""

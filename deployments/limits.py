@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tasks.slots import GHOSTCUT_SUBMITS, GHOSTCUT_WORKS, SYNC_SO_CREATES, SYNC_SO_GENERATIONS, SYNC_SO_READS
 
 
-class VendorSlots(BaseSettings):
+class ConcurrencySettings(BaseSettings):
     """How many jobs may be at a vendor at once: `VIDEOJOBS_SLOTS_...`, applied by `make register`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_SLOTS_", env_ignore_empty=True)
@@ -25,7 +25,7 @@ class VendorSlots(BaseSettings):
         return {SYNC_SO_GENERATIONS: self.sync_so, GHOSTCUT_WORKS: self.ghostcut}
 
 
-class VendorRates(BaseSettings):
+class RateLimitSettings(BaseSettings):
     """Requests a second to a vendor: `VIDEOJOBS_RATE_...`, applied by `make register`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_RATE_", env_ignore_empty=True)
@@ -51,10 +51,10 @@ class VendorRates(BaseSettings):
 async def register_limits(client: PrefectClient) -> list[str]:
     """Bring the server's limits to the wanted numbers; gives a line for each."""
     lines = []
-    for name, slots in VendorSlots().by_name().items():
+    for name, slots in ConcurrencySettings().by_name().items():
         await client.upsert_global_concurrency_limit_by_name(name, slots)
         lines.append(f"concurrency limit {name}: {slots}")
-    for name, rate in VendorRates().by_name().items():
+    for name, rate in RateLimitSettings().by_name().items():
         # As many as go out in a second may go out together.
         await client.upsert_global_concurrency_limit_by_name(name, ceil(rate), slot_decay_per_second=rate)
         lines.append(f"rate limit {name}: {rate:g}/s")

@@ -21,13 +21,13 @@ def storage_block(environment: Environment) -> S3Bucket | None:
         region_name=environment.s3_region or "us-east-1",
         aws_client_parameters=AwsClientParameters(
             endpoint_url=environment.s3_endpoint_url,
-            config=_boto_config(own_endpoint=bool(environment.s3_endpoint_url)),
+            config=_boto_config(is_custom_endpoint=bool(environment.s3_endpoint_url)),
         ),
     )
     return S3Bucket(bucket_name=environment.s3_bucket, credentials=credentials)
 
 
-def store_of(variables: Mapping[str, str]) -> ObjectStore:
+def object_store_from_env(variables: Mapping[str, str]) -> ObjectStore:
     """The store that these variables name, for a command that has no Prefect server to ask for a block."""
     environment = Environment.model_validate({name.lower(): value for name, value in variables.items()})
     block = storage_block(environment)
@@ -36,10 +36,10 @@ def store_of(variables: Mapping[str, str]) -> ObjectStore:
     return ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
 
 
-def _boto_config(*, own_endpoint: bool) -> dict[str, Any]:
+def _boto_config(*, is_custom_endpoint: bool) -> dict[str, Any]:
     """Presigned links need signature v4; S3-compatible stores need path style and know no trailing checksums."""
     config: dict[str, Any] = {"signature_version": "s3v4"}
-    if own_endpoint:
+    if is_custom_endpoint:
         config |= {
             "s3": {"addressing_style": "path"},
             "request_checksum_calculation": "when_required",

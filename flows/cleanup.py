@@ -13,36 +13,36 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from blocks import Connections
-from tasks.lost_places import LostPlaces, find_lost_places, give_back
+from tasks.lost_places import LeakedSlots, find_leaked_slots, release_leaked_slots
 from tasks.lost_runs import (
-    LostRun,
-    MissedCancellation,
-    find_lost_runs,
-    find_missed_cancellations,
-    record_missed,
-    settle_run,
+    OrphanedRun,
+    UnrecordedCancellation,
+    backfill_cancellation,
+    find_orphaned_runs,
+    find_unrecorded_cancellations,
+    set_run_state,
 )
-from tasks.sweep import Case, Done, act, find_old_tests, look_into_stuck_jobs, purge
+from tasks.sweep import ActionResult, StuckJob, apply_action, diagnose_stuck_jobs, find_purgeable_jobs, purge_job
 from tasks.sweep_report import (
-    Line,
-    line_of,
-    line_of_cancellation,
-    line_of_places,
-    line_of_run,
-    line_of_test,
-    summary,
+    ReportRow,
+    row_for_cancellation,
+    row_for_leaked_slots,
+    row_for_orphaned_run,
+    row_for_stuck_job,
+    row_for_test_job,
+    summarize,
     write_report,
 )
-from videojobs.ledger.upkeep import OldTests, Standing
-from videojobs.recovery import Kind
-from videojobs.request import OWNER_ID
+from videojobs.ledger.upkeep import JobSnapshot, PurgeFilter
+from videojobs.recovery import RecoveryAction
+from videojobs.request import ID_PATTERN
 
-_WOULD: Final = {
-    Kind.RESUME: "start a run",
-    Kind.COMPLETE: "start a run",
-    Kind.FAIL: "fail it",
-    Kind.PARK: "park it",
-    Kind.LEAVE: "nothing",
+_DRY_RUN_TEXT: Final = {
+    RecoveryAction.RESUME: "start a run",
+    RecoveryAction.COMPLETE: "start a run",
+    RecoveryAction.FAIL: "fail it",
+    RecoveryAction.PARK: "park it",
+    RecoveryAction.LEAVE: "nothing",
 }
 
 
@@ -51,7 +51,7 @@ class PurgeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_ids: list[Annotated[str, Field(pattern=OWNER_ID)]] = Field(
+    user_ids: list[Annotated[str, Field(pattern=ID_PATTERN)]] = Field(
         default=[],
         max_length=50,
         title="Test users",
@@ -111,8 +111,8 @@ class CleanupConfig(BaseModel):
     )
 
     @property
-    def old_tests(self) -> OldTests:
-        return OldTests(self.purge.user_ids, self.purge.older_than_days)
+    def purge_filter(self) -> PurgeFilter:
+        return PurgeFilter(self.purge.user_ids, self.purge.older_than_days)
 
 
 def _run_name() -> str:
@@ -131,83 +131,85 @@ async def cleanup(
         config: What to look at, and whether to act. The report is a table among this run's artifacts.
         connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
     """
-    lines: list[Line] = []
+    rows: list[ReportRow] = []
     stuck_for = timedelta(minutes=config.stuck_after_minutes)
-    missed = await find_missed_cancellations(connections, stuck_for, config.batch_size)
-    for cancellation in missed:
-        lines.append(await _cancel(cancellation, config, connections))
-    settled = {cancellation.standing.job.id for cancellation in missed}
-    for case in await look_into_stuck_jobs(connections, stuck_for, config.batch_size):
-        if case.standing.job.id not in settled:
-            lines.append(await _deal_with(case, config, connections))
-    for lost in await find_lost_runs(connections, stuck_for):
-        lines.append(await _settle(lost, config))
-    for places in await find_lost_places(connections):
-        lines.append(await _give_back(places, config))
-    for test in await find_old_tests(connections, config.old_tests, config.purge.batch_size):
-        lines.append(await _delete(test, config, connections))
-    await write_report(lines, dry_run=config.dry_run)
-    said = summary(lines, dry_run=config.dry_run)
-    return Failed(message=said) if any(line.failed for line in lines) else Completed(message=said)
+    cancellations = await find_unrecorded_cancellations(connections, stuck_for, config.batch_size)
+    for cancellation in cancellations:
+        rows.append(await _record_cancellation(cancellation, config, connections))
+    cancelled_job_ids = {cancellation.snapshot.job.id for cancellation in cancellations}
+    for stuck_job in await diagnose_stuck_jobs(connections, stuck_for, config.batch_size):
+        if stuck_job.snapshot.job.id not in cancelled_job_ids:
+            rows.append(await _handle_job(stuck_job, config, connections))
+    for orphan in await find_orphaned_runs(connections, stuck_for):
+        rows.append(await _fix_run_state(orphan, config))
+    for leaked in await find_leaked_slots(connections):
+        rows.append(await _release_slots(leaked, config))
+    for test_job in await find_purgeable_jobs(connections, config.purge_filter, config.purge.batch_size):
+        rows.append(await _purge_job(test_job, config, connections))
+    await write_report(rows, dry_run=config.dry_run)
+    message = summarize(rows, dry_run=config.dry_run)
+    return Failed(message=message) if any(line.failed for line in rows) else Completed(message=message)
 
 
-async def _deal_with(case: Case, config: CleanupConfig, connections: Connections) -> Line:
+async def _handle_job(stuck_job: StuckJob, config: CleanupConfig, connections: Connections) -> ReportRow:
     """Do what the verdict says, and say so in the log."""
-    kind, job = case.verdict.kind, case.standing.job
-    if config.dry_run or kind is Kind.LEAVE:
-        done = Done(_WOULD[kind])
+    kind, job = stuck_job.decision.action, stuck_job.snapshot.job
+    if config.dry_run or kind is RecoveryAction.LEAVE:
+        result = ActionResult(_DRY_RUN_TEXT[kind])
     else:
-        done = await _tried(act.with_options(task_run_name=f"{kind} {job.id}")(case, connections))
-    return _logged(line_of(case, done))
+        result = await _run_safely(apply_action.with_options(task_run_name=f"{kind} {job.id}")(stuck_job, connections))
+    return _log_row(row_for_stuck_job(stuck_job, result))
 
 
-async def _cancel(missed: MissedCancellation, config: CleanupConfig, connections: Connections) -> Line:
+async def _record_cancellation(
+    cancellation: UnrecordedCancellation, config: CleanupConfig, connections: Connections
+) -> ReportRow:
     """Record a cancellation that only Prefect knows of, and say so in the log."""
-    done = Done("record it")
+    result = ActionResult("record it")
     if not config.dry_run:
-        done = await _tried(_as_done(record_missed(missed, connections), "it was recorded"))
-    return _logged(line_of_cancellation(missed, done))
+        result = await _run_safely(_run_as_action(backfill_cancellation(cancellation, connections), "it was recorded"))
+    return _log_row(row_for_cancellation(cancellation, result))
 
 
-async def _settle(lost: LostRun, config: CleanupConfig) -> Line:
+async def _fix_run_state(orphan: OrphanedRun, config: CleanupConfig) -> ReportRow:
     """Bring a run that nobody works on to the state that it is in, and say so in the log."""
-    done = Done(f"set it to {lost.to}")
+    result = ActionResult(f"set it to {orphan.target_state}")
     if not config.dry_run:
-        done = await _tried(_as_done(settle_run(lost), f"it was set to {lost.to}"))
-    return _logged(line_of_run(lost, done))
+        result = await _run_safely(_run_as_action(set_run_state(orphan), f"it was set to {orphan.target_state}"))
+    return _log_row(row_for_orphaned_run(orphan, result))
 
 
-async def _give_back(places: LostPlaces, config: CleanupConfig) -> Line:
+async def _release_slots(leaked: LeakedSlots, config: CleanupConfig) -> ReportRow:
     """Free places at a vendor that nobody has, and say so in the log."""
-    done = Done(f"give back {places.lost}")
+    result = ActionResult(f"give back {leaked.leaked}")
     if not config.dry_run:
-        done = await _tried(_as_done(give_back(places), f"{places.lost} were given back"))
-    return _logged(line_of_places(places, done))
+        result = await _run_safely(_run_as_action(release_leaked_slots(leaked), f"{leaked.leaked} were given back"))
+    return _log_row(row_for_leaked_slots(leaked, result))
 
 
-async def _as_done(doing: Coroutine[Any, Any, None], what: str) -> Done:
-    await doing
-    return Done(what)
+async def _run_as_action(action: Coroutine[Any, Any, None], message: str) -> ActionResult:
+    await action
+    return ActionResult(message)
 
 
-async def _delete(standing: Standing, config: CleanupConfig, connections: Connections) -> Line:
+async def _purge_job(snapshot: JobSnapshot, config: CleanupConfig, connections: Connections) -> ReportRow:
     """Purge an old test job, and say so in the log."""
     if config.dry_run:
-        done = Done("delete its files and its row")
+        result = ActionResult("delete its files and its row")
     else:
-        named = purge.with_options(task_run_name=f"purge {standing.job.id}")
-        done = await _tried(named(standing, config.old_tests, connections))
-    return _logged(line_of_test(standing, done))
+        purge_task = purge_job.with_options(task_run_name=f"purge {snapshot.job.id}")
+        result = await _run_safely(purge_task(snapshot, config.purge_filter, connections))
+    return _log_row(row_for_test_job(snapshot, result))
 
 
-async def _tried(doing: Coroutine[Any, Any, Done]) -> Done:
+async def _run_safely(action: Coroutine[Any, Any, ActionResult]) -> ActionResult:
     """One job that cannot be dealt with is no reason to leave the others alone."""
     try:
-        return await doing
+        return await action
     except Exception as error:
-        return Done(f"not done: {error}", failed=True)
+        return ActionResult(f"not done: {error}", failed=True)
 
 
-def _logged(line: Line) -> Line:
-    get_run_logger().log(logging.WARNING if line.failed else logging.INFO, "%s", line)
-    return line
+def _log_row(row: ReportRow) -> ReportRow:
+    get_run_logger().log(logging.WARNING if row.failed else logging.INFO, "%s", row)
+    return row

@@ -9,20 +9,20 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from blocks import Connections
-from tasks.decisions import Decision, adopt, carried_out, check, give_up, resubmit, retry
-from tasks.run import JobRun, holding
-from tasks.run_again import run_again
+from tasks.decisions import OperatorAction, adopt, give_up, is_already_applied, resubmit, retry, validate_action
+from tasks.run import JobRun, job_lease
+from tasks.run_again import start_run
 from videojobs.errors import LeaseLost
-from videojobs.faults import job_in_hand
+from videojobs.faults import current_job_id
 from videojobs.ledger.tables import Json
 
-_NOTHING_MORE: Final = "give up"
+_GIVE_UP: Final = "give up"
 
 
 @flow(name="decide", flow_run_name="{decision}: {job_id}")
-async def decide(
+async def resolve_job(
     job_id: Annotated[str, Field(min_length=1)],
-    decision: Decision,
+    decision: OperatorAction,
     reason: Annotated[str, Field(min_length=3, max_length=500)],
     vendor_id: str | None = None,
     accept_the_cost: bool = False,
@@ -41,28 +41,28 @@ async def decide(
         unproven: For adopt: take the id although the vendor's record does not name this job's file.
         connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
     """
-    job_in_hand.set(job_id)
-    why: Json = {"decision": decision, "reason": reason, "flow_run": str(flow_run.get_id())}
+    current_job_id.set(job_id)
+    detail: Json = {"decision": decision, "reason": reason, "flow_run": str(flow_run.get_id())}
     try:
-        async with holding(job_id, connections) as run:
-            if not await carried_out(run):
-                await check(run, decision, vendor_id, accept_the_cost)
-                await _carry_out(run, decision, why, vendor_id=vendor_id, unproven=unproven)
+        async with job_lease(job_id, connections) as run:
+            if not await is_already_applied(run):
+                await validate_action(run, decision, vendor_id, accept_the_cost)
+                await _apply(run, decision, detail, vendor_id=vendor_id, unproven=unproven)
     except LeaseLost as error:
         return Failed(name="InUse", message=f"{error}; cancel that run first, or wait until it has ended")
-    if decision == _NOTHING_MORE:
+    if decision == _GIVE_UP:
         return Completed(message=f"Job {job_id} is given up.")
-    again = await run_again(await (await connections.ledger()).job(job_id))
-    return Completed(message=f"Flow run {again} goes on with job {job_id}.")
+    next_run_id = await start_run(await (await connections.ledger()).get_job(job_id))
+    return Completed(message=f"Flow run {next_run_id} goes on with job {job_id}.")
 
 
-async def _carry_out(run: JobRun, decision: Decision, why: Json, *, vendor_id: str | None, unproven: bool) -> None:
+async def _apply(run: JobRun, decision: OperatorAction, detail: Json, *, vendor_id: str | None, unproven: bool) -> None:
     match decision:
         case "adopt":
-            await adopt(run, str(vendor_id), unproven, why)
+            await adopt(run, str(vendor_id), unproven, detail)
         case "resubmit":
-            await resubmit(run, why)
+            await resubmit(run, detail)
         case "retry":
-            await retry(run, why)
+            await retry(run, detail)
         case "give up":
-            await give_up(run, why)
+            await give_up(run, detail)

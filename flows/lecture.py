@@ -12,24 +12,24 @@ from pydantic_core import to_jsonable_python
 
 from blocks import Connections
 from tasks.admit import admit_lecture
-from tasks.announcing import parked
+from tasks.announcing import parked_state
 from tasks.cancelling import record_cancellation
-from tasks.closing import close_with_error
+from tasks.closing import record_failure
 from tasks.lecture import (
+    detect_slides,
     fetch_lecture,
-    find_the_slides,
+    gather_fail_fast,
     publish_lecture,
+    publish_lecture_artifacts,
     recognise_speech,
-    show_documents,
-    side_by_side,
     write_documents,
 )
-from tasks.lecture_place import place_to_work
-from tasks.run import JobRun, at_work
+from tasks.lecture_place import open_workspace
+from tasks.run import JobRun, claimed_job
 from videojobs.errors import JobParked, LeaseLost
-from videojobs.faults import job_in_hand
+from videojobs.faults import current_job_id
 from videojobs.lecture.options import LectureOptions
-from videojobs.request import OWNER_ID
+from videojobs.request import ID_PATTERN
 
 
 def _run_name() -> str:
@@ -47,7 +47,7 @@ def _run_name() -> str:
 async def lecture(
     video: Annotated[str, Field(min_length=1)],
     display_name: Annotated[str, Field(max_length=200)] = "",
-    user_id: Annotated[str, Field(pattern=OWNER_ID)] = "default",
+    user_id: Annotated[str, Field(pattern=ID_PATTERN)] = "default",
     options: LectureOptions = LectureOptions(),  # noqa: B008  # frozen
     job_id: str | None = None,
     connections: Connections = Connections(),  # noqa: B008  # frozen
@@ -64,31 +64,31 @@ async def lecture(
     """
     raw = {"video": video, "display_name": display_name, "user_id": user_id, "options": options}
     job_id = job_id or str(flow_run.get_id())
-    job_in_hand.set(job_id)
+    current_job_id.set(job_id)
     connections = Connections.model_validate(connections)
     await admit_lecture(job_id, to_jsonable_python(raw), connections)
     try:
-        async with at_work(job_id, connections) as run:
-            return await _chain(run)
+        async with claimed_job(job_id, connections) as run:
+            return await _run_steps(run)
     except LeaseLost as error:
         return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
     except JobParked as error:
-        return parked(job_id, error)
+        return parked_state(job_id, error)
 
 
-async def _chain(run: JobRun) -> str:
+async def _run_steps(run: JobRun) -> str:
     """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
     try:
-        with place_to_work() as place:
-            await fetch_lecture(run, place)
-            await side_by_side(recognise_speech(run, place), find_the_slides(run, place))
-            await write_documents(run, place)
+        with open_workspace() as workspace:
+            await fetch_lecture(run, workspace)
+            await gather_fail_fast(recognise_speech(run, workspace), detect_slides(run, workspace))
+            await write_documents(run, workspace)
         pdf = await publish_lecture(run)
     except LeaseLost:
         raise
     except Exception as error:
-        await close_with_error(run, error)
+        await record_failure(run, error)
         raise
     with suppress(Exception):  # Prefect has logged it; the documents are published
-        await show_documents(run)
+        await publish_lecture_artifacts(run)
     return pdf

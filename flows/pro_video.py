@@ -13,19 +13,19 @@ from pydantic_core import to_jsonable_python
 from blocks import Connections
 from flows.remove_text import remove_text
 from tasks.admit import admit
-from tasks.announcing import parked
+from tasks.announcing import parked_state
 from tasks.cancelling import record_cancellation
-from tasks.closing import close_with_error, end_lost_subflows
+from tasks.closing import crash_orphaned_subflows, record_failure
 from tasks.costs import estimate_cost
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
-from tasks.publish import publish, show_results
-from tasks.run import JobRun, at_work
-from tasks.slots import SYNC_SO_GENERATIONS, slot
+from tasks.publish import publish, publish_video_artifacts
+from tasks.run import JobRun, claimed_job
+from tasks.slots import SYNC_SO_GENERATIONS, vendor_slot
 from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
 from videojobs.errors import JobParked, LeaseLost
-from videojobs.faults import job_in_hand
-from videojobs.request import OWNER_ID, AnnotationArea, AudioFile, Options, Segment
+from videojobs.faults import current_job_id
+from videojobs.request import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment
 
 
 def _run_name() -> str:
@@ -38,7 +38,7 @@ _EXAMPLE_AUDIO: Final = [{"refId": "audio-1", "source": "https://example.com/new
 _EXAMPLE_SEGMENTS: Final = [{"startTime": 0.0, "endTime": 1.8, "audioInput": {"refId": "audio-1"}}]
 
 
-def _filled_with(example: object) -> Any:
+def _form_example(example: object) -> Any:
     return Field(json_schema_extra={"default": example})  # type: ignore[dict-item]  # any JSON will do
 
 
@@ -51,11 +51,11 @@ def _filled_with(example: object) -> Any:
 )
 async def pro_video(
     video: Annotated[str, Field(min_length=1)],
-    audio: Annotated[list[AudioFile], _filled_with(_EXAMPLE_AUDIO)],
-    segments: Annotated[list[Segment], _filled_with(_EXAMPLE_SEGMENTS)],
+    audio: Annotated[list[AudioFile], _form_example(_EXAMPLE_AUDIO)],
+    segments: Annotated[list[Segment], _form_example(_EXAMPLE_SEGMENTS)],
     effects: list[AnnotationArea] = [],  # noqa: B006  # Prefect shows an empty list, and `admit` copies
     display_name: Annotated[str, Field(max_length=200)] = "",
-    user_id: Annotated[str, Field(pattern=OWNER_ID)] = "default",
+    user_id: Annotated[str, Field(pattern=ID_PATTERN)] = "default",
     options: Options = Options(),  # noqa: B008  # frozen
     job_id: str | None = None,
     connections: Connections = Connections(),  # noqa: B008  # frozen
@@ -83,26 +83,26 @@ async def pro_video(
         "options": options,
     }
     job_id = job_id or str(flow_run.get_id())
-    job_in_hand.set(job_id)
+    current_job_id.set(job_id)
     connections = Connections.model_validate(connections)
     await admit(job_id, to_jsonable_python(raw), connections)
     try:
-        async with at_work(job_id, connections) as run:
-            return await _chain(run)
+        async with claimed_job(job_id, connections) as run:
+            return await _run_steps(run)
     except LeaseLost as error:
         return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
     except JobParked as error:
-        return parked(job_id, error)
+        return parked_state(job_id, error)
     finally:
-        await end_lost_subflows()
+        await crash_orphaned_subflows()
 
 
-async def _chain(run: JobRun) -> str:
+async def _run_steps(run: JobRun) -> str:
     """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
     try:
         await upload(run)
         await estimate_cost(run)
-        async with slot(SYNC_SO_GENERATIONS):
+        async with vendor_slot(SYNC_SO_GENERATIONS):
             await submit_lip_sync(run)
             await await_lip_sync(run)
         await store_lip_sync(run)
@@ -112,8 +112,8 @@ async def _chain(run: JobRun) -> str:
     except LeaseLost:
         raise
     except Exception as error:
-        await close_with_error(run, error)
+        await record_failure(run, error)
         raise
     with suppress(Exception):  # Prefect has logged it; a picture that cannot be shown does not undo a finished video
-        await show_results(run)
+        await publish_video_artifacts(run)
     return video

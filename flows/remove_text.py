@@ -3,15 +3,15 @@
 from prefect import flow
 
 from tasks.run import JobRun
-from tasks.run_again import SUBFLOW, SUBFLOW_NAME
-from tasks.slots import GHOSTCUT_WORKS, slot
+from tasks.run_again import TEXT_REMOVAL_FLOW, TEXT_REMOVAL_RUN_NAME_PREFIX
+from tasks.slots import GHOSTCUT_WORKS, vendor_slot
 from tasks.text_removal import await_text_removal, store_text_removal, submit_text_removal
 
 
-@flow(name=SUBFLOW, flow_run_name=SUBFLOW_NAME + "{run.lease.job_id}")
+@flow(name=TEXT_REMOVAL_FLOW, flow_run_name=TEXT_REMOVAL_RUN_NAME_PREFIX + "{run.lease.job_id}")
 async def remove_text(run: JobRun) -> None:
     """Submit the areas, wait for the work, store the final video."""
-    async with slot(GHOSTCUT_WORKS):
+    async with vendor_slot(GHOSTCUT_WORKS):
         await submit_text_removal(run)
         await await_text_removal(run)
     await store_text_removal(run)

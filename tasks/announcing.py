@@ -11,39 +11,44 @@ from prefect.states import Failed
 
 from videojobs.errors import JobParked
 
-JOB: Final = "videojobs.job."
+JOB_RESOURCE_PREFIX: Final = "videojobs.job."
 """How the events' resources are called; the job's id follows."""
-PARKED: Final = "videojobs.job.parked"
-STUCK: Final = "videojobs.job.stuck"
-VENDOR: Final = "videojobs.vendor."
+JOB_PARKED: Final = "videojobs.job.parked"
+JOB_STUCK: Final = "videojobs.job.stuck"
+VENDOR_RESOURCE_PREFIX: Final = "videojobs.vendor."
 """As above, of events about a vendor, whose name follows."""
-NO_ANSWER: Final = "videojobs.vendor.no-answer"
+VENDOR_NO_ANSWER: Final = "videojobs.vendor.no-answer"
 
 
-_TOLD_EACH_SECONDS: Final = 600.0
-_told_at: dict[str, float] = {}
+_EMIT_INTERVAL_SECONDS: Final = 600.0
+_last_emitted_at: dict[str, float] = {}
 """When this process last told of a vendor without answers: thousands of jobs may wait for it."""
 
 
-def announce_silence(vendor: str, reason: str) -> None:
+def emit_vendor_unresponsive(vendor: str, reason: str) -> None:
     """Tell operators that jobs wait for a vendor: every ten minutes at most."""
     now = time.monotonic()
-    if now >= _told_at.get(vendor, -math.inf) + _TOLD_EACH_SECONDS:
-        _told_at[vendor] = now
-        announce(NO_ANSWER, vendor, reason, kind=VENDOR)
+    if now >= _last_emitted_at.get(vendor, -math.inf) + _EMIT_INTERVAL_SECONDS:
+        _last_emitted_at[vendor] = now
+        emit_operator_event(VENDOR_NO_ANSWER, vendor, reason, resource_prefix=VENDOR_RESOURCE_PREFIX)
 
 
-def announce(event: str, about: str, reason: str, *, kind: str = JOB) -> None:
+def emit_operator_event(
+    event: str, resource_name: str, reason: str, *, resource_prefix: str = JOB_RESOURCE_PREFIX
+) -> None:
     """Nothing depends on it: what goes wrong here is forgotten."""
     with suppress(Exception):
         emit_event(
             event,
-            resource={"prefect.resource.id": f"{kind}{about}", "prefect.resource.name": about},
+            resource={
+                "prefect.resource.id": f"{resource_prefix}{resource_name}",
+                "prefect.resource.name": resource_name,
+            },
             payload={"reason": reason},
         )
 
 
-def parked(job_id: str, error: JobParked) -> State[Any]:
+def parked_state(job_id: str, error: JobParked) -> State[Any]:
     """How a run ends whose job waits for an operator."""
-    announce(PARKED, job_id, str(error))
+    emit_operator_event(JOB_PARKED, job_id, str(error))
     return Failed(name="Parked", message=str(error))

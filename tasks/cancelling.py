@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from blocks import Connections
 from videojobs.ledger import Submission, SubmissionState, UnknownJob
 
-_WORDS = {
+_STATE_TEXT = {
     SubmissionState.INTENDED: "may have been submitted",
     SubmissionState.UNKNOWN: "may have been submitted",
     SubmissionState.ACCEPTED: "submitted, the vendor finishes it",
@@ -23,11 +23,11 @@ _WORDS = {
 
 async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Record it in the job's row and its events, with what is paid for."""
-    given = flow_run.parameters
-    job_id = given.get("job_id") or str(flow_run.id)
-    ledger = await Connections.model_validate(given.get("connections") or {}).ledger()
+    parameters = flow_run.parameters
+    job_id = parameters.get("job_id") or str(flow_run.id)
+    ledger = await Connections.model_validate(parameters.get("connections") or {}).ledger()
     try:
-        submissions = await ledger.submissions(job_id)
+        submissions = await ledger.list_submissions(job_id)
         await ledger.cancel(
             job_id, str(flow_run.id), cancellation_message(submissions), actor=f"cancelled flow run {flow_run.id}"
         )
@@ -38,10 +38,10 @@ async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: St
 def cancellation_message(submissions: Sequence[Submission]) -> str:
     """What somebody who stopped a job has to know: what is paid for."""
     paid = [
-        f"{submission.stage.replace('_', ' ')} ({_WORDS[SubmissionState(submission.state)]}"
+        f"{submission.stage.replace('_', ' ')} ({_STATE_TEXT[SubmissionState(submission.state)]}"
         + (f", vendor id {submission.vendor_id})" if submission.vendor_id else ")")
         for submission in submissions
-        if submission.state in _WORDS
+        if submission.state in _STATE_TEXT
     ]
     if not paid:
         return "Cancelled; nothing was paid for. A later run with this job_id goes on with it."

@@ -8,22 +8,30 @@ from typing import Final
 from prefect.artifacts import acreate_table_artifact
 from prefect.logging import get_run_logger
 
-from tasks.lip_sync import generation_body
-from tasks.progress import slug
+from tasks.lip_sync import build_request_body
+from tasks.progress import slugify
 from tasks.run import JobRun
-from tasks.steps import step
-from videojobs.costs import Budget, Cost, Estimate, Prices, by_price_list, expected, in_points
+from tasks.steps import job_task
+from videojobs.costs import (
+    BudgetSettings,
+    Cost,
+    CostEstimate,
+    PriceSettings,
+    estimate_from_prices,
+    format_points,
+    load_or_estimate,
+)
 from videojobs.errors import VideoJobError
-from videojobs.ledger import Ledger, Submission, VideoJob
+from videojobs.ledger import JobRepository, Submission, VideoJob
 from videojobs.request import JobRequest
-from videojobs.states import Point, Stage, reached
-from videojobs.wording import as_seconds
+from videojobs.states import RecoveryPoint, Stage, has_reached
+from videojobs.wording import format_seconds
 
 # An estimate is worth one question, and not worth waiting for: the price list is there.
-ESTIMATE_SECONDS: Final = 10.0
+ESTIMATE_TIMEOUT_SECONDS: Final = 10.0
 
 
-@step("estimate the cost")
+@job_task("estimate the cost")
 async def estimate_cost(run: JobRun) -> None:
     """Record what the job is expected to cost, and show it. Raises BudgetExceeded, before anything is bought.
 
@@ -31,49 +39,49 @@ async def estimate_cost(run: JobRun) -> None:
     check that counts among jobs that buy at the same time is the ledger's, with the intent.
     """
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if reached(job.point, Point.LIP_SYNC_SUBMITTED):
+    job = await ledger.get_job(run.job_id)
+    if has_reached(job.point, RecoveryPoint.LIP_SYNC_SUBMITTED):
         return
     if job.estimate is None:
-        job = await ledger.estimate(run.lease, (await _estimate(run, job)).plain())
-    total = expected(job.request, job.facts, job.estimate).total
+        job = await ledger.record_estimate(run.lease, (await _estimate(run, job)).to_json())
+    total = load_or_estimate(job.request, job.facts, job.estimate).total
     get_run_logger().info("Job %s: expected to cost %s", job.id, total)
-    await show_cost(ledger, job)
-    if await ledger.live_submission(job.id, Stage.LIP_SYNC) is None:  # else it may be bought, and has to be seen to
-        Budget().check(total, await ledger.booked(job.id))
+    await publish_cost_artifact(ledger, job)
+    if await ledger.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else it may be bought, and has to be seen to
+        BudgetSettings().enforce(total, await ledger.current_spend(job.id))
 
 
-async def _estimate(run: JobRun, job: VideoJob) -> Estimate:
+async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
     """By the price list, with Sync.so's own word where it gives one."""
-    listed = by_price_list(JobRequest.model_validate(job.request), job.facts, Prices())
-    lip_sync = await _vendor_estimate(run, job, listed[Stage.LIP_SYNC].seconds)
-    return Estimate({**listed.root, Stage.LIP_SYNC: lip_sync}) if lip_sync else listed
+    listed = estimate_from_prices(JobRequest.model_validate(job.request), job.facts, PriceSettings())
+    lip_sync = await _vendor_quote(run, job, listed[Stage.LIP_SYNC].seconds)
+    return CostEstimate({**listed.root, Stage.LIP_SYNC: lip_sync}) if lip_sync else listed
 
 
-async def _vendor_estimate(run: JobRun, job: VideoJob, seconds: float) -> Cost | None:
+async def _vendor_quote(run: JobRun, job: VideoJob, seconds: float) -> Cost | None:
     """What Sync.so says that a result of this length costs; None where it says nothing of use."""
-    body = generation_body(job, await run.connections.store())
+    body = build_request_body(job, await run.connections.store())
     try:
-        async with asyncio.timeout(ESTIMATE_SECONDS), run.connections.sync_so_client() as client:
-            told = await client.estimate(body, duration=seconds, fps=job.facts["video"]["frame_rate"])
+        async with asyncio.timeout(ESTIMATE_TIMEOUT_SECONDS), run.connections.sync_so_client() as client:
+            quote = await client.estimate(body, duration=seconds, fps=job.facts["video"]["frame_rate"])
     except (VideoJobError, TimeoutError) as error:
         get_run_logger().info("Job %s: the price list stands in for Sync.so's estimate (%s)", job.id, error)
         return None
-    if told.cost_usd is None or told.cost_usd < 0:
+    if quote.cost_usd is None or quote.cost_usd < 0:
         return None
-    return Cost(usd=told.cost_usd, seconds=seconds, basis="Sync.so's own estimate")
+    return Cost(usd=quote.cost_usd, seconds=seconds, basis="Sync.so's own estimate")
 
 
-async def show_cost(ledger: Ledger, job: VideoJob) -> None:
+async def publish_cost_artifact(ledger: JobRepository, job: VideoJob) -> None:
     """What is expected, and what was really paid as far as it is known, as an artifact of the run.
 
     As with progress, a window that cannot be painted is no reason to stop a job.
     """
     try:
-        estimate = expected(job.request, job.facts, job.estimate)
+        estimate = load_or_estimate(job.request, job.facts, job.estimate)
         await acreate_table_artifact(
-            key=f"cost-{slug(job.id)}",
-            table=_table(estimate, await ledger.submissions(job.id)),
+            key=f"cost-{slugify(job.id)}",
+            table=_cost_rows(estimate, await ledger.list_submissions(job.id)),
             description=f"What this job is expected to cost: {estimate.total}. "
             "GhostCut tells what it took when a work has ended; Sync.so does not tell.",
         )
@@ -81,23 +89,29 @@ async def show_cost(ledger: Ledger, job: VideoJob) -> None:
         get_run_logger().warning("The cost could not be shown: %s", error)
 
 
-def _table(estimate: Estimate, submissions: Sequence[Submission]) -> list[dict[str, str]]:
+def _cost_rows(estimate: CostEstimate, submissions: Sequence[Submission]) -> list[dict[str, str]]:
     """One row for each stage, and their sum."""
     rows = [
         {
             "step": stage.value.replace("_", " "),
-            "length": as_seconds(cost.seconds),
+            "length": format_seconds(cost.seconds),
             "expected": str(cost.amount),
             "by": cost.basis,
-            "paid": _paid([row for row in submissions if row.stage == stage]),
+            "paid": _format_paid_points([row for row in submissions if row.stage == stage]),
         }
         for stage, cost in estimate.root.items()
     ]
-    total = {"step": "together", "length": "", "expected": str(estimate.total), "by": "", "paid": _paid(submissions)}
+    total = {
+        "step": "together",
+        "length": "",
+        "expected": str(estimate.total),
+        "by": "",
+        "paid": _format_paid_points(submissions),
+    }
     return [*rows, total]
 
 
-def _paid(submissions: Sequence[Submission]) -> str:
+def _format_paid_points(submissions: Sequence[Submission]) -> str:
     """The points that the vendor told of; empty while it has told nothing."""
-    told = [row.paid_points for row in submissions if row.paid_points is not None]
-    return in_points(sum(told, start=Decimal(0))) if told else ""
+    points = [row.paid_points for row in submissions if row.paid_points is not None]
+    return format_points(sum(points, start=Decimal(0))) if points else ""

@@ -12,153 +12,158 @@ from typing import Literal
 from prefect.logging import get_run_logger
 
 from tasks import lip_sync, text_removal
-from tasks.closing import failure
+from tasks.closing import failure_details
 from tasks.run import JobRun
-from tasks.steps import step
+from tasks.steps import job_task
 from tasks.submission import Accepted
-from videojobs.errors import InvalidRequest, Problem
-from videojobs.ledger import IN_DOUBT, Ledger, Submission, SubmissionState, VideoJob
-from videojobs.ledger.books import run_of
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.ledger import IN_DOUBT_STATES, JobRepository, Submission, SubmissionState, VideoJob
+from videojobs.ledger.books import parse_flow_run_id
 from videojobs.ledger.tables import Json
-from videojobs.states import Point, Stage, Status, Work
+from videojobs.states import JobKind, RecoveryPoint, Stage, Status
 
-Decision = Literal["adopt", "resubmit", "retry", "give up"]
+OperatorAction = Literal["adopt", "resubmit", "retry", "give up"]
 
-_POINT_OF = {Stage.LIP_SYNC: Point.LIP_SYNC_SUBMITTED, Stage.TEXT_REMOVAL: Point.TEXT_REMOVAL_SUBMITTED}
+_SUBMITTED_POINTS = {
+    Stage.LIP_SYNC: RecoveryPoint.LIP_SYNC_SUBMITTED,
+    Stage.TEXT_REMOVAL: RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+}
 
 
-@step("look whether it is decided already")
-async def carried_out(run: JobRun) -> bool:
+@job_task("look whether it is decided already")
+async def is_already_applied(run: JobRun) -> bool:
     """Whether an earlier attempt of this same run did it: a decision is carried out once, also when its run crashed."""
     ledger = await run.connections.ledger()
     return any(
-        event.kind in ("reopened", "failed") and run_of(event.actor) == run.lease.run_id
-        for event in await ledger.events(run.job_id)
+        event.kind in ("reopened", "failed") and parse_flow_run_id(event.actor) == run.lease.flow_run_id
+        for event in await ledger.list_events(run.job_id)
     )
 
 
-@step("check the decision")
-async def check(run: JobRun, decision: Decision, vendor_id: str | None, accept_the_cost: bool) -> None:
+@job_task("check the decision")
+async def validate_action(run: JobRun, decision: OperatorAction, vendor_id: str | None, accept_the_cost: bool) -> None:
     """Raises InvalidRequest with what is missing."""
-    job = await (await run.connections.ledger()).job(run.job_id)
+    job = await (await run.connections.ledger()).get_job(run.job_id)
     problems = []
     if job.status == Status.COMPLETED:
-        problems.append(Problem("job_id", "this job is completed; there is nothing to decide"))
+        problems.append(FieldError("job_id", "this job is completed; there is nothing to decide"))
     elif job.status != Status.FAILED and job.parked_reason is None and decision != "give up":
         problems.append(
-            Problem("job_id", "this job is neither parked nor failed; a run with its job_id goes on with it")
+            FieldError("job_id", "this job is neither parked nor failed; a run with its job_id goes on with it")
         )
     if not job.request:
-        problems.append(Problem("job_id", "its request was refused; send a corrected one under a new job_id"))
-    if job.work is Work.LECTURE and decision in ("adopt", "resubmit"):
+        problems.append(FieldError("job_id", "its request was refused; send a corrected one under a new job_id"))
+    if job.job_kind is JobKind.LECTURE and decision in ("adopt", "resubmit"):
         problems.append(
-            Problem(
+            FieldError(
                 "decision",
                 "a lecture buys nothing from a vendor; decide `retry` (nothing that is stored is "
                 "done again) or `give up`",
             )
         )
     elif decision == "adopt" and not vendor_id:
-        problems.append(Problem("vendor_id", "give the id that the vendor's dashboard shows for this job"))
+        problems.append(FieldError("vendor_id", "give the id that the vendor's dashboard shows for this job"))
     elif decision == "resubmit" and not accept_the_cost:
-        problems.append(Problem("accept_the_cost", "buying it again costs again; say yes to it, or decide `adopt`"))
+        problems.append(FieldError("accept_the_cost", "buying it again costs again; say yes to it, or decide `adopt`"))
     if problems:
         raise InvalidRequest(problems)
 
 
-@step("adopt the vendor's id")
-async def adopt(run: JobRun, vendor_id: str, unproven: bool, why: Json) -> None:
+@job_task("adopt the vendor's id")
+async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> None:
     """Take what the vendor has as the submission whose answer was lost. Raises InvalidRequest where it is not ours.
 
     Where the job has this very id already, it is opened again, and its vendor asked once more.
     """
     ledger = await run.connections.ledger()
-    submission = await _to_adopt(ledger, run.job_id, vendor_id)
+    submission = await _find_adoptable_submission(ledger, run.job_id, vendor_id)
     stage = Stage(submission.stage)
     if submission.vendor_id == vendor_id:
-        await ledger.reopen(run.lease, {**why, "vendor_id": vendor_id})
+        await ledger.reopen(run.lease, {**detail, "vendor_id": vendor_id})
         return
-    found, sources = await (_generation if stage is Stage.LIP_SYNC else _work)(run, vendor_id)
-    if _source(submission) not in sources and not unproven:
+    found, sources = await (_fetch_generation if stage is Stage.LIP_SYNC else _fetch_work)(run, vendor_id)
+    if _source_url(submission) not in sources and not unproven:
         raise InvalidRequest(
             [
-                Problem(
+                FieldError(
                     "vendor_id", f"the vendor's record of {vendor_id} does not name this job's file; look it up again"
                 )
             ]
         )
-    await ledger.accept(
+    await ledger.record_accepted(
         run.lease,
         submission,
-        _POINT_OF[stage],
+        _SUBMITTED_POINTS[stage],
         vendor_id=found.vendor_id,
         batch_id=found.batch_id,
         answer=found.answer,
         metadata=found.metadata,
-        adopted={**why, "vendor_id": vendor_id, "unproven": unproven},
+        adoption={**detail, "vendor_id": vendor_id, "unproven": unproven},
     )
 
 
-@step("write off what was submitted")
-async def resubmit(run: JobRun, why: Json) -> None:
+@job_task("write off what was submitted")
+async def resubmit(run: JobRun, detail: Json) -> None:
     """Let the stage that the job is at be bought again."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if (submission := await ledger.live_submission(job.id, _stage_of(job))) is not None:
-        await ledger.write_off(run.lease, submission, why)
-    await ledger.reopen(run.lease, why)
+    job = await ledger.get_job(run.job_id)
+    if (submission := await ledger.get_live_submission(job.id, _current_paid_stage(job))) is not None:
+        await ledger.write_off(run.lease, submission, detail)
+    await ledger.reopen(run.lease, detail)
 
 
-@step("open the job again")
-async def retry(run: JobRun, why: Json) -> None:
+@job_task("open the job again")
+async def retry(run: JobRun, detail: Json) -> None:
     """Let the job go on from where it stands, or from before the stage that failed."""
     ledger = await run.connections.ledger()
-    await ledger.reopen(run.lease, why)
+    await ledger.reopen(run.lease, detail)
 
 
-@step("give the job up")
-async def give_up(run: JobRun, why: Json) -> None:
+@job_task("give the job up")
+async def give_up(run: JobRun, detail: Json) -> None:
     """End the job as failed; what was bought stays on the books, and the lip-sync result is offered if there is one."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    message, fallback = failure(job, await run.connections.store(), f"an operator gave it up: {why['reason']}")
-    await ledger.record(run.lease, "given_up", why)
+    job = await ledger.get_job(run.job_id)
+    message, fallback = failure_details(
+        job, await run.connections.store(), f"an operator gave it up: {detail['reason']}"
+    )
+    await ledger.record_event(run.lease, "given_up", detail)
     await ledger.fail(run.lease, message, fallback_url=fallback)
     get_run_logger().info("Job %s was given up", job.id)
 
 
-async def _to_adopt(ledger: Ledger, job_id: str, vendor_id: str) -> Submission:
+async def _find_adoptable_submission(ledger: JobRepository, job_id: str, vendor_id: str) -> Submission:
     """The submission that is in doubt, or the one that has this id."""
-    for submission in await ledger.submissions(job_id):
-        known = submission.state == SubmissionState.ACCEPTED and submission.vendor_id == vendor_id
-        if known or submission.state in IN_DOUBT:
+    for submission in await ledger.list_submissions(job_id):
+        is_same_vendor_id = submission.state == SubmissionState.ACCEPTED and submission.vendor_id == vendor_id
+        if is_same_vendor_id or submission.state in IN_DOUBT_STATES:
             return submission
-    raise InvalidRequest([Problem("job_id", "none of its submissions is in doubt; decide `retry` or `resubmit`")])
+    raise InvalidRequest([FieldError("job_id", "none of its submissions is in doubt; decide `retry` or `resubmit`")])
 
 
-def _stage_of(job: VideoJob) -> Stage:
+def _current_paid_stage(job: VideoJob) -> Stage:
     """The paid stage that the job is in or comes to next."""
-    before_text_removal = (Point.OPENED, Point.UPLOADED, Point.LIP_SYNC_SUBMITTED)
+    before_text_removal = (RecoveryPoint.OPENED, RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED)
     return Stage.LIP_SYNC if job.point in before_text_removal else Stage.TEXT_REMOVAL
 
 
-def _source(submission: Submission) -> str:
+def _source_url(submission: Submission) -> str:
     """The link to our video that the submission gave the vendor."""
     if submission.stage == Stage.LIP_SYNC:
-        return lip_sync.source_of(submission)
-    return text_removal.source_of(submission)
+        return lip_sync.source_url(submission)
+    return text_removal.source_url(submission)
 
 
-async def _generation(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
+async def _fetch_generation(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
     """A generation as an acceptance, and the files that the vendor says it was made from."""
     async with run.connections.sync_so_client() as client:
         generation = await client.get(vendor_id)
-    return lip_sync.taken(generation), lip_sync.inputs_of(generation)
+    return lip_sync.to_accepted(generation), lip_sync.input_urls(generation)
 
 
-async def _work(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
+async def _fetch_work(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
     async with run.connections.ghostcut_client() as client:
         row = (await client.status([vendor_id])).get(vendor_id)
     if row is None:
-        raise InvalidRequest([Problem("vendor_id", f"GhostCut knows no work {vendor_id}; look it up again")])
-    return text_removal.taken(row.id, row.id_project), {row.url} if row.url else set()
+        raise InvalidRequest([FieldError("vendor_id", f"GhostCut knows no work {vendor_id}; look it up again")])
+    return text_removal.to_accepted(row.id, row.id_project), {row.url} if row.url else set()

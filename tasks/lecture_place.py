@@ -11,93 +11,97 @@ from pathlib import Path
 from threading import Event
 from typing import Final, TypeVar
 
-from tasks.progress import show
+from tasks.progress import report_progress
 from tasks.run import JobRun
-from videojobs.errors import LedgerUnavailable
+from videojobs.errors import DatabaseUnavailable
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.work import Progress
+from videojobs.lecture.work import ProgressCallback
 from videojobs.ledger import VideoJob
-from videojobs.media.reach import Reach
-from videojobs.media.scratch import scratch_folder
-from videojobs.media.sources import brought, load_all
+from videojobs.media.reach import UrlPolicy
+from videojobs.media.scratch import temporary_dir
+from videojobs.media.sources import download_objects, fetch_to_dir
 from videojobs.media.store import lecture_key
-from videojobs.media.workbench import at_the_long_bench
-from videojobs.settings import Access
+from videojobs.media.workbench import run_long_cpu_bound
+from videojobs.settings import AccessSettings
 from videojobs.states import progress_within
 
 T = TypeVar("T")
 
-_FIRST_NEWS_SECONDS: Final = 0.5  # short lectures show something, too
+_FIRST_REPORT_SECONDS: Final = 0.5  # short lectures show something, too
 
 
-class Place:
+class Workspace:
     """A run's folder, and `shares`: how much is done of each of the steps that go on now, 0 to 1."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.shares: dict[str, float] = {}
+        self.progress_by_step: dict[str, float] = {}
         self._video: Path | None = None
-        self._bringing = asyncio.Lock()
+        self._fetch_lock = asyncio.Lock()
 
-    async def bring(self, run: JobRun, source: str) -> Path:
+    async def fetch_video(self, run: JobRun, source: str) -> Path:
         """The video as a file, brought once in a run. Raises InvalidMedia or TransferInterrupted."""
-        access = Access()
-        async with self._bringing:
+        access = AccessSettings()
+        async with self._fetch_lock:
             if self._video is None:
-                self._video = await brought(
+                self._video = await fetch_to_dir(
                     source,
                     self.folder,
                     await run.connections.store(),
                     max_bytes=LectureSettings().max_bytes,
-                    reach=Reach.of_inputs(access),
+                    policy=UrlPolicy.for_inputs(access),
                     allow_files=access.allow_local_files,
                 )
         return self._video
 
-    async def load(self, run: JobRun, job: VideoJob, names: list[str]) -> None:
+    async def download(self, run: JobRun, job: VideoJob, names: list[str]) -> None:
         """What earlier stages have stored, as far as it is not here already."""
         missing = {lecture_key(job.user_id, job.id, name): self.folder / name for name in names}
         missing = {key: path for key, path in missing.items() if not path.exists()}
         if missing:
-            await load_all(await run.connections.store(), missing)
+            await download_objects(await run.connections.store(), missing)
 
 
 @contextmanager
-def place_to_work() -> Iterator[Place]:
+def open_workspace() -> Iterator[Workspace]:
     """For as long as the context lasts."""
-    with scratch_folder() as folder:
-        yield Place(folder)
+    with temporary_dir() as folder:
+        yield Workspace(folder)
 
 
-async def at_length(run: JobRun, place: Place, part: str, work: Callable[[Progress, Event], T]) -> T:
+async def run_with_progress(
+    run: JobRun, workspace: Workspace, step: str, work: Callable[[ProgressCallback, Event], T]
+) -> T:
     """Do what takes minutes, and tell how far it is. Whoever loses the lease, or is cancelled, stops the work."""
 
-    def progress(share: float) -> None:
-        place.shares[part] = share
+    def on_progress(share: float) -> None:
+        workspace.progress_by_step[step] = share
 
-    place.shares[part] = 0.0
-    doing = asyncio.create_task(at_the_long_bench(lambda stop: work(progress, stop)))
-    telling = asyncio.create_task(_tell(run, place))
+    workspace.progress_by_step[step] = 0.0
+    work_task = asyncio.create_task(run_long_cpu_bound(lambda stop: work(on_progress, stop)))
+    report_task = asyncio.create_task(_report_loop(run, workspace))
     try:
-        await asyncio.wait({doing, telling}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            await telling  # it ends only by an error
-        return await doing
+        await asyncio.wait({work_task, report_task}, return_when=asyncio.FIRST_COMPLETED)
+        if not work_task.done():
+            await report_task  # it ends only by an error
+        return await work_task
     finally:
-        telling.cancel()
-        doing.cancel()
-        await asyncio.wait({doing, telling})  # nobody takes away the files of work that goes on
+        report_task.cancel()
+        work_task.cancel()
+        await asyncio.wait({work_task, report_task})  # nobody takes away the files of work that goes on
 
 
-async def _tell(run: JobRun, place: Place) -> None:
+async def _report_loop(run: JobRun, workspace: Workspace) -> None:
     """Into the job's row, for ever. Raises LeaseLost."""
     ledger = await run.connections.ledger()
-    pause = _FIRST_NEWS_SECONDS
+    pause = _FIRST_REPORT_SECONDS
     while True:
         await asyncio.sleep(pause)
         pause = LectureSettings().news_seconds
-        with suppress(LedgerUnavailable):
-            job = await ledger.job(run.job_id)
-            share = sum(place.shares.values()) / len(place.shares)
-            told = await ledger.tell(run.lease, progress_within(job.point, share), job.progress_message)
-            show(told)
+        with suppress(DatabaseUnavailable):
+            job = await ledger.get_job(run.job_id)
+            share = sum(workspace.progress_by_step.values()) / len(workspace.progress_by_step)
+            updated_job = await ledger.update_progress(
+                run.lease, progress_within(job.point, share), job.progress_message
+            )
+            report_progress(updated_job)

@@ -8,86 +8,88 @@ from datetime import timedelta
 from prefect.logging import get_run_logger
 
 from tasks.callbacks import callback_url
-from tasks.progress import show
-from tasks.results import bring_home
+from tasks.progress import report_progress
+from tasks.results import store_result
 from tasks.run import JobRun
-from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, turn
-from tasks.steps import polling_step, step
-from tasks.submission import Accepted, Finding, NoProof, PaidCall, buy
-from tasks.waiting import Polling, Reports, accepted_submission, no_verdict
-from tasks.watching import generation_news, keep, kept
-from videojobs.costs import expected
+from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, rate_limit
+from tasks.steps import job_task, polling_task
+from tasks.submission import Accepted, Inconclusive, LookupResult, PaidCall, submit_paid
+from tasks.waiting import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
+from tasks.watching import cache_status, next_status, pop_status
+from videojobs.costs import load_or_estimate
 from videojobs.errors import InvalidRequest, VendorFailed, VideoJobError
-from videojobs.fitting import SENT_SEGMENTS, audio_lengths, fit_to_files, segments_in
-from videojobs.ledger import Ledger, Submission, SubmissionState, VideoJob
-from videojobs.media.store import ObjectStore, sync_result_key
-from videojobs.recovery import Says, Truth
+from videojobs.fitting import SENT_SEGMENTS_KEY, audio_durations, fit_request_segments, segments_from_body
+from videojobs.ledger import JobRepository, Submission, SubmissionState, VideoJob
+from videojobs.media.store import ObjectStore, lip_sync_result_key
+from videojobs.recovery import VendorState, VendorStatus
 from videojobs.request import JobRequest
-from videojobs.rules import check_segments
-from videojobs.settings import Limits, Timings
-from videojobs.states import LIP_SYNC_DONE, Point, Stage, progress_within, reached
+from videojobs.rules import validate_segments
+from videojobs.settings import LimitSettings, TimingSettings
+from videojobs.states import LIP_SYNC_DONE, RecoveryPoint, Stage, has_reached, progress_within
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.refusals import GenerationNotFound
-from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, generation_request
+from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, build_generation_body
 
-_PAGES = 100  # of 100 generations: more than any plan makes in a day
-_CLOCKS_DIFFER = timedelta(minutes=10)  # the vendor's and the database's
-_LINKS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
+_MAX_PAGES = 100  # of 100 generations: more than any plan makes in a day
+_MAX_CLOCK_SKEW = timedelta(minutes=10)  # the vendor's and the database's
+_URL_FIELDS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
 
-@step("submit the lip-sync")
+@job_task("submit the lip-sync")
 async def submit_lip_sync(run: JobRun) -> None:
     """One paid generation for this job, however often this runs."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if reached(job.point, Point.LIP_SYNC_SUBMITTED):
+    job = await ledger.get_job(run.job_id)
+    if has_reached(job.point, RecoveryPoint.LIP_SYNC_SUBMITTED):
         return
     store = await run.connections.store()
     call = PaidCall(
         vendor="Sync.so",
         stage=Stage.LIP_SYNC,
-        to=Point.LIP_SYNC_SUBMITTED,
-        body=lambda submission: generation_body(job, store, callback_url("sync-so", submission)),
+        next_point=RecoveryPoint.LIP_SYNC_SUBMITTED,
+        build_body=lambda submission: build_request_body(job, store, callback_url("sync-so", submission)),
         send=lambda submission: _send(run, submission),
-        replay_within=timedelta(hours=Timings().replay_hours),
-        cost=expected(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
-        find=lambda submission: _find(run, submission),
-        same_bytes_for=timedelta(hours=Timings().media_link_hours / 2),  # the other half is for the vendor's queue
+        idempotency_window=timedelta(hours=TimingSettings().replay_hours),
+        cost=load_or_estimate(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
+        find=lambda submission: _find_generation(run, submission),
+        body_max_age=timedelta(hours=TimingSettings().media_link_hours / 2),  # the other half is for the vendor's queue
     )
-    if await ledger.live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
-        await _look_at_ends(ledger, run, job)
-    await turn(SYNC_SO_CREATES)
-    await buy(run, call)
-    show(await ledger.job(run.job_id))
+    if await ledger.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
+        await _record_segment_adjustments(ledger, run, job)
+    await rate_limit(SYNC_SO_CREATES)
+    await submit_paid(run, call)
+    report_progress(await ledger.get_job(run.job_id))
 
 
-async def _look_at_ends(ledger: Ledger, run: JobRun, job: VideoJob) -> None:
+async def _record_segment_adjustments(ledger: JobRepository, run: JobRun, job: VideoJob) -> None:
     """Tell in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest where
     nothing of a segment is left: the door let it pass, but the settings have changed since, or it was an older version.
     """
-    request, limits = JobRequest.model_validate(job.request), Limits()
+    request, limits = JobRequest.model_validate(job.request), LimitSettings()
     video = job.facts["video"]
-    if problems := check_segments(request, video["duration"], video["frame_rate"], audio_lengths(job.facts), limits):
+    if problems := validate_segments(
+        request, video["duration"], video["frame_rate"], audio_durations(job.facts), limits
+    ):
         raise InvalidRequest(problems)
-    if changes := fit_to_files(request, job.facts, limits).changes:
-        await ledger.record(run.lease, "shortened", {"changes": changes})
+    if changes := fit_request_segments(request, job.facts, limits).changes:
+        await ledger.record_event(run.lease, "shortened", {"changes": changes})
     for change in changes:
         get_run_logger().info("Job %s: for Sync.so, %s", job.id, change)
 
 
-def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
+def build_request_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
     """What Sync.so is sent to be paid for, or to be asked for an estimate of: then nobody is to be called back."""
     request = JobRequest.model_validate(job.request)
     inputs = job.facts["inputs"]
 
-    def link(uri: str) -> str:
-        owner, key = store.located(uri)
-        return owner.presign(key, int(Timings().media_link_hours * 3600))
+    def presign_uri(uri: str) -> str:
+        owner, key = store.resolve_uri(uri)
+        return owner.presign(key, int(TimingSettings().media_link_hours * 3600))
 
-    return generation_request(
+    return build_generation_body(
         model=request.options.model,
-        video_url=link(inputs["video"]),
-        audio_urls={ref_id: link(uri) for ref_id, uri in inputs["audio"].items()},
+        video_url=presign_uri(inputs["video"]),
+        audio_urls={ref_id: presign_uri(uri) for ref_id, uri in inputs["audio"].items()},
         segments=[
             SegmentSpec(
                 start=segment.startTime,
@@ -96,7 +98,7 @@ def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None =
                 crop_start=segment.audioInput.startTime,
                 crop_end=segment.audioInput.endTime,
             )
-            for segment in fit_to_files(request, job.facts, Limits()).segments
+            for segment in fit_request_segments(request, job.facts, LimitSettings()).segments
         ],
         sync_mode=request.options.sync_mode,
         webhook_url=webhook_url,
@@ -106,151 +108,159 @@ def generation_body(job: VideoJob, store: ObjectStore, webhook_url: str | None =
 async def _send(run: JobRun, submission: Submission) -> Accepted:
     async with run.connections.sync_so_client() as client:
         generation = await client.create(submission.request_body, submission.idempotency_key)
-    return taken(generation)
+    return to_accepted(generation)
 
 
-async def _find(run: JobRun, submission: Submission) -> Finding:
+async def _find_generation(run: JobRun, submission: Submission) -> LookupResult:
     """The generation that was made from our file.
 
     The one that its callback named, if there was one; else it is looked for in the vendor's list, newest first, back to
     the submission.
     """
-    since = submission.intended_at - _CLOCKS_DIFFER
+    since = submission.intended_at - _MAX_CLOCK_SKEW
     cursor = None
     async with run.connections.sync_so_client() as client:
-        if submission.candidate_id and (named := await _named(client, submission, submission.candidate_id)):
-            return named
-        for _ in range(_PAGES):
-            await turn(SYNC_SO_READS)
+        if submission.candidate_id and (
+            candidate := await _confirm_candidate(client, submission, submission.candidate_id)
+        ):
+            return candidate
+        for _ in range(_MAX_PAGES):
+            await rate_limit(SYNC_SO_READS)
             page = await client.list_recent(cursor=cursor)
             for generation in page:
-                if source_of(submission) in inputs_of(generation):
-                    return taken(generation)
+                if source_url(submission) in input_urls(generation):
+                    return to_accepted(generation)
             if not page or (page[-1].created_at or since) < since:
                 break
             cursor = page[-1].id
-    return NoProof("its list shows nothing that was made from our file")
+    return Inconclusive("its list shows nothing that was made from our file")
 
 
-async def _named(client: SyncSoClient, submission: Submission, generation_id: str) -> Accepted | None:
+async def _confirm_candidate(client: SyncSoClient, submission: Submission, generation_id: str) -> Accepted | None:
     """A callback's word alone is no proof: the vendor itself has to show our file."""
     with suppress(GenerationNotFound):
-        await turn(SYNC_SO_READS)
+        await rate_limit(SYNC_SO_READS)
         generation = await client.get(generation_id)
-        if source_of(submission) in inputs_of(generation):
-            return taken(generation)
+        if source_url(submission) in input_urls(generation):
+            return to_accepted(generation)
     return None
 
 
-def source_of(submission: Submission) -> str:
+def source_url(submission: Submission) -> str:
     """The link to our video that the vendor was given: signed for this job and this moment."""
     url: str = json.loads(submission.request_body)["input"][0]["url"]
     return url
 
 
-def inputs_of(generation: Generation) -> set[str]:
+def input_urls(generation: Generation) -> set[str]:
     """The links that the vendor says it was made from."""
     return {item["url"] for item in generation.input or [] if isinstance(item.get("url"), str)}
 
 
-def taken(generation: Generation) -> Accepted:
+def to_accepted(generation: Generation) -> Accepted:
     """What the books say of a generation that is ours."""
-    answer = _answer(generation)
+    response = _redacted_response(generation)
     return Accepted(
         vendor_id=generation.id,
-        answer=answer,
-        metadata={"sync_generation_id": generation.id, "sync_response": answer},
+        answer=response,
+        metadata={"sync_generation_id": generation.id, "sync_response": response},
     )
 
 
-def _answer(generation: Generation) -> dict[str, object]:
+def _redacted_response(generation: Generation) -> dict[str, object]:
     """What the vendor said, less its links: who has one has the file, and rows are read by many."""
-    return generation.model_dump(mode="json", exclude=_LINKS, exclude_none=True)
+    return generation.model_dump(mode="json", exclude=_URL_FIELDS, exclude_none=True)
 
 
-@polling_step("wait for the lip-sync")
+@polling_task("wait for the lip-sync")
 async def await_lip_sync(run: JobRun) -> None:
     """Ask until the generation has ended, at once when its callback has come. Raises VendorFailed."""
     ledger = await run.connections.ledger()
-    if reached((await ledger.job(run.job_id)).point, Point.LIP_SYNC_STORED):
+    if has_reached((await ledger.get_job(run.job_id)).point, RecoveryPoint.LIP_SYNC_STORED):
         return
-    submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
-    woken = asyncio.Event()
-    polling, reports = Polling(ledger, run, submission), Reports()
-    with polling.heard(), ledger.bell.heard_by(run.job_id, woken.set):
-        async for _ in polling.rounds():
-            news = await polling.ask(generation_news(run.connections, str(submission.vendor_id), woken))
-            if news is None:
+    submission = await get_accepted_submission(ledger, run, Stage.LIP_SYNC)
+    wake = asyncio.Event()
+    attempt, throttle = PollAttempt(ledger, run, submission), ProgressThrottle()
+    with attempt.wake_on_callback(), ledger.notifications.subscribe(run.job_id, wake.set):
+        async for _ in attempt.polls():
+            update = await attempt.query(next_status(run.connections, str(submission.vendor_id), wake))
+            if update is None:
                 continue
-            generation = news.generation
+            generation = update.generation
             if generation.is_done:
-                keep(generation.id, generation)
-                show(await ledger.tell(run.lease, *LIP_SYNC_DONE))
+                cache_status(generation.id, generation)
+                report_progress(await ledger.update_progress(run.lease, *LIP_SYNC_DONE))
                 return
             if generation.is_failed:
-                await _failed(ledger, run, submission, generation)
-            await polling.park_if_overdue()
-            if not news.listed and reports.is_due():
-                await _report(ledger, run, submission)
+                await _fail_submission(ledger, run, submission, generation)
+            await attempt.park_if_overdue()
+            if not update.from_list and throttle.should_report():
+                await _report_progress(ledger, run, submission)
 
 
-async def _failed(ledger: Ledger, run: JobRun, submission: Submission, generation: Generation) -> None:
-    truth = truth_of(generation)
-    await ledger.settle(run.lease, submission, SubmissionState.FAILED, error=truth.text, answer=truth.answer)
-    raise VendorFailed(truth.text)
+async def _fail_submission(ledger: JobRepository, run: JobRun, submission: Submission, generation: Generation) -> None:
+    status = to_vendor_status(generation)
+    await ledger.record_outcome(
+        run.lease, submission, SubmissionState.FAILED, error=status.message, answer=status.response
+    )
+    raise VendorFailed(status.message)
 
 
-def truth_of(generation: Generation) -> Truth:
+def to_vendor_status(generation: Generation) -> VendorStatus:
     """How a generation stands, in the words of the job's row."""
     if generation.is_failed:
-        return Truth(Says.FAILED, f"Lip-sync failed: {generation.failure_text}", _answer(generation))
-    return Truth(Says.DONE if generation.is_done else Says.RUNNING)
+        return VendorStatus(
+            VendorState.FAILED, f"Lip-sync failed: {generation.failure_text}", _redacted_response(generation)
+        )
+    return VendorStatus(VendorState.DONE if generation.is_done else VendorState.RUNNING)
 
 
-async def _report(ledger: Ledger, run: JobRun, submission: Submission) -> None:
+async def _report_progress(ledger: JobRepository, run: JobRun, submission: Submission) -> None:
     """The vendor's own progress cannot be had from a waiting request, so it is asked for between some of them."""
     percent: float | None = None
     with suppress(VideoJobError):  # the next poll tells whether the vendor answers at all
-        await turn(SYNC_SO_READS)
+        await rate_limit(SYNC_SO_READS)
         async with run.connections.sync_so_client() as client:
             percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
     if percent is not None:
-        share = progress_within(Point.LIP_SYNC_SUBMITTED, percent / 100)
-        job = await ledger.job(run.job_id)
-        show(await ledger.tell(run.lease, share, job.progress_message))
+        share = progress_within(RecoveryPoint.LIP_SYNC_SUBMITTED, percent / 100)
+        job = await ledger.get_job(run.job_id)
+        report_progress(await ledger.update_progress(run.lease, share, job.progress_message))
 
 
-@step("store the lip-sync result")
+@job_task("store the lip-sync result")
 async def store_lip_sync(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if reached(job.point, Point.LIP_SYNC_STORED):
+    job = await ledger.get_job(run.job_id)
+    if has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED):
         return
-    submission = await accepted_submission(ledger, run, Stage.LIP_SYNC)
+    submission = await get_accepted_submission(ledger, run, Stage.LIP_SYNC)
     store = await run.connections.store()
-    with no_verdict("Sync.so"):
-        generation = await _result(run, str(submission.vendor_id))
-        url = generation.result_url or await _link(run, generation.id)
-    key = sync_result_key(job.user_id, job.id)
-    facts = await bring_home(url, store, key, vendor="Sync.so")
-    await ledger.settle(run.lease, submission, SubmissionState.DONE, answer=_answer(generation))
-    sent = segments_in(submission.request_body)
-    job = await ledger.advance(run.lease, Point.LIP_SYNC_STORED, facts={"lip_sync": facts, SENT_SEGMENTS: sent})
+    with treat_rejection_as_unavailable("Sync.so"):
+        generation = await _get_generation(run, str(submission.vendor_id))
+        url = generation.result_url or await _get_download_url(run, generation.id)
+    key = lip_sync_result_key(job.user_id, job.id)
+    facts = await store_result(url, store, key, vendor="Sync.so")
+    await ledger.record_outcome(run.lease, submission, SubmissionState.DONE, answer=_redacted_response(generation))
+    sent_segments = segments_from_body(submission.request_body)
+    job = await ledger.advance(
+        run.lease, RecoveryPoint.LIP_SYNC_STORED, facts={"lip_sync": facts, SENT_SEGMENTS_KEY: sent_segments}
+    )
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
-    show(job)
+    report_progress(job)
 
 
-async def _result(run: JobRun, generation_id: str) -> Generation:
+async def _get_generation(run: JobRun, generation_id: str) -> Generation:
     """As it was heard of last, and asked for anew by whoever takes the job up again: links expire."""
-    if heard := kept(generation_id, Generation):
-        return heard
-    await turn(SYNC_SO_READS)
+    if cached := pop_status(generation_id, Generation):
+        return cached
+    await rate_limit(SYNC_SO_READS)
     async with run.connections.sync_so_client() as client:
         return await client.get(generation_id)
 
 
-async def _link(run: JobRun, generation_id: str) -> str:
-    await turn(SYNC_SO_READS)
+async def _get_download_url(run: JobRun, generation_id: str) -> str:
+    await rate_limit(SYNC_SO_READS)
     async with run.connections.sync_so_client() as client:
         return await client.download_url(generation_id)

@@ -15,58 +15,58 @@ from prefect.exceptions import ObjectNotFound
 
 from blocks import Connections
 from tasks.slots import GHOSTCUT_WORKS, SYNC_SO_GENERATIONS
-from tasks.steps import step
-from videojobs.ledger import Ledger
-from videojobs.settings import Timings
+from tasks.steps import job_task
+from videojobs.ledger import JobRepository
+from videojobs.settings import TimingSettings
 from videojobs.states import Stage
 
-_LIMITS: Final[Mapping[str, Stage]] = {SYNC_SO_GENERATIONS: Stage.LIP_SYNC, GHOSTCUT_WORKS: Stage.TEXT_REMOVAL}
-_LATE: Final = timedelta(minutes=1)  # the server looks for leases that ran out every now and then
+_STAGE_BY_LIMIT: Final[Mapping[str, Stage]] = {SYNC_SO_GENERATIONS: Stage.LIP_SYNC, GHOSTCUT_WORKS: Stage.TEXT_REMOVAL}
+_EXPIRY_SCAN_DELAY: Final = timedelta(minutes=1)  # the server looks for leases that ran out every now and then
 # A job has its place a moment before its submission is on the books: what is missing twice is missing.
-PAUSE_SECONDS = 10.0
+RECHECK_DELAY_SECONDS = 10.0
 # Prefect keeps the average time that a place is taken for, to say how long to wait. Its smallest, which tells little.
-_OCCUPIED_SECONDS: Final = 0.1
+_MIN_OCCUPANCY_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class LostPlaces:
+class LeakedSlots:
     """So many of the `taken` places of a limit are nobody's."""
 
     limit: str
-    taken: int
-    lost: int
+    in_use: int
+    leaked: int
 
 
-def until_free() -> timedelta:
+def slot_release_timeout() -> timedelta:
     """How long after its holder's last sign of life a place is free at the latest."""
-    return timedelta(seconds=Timings().place_lease_seconds) + _LATE
+    return timedelta(seconds=TimingSettings().place_lease_seconds) + _EXPIRY_SCAN_DELAY
 
 
-@step("find lost places", retries=0)
-async def find_lost_places(connections: Connections) -> list[LostPlaces]:
+@job_task("find lost places", retries=0)
+async def find_leaked_slots(connections: Connections) -> list[LeakedSlots]:
     """More places taken than jobs may have, seen twice. Nothing is changed."""
     ledger = await connections.ledger()
     found = []
     async with get_client() as client:
-        for limit, stage in _LIMITS.items():
-            first = await _look(client, ledger, limit, stage)
-            if first.lost > 0:
-                await asyncio.sleep(PAUSE_SECONDS)
-                second = await _look(client, ledger, limit, stage)
-                found.append(min(first, second, key=lambda look: look.lost))
-    return [look for look in found if look.lost > 0]
+        for limit, stage in _STAGE_BY_LIMIT.items():
+            first = await _count_leaked_slots(client, ledger, limit, stage)
+            if first.leaked > 0:
+                await asyncio.sleep(RECHECK_DELAY_SECONDS)
+                second = await _count_leaked_slots(client, ledger, limit, stage)
+                found.append(min(first, second, key=lambda look: look.leaked))
+    return [look for look in found if look.leaked > 0]
 
 
-async def _look(client: PrefectClient, ledger: Ledger, limit: str, stage: Stage) -> LostPlaces:
+async def _count_leaked_slots(client: PrefectClient, ledger: JobRepository, limit: str, stage: Stage) -> LeakedSlots:
     try:
-        taken = (await client.read_global_concurrency_limit_by_name(limit)).active_slots
+        in_use = (await client.read_global_concurrency_limit_by_name(limit)).active_slots
     except ObjectNotFound:
-        taken = 0
-    return LostPlaces(limit, taken, taken - await ledger.places(stage, until_free()))
+        in_use = 0
+    return LeakedSlots(limit, in_use, in_use - await ledger.max_slots_in_use(stage, slot_release_timeout()))
 
 
-@step("give back lost places", retries=0)
-async def give_back(places: LostPlaces) -> None:
+@job_task("give back lost places", retries=0)
+async def release_leaked_slots(slots: LeakedSlots) -> None:
     """Count them as free. One too many would only mean that a vendor says "wait"."""
     async with get_client() as client:
-        await client.release_concurrency_slots([places.limit], places.lost, _OCCUPIED_SECONDS)
+        await client.release_concurrency_slots([slots.limit], slots.leaked, _MIN_OCCUPANCY_SECONDS)

@@ -27,154 +27,154 @@ from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from blocks import Connections
 from tasks.cancelling import cancellation_message
-from tasks.run_again import FLOWS, SUBFLOW, SUBFLOW_NAME
-from tasks.steps import step
-from videojobs.ledger import Ledger, UnknownJob, VideoJob
-from videojobs.ledger.books import run_of
-from videojobs.ledger.upkeep import Standing
+from tasks.run_again import JOB_FLOWS, TEXT_REMOVAL_FLOW, TEXT_REMOVAL_RUN_NAME_PREFIX
+from tasks.steps import job_task
+from videojobs.ledger import JobRepository, UnknownJob, VideoJob
+from videojobs.ledger.books import parse_flow_run_id
+from videojobs.ledger.upkeep import JobSnapshot
 
-_GOING_ON: Final = [StateType.PENDING, StateType.RUNNING]
-_UNFINISHED: Final = [*_GOING_ON, StateType.CANCELLING, StateType.CRASHED]
-_CLOCKS_DIFFER: Final = timedelta(minutes=1)  # ours and the database's
-_PAGE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
+_ACTIVE_STATES: Final = [StateType.PENDING, StateType.RUNNING]
+_UNFINISHED_STATES: Final = [*_ACTIVE_STATES, StateType.CANCELLING, StateType.CRASHED]
+_MAX_CLOCK_SKEW: Final = timedelta(minutes=1)  # ours and the database's
+_PAGE_SIZE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
 
 
-class Fate(StrEnum):
+class TargetState(StrEnum):
     """The states that a lost run is brought to, by their names."""
 
-    AGAIN = "AwaitingRetry"
+    AWAITING_RETRY = "AwaitingRetry"
     CANCELLED = "Cancelled"
     CRASHED = "Crashed"
 
 
-_STATES: Final[Mapping[Fate, Callable[[], State[None]]]] = {
-    Fate.AGAIN: AwaitingRetry,
-    Fate.CANCELLED: Cancelled,
-    Fate.CRASHED: partial(Crashed, message="Its process is gone."),
+_STATE_FACTORIES: Final[Mapping[TargetState, Callable[[], State[None]]]] = {
+    TargetState.AWAITING_RETRY: AwaitingRetry,
+    TargetState.CANCELLED: Cancelled,
+    TargetState.CRASHED: partial(Crashed, message="Its process is gone."),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class LostRun:
+class OrphanedRun:
     """A run, the state that it is in, its job, the state that it is brought to, and why.
 
     In plain values: a run or a state among a task's arguments would make Prefect wait for it.
     """
 
     run_id: UUID
-    state: str
+    current_state: str
     job_id: str
-    to: Fate
+    target_state: TargetState
     reason: str
     age: timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class MissedCancellation:
+class UnrecordedCancellation:
     """A job whose run was cancelled by a person, which its row does not know."""
 
-    standing: Standing
+    snapshot: JobSnapshot
     run_id: str
 
 
-@step("find lost runs", retries=0)
-async def find_lost_runs(connections: Connections, older_than: timedelta) -> list[LostRun]:
+@job_task("find lost runs", retries=0)
+async def find_orphaned_runs(connections: Connections, older_than: timedelta) -> list[OrphanedRun]:
     """Runs that have been in one state for so long, with nobody at work on them. Nothing is changed."""
     ledger = await connections.ledger()
     found = []
-    for run in await _unfinished():
+    for run in await _read_unfinished_runs():
         age = datetime.now(UTC) - run.state.timestamp if run.state else timedelta(0)
         job_id = _job_id(run)
         if age < older_than:
             continue
-        job = await _job(ledger, job_id)
-        fate = _fate_of_subflow(job) if run.parent_task_run_id else _fate(run, job)
-        if fate is not None:
-            found.append(LostRun(run.id, str(run.state_name), job_id, *fate, age))
+        job = await _find_job(ledger, job_id)
+        target = _subflow_target_state(job) if run.parent_task_run_id else _target_state(run, job)
+        if target is not None:
+            found.append(OrphanedRun(run.id, str(run.state_name), job_id, *target, age))
     return found
 
 
-async def _unfinished() -> Sequence[FlowRun]:
-    main, subflow = FlowFilterName(any_=FLOWS), FlowFilterName(any_=[SUBFLOW])
+async def _read_unfinished_runs() -> Sequence[FlowRun]:
+    main, subflow = FlowFilterName(any_=JOB_FLOWS), FlowFilterName(any_=[TEXT_REMOVAL_FLOW])
     deployed = FlowRunFilterDeploymentId(is_null_=False)
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED))
-    going_on = FlowRunFilterState(type=FlowRunFilterStateType(any_=_GOING_ON))
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNFINISHED_STATES))
+    active = FlowRunFilterState(type=FlowRunFilterStateType(any_=_ACTIVE_STATES))
     async with get_client() as client:
         runs = await client.read_flow_runs(
             flow_filter=FlowFilter(name=main),
             flow_run_filter=FlowRunFilter(state=state, deployment_id=deployed),
-            limit=_PAGE,
+            limit=_PAGE_SIZE,
         )
         subflows = await client.read_flow_runs(
-            flow_filter=FlowFilter(name=subflow), flow_run_filter=FlowRunFilter(state=going_on), limit=_PAGE
+            flow_filter=FlowFilter(name=subflow), flow_run_filter=FlowRunFilter(state=active), limit=_PAGE_SIZE
         )
     return [*runs, *subflows]
 
 
 def _job_id(run: FlowRun) -> str:
     if run.parent_task_run_id:
-        return run.name.removeprefix(SUBFLOW_NAME)
+        return run.name.removeprefix(TEXT_REMOVAL_RUN_NAME_PREFIX)
     return str(run.parameters.get("job_id") or run.id)
 
 
-async def _job(ledger: Ledger, job_id: str) -> VideoJob | None:
+async def _find_job(ledger: JobRepository, job_id: str) -> VideoJob | None:
     try:
-        return await ledger.job(job_id)
+        return await ledger.get_job(job_id)
     except UnknownJob:
         return None
 
 
-def _is_held(job: VideoJob) -> bool:
+def _has_live_lease(job: VideoJob) -> bool:
     """Whether somebody has the job, or has had it until a moment ago."""
-    return job.lease_until is not None and job.lease_until > datetime.now(UTC) - _CLOCKS_DIFFER
+    return job.lease_until is not None and job.lease_until > datetime.now(UTC) - _MAX_CLOCK_SKEW
 
 
-def _fate_of_subflow(job: VideoJob | None) -> tuple[Fate, str] | None:
+def _subflow_target_state(job: VideoJob | None) -> tuple[TargetState, str] | None:
     """It ends with the run that called it, which may have died without a word."""
-    return None if job is not None and _is_held(job) else (Fate.CRASHED, "the run that called it is gone")
+    return None if job is not None and _has_live_lease(job) else (TargetState.CRASHED, "the run that called it is gone")
 
 
-def _fate(run: FlowRun, job: VideoJob | None) -> tuple[Fate, str] | None:
+def _target_state(run: FlowRun, job: VideoJob | None) -> tuple[TargetState, str] | None:
     """What the run is brought to, and why; None where all is well, or the job's row leads on by itself."""
-    if job is not None and job.lease_holder is not None and run_of(job.lease_holder) == str(run.id):
-        if job.completed_at is None or _is_held(job):
+    if job is not None and job.lease_holder is not None and parse_flow_run_id(job.lease_holder) == str(run.id):
+        if job.completed_at is None or _has_live_lease(job):
             return None  # at work; if it is not, its job is found as stuck
-        return Fate.AGAIN, "it died before it let go of its job, which is over"
+        return TargetState.AWAITING_RETRY, "it died before it let go of its job, which is over"
     if run.state_type == StateType.CANCELLING:
-        return Fate.CANCELLED, "it was cancelled, and its worker died before it was"
+        return TargetState.CANCELLED, "it was cancelled, and its worker died before it was"
     if job is None:
-        return Fate.AGAIN, "it died before its job was on the books"
+        return TargetState.AWAITING_RETRY, "it died before its job was on the books"
     if run.state_type == StateType.CRASHED:
         return None
-    return Fate.CRASHED, "its process is gone"
+    return TargetState.CRASHED, "its process is gone"
 
 
-@step("bring a lost run to its state", retries=0)
-async def settle_run(lost: LostRun) -> None:
+@job_task("bring a lost run to its state", retries=0)
+async def set_run_state(orphan: OrphanedRun) -> None:
     """Tell Prefect what became of a run."""
     async with get_client() as client:
-        await client.set_flow_run_state(lost.run_id, _STATES[lost.to](), force=True)
+        await client.set_flow_run_state(orphan.run_id, _STATE_FACTORIES[orphan.target_state](), force=True)
 
 
-@step("find cancellations that were missed", retries=0)
-async def find_missed_cancellations(
+@job_task("find cancellations that were missed", retries=0)
+async def find_unrecorded_cancellations(
     connections: Connections, older_than: timedelta, limit: int
-) -> list[MissedCancellation]:
+) -> list[UnrecordedCancellation]:
     """Jobs that stand still because somebody cancelled their run, whose worker died before it could record that."""
     ledger = await connections.ledger()
     found = []
     async with get_client() as client:
-        for standing in await ledger.stuck(older_than, limit):
-            if standing.lease_alive or standing.job.parked_reason is not None:
+        for snapshot in await ledger.find_stuck(older_than, limit):
+            if snapshot.lease_alive or snapshot.job.parked_reason is not None:
                 continue
-            if (run_id := await _last_run(ledger, standing.job.id)) and await _was_cancelled(client, run_id):
-                found.append(MissedCancellation(standing, run_id))
+            if (run_id := await _last_run_id(ledger, snapshot.job.id)) and await _was_cancelled(client, run_id):
+                found.append(UnrecordedCancellation(snapshot, run_id))
     return found
 
 
-async def _last_run(ledger: Ledger, job_id: str) -> str | None:
+async def _last_run_id(ledger: JobRepository, job_id: str) -> str | None:
     """The run that took the job up last."""
-    actors = [run_of(event.actor) for event in await ledger.events(job_id) if event.kind == "claimed"]
+    actors = [parse_flow_run_id(event.actor) for event in await ledger.list_events(job_id) if event.kind == "claimed"]
     return actors[-1] if actors else None
 
 
@@ -186,10 +186,10 @@ async def _was_cancelled(client: PrefectClient, run_id: str) -> bool:
     return run.state_type in (StateType.CANCELLED, StateType.CANCELLING)
 
 
-@step("record a cancellation that was missed", retries=0)
-async def record_missed(missed: MissedCancellation, connections: Connections) -> None:
+@job_task("record a cancellation that was missed", retries=0)
+async def backfill_cancellation(cancellation: UnrecordedCancellation, connections: Connections) -> None:
     """As the run's own end would have done."""
     ledger = await connections.ledger()
-    job_id = missed.standing.job.id
-    message = cancellation_message(await ledger.submissions(job_id))
-    await ledger.cancel(job_id, missed.run_id, message, actor="cleanup")
+    job_id = cancellation.snapshot.job.id
+    message = cancellation_message(await ledger.list_submissions(job_id))
+    await ledger.cancel(job_id, cancellation.run_id, message, actor="cleanup")

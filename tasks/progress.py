@@ -17,82 +17,82 @@ from prefect.logging import get_run_logger
 
 from videojobs.ledger import VideoJob
 
-LAST_SECONDS: Final = 10.0  # that the end of a run waits for its last picture
+FINAL_FLUSH_SECONDS: Final = 10.0  # that the end of a run waits for its last picture
 # From one picture to the next. Each is a request and an event of the Prefect server, and a job begins with five.
-PAUSE_SECONDS: Final = 1.0
+MIN_UPDATE_INTERVAL_SECONDS: Final = 1.0
 
-_News = tuple[int, str]
+_Progress = tuple[int, str]
 
 
-class _Board:
+class _ProgressArtifact:
     """The progress artifact of one flow run."""
 
-    def __init__(self, key: str, news: _News) -> None:
-        self.news = news
+    def __init__(self, key: str, progress: _Progress) -> None:
+        self.progress = progress
         self._key = key
-        self._artifact: UUID | None = None
+        self._artifact_id: UUID | None = None
         self._context = copy_context()
-        self._ending = asyncio.Event()
-        self._painting = self._begin()
+        self._closing = asyncio.Event()
+        self._flush_task = self._start_flush()
 
-    def put(self, news: _News) -> None:
-        self.news = news
-        if self._painting.done():
-            self._painting = self._begin()
+    def update(self, progress: _Progress) -> None:
+        self.progress = progress
+        if self._flush_task.done():
+            self._flush_task = self._start_flush()
 
-    async def finish(self) -> None:
-        self._ending.set()
-        await asyncio.wait([self._painting], timeout=LAST_SECONDS)
-        self._painting.cancel()
+    async def close(self) -> None:
+        self._closing.set()
+        await asyncio.wait([self._flush_task], timeout=FINAL_FLUSH_SECONDS)
+        self._flush_task.cancel()
 
-    def _begin(self) -> asyncio.Task[None]:
+    def _start_flush(self) -> asyncio.Task[None]:
         """In the context of the flow: in that of the step which has news, all of that step would be kept with it."""
-        return asyncio.create_task(self._paint(), context=self._context)
+        return asyncio.create_task(self._flush(), context=self._context)
 
-    async def _paint(self) -> None:
-        painted = None
-        while painted != self.news:
-            painted = self.news
+    async def _flush(self) -> None:
+        flushed = None
+        while flushed != self.progress:
+            flushed = self.progress
             try:
-                await self._show(*painted)
+                await self._write_artifact(*flushed)
             except Exception as error:
                 get_run_logger().warning("The progress artifact is not up to date: %s", error)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), PAUSE_SECONDS)
+                await asyncio.wait_for(self._closing.wait(), MIN_UPDATE_INTERVAL_SECONDS)
 
-    async def _show(self, percent: int, message: str) -> None:
-        if self._artifact is None:
-            self._artifact = await acreate_progress_artifact(float(percent), key=self._key, description=message)
+    async def _write_artifact(self, percent: int, message: str) -> None:
+        if self._artifact_id is None:
+            self._artifact_id = await acreate_progress_artifact(float(percent), key=self._key, description=message)
         else:
-            await aupdate_progress_artifact(self._artifact, progress=float(percent), description=message)
+            await aupdate_progress_artifact(self._artifact_id, progress=float(percent), description=message)
 
 
-_board: ContextVar[_Board | None] = ContextVar("progress_board", default=None)
+_current_artifact: ContextVar[_ProgressArtifact | None] = ContextVar("progress_board", default=None)
 
 
 @asynccontextmanager
-async def progress_board(job: VideoJob) -> AsyncIterator[None]:
+async def progress_artifact(job: VideoJob) -> AsyncIterator[None]:
     """Put the job's progress on the page of the flow run that calls this; `show` keeps it up to date."""
-    board = _Board(f"progress-{slug(job.id)}", (job.progress_percentage, job.progress_message))
+    artifact = _ProgressArtifact(f"progress-{slugify(job.id)}", (job.progress_percentage, job.progress_message))
     del job  # as large as its request, and this lasts for hours
-    _board.set(board)
+    _current_artifact.set(artifact)
     try:
         yield
     finally:
-        await board.finish()
+        await artifact.close()
 
 
-def show(job: VideoJob) -> None:
+def report_progress(job: VideoJob) -> None:
     """Log and paint where the job stands, if that is news."""
-    news = (job.progress_percentage, job.progress_message)
-    board = _board.get()
-    if board is not None and board.news == news:
+    progress = (job.progress_percentage, job.progress_message)
+    artifact = _current_artifact.get()
+    if artifact is not None and artifact.progress == progress:
         return
-    get_run_logger().info("Job %s: %d%% %s", job.id, *news)
-    if board is not None:
-        board.put(news)
+    get_run_logger().info("Job %s: %d%% %s", job.id, *progress)
+    if artifact is not None:
+        artifact.update(progress)
 
 
-def slug(job_id: str) -> str:
+def slugify(job_id: str) -> str:
     """Artifact keys take lower-case letters, digits and dashes only."""
-    return "".join(letter if letter.isalnum() else "-" for letter in job_id.lower())
+    return "".join(char if char.isalnum() else "-" for char in job_id.lower())

@@ -6,88 +6,88 @@ from dataclasses import dataclass
 from prefect.artifacts import acreate_image_artifact, acreate_link_artifact
 from prefect.logging import get_run_logger
 
-from tasks.costs import show_cost
-from tasks.progress import show, slug
+from tasks.costs import publish_cost_artifact
+from tasks.progress import report_progress, slugify
 from tasks.run import JobRun
-from tasks.steps import step
-from videojobs.areas import decision_for
+from tasks.steps import job_task
+from videojobs.areas import resolve_timeline
 from videojobs.ledger import VideoJob
-from videojobs.media.pictures import before_after
-from videojobs.media.store import ObjectStore, picture_key, result_key, sync_result_key
-from videojobs.media.workbench import at_the_bench
+from videojobs.media.pictures import render_comparison
+from videojobs.media.store import ObjectStore, comparison_image_key, lip_sync_result_key, result_key
+from videojobs.media.workbench import run_cpu_bound
 from videojobs.request import JobRequest
-from videojobs.settings import Timings
-from videojobs.states import Point
-from videojobs.timeline import carry_area
+from videojobs.settings import TimingSettings
+from videojobs.states import RecoveryPoint
+from videojobs.timeline import map_area
 
 
-@step("publish the result")
+@job_task("publish the result")
 async def publish(run: JobRun) -> str:
     """Complete the job; gives the `s3://` address of the final video."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
+    job = await ledger.get_job(run.job_id)
     store = await run.connections.store()
     key = result_key(job.user_id, job.id)
-    if job.point is Point.LIP_SYNC_STORED:  # no areas: the lip-sync result is the final one
-        await asyncio.to_thread(store.copy, sync_result_key(job.user_id, job.id), key)
-    job = await ledger.finish(run.lease, store.uri(key))
+    if job.point is RecoveryPoint.LIP_SYNC_STORED:  # no areas: the lip-sync result is the final one
+        await asyncio.to_thread(store.copy, lip_sync_result_key(job.user_id, job.id), key)
+    job = await ledger.complete(run.lease, store.uri(key))
     get_run_logger().info(
         "Job %s: Successfully completed with chained processing. Final result: %s", job.id, job.output_url
     )
-    show(job)
+    report_progress(job)
     return store.uri(key)
 
 
-@step("show the results", retries=0)
-async def show_results(run: JobRun) -> None:
+@job_task("show the results", retries=0)
+async def publish_video_artifacts(run: JobRun) -> None:
     """A link to the final video, its cost and a before/after picture, as artifacts of the run."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
+    job = await ledger.get_job(run.job_id)
     store = await run.connections.store()
-    seconds = int(Timings().result_link_days * 86_400)
+    seconds = int(TimingSettings().result_link_days * 86_400)
     await acreate_link_artifact(
-        key=f"result-{slug(job.id)}",
+        key=f"result-{slugify(job.id)}",
         link=store.presign(result_key(job.user_id, job.id), seconds),
         link_text="The final video",
-        description=f"{job.progress_message}. The link works for {Timings().result_link_days:g} days.",
+        description=f"{job.progress_message}. The link works for {TimingSettings().result_link_days:g} days.",
     )
-    await show_cost(ledger, job)
-    moment = _moment(job)
-    picture = await at_the_bench(lambda: _picture(store, job, moment))
-    key = picture_key(job.user_id, job.id)
+    await publish_cost_artifact(ledger, job)
+    times = _sample_times(job)
+    picture = await run_cpu_bound(lambda: _comparison_image(store, job, times))
+    key = comparison_image_key(job.user_id, job.id)
     await asyncio.to_thread(store.put_bytes, key, picture, "image/jpeg")
     await acreate_image_artifact(
-        key=f"before-after-{slug(job.id)}",
+        key=f"before-after-{slugify(job.id)}",
         image_url=store.presign(key, seconds),
-        description=f"Left: the source at {moment.before:.2f} s. Right: the result at {moment.after:.2f} s.",
+        description=f"Left: the source at {times.before:.2f} s. Right: the result at {times.after:.2f} s.",
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class _SampleTimes:
     """The same instant on both timelines, in seconds."""
 
     before: float
     after: float
 
 
-def _moment(job: VideoJob) -> _Moment:
+def _sample_times(job: VideoJob) -> _SampleTimes:
     """The middle of the first area that is wiped; without areas, of the first segment."""
     request = JobRequest.model_validate(job.request)
     spans = [(area.start, area.end) for area in request.effects if area.kind != "protection"]
     start, end = (spans or [(request.segments[0].startTime, request.segments[0].endTime)])[0]
-    carried = carry_area(decision_for(request, job.facts), start, end)
-    after = carried[0] if carried else (start, end)
-    return _Moment(before=(start + end) / 2, after=sum(after) / 2)
+    mapped = map_area(resolve_timeline(request, job.facts), start, end)
+    after = mapped[0] if mapped else (start, end)
+    return _SampleTimes(before=(start + end) / 2, after=sum(after) / 2)
 
 
-def _picture(store: ObjectStore, job: VideoJob, moment: _Moment) -> bytes:
+def _comparison_image(store: ObjectStore, job: VideoJob, times: _SampleTimes) -> bytes:
     request = JobRequest.model_validate(job.request)
-    owner, key = store.located(job.facts["inputs"]["video"])
-    return before_after(
+    owner, key = store.resolve_uri(job.facts["inputs"]["video"])
+    return render_comparison(
         owner.open(key),
         store.open(result_key(job.user_id, job.id)),
-        moment.before,
-        moment.after,
+        times.before,
+        times.after,
         [(area.x, area.y, area.w, area.h) for area in request.effects],
     )

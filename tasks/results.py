@@ -4,23 +4,23 @@ from dataclasses import asdict
 from typing import Any
 
 from videojobs.errors import InvalidMedia, VendorFailed
-from videojobs.media.probe import inspect_video
-from videojobs.media.reach import Reach
-from videojobs.media.sources import copy_url_to_store
+from videojobs.media.probe import probe_video
+from videojobs.media.reach import UrlPolicy
+from videojobs.media.sources import stream_url_to_store
 from videojobs.media.store import ObjectStore
-from videojobs.media.workbench import at_the_bench
-from videojobs.settings import Access, Limits
+from videojobs.media.workbench import run_cpu_bound
+from videojobs.settings import AccessSettings, LimitSettings
 
 
-async def bring_home(url: str, store: ObjectStore, key: str, *, vendor: str) -> dict[str, Any]:
+async def store_result(url: str, store: ObjectStore, key: str, *, vendor: str) -> dict[str, Any]:
     """Copy a result and decode it where it lies; gives the facts of the video, JSON-ready.
 
     Raises TransferInterrupted (worth a retry), or VendorFailed when the vendor delivered what cannot be played.
     """
-    reach, most = Reach.of_results(Access()), Limits().max_result_bytes
+    policy, max_bytes = UrlPolicy.for_results(AccessSettings()), LimitSettings().max_result_bytes
     try:
-        await copy_url_to_store(url, store, key, content_type="video/mp4", reach=reach, max_bytes=most)
-        facts = await at_the_bench(lambda: inspect_video(store.open(key)))
+        await stream_url_to_store(url, store, key, content_type="video/mp4", policy=policy, max_bytes=max_bytes)
+        facts = await run_cpu_bound(lambda: probe_video(store.open(key)))
     except InvalidMedia as error:
         raise VendorFailed(f"{vendor} delivered a file that cannot be used: {error}") from error
     return asdict(facts)

@@ -19,25 +19,25 @@ from prefect.client.schemas.objects import StateType
 from prefect.deployments import arun_deployment
 
 from videojobs.ledger import VideoJob
-from videojobs.states import Work
+from videojobs.states import JobKind
 
-DEPLOYMENTS: Final = {Work.PRO_VIDEO: "pro-video/pro-video", Work.LECTURE: "lecture/lecture"}
-FLOWS: Final = [name.partition("/")[0] for name in DEPLOYMENTS.values()]
+JOB_DEPLOYMENTS: Final = {JobKind.PRO_VIDEO: "pro-video/pro-video", JobKind.LECTURE: "lecture/lecture"}
+JOB_FLOWS: Final = [name.partition("/")[0] for name in JOB_DEPLOYMENTS.values()]
 """Whose runs work on jobs."""
-SUBFLOW: Final = "remove-text"
-SUBFLOW_NAME: Final = "remove text from "
+TEXT_REMOVAL_FLOW: Final = "remove-text"
+TEXT_REMOVAL_RUN_NAME_PREFIX: Final = "remove text from "
 """How the name of a run of it begins; the job's id follows."""
 # Whoever asks for the same job in the same state within this time gets the same run; later, a run that was
 # cancelled before it began does not stand in the way of another one.
-ONE_RUN_EACH_SECONDS: Final = 300
-_PAGE: Final = 200  # runs; the server gives no more at once
+DEDUP_WINDOW_SECONDS: Final = 300
+_PAGE_SIZE: Final = 200  # runs; the server gives no more at once
 
 
-async def run_again(job: VideoJob) -> UUID:
+async def start_run(job: VideoJob) -> UUID:
     """Gives the id of the flow run. Asked twice at once, it is one run; and of two runs one steps aside."""
-    window = int(time.time() // ONE_RUN_EACH_SECONDS)
+    window = int(time.time() // DEDUP_WINDOW_SECONDS)
     found = await arun_deployment(
-        DEPLOYMENTS[job.work],
+        JOB_DEPLOYMENTS[job.job_kind],
         parameters={**job.request, "job_id": job.id, **({"connections": job.connections} if job.connections else {})},
         timeout=0,
         as_subflow=False,
@@ -46,21 +46,21 @@ async def run_again(job: VideoJob) -> UUID:
     return found.id
 
 
-async def waiting_runs() -> dict[str, str]:
+async def scheduled_runs_by_job() -> dict[str, str]:
     """The runs that no worker has taken yet: their ids, by the ids of their jobs."""
-    deployments = [name.partition("/")[2] for name in DEPLOYMENTS.values()]
+    deployments = [name.partition("/")[2] for name in JOB_DEPLOYMENTS.values()]
     scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
     found: dict[str, str] = {}
     async with get_client() as client:
-        for offset in count(0, _PAGE):
+        for offset in count(0, _PAGE_SIZE):
             page = await client.read_flow_runs(
-                flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
+                flow_filter=FlowFilter(name=FlowFilterName(any_=JOB_FLOWS)),
                 deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=deployments)),
                 flow_run_filter=FlowRunFilter(state=scheduled),
-                limit=_PAGE,
+                limit=_PAGE_SIZE,
                 offset=offset,
             )
             found |= {str(run.parameters.get("job_id") or run.id): str(run.id) for run in page}
-            if len(page) < _PAGE:
+            if len(page) < _PAGE_SIZE:
                 break
     return found

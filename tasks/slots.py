@@ -18,8 +18,8 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from prefect.logging import get_run_logger
 
-from videojobs.at_rest import at_rest
-from videojobs.settings import Timings
+from videojobs.at_rest import notify_idle
+from videojobs.settings import TimingSettings
 
 SYNC_SO_GENERATIONS: Final = "sync-so-generations"
 GHOSTCUT_WORKS: Final = "ghostcut-works"
@@ -30,100 +30,100 @@ SYNC_SO_READS: Final = "sync-so-reads"
 GHOSTCUT_SUBMITS: Final = "ghostcut-submits"
 """Requests a second."""
 
-_RENEWED_AFTER: Final = 2 / 3  # of a lease
-_AGAIN_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
+_RENEWAL_FRACTION: Final = 2 / 3  # of a lease
+_RETRY_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
 
-_giving: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
+_releases: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def slot(name: str) -> AsyncIterator[None]:
+async def vendor_slot(name: str) -> AsyncIterator[None]:
     """Hold one place of the limit `name`, from submission until the vendor is done.
 
     A place whose lease could not be renewed is no reason to stop watching a generation that is paid for. Where there is
     no such limit there are places for all.
     """
     async with get_client() as client:
-        seconds = Timings().place_lease_seconds
-        async with _in_line(name):
-            lease = await _take(client, name, seconds)
+        seconds = TimingSettings().place_lease_seconds
+        async with _fair_queue(name):
+            lease = await _acquire(client, name, seconds)
         if lease is None:
             get_run_logger().warning("The limit %s does not exist: run `make register`", name)
             yield
             return
-        renewing = asyncio.create_task(_renewed(client, lease, seconds))
+        renewal_task = asyncio.create_task(_renew_loop(client, lease, seconds))
         try:
             yield
         except BaseException:
-            renewing.cancel()
-            await _given_back(lease)  # the run may end with this, and its loop with it
+            renewal_task.cancel()
+            await _release(lease)  # the run may end with this, and its loop with it
             raise
-        renewing.cancel()
-        giving = asyncio.create_task(_given_back(lease))  # the result is fetched meanwhile
-        _giving.add(giving)
-        giving.add_done_callback(_giving.discard)
+        renewal_task.cancel()
+        release_task = asyncio.create_task(_release(lease))  # the result is fetched meanwhile
+        _releases.add(release_task)
+        release_task.add_done_callback(_releases.discard)
 
 
-async def turn(name: str) -> None:
+async def rate_limit(name: str) -> None:
     """Wait until one more request of the limit `name` may go out.
 
     Prefect's own `rate_limit` also makes an event of each turn: one in eight of all that the server hears of a job.
     """
-    async with _in_line(name), get_client() as client:
+    async with _fair_queue(name), get_client() as client:
         # Where Prefect does not answer: rather a request too many, which the vendor may refuse with "wait", than none.
         with suppress(HTTPStatusError, TransportError):
-            await _granted(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
+            await _retry_while_locked(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
 
 
-async def _take(client: PrefectClient, name: str, seconds: int) -> UUID | None:
+async def _acquire(client: PrefectClient, name: str, seconds: int) -> UUID | None:
     """The lease of a place, once there is one; None where there is no such limit."""
     while True:
         try:
-            response = await _granted(
+            response = await _retry_while_locked(
                 lambda: client.increment_concurrency_slots_with_lease([name], 1, "concurrency", seconds)
             )
         except HTTPStatusError as error:
             if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
         except TransportError:
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
         else:
-            granted = ConcurrencyLimitWithLeaseResponse.model_validate(response.json())
-            return granted.lease_id if granted.limits else None
+            lease_response = ConcurrencyLimitWithLeaseResponse.model_validate(response.json())
+            return lease_response.lease_id if lease_response.limits else None
 
 
-async def _granted(ask: Callable[[], Awaitable[Response]]) -> Response:
+async def _retry_while_locked(request: Callable[[], Awaitable[Response]]) -> Response:
     """The server's answer, once there is room. Raises what httpx raises."""
     while True:
         try:
-            return await ask()
+            return await request()
         except HTTPStatusError as error:
             if error.response.status_code != HTTPStatus.LOCKED:
                 raise
-            at_rest()
+            notify_idle()
             await asyncio.sleep(float(error.response.headers["Retry-After"]))
 
 
-async def _renewed(client: PrefectClient, lease: UUID, seconds: int) -> None:
+async def _renew_loop(client: PrefectClient, lease: UUID, seconds: int) -> None:
     """Renew it until cancelled, or until it is gone."""
-    pause = seconds * _RENEWED_AFTER
+    pause = seconds * _RENEWAL_FRACTION
     while True:
         await asyncio.sleep(pause)
         try:
             await client.renew_concurrency_lease(lease, seconds)
-            pause = seconds * _RENEWED_AFTER
+            pause = seconds * _RENEWAL_FRACTION
         except HTTPStatusError as error:
             if error.response.status_code == HTTPStatus.GONE:
                 get_run_logger().warning("The place at the vendor is another job's now; this job goes on")
                 return
-            pause = _AGAIN_SECONDS
+            pause = _RETRY_SECONDS
         except TransportError:
-            pause = _AGAIN_SECONDS
+            pause = _RETRY_SECONDS
 
 
-async def _given_back(lease: UUID) -> None:
+async def _release(lease: UUID) -> None:
     """Where Prefect does not answer, the lease runs out by itself."""
     with suppress(HTTPStatusError, TransportError):
         async with get_client() as client:
@@ -131,10 +131,10 @@ async def _given_back(lease: UUID) -> None:
 
 
 @asynccontextmanager
-async def _in_line(name: str) -> AsyncIterator[None]:
+async def _fair_queue(name: str) -> AsyncIterator[None]:
     """First come, first served: asyncio's locks are fair."""
     queue = _queues.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
     if queue.locked():
-        at_rest()
+        notify_idle()
     async with queue:
         yield

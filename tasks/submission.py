@@ -7,7 +7,7 @@
 A crash between the first and the last leaves the submission in doubt. Then, by the vendor's own means:
 
     a vendor that takes an idempotency key is asked again with the same key and bytes, as long as it surely still knows
-    the key (`replay_within`);
+    the key (`idempotency_window`);
     any other is asked what became of the submission (`find`): what it shows to be ours is adopted, what it surely
     has not taken is sent again, and what it cannot tell yet is asked again;
     if that proves nothing, the job is parked, and never sent again by itself.
@@ -23,38 +23,40 @@ from typing import NoReturn
 from prefect.logging import get_run_logger
 
 from tasks.run import JobRun
-from tasks.uninterrupted import uninterrupted
-from tasks.waiting import no_verdict
-from videojobs.at_rest import at_rest
-from videojobs.costs import Budget, Cost
+from tasks.uninterrupted import run_shielded
+from tasks.waiting import treat_rejection_as_unavailable
+from videojobs.at_rest import notify_idle
+from videojobs.costs import BudgetSettings, Cost
 from videojobs.errors import (
-    Final,
+    DatabaseUnavailable,
     JobParked,
-    LedgerUnavailable,
+    OutcomeStillUnknown,
     OutcomeUnknown,
-    Retryable,
-    StillInDoubt,
+    PermanentError,
+    RetryableError,
     VendorUnavailable,
 )
-from videojobs.ledger import Intent, Lease, Ledger, Submission, SubmissionState
+from videojobs.ledger import Intent, JobRepository, Lease, Submission, SubmissionState
 from videojobs.ledger.tables import Json
-from videojobs.recovery import lost_answer
-from videojobs.states import Point, Stage
+from videojobs.recovery import outcome_unknown_message
+from videojobs.states import RecoveryPoint, Stage
 
 # An outcome in memory is worth waiting for: a restarting Postgres is back within seconds, a fail-over within minutes.
-RECORD_FOR_SECONDS = 600
-RECORD_PAUSE_SECONDS = 1.0
+RECORD_TIMEOUT_SECONDS = 600
+RECORD_RETRY_SECONDS = 1.0
 
 # A process may stand still after its intent (a stopped machine, a full one) until others have seen that the vendor has
 # nothing, and sent it again. So a call without a key begins within a minute of its intent, or not at all. What HTTP
 # adds (videojobs/vendors/http.py: 60 s for a free connection, 3 x 10 s for a new one, 30 s to write) makes it three
 # minutes at most until the last byte has left.
-SEND_WITHIN = timedelta(seconds=60)
-NEXT_LOOK = 0.5  # the pause between two looks, as a share of the time since the intent: at first soon, then seldom
-LONGEST_PAUSE = timedelta(seconds=60)
+MAX_SEND_DELAY = timedelta(seconds=60)
+LOOKUP_DELAY_RATIO = (
+    0.5  # the pause between two looks, as a share of the time since the intent: at first soon, then seldom
+)
+MAX_LOOKUP_DELAY = timedelta(seconds=60)
 
 
-TAKEN: Json = {"accepted": True}
+ACCEPTED_WITHOUT_ID: Json = {"accepted": True}
 """What is kept of an answer that said no more than that."""
 
 
@@ -69,31 +71,31 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class NotTaken:
+class NotReceived:
     """The vendor surely has not taken the submission. `seen` is by what it was proven, for the job's events."""
 
-    seen: Json
+    evidence: Json
 
 
 @dataclass(frozen=True, slots=True)
-class NoProof:
+class Inconclusive:
     """The vendor cannot tell what became of a submission, and why."""
 
-    why: str
+    reason: str
 
 
-Finding = Accepted | NotTaken | NoProof
+LookupResult = Accepted | NotReceived | Inconclusive
 
 
-async def _nothing_to_ask_by(submission: Submission) -> Finding:
-    return NoProof("nothing is known to ask it by")
+async def _no_lookup(submission: Submission) -> LookupResult:
+    return Inconclusive("nothing is known to ask it by")
 
 
-def not_settled(waited: timedelta, settling: timedelta) -> StillInDoubt:
+def still_in_doubt_error(age: timedelta, settling: timedelta) -> OutcomeStillUnknown:
     """A submission is not to be seen at its vendor, `waited` after its intent; it may be until `settling`."""
-    pause = min(max(waited * NEXT_LOOK, timedelta(seconds=1)), settling - waited, LONGEST_PAUSE)
-    return StillInDoubt(
-        f"the vendor does not show the submission {waited.total_seconds():.0f} s after it may have been sent; "
+    pause = min(max(age * LOOKUP_DELAY_RATIO, timedelta(seconds=1)), settling - age, MAX_LOOKUP_DELAY)
+    return OutcomeStillUnknown(
+        f"the vendor does not show the submission {age.total_seconds():.0f} s after it may have been sent; "
         f"after {settling.total_seconds():.0f} s it will count as not taken",
         retry_after=pause.total_seconds(),
     )
@@ -104,92 +106,100 @@ class PaidCall:
     """A vendor's submit call. `body` gives the exact bytes, `send` sends them.
 
     `find` asks the vendor for a submission whose answer was lost; it raises StillInDoubt where that is too early.
-    `replay_within` is how old a key may be that is sent again; zero where the vendor knows no keys.
-    `same_bytes_for` is how old bytes may be that are sent for the first time: links in them end.
+    `idempotency_window` is how old a key may be that is sent again; zero where the vendor knows no keys.
+    `body_max_age` is how old bytes may be that are sent for the first time: links in them end.
     """
 
     vendor: str  # as people call it
     stage: Stage
-    to: Point
-    body: Callable[[Submission], bytes]
+    next_point: RecoveryPoint
+    build_body: Callable[[Submission], bytes]
     send: Callable[[Submission], Awaitable[Accepted]]
-    replay_within: timedelta
+    idempotency_window: timedelta
     cost: Cost  # what it is expected to cost; budgets are held against it
-    find: Callable[[Submission], Awaitable[Finding]] = _nothing_to_ask_by
-    same_bytes_for: timedelta | None = None
+    find: Callable[[Submission], Awaitable[LookupResult]] = _no_lookup
+    body_max_age: timedelta | None = None
 
 
-async def buy(run: JobRun, call: PaidCall) -> None:
-    """`submit_once` for a run, as a whole: a cancelled run comes to its end, and the outcome on the books, first.
+async def submit_paid(run: JobRun, call: PaidCall) -> None:
+    """`submit_idempotently` for a run, as a whole: a cancelled run comes to its end, and the outcome on the books, first.
 
     Waits for as long as the vendor cannot tell yet what became of a lost answer: `find` bounds that time, so no
     retries of the step are used up for it. A run may be cancelled in these pauses.
     """
 
-    async def whole() -> None:
-        await submit_once(await run.connections.ledger(), run.lease, call)
+    async def attempt() -> None:
+        await submit_idempotently(await run.connections.ledger(), run.lease, call)
 
     try:
-        await uninterrupted(whole)
-    except StillInDoubt as doubt:
+        await run_shielded(attempt)
+    except OutcomeStillUnknown as doubt:
         get_run_logger().warning("Job %s: the answer of %s was lost; %s", run.job_id, call.vendor, doubt)
-        await _until_known(run, whole, doubt)
+        await _retry_until_known(run, attempt, doubt)
 
 
-async def _until_known(run: JobRun, attempt: Callable[[], Coroutine[None, None, None]], doubt: StillInDoubt) -> None:
+async def _retry_until_known(
+    run: JobRun, attempt: Callable[[], Coroutine[None, None, None]], doubt: OutcomeStillUnknown
+) -> None:
     """Try again and again, and at once when the vendor's callback names something."""
-    bell = (await run.connections.ledger()).bell
-    rung = asyncio.Event()
-    at_rest()
-    with bell.heard_by(run.job_id, rung.set):
+    notifications = (await run.connections.ledger()).notifications
+    callback_received = asyncio.Event()
+    notify_idle()
+    with notifications.subscribe(run.job_id, callback_received.set):
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(rung.wait(), doubt.retry_after)
-            rung.clear()
+                await asyncio.wait_for(callback_received.wait(), doubt.retry_after)
+            callback_received.clear()
             try:
-                await uninterrupted(attempt)
-            except StillInDoubt as still:
+                await run_shielded(attempt)
+            except OutcomeStillUnknown as still:
                 doubt = still
             else:
                 return
 
 
-async def submit_once(ledger: Ledger, lease: Lease, call: PaidCall) -> None:
+async def submit_idempotently(ledger: JobRepository, lease: Lease, call: PaidCall) -> None:
     """Make the paid call unless it was made before.
 
     Raises Retryable (try again later, safely), JobParked (an operator decides), BudgetExceeded, or why it was refused.
     """
-    intent = await ledger.intend(
-        lease, call.stage, call.body, cost=call.cost, budget=Budget(), same_bytes_for=call.same_bytes_for
+    intent = await ledger.create_intent(
+        lease, call.stage, call.build_body, cost=call.cost, budget=BudgetSettings(), body_valid_for=call.body_max_age
     )
     submission = intent.submission
     if submission.vendor_id is not None:
         return
-    if not (intent.fresh or await ledger.body_age(submission) < call.replay_within):
-        await _find(ledger, lease, call, submission, submission.error or "a run died while it was being sent")
+    if not (intent.unsent or await ledger.body_age(submission) < call.idempotency_window):
+        await _resolve_by_lookup(
+            ledger, lease, call, submission, submission.error or "a run died while it was being sent"
+        )
         return
-    if not (call.replay_within or await ledger.stands(submission, SEND_WITHIN)):
-        raise Retryable(f"this run stood still before it called {call.vendor}; it looks what has become of that first")
+    if not (call.idempotency_window or await ledger.is_intent_current(submission, MAX_SEND_DELAY)):
+        raise RetryableError(
+            f"this run stood still before it called {call.vendor}; it looks what has become of that first"
+        )
     try:
         accepted = await call.send(submission)
     except (OutcomeUnknown, JobParked) as doubt:  # JobParked: the vendor knows this key, with another request
-        await _in_doubt(ledger, lease, call, submission, doubt)
-    except Retryable as delay:
-        if intent.fresh:
-            await _waits(ledger, lease, submission, str(delay))
+        await _handle_unknown_outcome(ledger, lease, call, submission, doubt)
+    except RetryableError as delay:
+        if intent.unsent:
+            await _record_waiting(ledger, lease, submission, str(delay))
         raise
-    except Final as refusal:
-        await _refused(ledger, lease, call, intent, refusal)
+    except PermanentError as refusal:
+        await _handle_rejection(ledger, lease, call, intent, refusal)
     else:
-        await _accept(ledger, lease, call, submission, accepted)
+        await _record_accepted(ledger, lease, call, submission, accepted)
 
 
-async def _accept(ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, accepted: Accepted) -> None:
-    await _persist(
-        lambda: ledger.accept(
+async def _record_accepted(
+    ledger: JobRepository, lease: Lease, call: PaidCall, submission: Submission, accepted: Accepted
+) -> None:
+    await _record_with_retry(
+        lambda: ledger.record_accepted(
             lease,
             submission,
-            call.to,
+            call.next_point,
             vendor_id=accepted.vendor_id,
             batch_id=accepted.batch_id,
             answer=accepted.answer,
@@ -198,69 +208,81 @@ async def _accept(ledger: Ledger, lease: Lease, call: PaidCall, submission: Subm
     )
 
 
-async def _in_doubt(
-    ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, doubt: OutcomeUnknown | JobParked
+async def _handle_unknown_outcome(
+    ledger: JobRepository, lease: Lease, call: PaidCall, submission: Submission, doubt: OutcomeUnknown | JobParked
 ) -> None:
-    named = doubt.vendor_id if isinstance(doubt, OutcomeUnknown) else None
+    batch_id = doubt.vendor_id if isinstance(doubt, OutcomeUnknown) else None
     state = SubmissionState.UNKNOWN
-    said = TAKEN if isinstance(doubt, OutcomeUnknown) and doubt.taken else None
-    await _persist(lambda: ledger.settle(lease, submission, state, error=str(doubt), batch_id=named, answer=said))
-    if call.replay_within and isinstance(doubt, OutcomeUnknown):
+    answer = ACCEPTED_WITHOUT_ID if isinstance(doubt, OutcomeUnknown) and doubt.accepted else None
+    await _record_with_retry(
+        lambda: ledger.record_outcome(lease, submission, state, error=str(doubt), batch_id=batch_id, answer=answer)
+    )
+    if call.idempotency_window and isinstance(doubt, OutcomeUnknown):
         raise VendorUnavailable(f"{doubt}; asking again with the same key") from doubt
-    known = await _again(ledger, submission)
-    await _find(ledger, lease, call, known, str(doubt))
+    reloaded = await _reload(ledger, submission)
+    await _resolve_by_lookup(ledger, lease, call, reloaded, str(doubt))
 
 
-async def _again(ledger: Ledger, submission: Submission) -> Submission:
+async def _reload(ledger: JobRepository, submission: Submission) -> Submission:
     """The submission as it is on the books now: the vendor's callback may have come before its answer was lost."""
-    return next(row for row in await ledger.submissions(submission.job_id) if row.id == submission.id)
+    return next(row for row in await ledger.list_submissions(submission.job_id) if row.id == submission.id)
 
 
-async def _find(ledger: Ledger, lease: Lease, call: PaidCall, submission: Submission, why: str) -> None:
+async def _resolve_by_lookup(
+    ledger: JobRepository, lease: Lease, call: PaidCall, submission: Submission, reason: str
+) -> None:
     """Adopt what the vendor proves to be ours; free what it surely has not taken, to be sent again; else park.
 
     Raises Retryable while the vendor cannot be asked or cannot tell yet, and where it is to be sent again.
     """
-    with no_verdict(call.vendor):
+    with treat_rejection_as_unavailable(call.vendor):
         found = await call.find(submission)
     match found:
-        case Accepted() as ours:
-            await _accept(ledger, lease, call, submission, ours)
-        case NotTaken(seen):
-            nothing = f"{call.vendor} has not taken the submission ({why})"
-            await ledger.not_taken(lease, submission, nothing, seen)
-            raise VendorUnavailable(f"{nothing}; it is sent again")
-        case NoProof(no_proof):
-            await _park(ledger, lease, call, f"{why}; {no_proof}", submission)
+        case Accepted() as accepted:
+            await _record_accepted(ledger, lease, call, submission, accepted)
+        case NotReceived(evidence):
+            message = f"{call.vendor} has not taken the submission ({reason})"
+            await ledger.record_not_accepted(lease, submission, message, evidence)
+            raise VendorUnavailable(f"{message}; it is sent again")
+        case Inconclusive(inconclusive_reason):
+            await _park_in_doubt(ledger, lease, call, f"{reason}; {inconclusive_reason}", submission)
 
 
-async def _waits(ledger: Ledger, lease: Lease, submission: Submission, why: str) -> None:
-    await _persist(lambda: ledger.settle(lease, submission, SubmissionState.WAITING, error=why))
+async def _record_waiting(ledger: JobRepository, lease: Lease, submission: Submission, reason: str) -> None:
+    await _record_with_retry(lambda: ledger.record_outcome(lease, submission, SubmissionState.WAITING, error=reason))
 
 
-async def _refused(ledger: Ledger, lease: Lease, call: PaidCall, intent: Intent, refusal: Final) -> NoReturn:
+async def _handle_rejection(
+    ledger: JobRepository, lease: Lease, call: PaidCall, intent: Intent, refusal: PermanentError
+) -> NoReturn:
     """A refusal of a first send is final; a refusal of a replay does not prove that the first was not taken."""
-    if not intent.fresh:
-        await _park(ledger, lease, call, f"an earlier try may have been taken, and its repeat was refused: {refusal}")
-    await _persist(lambda: ledger.settle(lease, intent.submission, SubmissionState.REFUSED, error=str(refusal)))
+    if not intent.unsent:
+        await _park_in_doubt(
+            ledger, lease, call, f"an earlier try may have been taken, and its repeat was refused: {refusal}"
+        )
+    await _record_with_retry(
+        lambda: ledger.record_outcome(lease, intent.submission, SubmissionState.REFUSED, error=str(refusal))
+    )
     raise refusal
 
 
-async def _park(ledger: Ledger, lease: Lease, call: PaidCall, why: str, doubt: Submission | None = None) -> NoReturn:
-    reason = lost_answer(call.vendor, why)
-    await _persist(lambda: ledger.park(lease, reason, doubt=doubt))
+async def _park_in_doubt(
+    ledger: JobRepository, lease: Lease, call: PaidCall, why: str, doubt: Submission | None = None
+) -> NoReturn:
+    reason = outcome_unknown_message(call.vendor, why)
+    await _record_with_retry(lambda: ledger.park(lease, reason, unresolved=doubt))
     raise JobParked(reason)
 
 
-async def _persist(record: Callable[[], Awaitable[object]]) -> None:
+async def _record_with_retry(record: Callable[[], Awaitable[object]]) -> None:
     """Record a fact, however long Postgres takes to come back."""
-    deadline = asyncio.get_running_loop().time() + RECORD_FOR_SECONDS
+    deadline = asyncio.get_running_loop().time() + RECORD_TIMEOUT_SECONDS
     while True:
         try:
             await record()
-        except LedgerUnavailable:
+        except DatabaseUnavailable:
             if asyncio.get_running_loop().time() > deadline:
                 raise
-            await asyncio.sleep(RECORD_PAUSE_SECONDS)
+            await asyncio.sleep(RECORD_RETRY_SECONDS)
         else:
             return

@@ -15,143 +15,162 @@ from uuid import UUID
 from prefect.runtime import flow_run
 
 from blocks import Connections
-from tasks.announcing import PARKED, STUCK, announce
-from tasks.closing import failure
-from tasks.run import history
-from tasks.run_again import run_again, waiting_runs
-from tasks.steps import step
-from tasks.truth import ask_vendors, connections_of
-from videojobs.errors import LedgerUnavailable
-from videojobs.faults import job_in_hand
-from videojobs.ledger import Lease, Ledger, SubmissionState
-from videojobs.ledger.upkeep import OldTests, Standing
+from tasks.announcing import JOB_PARKED, JOB_STUCK, emit_operator_event
+from tasks.closing import failure_details
+from tasks.run import run_history
+from tasks.run_again import scheduled_runs_by_job, start_run
+from tasks.steps import job_task
+from tasks.truth import job_connections, query_vendors
+from videojobs.errors import DatabaseUnavailable
+from videojobs.faults import current_job_id
+from videojobs.ledger import JobRepository, Lease, SubmissionState
+from videojobs.ledger.upkeep import JobSnapshot, PurgeFilter
 from videojobs.media.store import ObjectStore, job_prefix
-from videojobs.recovery import NOT_ASKED, Kind, Says, Truth, Verdict, asked_about, decide
-from videojobs.settings import Timings
+from videojobs.recovery import (
+    NOT_QUERIED,
+    RecoveryAction,
+    RecoveryDecision,
+    VendorState,
+    VendorStatus,
+    decide_recovery,
+    submission_to_query,
+)
+from videojobs.settings import TimingSettings
 
 # The next clean-up is the retry: it looks again, instead of insisting on what was true a minute ago.
 NO_RETRIES: Final = 0
 
-CHANGED: Final = "nothing: it has changed since it was looked at"
-DONE: Final = {Kind.RESUME: "run started", Kind.COMPLETE: "run started", Kind.FAIL: "failed", Kind.PARK: "parked"}
+CHANGED_TEXT: Final = "nothing: it has changed since it was looked at"
+ACTION_TEXT: Final = {
+    RecoveryAction.RESUME: "run started",
+    RecoveryAction.COMPLETE: "run started",
+    RecoveryAction.FAIL: "failed",
+    RecoveryAction.PARK: "parked",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class StuckJob:
     """A stuck job, what its vendor says, and the verdict."""
 
-    standing: Standing
-    truth: Truth
-    verdict: Verdict
+    snapshot: JobSnapshot
+    vendor_status: VendorStatus
+    decision: RecoveryDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ActionResult:
     """What was done about a job, in words; `run` is the flow run that was started for it."""
 
-    what: str
-    run: UUID | None = None
+    message: str
+    run_id: UUID | None = None
     failed: bool = False
 
 
-@step("find stuck jobs, ask the vendors", retries=NO_RETRIES)
-async def look_into_stuck_jobs(connections: Connections, older_than: timedelta, limit: int) -> list[Case]:
+@job_task("find stuck jobs, ask the vendors", retries=NO_RETRIES)
+async def diagnose_stuck_jobs(connections: Connections, older_than: timedelta, limit: int) -> list[StuckJob]:
     """The jobs that have not changed for so long, with a verdict on each. Nothing is changed."""
-    found = await (await connections.ledger()).stuck(older_than, limit)
-    waiting = await waiting_runs() if found else {}
-    questions = [
+    found = await (await connections.ledger()).find_stuck(older_than, limit)
+    scheduled_runs = await scheduled_runs_by_job() if found else {}
+    queries = [
         (standing.job, submission)
         for standing in found
-        if (submission := asked_about(standing, waiting.get(standing.job.id))) is not None
+        if (submission := submission_to_query(standing, scheduled_runs.get(standing.job.id))) is not None
     ]
-    truths = await ask_vendors(questions, connections)
-    return [_case(standing, truths.get(standing.job.id, NOT_ASKED), waiting) for standing in found]
+    statuses = await query_vendors(queries, connections)
+    return [_diagnose(standing, statuses.get(standing.job.id, NOT_QUERIED), scheduled_runs) for standing in found]
 
 
-def _case(standing: Standing, truth: Truth, waiting: dict[str, str]) -> Case:
-    return Case(standing, truth, decide(standing, truth, run_waits=waiting.get(standing.job.id)))
+def _diagnose(snapshot: JobSnapshot, vendor_status: VendorStatus, scheduled_runs: dict[str, str]) -> StuckJob:
+    return StuckJob(
+        snapshot,
+        vendor_status,
+        decide_recovery(snapshot, vendor_status, pending_run_id=scheduled_runs.get(snapshot.job.id)),
+    )
 
 
-@step("act on a verdict", retries=NO_RETRIES)
-async def act(case: Case, connections: Connections) -> Done:
+@job_task("act on a verdict", retries=NO_RETRIES)
+async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionResult:
     """Do what the verdict asks for, unless the job has changed since."""
-    job = case.standing.job
-    job_in_hand.set(job.id)
+    job = stuck_job.snapshot.job
+    current_job_id.set(job.id)
     ledger = await connections.ledger()
-    async with _in_hand(ledger, case.standing) as lease:
+    async with _lease_if_unchanged(ledger, stuck_job.snapshot) as lease:
         if lease is None:
-            return Done(CHANGED)
-        detail = {"verdict": case.verdict.kind.value, "reason": case.verdict.reason}
-        await ledger.record(lease, "cleaned_up", detail)
-        if case.verdict.kind is Kind.FAIL:
-            await _fail(ledger, lease, case, connections)
-        if case.verdict.kind is Kind.PARK:
-            await ledger.park(lease, case.verdict.reason, detail={"history": await history(ledger, job)})
-    announce(PARKED if case.verdict.kind is Kind.PARK else STUCK, job.id, case.verdict.reason)
-    goes_on = case.verdict.kind in (Kind.RESUME, Kind.COMPLETE)
-    return Done(DONE[case.verdict.kind], await run_again(job) if goes_on else None)
+            return ActionResult(CHANGED_TEXT)
+        detail = {"verdict": stuck_job.decision.action.value, "reason": stuck_job.decision.reason}
+        await ledger.record_event(lease, "cleaned_up", detail)
+        if stuck_job.decision.action is RecoveryAction.FAIL:
+            await _fail_job(ledger, lease, stuck_job, connections)
+        if stuck_job.decision.action is RecoveryAction.PARK:
+            await ledger.park(lease, stuck_job.decision.reason, detail={"history": await run_history(ledger, job)})
+    emit_operator_event(
+        JOB_PARKED if stuck_job.decision.action is RecoveryAction.PARK else JOB_STUCK, job.id, stuck_job.decision.reason
+    )
+    continues = stuck_job.decision.action in (RecoveryAction.RESUME, RecoveryAction.COMPLETE)
+    return ActionResult(ACTION_TEXT[stuck_job.decision.action], await start_run(job) if continues else None)
 
 
-async def _fail(ledger: Ledger, lease: Lease, case: Case, connections: Connections) -> None:
+async def _fail_job(ledger: JobRepository, lease: Lease, stuck_job: StuckJob, connections: Connections) -> None:
     """As the run would have done that waited for the vendor."""
-    job, truth = case.standing.job, case.truth
-    submission = asked_about(case.standing)
-    if submission is not None and truth.says is Says.FAILED:
-        await ledger.settle(
+    job, vendor_status = stuck_job.snapshot.job, stuck_job.vendor_status
+    submission = submission_to_query(stuck_job.snapshot)
+    if submission is not None and vendor_status.state is VendorState.FAILED:
+        await ledger.record_outcome(
             lease,
             submission,
             SubmissionState.FAILED,
-            error=truth.text,
-            answer=truth.answer,
-            paid_points=truth.paid_points,
+            error=vendor_status.message,
+            answer=vendor_status.response,
+            paid_points=vendor_status.paid_points,
         )
-    store = await connections_of(job, connections).store()
-    message, fallback = failure(job, store, case.verdict.reason)
+    store = await job_connections(job, connections).store()
+    message, fallback = failure_details(job, store, stuck_job.decision.reason)
     await ledger.fail(lease, message, fallback_url=fallback)
 
 
 @asynccontextmanager
-async def _in_hand(ledger: Ledger, standing: Standing) -> AsyncIterator[Lease | None]:
+async def _lease_if_unchanged(ledger: JobRepository, snapshot: JobSnapshot) -> AsyncIterator[Lease | None]:
     """The job's lease, for as long as the context lasts; None when the job has changed, or somebody has it."""
-    lease = Lease(standing.job.id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
-    if not await ledger.hold(lease, Timings().lease_seconds, standing):
+    lease = Lease(snapshot.job.id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
+    if not await ledger.acquire_if_unchanged(lease, TimingSettings().lease_seconds, snapshot):
         yield None
         return
     try:
         yield lease
     finally:
-        with suppress(LedgerUnavailable):  # it runs out by itself
-            await ledger.release(lease, in_order=False)  # holding was not counted, so letting go is not either
+        with suppress(DatabaseUnavailable):  # it runs out by itself
+            await ledger.release_lease(lease, clean_exit=False)  # holding was not counted, so letting go is not either
 
 
 # ---- old test jobs -----------------------------------------------------------------------------------------
 
 
-@step("find old test jobs", retries=NO_RETRIES)
-async def find_old_tests(connections: Connections, which: OldTests, limit: int) -> Sequence[Standing]:
+@job_task("find old test jobs", retries=NO_RETRIES)
+async def find_purgeable_jobs(connections: Connections, purge_filter: PurgeFilter, limit: int) -> Sequence[JobSnapshot]:
     """What may be purged. Nothing is changed."""
-    return await (await connections.ledger()).purgeable(which, limit) if which.user_ids else []
+    return await (await connections.ledger()).find_purgeable(purge_filter, limit) if purge_filter.user_ids else []
 
 
-@step("purge a test job", retries=NO_RETRIES)
-async def purge(standing: Standing, which: OldTests, connections: Connections) -> Done:
+@job_task("purge a test job", retries=NO_RETRIES)
+async def purge_job(snapshot: JobSnapshot, purge_filter: PurgeFilter, connections: Connections) -> ActionResult:
     """The job's objects, then its row: one that loses its objects only is found again."""
-    job = standing.job
-    job_in_hand.set(job.id)
+    job = snapshot.job
+    current_job_id.set(job.id)
     ledger = await connections.ledger()
-    store = await connections_of(job, connections).store()
-    async with _in_hand(ledger, standing) as lease:
+    store = await job_connections(job, connections).store()
+    async with _lease_if_unchanged(ledger, snapshot) as lease:
         if lease is None:
-            return Done(CHANGED)
-        objects = await asyncio.to_thread(_empty, store, job_prefix(job.user_id, job.id))
-        if not await ledger.purge(lease, which):
-            return Done(f"{objects} objects deleted; the row stays, since it has changed")
-    return Done(f"{objects} objects and the row deleted")
+            return ActionResult(CHANGED_TEXT)
+        deleted_count = await asyncio.to_thread(_delete_prefix, store, job_prefix(job.user_id, job.id))
+        if not await ledger.purge(lease, purge_filter):
+            return ActionResult(f"{deleted_count} objects deleted; the row stays, since it has changed")
+    return ActionResult(f"{deleted_count} objects and the row deleted")
 
 
-def _empty(store: ObjectStore, prefix: str) -> int:
+def _delete_prefix(store: ObjectStore, prefix: str) -> int:
     """Delete everything of a job, half-sent objects too; gives the number of objects."""
-    keys = list(store.keys(prefix))
+    keys = list(store.list_keys(prefix))
     store.delete(keys)
-    store.abort_unfinished(prefix)
+    store.abort_multipart_uploads(prefix)
     return len(keys)

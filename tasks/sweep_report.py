@@ -11,120 +11,120 @@ from uuid import UUID
 from prefect.artifacts import acreate_table_artifact
 from prefect.utilities.urls import url_for
 
-from tasks.lost_places import LostPlaces
-from tasks.lost_runs import LostRun, MissedCancellation
-from tasks.steps import step
-from tasks.sweep import Case, Done
-from videojobs.ledger.upkeep import Standing
+from tasks.lost_places import LeakedSlots
+from tasks.lost_runs import OrphanedRun, UnrecordedCancellation
+from tasks.steps import job_task
+from tasks.sweep import ActionResult, StuckJob
+from videojobs.ledger.upkeep import JobSnapshot
 
 # One key: the Artifacts page shows the latest report, with all the earlier ones behind it.
-KEY: Final = "cleanup"
-PURGE: Final = "purge"
+ARTIFACT_KEY: Final = "cleanup"
+PURGE_ACTION: Final = "purge"
 # Characters. Prefect's table never wraps a cell; with these, all columns fit on a laptop's screen.
-_WIDE: Final = 28
-_NARROW: Final = 20
-_BREAK: Final = "  \n"  # Markdown's, which the cells are
+_WIDE_COLUMN: Final = 28
+_NARROW_COLUMN: Final = 20
+_LINE_BREAK: Final = "  \n"  # Markdown's, which the cells are
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportRow:
     """A job in the report, in words."""
 
-    job: str
+    job_id: str
     point: str
     progress: str
     age: str
-    verdict: str
+    action: str
     reason: str
-    done: str
-    run: UUID | None
+    result: str
+    run_id: UUID | None
     failed: bool
 
     def __str__(self) -> str:
-        run = f" ({self.run})" if self.run else ""
+        run = f" ({self.run_id})" if self.run_id else ""
         stands = f"{self.point}, {self.progress} for {self.age}"
-        return f"Job {self.job} ({stands}): {self.verdict}, {self.reason}; {self.done}{run}"
+        return f"Job {self.job_id} ({stands}): {self.action}, {self.reason}; {self.result}{run}"
 
 
-def line_of(case: Case, done: Done) -> Line:
+def row_for_stuck_job(stuck_job: StuckJob, result: ActionResult) -> ReportRow:
     """A stuck job; its age is the time since it last got anywhere."""
-    standing, verdict = case.standing, case.verdict
-    return Line(
-        job=standing.job.id,
-        point=standing.job.recovery_point,
-        progress="parked" if standing.job.parked_reason else f"{standing.job.progress_percentage} %",
-        age=as_age(standing.now - standing.job.updated_at),
-        verdict=verdict.kind,
-        reason=verdict.reason,
-        done=done.what,
-        run=done.run,
-        failed=done.failed,
+    snapshot, decision = stuck_job.snapshot, stuck_job.decision
+    return ReportRow(
+        job_id=snapshot.job.id,
+        point=snapshot.job.recovery_point,
+        progress="parked" if snapshot.job.parked_reason else f"{snapshot.job.progress_percentage} %",
+        age=format_age(snapshot.now - snapshot.job.updated_at),
+        action=decision.action,
+        reason=decision.reason,
+        result=result.message,
+        run_id=result.run_id,
+        failed=result.failed,
     )
 
 
-def line_of_test(standing: Standing, done: Done) -> Line:
+def row_for_test_job(snapshot: JobSnapshot, result: ActionResult) -> ReportRow:
     """An old test job; its age is the time since it ended."""
-    job = standing.job
-    return Line(
-        job=job.id,
+    job = snapshot.job
+    return ReportRow(
+        job_id=job.id,
         point=job.recovery_point,
         progress=job.status,
-        age=as_age(standing.now - (job.completed_at or job.created_at)),
-        verdict=PURGE,
+        age=format_age(snapshot.now - (job.completed_at or job.created_at)),
+        action=PURGE_ACTION,
         reason=f"it is an old test of {job.user_id}",
-        done=done.what,
-        run=None,
-        failed=done.failed,
+        result=result.message,
+        run_id=None,
+        failed=result.failed,
     )
 
 
-def line_of_cancellation(missed: MissedCancellation, done: Done) -> Line:
+def row_for_cancellation(cancellation: UnrecordedCancellation, result: ActionResult) -> ReportRow:
     """A job whose run somebody cancelled."""
-    standing = missed.standing
-    return Line(
-        job=standing.job.id,
-        point=standing.job.recovery_point,
-        progress=f"{standing.job.progress_percentage} %",
-        age=as_age(standing.now - standing.job.updated_at),
-        verdict="cancel",
+    snapshot = cancellation.snapshot
+    return ReportRow(
+        job_id=snapshot.job.id,
+        point=snapshot.job.recovery_point,
+        progress=f"{snapshot.job.progress_percentage} %",
+        age=format_age(snapshot.now - snapshot.job.updated_at),
+        action="cancel",
         reason="its run was cancelled, and its worker died before it recorded that",
-        done=done.what,
-        run=None,
-        failed=done.failed,
+        result=result.message,
+        run_id=None,
+        failed=result.failed,
     )
 
 
-def line_of_run(lost: LostRun, done: Done) -> Line:
+def row_for_orphaned_run(orphan: OrphanedRun, result: ActionResult) -> ReportRow:
     """A run that nobody works on; its age is the time since its last state."""
-    return Line(
-        job=lost.job_id,
+    return ReportRow(
+        job_id=orphan.job_id,
         point="its run",
-        progress=lost.state,
-        age=as_age(lost.age),
-        verdict="settle run",
-        reason=lost.reason,
-        done=done.what,
-        run=lost.run_id,
-        failed=done.failed,
+        progress=orphan.current_state,
+        age=format_age(orphan.age),
+        action="settle run",
+        reason=orphan.reason,
+        result=result.message,
+        run_id=orphan.run_id,
+        failed=result.failed,
     )
 
 
-def line_of_places(places: LostPlaces, done: Done) -> Line:
+def row_for_leaked_slots(slots: LeakedSlots, result: ActionResult) -> ReportRow:
     """Places at a vendor that nobody has."""
-    return Line(
-        job=places.limit,
+    return ReportRow(
+        job_id=slots.limit,
         point="its places",
-        progress=f"{places.taken} taken",
+        progress=f"{slots.in_use} taken",
         age="a while",
-        verdict="give back",
-        reason=f"no job has {places.lost} of them: the Prefect server died while it gave them out",
-        done=done.what,
-        run=None,
-        failed=done.failed,
+        action="give back",
+        reason=f"no job has {slots.leaked} of them: the Prefect server died while it gave them out",
+        result=result.message,
+        run_id=None,
+        failed=result.failed,
     )
 
 
-def as_age(age: timedelta) -> str:
+def format_age(age: timedelta) -> str:
     """`2 d 3 h`, `1 h 5 min`, `31 min`: as much of it as matters."""
     minutes = int(age.total_seconds() // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
@@ -133,34 +133,36 @@ def as_age(age: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-def summary(lines: Sequence[Line], *, dry_run: bool) -> str:
+def summarize(rows: Sequence[ReportRow], *, dry_run: bool) -> str:
     """One sentence, for the state of the run and above the table."""
-    if not lines:
+    if not rows:
         return "No job is stuck, and no old test job is left."
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(line.verdict for line in lines).items())
-    jobs = "1 job" if len(lines) == 1 else f"{len(lines)} jobs"
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(line.action for line in rows).items())
+    jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
     return f"{'Dry run, nothing was changed. ' if dry_run else ''}{jobs}: {counts}."
 
 
-@step("write the report")
-async def write_report(lines: Sequence[Line], *, dry_run: bool) -> None:
+@job_task("write the report")
+async def write_report(rows: Sequence[ReportRow], *, dry_run: bool) -> None:
     """The table on the run's page and on the Artifacts page."""
     await acreate_table_artifact(
-        key=KEY,
-        table=[_row(line, "would do" if dry_run else "done") for line in lines],
-        description=summary(lines, dry_run=dry_run),
+        key=ARTIFACT_KEY,
+        table=[_table_row(line, "would do" if dry_run else "done") for line in rows],
+        description=summarize(rows, dry_run=dry_run),
     )
 
 
-def _row(line: Line, done: str) -> dict[str, str]:
+def _table_row(row: ReportRow, result_column: str) -> dict[str, str]:
     return {
-        "job": line.job,
-        "where it stands": f"{line.point}{_BREAK}{line.progress} for {line.age}",
-        "verdict": line.verdict,
-        done: f"[{line.done}]({url_for('flow-run', line.run)})" if line.run else _folded(line.done, _NARROW),
-        "reason": _folded(line.reason, _WIDE),
+        "job": row.job_id,
+        "where it stands": f"{row.point}{_LINE_BREAK}{row.progress} for {row.age}",
+        "verdict": row.action,
+        result_column: f"[{row.result}]({url_for('flow-run', row.run_id)})"
+        if row.run_id
+        else _wrap_cell(row.result, _NARROW_COLUMN),
+        "reason": _wrap_cell(row.reason, _WIDE_COLUMN),
     }
 
 
-def _folded(text: str, width: int) -> str:
-    return _BREAK.join(wrap(text, width, break_long_words=False, break_on_hyphens=False))
+def _wrap_cell(text: str, width: int) -> str:
+    return _LINE_BREAK.join(wrap(text, width, break_long_words=False, break_on_hyphens=False))

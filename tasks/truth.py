@@ -6,81 +6,84 @@ from itertools import groupby
 from typing import Final
 
 from blocks import Connections
-from tasks.lip_sync import truth_of as truth_of_generation
-from tasks.slots import SYNC_SO_READS, turn
-from tasks.text_removal import truth_of as truth_of_work
+from tasks.lip_sync import to_vendor_status as generation_to_status
+from tasks.slots import SYNC_SO_READS, rate_limit
+from tasks.text_removal import to_vendor_status as work_to_status
 from videojobs.errors import VideoJobError
 from videojobs.ledger import Submission, VideoJob
-from videojobs.recovery import Says, Truth
+from videojobs.recovery import VendorState, VendorStatus
 from videojobs.states import Stage
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.refusals import GenerationNotFound
 
 # Seconds. Whoever has not answered by then is asked by the next clean-up; a batch must not wait for one job.
-_PATIENCE: Final = 30
+_QUERY_TIMEOUT: Final = 30
 # Questions to Sync.so, which is asked about each generation by itself.
-_AT_ONCE: Final = 5
+_MAX_CONCURRENCY: Final = 5
 
-Question = tuple[VideoJob, Submission]
+StatusQuery = tuple[VideoJob, Submission]
 
 
-def connections_of(job: VideoJob, default: Connections) -> Connections:
+def job_connections(job: VideoJob, default: Connections) -> Connections:
     """The blocks that the job was opened with."""
     return Connections.model_validate(job.connections) if job.connections else default
 
 
-async def ask_vendors(questions: Sequence[Question], default: Connections) -> dict[str, Truth]:
+async def query_vendors(queries: Sequence[StatusQuery], default: Connections) -> dict[str, VendorStatus]:
     """What became of each submission, by job id. GhostCut gets one request for all that one account has."""
 
-    def account(question: Question) -> tuple[str, str]:
-        job, submission = question
-        blocks = connections_of(job, default)
+    def account_key(query: StatusQuery) -> tuple[str, str]:
+        job, submission = query
+        blocks = job_connections(job, default)
         return submission.stage, blocks.sync_so if submission.stage == Stage.LIP_SYNC else blocks.ghostcut
 
-    found: dict[str, Truth] = {}
-    for (stage, _), group in groupby(sorted(questions, key=account), account):
-        asked = list(group)
-        connections = connections_of(asked[0][0], default)
-        submissions = [submission for _, submission in asked]
-        found |= await (_ask_sync_so if stage == Stage.LIP_SYNC else _ask_ghostcut)(connections, submissions)
+    found: dict[str, VendorStatus] = {}
+    for (stage, _), group in groupby(sorted(queries, key=account_key), account_key):
+        batch = list(group)
+        connections = job_connections(batch[0][0], default)
+        submissions = [submission for _, submission in batch]
+        found |= await (_query_sync_so if stage == Stage.LIP_SYNC else _query_ghostcut)(connections, submissions)
     return found
 
 
-async def _ask_sync_so(connections: Connections, submissions: Sequence[Submission]) -> dict[str, Truth]:
-    few = asyncio.Semaphore(_AT_ONCE)
+async def _query_sync_so(connections: Connections, submissions: Sequence[Submission]) -> dict[str, VendorStatus]:
+    semaphore = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-    async def one(client: SyncSoClient, submission: Submission) -> Truth:
-        async with few:
-            await turn(SYNC_SO_READS)
-            return await _generation(client, str(submission.vendor_id))
+    async def query_one(client: SyncSoClient, submission: Submission) -> VendorStatus:
+        async with semaphore:
+            await rate_limit(SYNC_SO_READS)
+            return await _query_generation(client, str(submission.vendor_id))
 
     try:
         async with connections.sync_so_client() as client:
-            truths = await asyncio.gather(*(one(client, submission) for submission in submissions))
+            statuses = await asyncio.gather(*(query_one(client, submission) for submission in submissions))
     except VideoJobError as error:  # the block
-        truths = [Truth(Says.NO_ANSWER, str(error)) for _ in submissions]
-    return {submission.job_id: truth for submission, truth in zip(submissions, truths, strict=True)}
+        statuses = [VendorStatus(VendorState.NO_ANSWER, str(error)) for _ in submissions]
+    return {submission.job_id: truth for submission, truth in zip(submissions, statuses, strict=True)}
 
 
-async def _generation(client: SyncSoClient, generation_id: str) -> Truth:
+async def _query_generation(client: SyncSoClient, generation_id: str) -> VendorStatus:
     try:
-        async with asyncio.timeout(_PATIENCE):
-            return truth_of_generation(await client.get(generation_id))
+        async with asyncio.timeout(_QUERY_TIMEOUT):
+            return generation_to_status(await client.get(generation_id))
     except GenerationNotFound as error:
-        return Truth(Says.UNKNOWN, str(error))
+        return VendorStatus(VendorState.NOT_FOUND, str(error))
     except (VideoJobError, TimeoutError) as error:
-        return _silence("Sync.so", error)
+        return _no_answer("Sync.so", error)
 
 
-async def _ask_ghostcut(connections: Connections, submissions: Sequence[Submission]) -> dict[str, Truth]:
+async def _query_ghostcut(connections: Connections, submissions: Sequence[Submission]) -> dict[str, VendorStatus]:
     jobs = {str(submission.vendor_id): submission.job_id for submission in submissions}
     try:
-        async with asyncio.timeout(_PATIENCE), connections.ghostcut_client() as client:
+        async with asyncio.timeout(_QUERY_TIMEOUT), connections.ghostcut_client() as client:
             rows = await client.status(list(jobs))
     except (VideoJobError, TimeoutError) as error:
-        return dict.fromkeys(jobs.values(), _silence("GhostCut", error))
-    return {job: truth_of_work(rows[id_]) if id_ in rows else Truth(Says.UNKNOWN) for id_, job in jobs.items()}
+        return dict.fromkeys(jobs.values(), _no_answer("GhostCut", error))
+    return {
+        job: work_to_status(rows[id_]) if id_ in rows else VendorStatus(VendorState.NOT_FOUND)
+        for id_, job in jobs.items()
+    }
 
 
-def _silence(vendor: str, error: Exception) -> Truth:
-    return Truth(Says.NO_ANSWER, str(error) or f"{vendor} gave no answer within {_PATIENCE} s")
+def _no_answer(vendor: str, error: Exception) -> VendorStatus:
+    return VendorStatus(VendorState.NO_ANSWER, str(error) or f"{vendor} gave no answer within {_QUERY_TIMEOUT} s")

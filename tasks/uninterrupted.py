@@ -12,33 +12,33 @@ from concurrent import futures
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from videojobs.loop_thread import LoopThread
+from videojobs.loop_thread import BackgroundEventLoop
 
 T = TypeVar("T")
 
 _THREADS: Final = 4  # for what blocks in there: names to be looked up
 
-_in_hand: Final[set[futures.Future[Any]]] = set()
+_running: Final[set[futures.Future[Any]]] = set()
 
 
-async def uninterrupted(work: Callable[[], Coroutine[None, None, T]]) -> T:
+async def run_shielded(work: Callable[[], Coroutine[None, None, T]]) -> T:
     """Do `work` in the loop that nobody cancels. Who is cancelled meanwhile is so when it has ended."""
-    begun = _loop().submit(work())
-    _in_hand.add(begun)
-    begun.add_done_callback(_in_hand.discard)
-    doing = asyncio.wrap_future(begun)
+    future = _shielded_loop().submit(work())
+    _running.add(future)
+    future.add_done_callback(_running.discard)
+    completion = asyncio.wrap_future(future)
     try:
-        return await asyncio.shield(doing)
+        return await asyncio.shield(completion)
     except asyncio.CancelledError:
-        await asyncio.wait([doing])
+        await asyncio.wait([completion])
         raise
 
 
 @cache
-def _loop() -> LoopThread:
-    atexit.register(_come_to_an_end)
-    return LoopThread("uninterrupted", threads=_THREADS)
+def _shielded_loop() -> BackgroundEventLoop:
+    atexit.register(_wait_at_exit)
+    return BackgroundEventLoop("uninterrupted", threads=_THREADS)
 
 
-def _come_to_an_end() -> None:
-    futures.wait(list(_in_hand))
+def _wait_at_exit() -> None:
+    futures.wait(list(_running))

@@ -8,135 +8,149 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from tasks.progress import show
+from tasks.progress import report_progress
 from tasks.run import JobRun
-from tasks.steps import INPUT_RETRIES, step
-from videojobs.errors import InvalidMedia, InvalidRequest, Problem, TransferInterrupted
-from videojobs.ledger import Ledger, VideoJob
-from videojobs.media.probe import AudioFacts, VideoFacts, inspect_audio, inspect_source_video
-from videojobs.media.reach import Reach
-from videojobs.media.sources import fetched, is_stored, open_stored
+from tasks.steps import INPUT_RETRIES, job_task
+from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, TransferInterrupted
+from videojobs.ledger import JobRepository, VideoJob
+from videojobs.media.probe import AudioFacts, VideoFacts, probe_audio, probe_source_video
+from videojobs.media.reach import UrlPolicy
+from videojobs.media.sources import fetch_to_temp, is_s3_uri, open_s3
 from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
-from videojobs.media.workbench import at_the_bench
+from videojobs.media.workbench import run_cpu_bound
 from videojobs.request import JobRequest
-from videojobs.rules import check_media
-from videojobs.settings import Access, Limits
-from videojobs.states import RULES, Point, progress_within, reached
+from videojobs.rules import validate_media
+from videojobs.settings import AccessSettings, LimitSettings
+from videojobs.states import POINT_SPECS, RecoveryPoint, has_reached, progress_within
 
-Facts = TypeVar("Facts", VideoFacts, AudioFacts)
-Inspect = Callable[[Path | BinaryIO], Facts]
+FactsT = TypeVar("FactsT", VideoFacts, AudioFacts)
+Probe = Callable[[Path | BinaryIO], FactsT]
 
 
-@step("upload the inputs", retries=INPUT_RETRIES)
+@job_task("upload the inputs", retries=INPUT_RETRIES)
 async def upload(run: JobRun) -> None:
     """Decode and check all inputs; those that do not lie in our storage are put there. Raises InvalidRequest."""
     ledger = await run.connections.ledger()
-    job = await ledger.job(run.job_id)
-    if reached(job.point, Point.UPLOADED):
+    job = await ledger.get_job(run.job_id)
+    if has_reached(job.point, RecoveryPoint.UPLOADED):
         return
-    show(job)
+    report_progress(job)
     request = JobRequest.model_validate(job.request)
     store = await run.connections.store()
     async with AsyncExitStack() as stack:
-        inputs = await _validated(stack, request, store)
-        places = await _store(run, ledger, job, store, inputs)
+        inputs = await _validate_inputs(stack, request, store)
+        stored_uris = await _store_inputs(run, ledger, job, store, inputs)
     job = await ledger.advance(
         run.lease,
-        Point.UPLOADED,
+        RecoveryPoint.UPLOADED,
         metadata={
-            "video_s3_url": places["video"],
-            "audio_url_mapping": places["audio"],
+            "video_s3_url": stored_uris["video"],
+            "audio_url_mapping": stored_uris["audio"],
         },
         facts={
-            "inputs": places,
+            "inputs": stored_uris,
             "video": asdict(inputs.video.facts),
             "audio": {ref_id: asdict(sound.facts) for ref_id, sound in inputs.audio.items()},
         },
     )
-    show(job)
+    report_progress(job)
 
 
 @dataclass(frozen=True, slots=True)
-class _Input(Generic[Facts]):
+class _ValidatedInput(Generic[FactsT]):
     """One file, decoded and found good."""
 
-    place: Path | str  # a file here; or its `s3://` address, where it lies in storage that our keys open
-    facts: Facts
+    location: Path | str  # a file here; or its `s3://` address, where it lies in storage that our keys open
+    facts: FactsT
 
 
 @dataclass(frozen=True, slots=True)
-class _Inputs:
+class _ValidatedInputs:
     """All files of a job."""
 
-    video: _Input[VideoFacts]
-    audio: dict[str, _Input[AudioFacts]]  # by refId
+    video: _ValidatedInput[VideoFacts]
+    audio: dict[str, _ValidatedInput[AudioFacts]]  # by refId
 
 
-async def _validated(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _Inputs:
+async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _ValidatedInputs:
     """Every file decoded; raises InvalidRequest with what is wrong with any of them."""
-    limits = Limits()
-    look_at_video = partial(
-        inspect_source_video,
+    limits = LimitSettings()
+    video_probe = partial(
+        probe_source_video,
         containers=limits.video_containers,
-        longest=limits.max_video_seconds,
-        most_pixels=limits.max_picture_long_side * limits.max_picture_short_side,
+        max_seconds=limits.max_video_seconds,
+        max_pixels=limits.max_picture_long_side * limits.max_picture_short_side,
     )
-    look_at_audio = partial(inspect_audio, containers=limits.audio_containers, longest=limits.max_audio_seconds)
-    problems: list[Problem] = []
+    audio_probe = partial(probe_audio, containers=limits.audio_containers, max_seconds=limits.max_audio_seconds)
+    problems: list[FieldError] = []
 
-    async def look(path: str, source: str, most: int, inspect: Inspect[Facts]) -> _Input[Facts] | None:
+    async def probe_input(
+        path: str, source: str, max_bytes: int, probe: Probe[FactsT]
+    ) -> _ValidatedInput[FactsT] | None:
         try:
-            return await _inspected(stack, source, store, most, inspect)
+            return await _fetch_and_probe(stack, source, store, max_bytes, probe)
         except InvalidMedia as error:
-            problems.append(Problem(path, str(error)))
+            problems.append(FieldError(path, str(error)))
             return None
         except TransferInterrupted as error:
-            raise TransferInterrupted(str(Problem(path, str(error)))) from error
+            raise TransferInterrupted(str(FieldError(path, str(error)))) from error
 
-    video = await look("video", request.video, limits.max_video_bytes, look_at_video)
+    video = await probe_input("video", request.video, limits.max_video_bytes, video_probe)
     audio = {
-        item.refId: await look(f"audio[{index}].source", item.source, limits.max_audio_bytes, look_at_audio)
+        item.refId: await probe_input(f"audio[{index}].source", item.source, limits.max_audio_bytes, audio_probe)
         for index, item in enumerate(request.audio)
     }
     found = {ref_id: sound for ref_id, sound in audio.items() if sound is not None}
     if video is not None and len(found) == len(audio):
-        problems += check_media(request, video.facts, {ref_id: sound.facts for ref_id, sound in found.items()}, limits)
+        problems += validate_media(
+            request, video.facts, {ref_id: sound.facts for ref_id, sound in found.items()}, limits
+        )
         if not problems:
-            return _Inputs(video, found)
+            return _ValidatedInputs(video, found)
     raise InvalidRequest(problems)
 
 
-async def _inspected(
-    stack: AsyncExitStack, source: str, store: ObjectStore, most: int, inspect: Inspect[Facts]
-) -> _Input[Facts]:
+async def _fetch_and_probe(
+    stack: AsyncExitStack, source: str, store: ObjectStore, max_bytes: int, probe: Probe[FactsT]
+) -> _ValidatedInput[FactsT]:
     """What lies in storage is read where it lies; anything else is fetched, and is here until `stack` closes."""
-    if is_stored(source):
-        stored = await asyncio.to_thread(open_stored, source, store, most)
-        return _Input(source, await at_the_bench(partial(inspect, stored)))
-    access = Access()
-    coming = fetched(source, max_bytes=most, reach=Reach.of_inputs(access), allow_files=access.allow_local_files)
+    if is_s3_uri(source):
+        stored = await asyncio.to_thread(open_s3, source, store, max_bytes)
+        return _ValidatedInput(source, await run_cpu_bound(partial(probe, stored)))
+    access = AccessSettings()
+    coming = fetch_to_temp(
+        source, max_bytes=max_bytes, policy=UrlPolicy.for_inputs(access), allow_files=access.allow_local_files
+    )
     file = await stack.enter_async_context(coming)
-    return _Input(file, await at_the_bench(partial(inspect, file)))
+    return _ValidatedInput(file, await run_cpu_bound(partial(probe, file)))
 
 
-async def _store(run: JobRun, ledger: Ledger, job: VideoJob, store: ObjectStore, inputs: _Inputs) -> dict[str, Any]:
+async def _store_inputs(
+    run: JobRun, ledger: JobRepository, job: VideoJob, store: ObjectStore, inputs: _ValidatedInputs
+) -> dict[str, Any]:
     """The `s3://` addresses of all inputs, once those that were fetched are in the job's folder. Progress rises."""
     video = inputs.video
     key = video_key(job.user_id, job.id, video.facts.container)
-    places: dict[str, Any] = {
-        "video": await _placed(store, video.place, key, content_type(video.facts.container)),
+    stored_uris: dict[str, Any] = {
+        "video": await _ensure_stored(store, video.location, key, content_type(video.facts.container)),
         "audio": {},
     }
     for done, (ref_id, sound) in enumerate(inputs.audio.items(), start=1):
         share = done / (len(inputs.audio) + 1)
-        show(await ledger.tell(run.lease, progress_within(Point.OPENED, share), RULES[Point.OPENED].message))
+        report_progress(
+            await ledger.update_progress(
+                run.lease, progress_within(RecoveryPoint.OPENED, share), POINT_SPECS[RecoveryPoint.OPENED].message
+            )
+        )
         container = sound.facts.container
         key = audio_key(job.user_id, job.id, ref_id, container)
-        places["audio"][ref_id] = await _placed(store, sound.place, key, content_type(container, sound=True))
-    return places
+        stored_uris["audio"][ref_id] = await _ensure_stored(
+            store, sound.location, key, content_type(container, audio_only=True)
+        )
+    return stored_uris
 
 
-async def _placed(store: ObjectStore, place: Path | str, key: str, media_type: str) -> str:
-    if isinstance(place, str):
-        return place
-    return (await asyncio.to_thread(store.put_file, key, place, media_type)).uri
+async def _ensure_stored(store: ObjectStore, location: Path | str, key: str, media_type: str) -> str:
+    if isinstance(location, str):
+        return location
+    return (await asyncio.to_thread(store.put_file, key, location, media_type)).uri

@@ -15,66 +15,66 @@ from typing import Final, TypeVar
 
 from prefect.logging import get_run_logger
 
-from tasks.announcing import announce_silence
-from tasks.backoff import HEALS_SECONDS, Backoff
+from tasks.announcing import emit_vendor_unresponsive
+from tasks.backoff import RECOVERY_GRACE_SECONDS, Backoff
 from tasks.run import JobRun
 from videojobs import errors
-from videojobs.at_rest import at_rest
-from videojobs.errors import JobParked, LedgerUnavailable, NotShown, StillRunning, VendorFailed, VideoJobError
-from videojobs.ledger import Ledger, Submission
-from videojobs.ledger.books import about
-from videojobs.recovery import VENDORS, not_finished, unknown_id
-from videojobs.settings import Timings
+from videojobs.at_rest import notify_idle
+from videojobs.errors import DatabaseUnavailable, JobParked, StillRunning, VendorFailed, VendorIdNotFound, VideoJobError
+from videojobs.ledger import JobRepository, Submission
+from videojobs.ledger.books import submission_summary
+from videojobs.recovery import VENDOR_NAMES, overdue_message, unknown_id_message
+from videojobs.settings import TimingSettings
 from videojobs.states import Stage
 
 T = TypeVar("T")
 
-_REPORT_SECONDS: Final = 30.0
-_STILL_SECONDS: Final = 600.0
-_TOLD_EACH_SECONDS: Final = 600.0  # in the events of a job
+_REPORT_INTERVAL_SECONDS: Final = 30.0
+_UNCHANGED_REPORT_INTERVAL_SECONDS: Final = 600.0
+_ERROR_EVENT_INTERVAL_SECONDS: Final = 600.0  # in the events of a job
 
 _failing_since: dict[str, float] = {}
 """Since when a vendor has given this process no answer: one attempt at waiting may be shorter than that."""
 
 
-class Polling:
+class PollAttempt:
     """One attempt at waiting for an accepted submission."""
 
-    def __init__(self, ledger: Ledger, run: JobRun, submission: Submission) -> None:
-        self.vendor = VENDORS[Stage(submission.stage)]
+    def __init__(self, ledger: JobRepository, run: JobRun, submission: Submission) -> None:
+        self.vendor = VENDOR_NAMES[Stage(submission.stage)]
         self._ledger, self._run, self._submission = ledger, run, submission
         self._clock = asyncio.get_running_loop().time
-        self._called = asyncio.Event()
-        self._overdue_from = -math.inf
-        self._new_spell()
+        self._callback_received = asyncio.Event()
+        self._overdue_check_at = -math.inf
+        self._reset_errors()
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def wake_on_callback(self) -> Iterator[None]:
         """Ask at once when the vendor has called back, however long the delay after an error would be."""
-        with self._ledger.bell.heard_by(self._run.job_id, self._called.set):
+        with self._ledger.notifications.subscribe(self._run.job_id, self._callback_received.set):
             yield
 
-    async def rounds(self) -> AsyncIterator[None]:
+    async def polls(self) -> AsyncIterator[None]:
         """The polls of this attempt; raises StillRunning when its time is over. Always gives at least one."""
-        at_rest()
-        end = self._clock() + Timings().poll_attempt_seconds
+        notify_idle()
+        end = self._clock() + TimingSettings().poll_attempt_seconds
         yield
         while self._clock() < end:
             yield
         raise StillRunning(f"{self.vendor} {self._error or 'is still at work'}")
 
-    async def ask(self, question: Awaitable[T]) -> T | None:
+    async def query(self, request: Awaitable[T]) -> T | None:
         """The vendor's answer; None, after a delay, where there was an error instead."""
-        self._called.clear()
+        self._callback_received.clear()
         try:
-            answer = await question
-        except LedgerUnavailable:
+            answer = await request
+        except DatabaseUnavailable:
             raise
         except VideoJobError as error:
-            await self._unanswered(error)
+            await self._delay_after_error(error)
             return None
         _failing_since.pop(self.vendor, None)
-        self._new_spell()
+        self._reset_errors()
         return answer
 
     async def park_if_overdue(self, reason: str | None = None) -> None:
@@ -83,37 +83,37 @@ class Polling:
         An operator's `retry` lets it wait anew, and the vendor's callback takes it up again: once that has come, the
         vendor has ended it, whatever its status says yet.
         """
-        if self._clock() < self._overdue_from:
+        if self._clock() < self._overdue_check_at:
             return
-        hours = Timings().poll_give_up_hours
-        left = timedelta(hours=hours) - await self._ledger.watched_for(self._submission)
+        hours = TimingSettings().poll_give_up_hours
+        left = timedelta(hours=hours) - await self._ledger.submission_age_since_reopen(self._submission)
         if left > timedelta(0):  # looked up once in an attempt: a thousand jobs may hear of their vendor every 2 s
-            self._overdue_from = self._clock() + left.total_seconds()
+            self._overdue_check_at = self._clock() + left.total_seconds()
             return
-        known = await self._ledger.live_submission(self._run.job_id, Stage(self._submission.stage))
+        known = await self._ledger.get_live_submission(self._run.job_id, Stage(self._submission.stage))
         if known is not None and known.candidate_id == known.vendor_id:
             return
-        reason = reason or not_finished(self.vendor, self._submission.vendor_id, hours)
+        reason = reason or overdue_message(self.vendor, self._submission.vendor_id, hours)
         await self._ledger.park(self._run.lease, reason)
         raise JobParked(reason)
 
-    def _new_spell(self) -> None:
-        self._backoff, self._told_at = Backoff(), -math.inf
+    def _reset_errors(self) -> None:
+        self._backoff, self._error_reported_at = Backoff(), -math.inf
         self._error: str | None = None
 
-    async def _unanswered(self, error: VideoJobError) -> None:
+    async def _delay_after_error(self, error: VideoJobError) -> None:
         self._error = f"gives no answer: {error}"
         _failing_since.setdefault(self.vendor, self._clock())
-        if self._clock() >= self._told_at + _TOLD_EACH_SECONDS:
-            self._told_at = self._clock()
-            await self._tell(error)
-        if isinstance(error, NotShown):
-            await self.park_if_overdue(unknown_id(self.vendor, self._submission.vendor_id))
+        if self._clock() >= self._error_reported_at + _ERROR_EVENT_INTERVAL_SECONDS:
+            self._error_reported_at = self._clock()
+            await self._report_error(error)
+        if isinstance(error, VendorIdNotFound):
+            await self.park_if_overdue(unknown_id_message(self.vendor, self._submission.vendor_id))
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._backoff.delay(error)):
-                await self._called.wait()
+            async with asyncio.timeout(self._backoff.next_delay(error)):
+                await self._callback_received.wait()
 
-    async def _tell(self, error: VideoJobError) -> None:
+    async def _report_error(self, error: VideoJobError) -> None:
         """In the log and in the job's events; and to operators, where it may not heal by itself."""
         get_run_logger().warning(
             "Job %s: %s gives no answer about %s, which is paid for; it is asked again: %s",
@@ -122,23 +122,23 @@ class Polling:
             self._submission.vendor_id,
             error,
         )
-        detail = {**about(self._submission), "error": str(error)}
-        await self._ledger.record(self._run.lease, "no_answer", detail)
-        needs_somebody = isinstance(error, errors.Final) and not isinstance(error, NotShown)
-        if needs_somebody or self._clock() >= _failing_since[self.vendor] + HEALS_SECONDS:
-            announce_silence(self.vendor, str(error))
+        detail = {**submission_summary(self._submission), "error": str(error)}
+        await self._ledger.record_event(self._run.lease, "no_answer", detail)
+        needs_operator = isinstance(error, errors.PermanentError) and not isinstance(error, VendorIdNotFound)
+        if needs_operator or self._clock() >= _failing_since[self.vendor] + RECOVERY_GRACE_SECONDS:
+            emit_vendor_unresponsive(self.vendor, str(error))
 
 
 @contextmanager
-def no_verdict(vendor: str) -> Iterator[None]:
+def treat_rejection_as_unavailable(vendor: str) -> Iterator[None]:
     """A question about what is paid for that the vendor refuses is worth a retry: it says nothing about the work."""
     try:
         yield
-    except errors.Final as error:
+    except errors.PermanentError as error:
         raise errors.VendorUnavailable(f"{vendor} gives no answer: {error}") from error
 
 
-class Reports:
+class ProgressThrottle:
     """When a job that waits tells how far its vendor is: at first, then every half minute, however often it hears; and
     every ten minutes where the vendor comes no further.
 
@@ -148,21 +148,23 @@ class Reports:
 
     def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
-        self._told_at = -math.inf
-        self._told: float | None = None
+        self._last_reported_at = -math.inf
+        self._last_progress: float | None = None
 
-    def is_due(self, progress: float | None = None) -> bool:
+    def should_report(self, progress: float | None = None) -> bool:
         """Whether it is time for one, which counts as told then. `progress` is what it would say, if that is known."""
-        stands_still = progress is not None and progress == self._told
-        if self._clock() < self._told_at + (_STILL_SECONDS if stands_still else _REPORT_SECONDS):
+        is_unchanged = progress is not None and progress == self._last_progress
+        if self._clock() < self._last_reported_at + (
+            _UNCHANGED_REPORT_INTERVAL_SECONDS if is_unchanged else _REPORT_INTERVAL_SECONDS
+        ):
             return False
-        self._told_at, self._told = self._clock(), progress
+        self._last_reported_at, self._last_progress = self._clock(), progress
         return True
 
 
-async def accepted_submission(ledger: Ledger, run: JobRun, stage: Stage) -> Submission:
+async def get_accepted_submission(ledger: JobRepository, run: JobRun, stage: Stage) -> Submission:
     """The submission that the vendor works on. Raises VendorFailed when it ended and a run died before it said so."""
-    if live := await ledger.live_submission(run.job_id, stage):
+    if live := await ledger.get_live_submission(run.job_id, stage):
         return live
-    ended = [submission for submission in await ledger.submissions(run.job_id) if submission.stage == stage]
+    ended = [submission for submission in await ledger.list_submissions(run.job_id) if submission.stage == stage]
     raise VendorFailed(ended[-1].error or "the vendor gave no reason")

@@ -10,15 +10,15 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
 
-class ByLayer(LoadScopeScheduling):
+class LayerScheduling(LoadScopeScheduling):
     """A layer is a folder below tests/."""
 
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.split("/")[1]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByLayer:
-    return ByLayer(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerScheduling:
+    return LayerScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

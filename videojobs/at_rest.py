@@ -7,15 +7,15 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
-_TELL: Final[ContextVar[Callable[[], None] | None]] = ContextVar("tell", default=None)
+_IDLE_CALLBACK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("idle_callback", default=None)
 
 
-def tell_when_at_rest(tell: Callable[[], None]) -> None:
+def on_idle(callback: Callable[[], None]) -> None:
     """Have `tell` called, in the loop of the job, by everything that is begun in this context."""
-    _TELL.set(tell)
+    _IDLE_CALLBACK.set(callback)
 
 
-def at_rest() -> None:
+def notify_idle() -> None:
     """To be called where a job begins to wait; as often as one likes."""
-    if tell := _TELL.get():
-        tell()
+    if callback := _IDLE_CALLBACK.get():
+        callback()

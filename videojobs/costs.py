@@ -17,19 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
-from videojobs.fitting import audio_lengths, fit_to_files
-from videojobs.request import JobRequest, Model
-from videojobs.settings import Limits
+from videojobs.fitting import audio_durations, fit_request_segments
+from videojobs.request import JobRequest, LipSyncModel
+from videojobs.settings import LimitSettings
 from videojobs.states import Stage
-from videojobs.timeline import clips, predict
+from videojobs.timeline import predict_timeline, segment_audio
 
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-Basis = Literal["Sync.so's own estimate", "price list"]
+CostBasis = Literal["Sync.so's own estimate", "price list"]
 
-SMALLEST: Final = Decimal("0.0001")  # what costs are rounded up to; Sync.so's own figures have four decimals
+COST_QUANTUM: Final = Decimal("0.0001")  # what costs are rounded up to; Sync.so's own figures have four decimals
 
 
-class Prices(BaseSettings):
+class PriceSettings(BaseSettings):
     """What the vendors charge: `VIDEOJOBS_PRICE_...`. Dollars for each second of the result; the upper end of the
     published range, which depends on the plan (Sync.so 8)."""
 
@@ -55,7 +55,7 @@ class Prices(BaseSettings):
     usd_per_point: Money | None = None
     """What your package of points makes of one. Unset: text removal counts in points only."""
 
-    def per_second(self, model: Model) -> Decimal:
+    def usd_per_second(self, model: LipSyncModel) -> Decimal:
         """Dollars for each second of the model's result."""
         return {
             "lipsync-2": self.lipsync_2,
@@ -76,22 +76,22 @@ class Amount:
         return Amount(self.usd + other.usd, self.points + other.points)
 
     def __str__(self) -> str:
-        parts = [_in_usd(self.usd)] if self.usd or not self.points else []
-        return " and ".join(parts + ([in_points(self.points)] if self.points else []))
+        parts = [_format_usd(self.usd)] if self.usd or not self.points else []
+        return " and ".join(parts + ([format_points(self.points)] if self.points else []))
 
 
-def _in_usd(amount: Decimal) -> str:
-    return f"{_plain(amount)} USD"
+def _format_usd(amount: Decimal) -> str:
+    return f"{_format_decimal(amount)} USD"
 
 
-def in_points(amount: Decimal) -> str:
+def format_points(amount: Decimal) -> str:
     """`1 point`, `2.5 points`."""
-    return "1 point" if amount == 1 else f"{_plain(amount)} points"
+    return "1 point" if amount == 1 else f"{_format_decimal(amount)} points"
 
 
-def _plain(amount: Decimal) -> str:
+def _format_decimal(amount: Decimal) -> str:
     """`0.4725`, `3`: neither exponents nor idle zeros."""
-    text = f"{amount.quantize(SMALLEST, ROUND_UP):f}"
+    text = f"{amount.quantize(COST_QUANTUM, ROUND_UP):f}"
     return text.rstrip("0").rstrip(".")
 
 
@@ -103,14 +103,14 @@ class Cost(BaseModel):
     usd: Money | None = None
     points: Money | None = None
     seconds: float  # length of the result, which the price depends on
-    basis: Basis
+    basis: CostBasis
 
     @property
     def amount(self) -> Amount:
         return Amount(self.usd or Decimal(0), self.points or Decimal(0))
 
 
-class Estimate(RootModel[dict[Stage, Cost]]):
+class CostEstimate(RootModel[dict[Stage, Cost]]):
     """What a job is expected to cost, by its paid stages: text removal is one only where there are areas."""
 
     model_config = ConfigDict(frozen=True)
@@ -122,47 +122,49 @@ class Estimate(RootModel[dict[Stage, Cost]]):
     def total(self) -> Amount:
         return sum((cost.amount for cost in self.root.values()), start=Amount())
 
-    def plain(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As JSON; amounts are texts, since a JSON number would be rounded."""
         plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
         return plain
 
 
-def expected(request: Mapping[str, Any], facts: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Estimate:
+def load_or_estimate(
+    request: Mapping[str, Any], facts: Mapping[str, Any], recorded: Mapping[str, Any] | None
+) -> CostEstimate:
     """The estimate that a job was begun with; for a job older than estimates, by the price list."""
     if recorded is not None:
-        return Estimate.model_validate(recorded)
-    return by_price_list(JobRequest.model_validate(request), facts, Prices())
+        return CostEstimate.model_validate(recorded)
+    return estimate_from_prices(JobRequest.model_validate(request), facts, PriceSettings())
 
 
 # ---- the price list ------------------------------------------------------------------------------------------
 
 
-def by_price_list(request: JobRequest, facts: Mapping[str, Any], prices: Prices) -> Estimate:
+def estimate_from_prices(request: JobRequest, facts: Mapping[str, Any], prices: PriceSettings) -> CostEstimate:
     """What the job costs by length and model. `facts`: `video` and `audio` (by refId), as they were measured."""
-    seconds = result_seconds(request, facts)
+    seconds = max_result_seconds(request, facts)
     costs = {Stage.LIP_SYNC: lip_sync_cost(request.options.model, seconds, prices)}
     if request.effects:
         costs[Stage.TEXT_REMOVAL] = text_removal_cost(seconds, prices)
-    return Estimate(costs)
+    return CostEstimate(costs)
 
 
-def result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
+def max_result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
     """How long the lip-sync result may become. Whether segments are re-timed is seen only afterwards
     (`videojobs.timeline`), so it is the longer of the two."""
     source: float = facts["video"]["duration"]
-    timed = clips(fit_to_files(request, facts, Limits()).segments, audio_lengths(facts))
-    predicted = predict(source, timed, request.options.sync_mode)
+    timed = segment_audio(fit_request_segments(request, facts, LimitSettings()).segments, audio_durations(facts))
+    predicted = predict_timeline(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)
 
 
-def lip_sync_cost(model: Model, seconds: float, prices: Prices) -> Cost:
+def lip_sync_cost(model: LipSyncModel, seconds: float, prices: PriceSettings) -> Cost:
     """By the length of the result, rounded up."""
-    usd = (prices.per_second(model) * Decimal(str(seconds))).quantize(SMALLEST, ROUND_UP)
+    usd = (prices.usd_per_second(model) * Decimal(str(seconds))).quantize(COST_QUANTUM, ROUND_UP)
     return Cost(usd=usd, seconds=seconds, basis="price list")
 
 
-def text_removal_cost(seconds: float, prices: Prices) -> Cost:
+def text_removal_cost(seconds: float, prices: PriceSettings) -> Cost:
     """One point for each unit of length that is begun."""
     points = Decimal(max(1, math.ceil(seconds / prices.seconds_per_point)))
     usd = None if prices.usd_per_point is None else points * prices.usd_per_point
@@ -172,14 +174,14 @@ def text_removal_cost(seconds: float, prices: Prices) -> Cost:
 # ---- budgets -------------------------------------------------------------------------------------------------
 
 
-class Booked(NamedTuple):
+class Spend(NamedTuple):
     """What the books say is spent, or may be: for one job, and for all jobs since 00:00 UTC."""
 
     job: Amount
     today: Amount
 
 
-class Budget(BaseSettings):
+class BudgetSettings(BaseSettings):
     """What may be spent: `VIDEOJOBS_BUDGET_...`. Unset: no limit. Checked before each paid call, by its estimate."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_BUDGET_", env_ignore_empty=True, frozen=True)
@@ -197,44 +199,44 @@ class Budget(BaseSettings):
     """GhostCut points for all jobs together from 00:00 to 24:00 UTC."""
 
     @property
-    def limits_the_job(self) -> bool:
+    def has_job_limit(self) -> bool:
         return (self.job_usd, self.job_points) != (None, None)
 
     @property
-    def limits_the_day(self) -> bool:
+    def has_daily_limit(self) -> bool:
         return (self.day_usd, self.day_points) != (None, None)
 
-    def check(self, wanted: Amount, booked: Booked) -> None:
+    def enforce(self, amount: Amount, spend: Spend) -> None:
         """Raises BudgetExceeded where `wanted`, on top of what is booked, is more than a budget allows."""
-        for limit in self._limits(wanted, booked):
-            if limit.allowed is not None and limit.wanted > 0 and limit.booked + limit.wanted > limit.allowed:
-                raise BudgetExceeded(limit.refusal())
+        for limit in self._limits(amount, spend):
+            if limit.allowed is not None and limit.requested > 0 and limit.spent + limit.requested > limit.allowed:
+                raise BudgetExceeded(limit.error_message())
 
-    def _limits(self, wanted: Amount, booked: Booked) -> Iterator["_Limit"]:
-        yield _Limit("JOB_USD", self.job_usd, wanted.usd, booked.job.usd)
-        yield _Limit("JOB_POINTS", self.job_points, wanted.points, booked.job.points)
-        yield _Limit("DAY_USD", self.day_usd, wanted.usd, booked.today.usd)
-        yield _Limit("DAY_POINTS", self.day_points, wanted.points, booked.today.points)
+    def _limits(self, amount: Amount, spend: Spend) -> Iterator["_BudgetLimit"]:
+        yield _BudgetLimit("JOB_USD", self.job_usd, amount.usd, spend.job.usd)
+        yield _BudgetLimit("JOB_POINTS", self.job_points, amount.points, spend.job.points)
+        yield _BudgetLimit("DAY_USD", self.day_usd, amount.usd, spend.today.usd)
+        yield _BudgetLimit("DAY_POINTS", self.day_points, amount.points, spend.today.points)
 
 
-UNLIMITED: Final = Budget.model_construct()
+UNLIMITED_BUDGET: Final = BudgetSettings.model_construct()
 
 
 @dataclass(frozen=True, slots=True)
-class _Limit:
+class _BudgetLimit:
     name: Literal["JOB_USD", "JOB_POINTS", "DAY_USD", "DAY_POINTS"]
     allowed: Decimal | None
-    wanted: Decimal
-    booked: Decimal
+    requested: Decimal
+    spent: Decimal
 
-    def refusal(self) -> str:
+    def error_message(self) -> str:
         """Which budget, by how much, and what to do."""
-        in_words = _in_usd if self.name.endswith("USD") else in_points
+        format_amount = _format_usd if self.name.endswith("USD") else format_points
         before, wait = (
             ("today", " or wait until 00:00 UTC,") if self.name.startswith("DAY") else ("for this job before", ",")
         )
         return (
-            f"Not bought, since it would go over a budget: expected cost {in_words(self.wanted)}, "
-            f"booked {before} {in_words(self.booked)}, allowed {in_words(self.allowed or Decimal(0))} "
+            f"Not bought, since it would go over a budget: expected cost {format_amount(self.requested)}, "
+            f"booked {before} {format_amount(self.spent)}, allowed {format_amount(self.allowed or Decimal(0))} "
             f"(VIDEOJOBS_BUDGET_{self.name}). Raise that budget{wait} then decide `retry` with the deployment `decide`"
         )

@@ -27,11 +27,11 @@ VideoJobError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_IN_A_MESSAGE = 100  # problems that an error's text spells out: it goes into logs and into Prefect's states
+_MAX_LISTED_ERRORS = 100  # problems that an error's text spells out: it goes into logs and into Prefect's states
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldError:
     """One broken rule: `path` names the field (`segments[0].endTime`), `message` says what to do."""
 
     path: str
@@ -45,15 +45,15 @@ class VideoJobError(Exception):
     """Base of every error of this project."""
 
 
-class Retryable(VideoJobError):
-    """A later try can heal it; nothing was bought. `retry_after` is in seconds, if the other side named it."""
+class RetryableError(VideoJobError):
+    """A later try can heal it; nothing was bought. `parse_retry_after` is in seconds, if the other side named it."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
 
-class VendorThrottled(Retryable):
+class VendorRateLimited(RetryableError):
     """The `vendor`, as people call it, asks us to wait."""
 
     def __init__(self, message: str, *, vendor: str = "the vendor", retry_after: float | None = None) -> None:
@@ -61,50 +61,50 @@ class VendorThrottled(Retryable):
         self.vendor = vendor
 
 
-class VendorUnavailable(Retryable):
+class VendorUnavailable(RetryableError):
     """The vendor could not be reached or gave no usable answer."""
 
 
-class TransferInterrupted(Retryable):
+class TransferInterrupted(RetryableError):
     """A copy between a URL and storage broke off."""
 
 
-class LedgerUnavailable(Retryable):
+class DatabaseUnavailable(RetryableError):
     """Postgres could not be reached, had no connection free, or went away before it confirmed."""
 
 
-class StillRunning(Retryable):
+class StillRunning(RetryableError):
     """The vendor is still at work."""
 
 
-class StillInDoubt(Retryable):
-    """Whether the vendor took a paid call is not known yet; `retry_after` is when to ask again."""
+class OutcomeStillUnknown(RetryableError):
+    """Whether the vendor took a paid call is not known yet; `parse_retry_after` is when to ask again."""
 
 
-class Final(VideoJobError):
+class PermanentError(VideoJobError):
     """Trying again changes nothing."""
 
 
-class InvalidRequest(Final):
+class InvalidRequest(PermanentError):
     """The request breaks rules. `problems` lists all of them."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = len(self.problems)
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        count = len(self.errors)
         head = "1 problem" if count == 1 else f"{count} problems"
-        shown = [*map(str, self.problems[:_IN_A_MESSAGE]), *(["..."] if count > _IN_A_MESSAGE else [])]
+        shown = [*map(str, self.errors[:_MAX_LISTED_ERRORS]), *(["..."] if count > _MAX_LISTED_ERRORS else [])]
         super().__init__(f"The request has {head}: " + "; ".join(shown))
 
 
-class InvalidMedia(Final):
+class InvalidMedia(PermanentError):
     """A file is not what it has to be. The message says what is wrong with it, without its location."""
 
 
-class NoSound(InvalidMedia):
+class NoAudioTrack(InvalidMedia):
     """The video has no sound track, so that there is nothing to hear in it."""
 
 
-class ConfigurationError(Final):
+class ConfigurationError(PermanentError):
     """Credentials or settings are wrong: an operator's matter, not the request's."""
 
 
@@ -112,7 +112,7 @@ class SpeechUnavailable(ConfigurationError):
     """There is no speech recognition as it was asked for. The message says what is missing."""
 
 
-class VendorRefused(Final):
+class VendorRejected(PermanentError):
     """The vendor said no to a submission; nothing was bought. Carries the vendor's `code` and text."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
@@ -120,7 +120,7 @@ class VendorRefused(Final):
         self.code = code
 
 
-class VendorFailed(Final):
+class VendorFailed(PermanentError):
     """An accepted generation or work ended without a result. Carries the vendor's `code` and text."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
@@ -128,23 +128,23 @@ class VendorFailed(Final):
         self.code = code
 
 
-class NotShown(Final):
+class VendorIdNotFound(PermanentError):
     """The vendor does not show an id. One that it has accepted may be too new for its lists, or forgotten."""
 
 
-class BudgetExceeded(Final):
+class BudgetExceeded(PermanentError):
     """It is expected to cost more than a budget allows. The message says which one, and what to do."""
 
 
-class RequestMismatch(Final):
+class JobRequestConflict(PermanentError):
     """This job id is known, with another request: use a new id, or send the first request again."""
 
 
-class AlreadyFailed(Final):
+class JobAlreadyFailed(PermanentError):
     """The job has ended in failure before; the message says why."""
 
 
-class JobParked(Final):
+class JobParked(PermanentError):
     """An operator has to decide; the message says about what."""
 
 
@@ -152,7 +152,7 @@ class LeaseLost(VideoJobError):
     """Another run holds this job; this one steps aside."""
 
 
-class Stopped(VideoJobError):
+class WorkCancelled(VideoJobError):
     """Somebody asked this work to stop, and it did."""
 
 
@@ -163,7 +163,7 @@ class OutcomeUnknown(VideoJobError):
     that it took the call, so that nothing which it does not show proves otherwise.
     """
 
-    def __init__(self, message: str, *, vendor_id: str | None = None, taken: bool = False) -> None:
+    def __init__(self, message: str, *, vendor_id: str | None = None, accepted: bool = False) -> None:
         super().__init__(message)
         self.vendor_id = vendor_id
-        self.taken = taken
+        self.accepted = accepted

@@ -1,8 +1,8 @@
 """Fault points: named places where a test can kill, stop or fail the real process. Without one, they do nothing.
 
-A test names a folder in `VIDEOJOBS_FAULTS` before the process starts and puts `{job_id}.json` into it:
+A test names a folder in `VIDEOJOBS_FAULT_DIR` before the process starts and puts `{job_id}.json` into it:
 
-    {"point": "ledger.accept.before_commit", "nth": 1, "action": "kill"}
+    {"point": "db.record_accepted.before_commit", "nth": 1, "action": "kill"}
 
 The process then writes each point that it passes for the job into `{job_id}.passed`, and strikes when it passes the
 named one for the nth time. The list outlives the process, so that a point strikes once, also after a restart.
@@ -16,33 +16,33 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 
-COMMITS: Final = (
-    "open",
-    "open_refused",
-    "claim",
-    "renew",
-    "release",
+DB_WRITES: Final = (
+    "create",
+    "create_rejected",
+    "acquire_lease",
+    "renew_leases",
+    "release_lease",
     "advance",
-    "tell",
-    "record",
-    "finish",
+    "update_progress",
+    "record_event",
+    "complete",
     "fail",
     "park",
     "cancel",
     "reopen",
     "write_off",
-    "estimate",
-    "intend",
-    "accept",
-    "settle",
-    "not_taken",
-    "hear",
-    "hold",
+    "record_estimate",
+    "create_intent",
+    "record_accepted",
+    "record_outcome",
+    "record_not_accepted",
+    "record_callback",
+    "acquire_if_unchanged",
     "purge",
 )
 """Every verb of the ledger that writes; `before_commit` and `after_commit`."""
 
-CALLS: Final = (
+VENDOR_CALLS: Final = (
     "sync_so.create",
     "sync_so.get",
     "sync_so.download_url",
@@ -51,35 +51,35 @@ CALLS: Final = (
     "ghostcut.submit",
     "ghostcut.status",
     "ghostcut.works",
-    "ghostcut.points",
+    "ghostcut.balance",
 )
 """Every request to a vendor; `before_call` and `after_call`, the latter with the answer in memory only."""
 
-STORING: Final = ("store.put", "store.copy", "store.delete", "store.abort")
+STORAGE_WRITES: Final = ("store.put", "store.copy", "store.delete", "store.abort")
 """Every change of the object store; `before` and `after`."""
 
 STREAMS: Final = ("stream.fetch", "stream.put")
 """Every stream of bytes, in and out; `middle`, when some of it has passed."""
 
-POINTS: Final = (
-    *(f"ledger.{verb}.{when}_commit" for verb in COMMITS for when in ("before", "after")),
-    *(f"{call}.{when}_call" for call in CALLS for when in ("before", "after")),
-    *(f"{change}.{when}" for change in STORING for when in ("before", "after")),
+FAULT_POINTS: Final = (
+    *(f"db.{verb}.{when}_commit" for verb in DB_WRITES for when in ("before", "after")),
+    *(f"{call}.{when}_call" for call in VENDOR_CALLS for when in ("before", "after")),
+    *(f"{change}.{when}" for change in STORAGE_WRITES for when in ("before", "after")),
     *(f"{stream}.middle" for stream in STREAMS),
 )
 """All of them. A test compares this list with the code, and the crash matrix with this list."""
 
-_FOLDER: Final = os.environ.get("VIDEOJOBS_FAULTS")
+_FAULT_DIR: Final = os.environ.get("VIDEOJOBS_FAULT_DIR")
 
-job_in_hand: ContextVar[str | None] = ContextVar("job_in_hand", default=None)
+current_job_id: ContextVar[str | None] = ContextVar("current_job_id", default=None)
 """The job that this code works for, so that a fault meets one job of many."""
 
 
-class Struck(Exception):
+class InjectedFault(Exception):
     """The error of a fault point that was armed to raise one: nothing that the code could foresee."""
 
 
-class Armed(TypedDict):
+class FaultSpec(TypedDict):
     """What a test writes for one job."""
 
     point: str
@@ -89,27 +89,27 @@ class Armed(TypedDict):
 
 def fault_point(name: str, job_id: str | None = None) -> None:
     """A place where a test may strike; `job_id` where the context does not tell it."""
-    if _FOLDER is not None:
-        _pass(Path(_FOLDER), name, job_id or job_in_hand.get())
+    if _FAULT_DIR is not None:
+        _hit(Path(_FAULT_DIR), name, job_id or current_job_id.get())
 
 
-def _pass(folder: Path, name: str, job_id: str | None) -> None:
-    if name not in POINTS:
+def _hit(fault_dir: Path, name: str, job_id: str | None) -> None:
+    if name not in FAULT_POINTS:
         raise ValueError(f"{name} is not in the list of fault points")
-    file = folder / f"{job_id}.json"
+    file = fault_dir / f"{job_id}.json"
     if job_id is None or not file.exists():
         return
-    armed: Armed = json.loads(file.read_text())
-    passed = folder / f"{job_id}.passed"
-    with passed.open("a") as log:
+    spec: FaultSpec = json.loads(file.read_text())
+    hit_log = fault_dir / f"{job_id}.passed"
+    with hit_log.open("a") as log:
         log.write(f"{name}\n")
-    if name == armed["point"] and passed.read_text().splitlines().count(name) == armed["nth"]:
-        _strike(armed["action"])
+    if name == spec["point"] and hit_log.read_text().splitlines().count(name) == spec["nth"]:
+        _trigger(spec["action"])
 
 
-def _strike(action: str) -> None:
+def _trigger(action: str) -> None:
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "hang":
         time.sleep(86_400)
-    raise Struck(f"a test asked to {action}")
+    raise InjectedFault(f"a test asked to {action}")

@@ -12,33 +12,33 @@ T = TypeVar("T")
 logger = logging.getLogger("prefect.loops")  # Prefect's logging shows what is below `prefect`
 
 
-class LoopThread:
+class BackgroundEventLoop:
     """Runs coroutines for other threads. Calls that block have `threads` threads to go to."""
 
     def __init__(self, name: str, *, threads: int) -> None:
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix=name))
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, name=name, daemon=True)
         self._closing = False
         self._thread.start()
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin it in the loop of this thread, in a copy of the caller's context."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    async def do(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Do it in the loop of this thread; gives its result to the loop of the caller."""
-        return await asyncio.wrap_future(self.submit(work))
+        return await asyncio.wrap_future(self.submit(coroutine))
 
     async def close(self) -> None:
         """End the loop, once the calls that are in its threads have come to their end."""
-        await self.do(self._loop.shutdown_default_executor())
+        await self.run(self._loop.shutdown_default_executor())
         self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join)
         self._loop.close()
 
-    def _run(self) -> None:
+    def _run_loop(self) -> None:
         """asyncio lets SystemExit and KeyboardInterrupt of any task end the loop, and with it all others."""
         while not self._closing:
             try:

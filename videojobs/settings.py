@@ -13,25 +13,25 @@ MIB = 1024**2
 DAY_SECONDS = 86_400.0
 
 
-def _split(value: object) -> object:
+def _split_commas(value: object) -> object:
     """`"MP4, mov"` as it stands in an environment variable; anything else is left to pydantic."""
     if not isinstance(value, str):
         return value
     return [name.strip().lower() for name in value.split(",") if name.strip()]
 
 
-Containers = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+Containers = Annotated[frozenset[str], NoDecode, BeforeValidator(_split_commas)]
 """Everyday names of containers, as the probe gives them; in the environment separated by commas."""
 
 HostPattern = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$")]
-Hosts = Annotated[frozenset[HostPattern], NoDecode, BeforeValidator(_split)]
+Hosts = Annotated[frozenset[HostPattern], NoDecode, BeforeValidator(_split_commas)]
 """Names of hosts, or `*.example.com` for all names below one; in the environment separated by commas."""
 
-Delay = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
+DelaySeconds = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
 """Seconds between two moments, more than nothing and a day at most."""
 
 
-class Limits(BaseSettings):
+class LimitSettings(BaseSettings):
     """What a job may ask for: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LIMIT_", env_ignore_empty=True, frozen=True)
@@ -89,7 +89,7 @@ class Limits(BaseSettings):
     """What Sync.so lists for audio with full support; m4a and aac are "limited", whatever that means (Sync.so 8)."""
 
 
-class Timings(BaseSettings):
+class TimingSettings(BaseSettings):
     """How long things wait and last: `VIDEOJOBS_...`. Seconds unless the name says hours or days."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
@@ -102,29 +102,29 @@ class Timings(BaseSettings):
     them, and the lists for all further generations, they stay below the 5 GET/s that are safe for a key (Sync.so 8).
     The largest plan runs 15 generations at once, so in practice all of them have one."""
 
-    sync_list_seconds: Delay = 2
+    sync_list_seconds: DelaySeconds = 2
     """Between two requests for up to 100 further generations. At most two such requests go out a second."""
 
-    ghostcut_poll_first_seconds: Delay = 15
+    ghostcut_poll_first_seconds: DelaySeconds = 15
     """The first pause between status requests; 15 to 30 s is what the fact sheet suggests (GhostCut 7)."""
 
-    ghostcut_poll_max_seconds: Delay = 30
+    ghostcut_poll_max_seconds: DelaySeconds = 30
     """The longest pause between status requests (GhostCut 7)."""
 
-    ghostcut_poll_callback_seconds: Delay = 120
+    ghostcut_poll_callback_seconds: DelaySeconds = 120
     """The pause where callbacks come: then asking is for those that got lost. The vendor itself would like 300 s
     (GhostCut 7)."""
 
     ghostcut_status_batch: int = Field(default=100, ge=1, le=1000)
     """Works in one status request. Many are allowed, how many is not said (GhostCut 5 and 13)."""
 
-    ghostcut_settling_seconds: Delay = 600
+    ghostcut_settling_seconds: DelaySeconds = 600
     """How long after its intent a submission whose answer was lost has to be missing from GhostCut's list of works
     before it counts as never taken, and is sent again. For the first three minutes the call may still be on its way
-    (`SEND_WITHIN` in `tasks/submission.py`); the rest is for a vendor that lists what it took late. Shorter is for the
+    (`MAX_SEND_DELAY` in `tasks/submission.py`); the rest is for a vendor that lists what it took late. Shorter is for the
     emulator only: what arrives after this time is paid for twice (GhostCut 14)."""
 
-    poll_attempt_seconds: Delay = 900
+    poll_attempt_seconds: DelaySeconds = 900
     """One attempt at waiting, before it is handed back to Prefect as a retry. Each costs the Prefect server about 12
     requests: a thousand jobs that wait shall not keep it busy, and each still shows a sign of life to people."""
 
@@ -138,7 +138,7 @@ class Timings(BaseSettings):
     result_link_days: float = Field(default=7, gt=0, le=7)
     """How long a user's link to a result lasts: S3's maximum."""
 
-    lease_seconds: Delay = 60
+    lease_seconds: DelaySeconds = 60
     """How long a run that has fallen silent keeps its job from others."""
 
     place_lease_seconds: int = Field(default=300, ge=60, le=86_400)
@@ -158,7 +158,7 @@ class Timings(BaseSettings):
     """The pause after an error that a retry can heal, where the other side named none."""
 
 
-class Links(BaseSettings):
+class LinkSettings(BaseSettings):
     """How patient we are with the other end of a link, a client's or a vendor's: `VIDEOJOBS_LINK_...`.
 
     A transfer may take `base_seconds`, and what the largest file that is taken there takes at the usual rate: 69 min
@@ -167,10 +167,10 @@ class Links(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LINK_", env_ignore_empty=True, frozen=True)
 
-    connect_seconds: Delay = 10
+    connect_seconds: DelaySeconds = 10
     """Until an address has accepted a connection, and as long again for TLS; one that takes longer is down."""
 
-    base_seconds: Delay = 600
+    base_seconds: DelaySeconds = 600
     """Ours: ten minutes bring 19 MB at the least rate, so a slow line still brings a clip and its sounds."""
 
     usual_bytes_per_second: float = Field(default=1_500_000, gt=0, allow_inf_nan=False)
@@ -180,12 +180,12 @@ class Links(BaseSettings):
     """Ours: a quarter of a Mbit/s, which the slowest DSL line had upwards. Below that, a file is sooner here when it is
     uploaded at the front door."""
 
-    window_seconds: Delay = 30
+    window_seconds: DelaySeconds = 30
     """The rate is an average over so long: a server that fetches a file from its archive first may be silent for
     most of it. As long as the usual time-out for silence."""
 
 
-class Access(BaseSettings):
+class AccessSettings(BaseSettings):
     """Who reaches what: where inputs and results may be fetched from, and where vendors reach us."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)

@@ -25,11 +25,11 @@ class Status(StrEnum):
     CANCELLED = "cancelled"  # somebody stopped it; a later run may go on with it
 
 
-UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
-ENDED: Final = tuple(status for status in Status if status not in UNFINISHED)
+UNFINISHED_STATUSES: Final = (Status.PENDING, Status.PROCESSING)
+ENDED_STATUSES: Final = tuple(status for status in Status if status not in UNFINISHED_STATUSES)
 
 
-class Work(StrEnum):
+class JobKind(StrEnum):
     """What a job is: which pipeline works on it."""
 
     PRO_VIDEO = "pro_video"  # lip-sync, and text removal where there are areas
@@ -43,7 +43,7 @@ class Stage(StrEnum):
     TEXT_REMOVAL = "text_removal"
 
 
-class Point(StrEnum):
+class RecoveryPoint(StrEnum):
     """Recovery points, in the order in which a job passes them. Each kind of work has its own between the two ends."""
 
     OPENED = "opened"  # the request is in the ledger
@@ -55,40 +55,48 @@ class Point(StrEnum):
     FETCHED = "fetched"  # the lecture is validated and stored
     TRANSCRIBED = "transcribed"  # what is said is stored, the slides are still looked for
     SLIDES_FOUND = "slides_found"  # the slides are stored, the speech is still recognised
-    UNDERSTOOD = "understood"  # both are stored
+    ANALYZED = "understood"  # both are stored
     DOCUMENTS_STORED = "documents_stored"  # the PDF, the subtitles and the slides in one file
     COMPLETED = "completed"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PointSpec:
     """What a job looks like from the moment it reaches a point until it leaves it."""
 
     progress: int  # percent on arrival
-    ceiling: int  # percent that the wait for the next point may rise to
+    max_progress: int  # percent that the wait for the next point may rise to
     message: str
-    after: tuple[Point, ...]  # where a job may go from here
+    next_points: tuple[RecoveryPoint, ...]  # where a job may go from here
 
 
-_COMPLETED: Final = {
-    Point.LIP_SYNC_STORED: "Pro video processing completed (lip-sync only)",
-    Point.TEXT_REMOVAL_STORED: "Pro video processing completed (lip-sync + text inpainting)",
-    Point.DOCUMENTS_STORED: "Lecture processing completed",
+_COMPLETED_MESSAGES: Final = {
+    RecoveryPoint.LIP_SYNC_STORED: "Pro video processing completed (lip-sync only)",
+    RecoveryPoint.TEXT_REMOVAL_STORED: "Pro video processing completed (lip-sync + text inpainting)",
+    RecoveryPoint.DOCUMENTS_STORED: "Lecture processing completed",
 }
 
-RULES: Final[dict[Point, Rule]] = {
-    Point.OPENED: Rule(0, 10, "Uploading files...", (Point.UPLOADED, Point.FETCHED)),
-    Point.UPLOADED: Rule(10, 10, "Lip-sync processing...", (Point.LIP_SYNC_SUBMITTED,)),
-    Point.LIP_SYNC_SUBMITTED: Rule(10, 50, "Lip-sync processing...", (Point.LIP_SYNC_STORED,)),
-    Point.LIP_SYNC_STORED: Rule(60, 60, "Lip-sync completed", (Point.TEXT_REMOVAL_SUBMITTED, Point.COMPLETED)),
-    Point.TEXT_REMOVAL_SUBMITTED: Rule(70, 95, "Text inpainting in progress...", (Point.TEXT_REMOVAL_STORED,)),
-    Point.TEXT_REMOVAL_STORED: Rule(95, 99, "Text inpainting in progress...", (Point.COMPLETED,)),
-    Point.FETCHED: Rule(10, 80, "Recognising speech and finding slides...", (Point.TRANSCRIBED, Point.SLIDES_FOUND)),
-    Point.TRANSCRIBED: Rule(10, 80, "Speech recognised, finding slides...", (Point.UNDERSTOOD,)),
-    Point.SLIDES_FOUND: Rule(10, 80, "Slides found, recognising speech...", (Point.UNDERSTOOD,)),
-    Point.UNDERSTOOD: Rule(80, 95, "Writing the PDF and the subtitles...", (Point.DOCUMENTS_STORED,)),
-    Point.DOCUMENTS_STORED: Rule(95, 99, "Publishing...", (Point.COMPLETED,)),
-    Point.COMPLETED: Rule(100, 100, "", ()),
+POINT_SPECS: Final[dict[RecoveryPoint, PointSpec]] = {
+    RecoveryPoint.OPENED: PointSpec(0, 10, "Uploading files...", (RecoveryPoint.UPLOADED, RecoveryPoint.FETCHED)),
+    RecoveryPoint.UPLOADED: PointSpec(10, 10, "Lip-sync processing...", (RecoveryPoint.LIP_SYNC_SUBMITTED,)),
+    RecoveryPoint.LIP_SYNC_SUBMITTED: PointSpec(10, 50, "Lip-sync processing...", (RecoveryPoint.LIP_SYNC_STORED,)),
+    RecoveryPoint.LIP_SYNC_STORED: PointSpec(
+        60, 60, "Lip-sync completed", (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, RecoveryPoint.COMPLETED)
+    ),
+    RecoveryPoint.TEXT_REMOVAL_SUBMITTED: PointSpec(
+        70, 95, "Text inpainting in progress...", (RecoveryPoint.TEXT_REMOVAL_STORED,)
+    ),
+    RecoveryPoint.TEXT_REMOVAL_STORED: PointSpec(95, 99, "Text inpainting in progress...", (RecoveryPoint.COMPLETED,)),
+    RecoveryPoint.FETCHED: PointSpec(
+        10, 80, "Recognising speech and finding slides...", (RecoveryPoint.TRANSCRIBED, RecoveryPoint.SLIDES_FOUND)
+    ),
+    RecoveryPoint.TRANSCRIBED: PointSpec(10, 80, "Speech recognised, finding slides...", (RecoveryPoint.ANALYZED,)),
+    RecoveryPoint.SLIDES_FOUND: PointSpec(10, 80, "Slides found, recognising speech...", (RecoveryPoint.ANALYZED,)),
+    RecoveryPoint.ANALYZED: PointSpec(
+        80, 95, "Writing the PDF and the subtitles...", (RecoveryPoint.DOCUMENTS_STORED,)
+    ),
+    RecoveryPoint.DOCUMENTS_STORED: PointSpec(95, 99, "Publishing...", (RecoveryPoint.COMPLETED,)),
+    RecoveryPoint.COMPLETED: PointSpec(100, 100, "", ()),
 }
 
 
@@ -97,55 +105,55 @@ class PaidStep:
     """What was bought on the way to a point, and where a job stood before it."""
 
     stage: Stage
-    before: Point
+    previous_point: RecoveryPoint
 
 
 _PAID_STEPS: Final = {
-    Point.LIP_SYNC_SUBMITTED: PaidStep(Stage.LIP_SYNC, Point.UPLOADED),
-    Point.TEXT_REMOVAL_SUBMITTED: PaidStep(Stage.TEXT_REMOVAL, Point.LIP_SYNC_STORED),
+    RecoveryPoint.LIP_SYNC_SUBMITTED: PaidStep(Stage.LIP_SYNC, RecoveryPoint.UPLOADED),
+    RecoveryPoint.TEXT_REMOVAL_SUBMITTED: PaidStep(Stage.TEXT_REMOVAL, RecoveryPoint.LIP_SYNC_STORED),
 }
 
 # News between two points: progress and message change while the point stays.
 LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its result is being stored
 TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # on the way to GhostCut
 
-_SIDE_BY_SIDE: Final = (Point.TRANSCRIBED, Point.SLIDES_FOUND)
+_PARALLEL_POINTS: Final = (RecoveryPoint.TRANSCRIBED, RecoveryPoint.SLIDES_FOUND)
 
 
-def _onward(at: Point) -> frozenset[Point]:
+def _reachable_from(start: RecoveryPoint) -> frozenset[RecoveryPoint]:
     """Where a job may still come to, and where it is."""
-    return frozenset({at}).union(*(_onward(point) for point in RULES[at].after))
+    return frozenset({start}).union(*(_reachable_from(point) for point in POINT_SPECS[start].next_points))
 
 
-_ONWARD: Final = {point: _onward(point) for point in Point}
+_REACHABLE: Final = {point: _reachable_from(point) for point in RecoveryPoint}
 
 
-def reached(at: Point, wanted: Point) -> bool:
+def has_reached(current: RecoveryPoint, target: RecoveryPoint) -> bool:
     """Whether a job that stands at `at` has already passed `wanted`."""
-    return at in _ONWARD[wanted]
+    return current in _REACHABLE[target]
 
 
-def arrival(at: Point, to: Point) -> Point:
+def resolve_arrival(current: RecoveryPoint, target: RecoveryPoint) -> RecoveryPoint:
     """Where a job arrives that stands at `at` and reaches `to`: of two steps side by side, the second one ends both."""
-    return Point.UNDERSTOOD if at is not to and {at, to} == set(_SIDE_BY_SIDE) else to
+    return RecoveryPoint.ANALYZED if current is not target and {current, target} == set(_PARALLEL_POINTS) else target
 
 
-def allowed(at: Point, to: Point) -> bool:
+def can_transition(current: RecoveryPoint, target: RecoveryPoint) -> bool:
     """Whether the transition is legal."""
-    return to in RULES[at].after
+    return target in POINT_SPECS[current].next_points
 
 
-def submitted_for(at: Point) -> PaidStep | None:
+def paid_step_at(point: RecoveryPoint) -> PaidStep | None:
     """The paid step that a job which stands at `at` waits for; None where it waits for none."""
-    return _PAID_STEPS.get(at)
+    return _PAID_STEPS.get(point)
 
 
-def completed_message(before: Point) -> str:
+def completed_message(last_point: RecoveryPoint) -> str:
     """The last message of a job (M4), by its last point before the end."""
-    return _COMPLETED[before]
+    return _COMPLETED_MESSAGES[last_point]
 
 
-def progress_within(at: Point, share: float) -> int:
+def progress_within(point: RecoveryPoint, fraction: float) -> int:
     """Percent for a job that waits at `at`, `share` (0..1) of the way to its next point."""
-    rule = RULES[at]
-    return rule.progress + round((rule.ceiling - rule.progress) * min(1.0, max(0.0, share)))
+    spec = POINT_SPECS[point]
+    return spec.progress + round((spec.max_progress - spec.progress) * min(1.0, max(0.0, fraction)))

@@ -13,109 +13,111 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from deployments.storage import store_of
-from tasks.results import bring_home
-from videojobs.areas import decision_for, masks_for
+from deployments.storage import object_store_from_env
+from tasks.results import store_result
+from videojobs.areas import build_masks, resolve_timeline
 from videojobs.intake import parse_request
-from videojobs.media.probe import inspect_audio, inspect_video
-from videojobs.media.sources import open_stored
-from videojobs.media.store import ObjectStore, result_key, sync_result_key
-from videojobs.settings import Timings
+from videojobs.media.probe import probe_audio, probe_video
+from videojobs.media.sources import open_s3
+from videojobs.media.store import ObjectStore, lip_sync_result_key, result_key
+from videojobs.settings import TimingSettings
 from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.ghostcut.wire import work_request
-from videojobs.vendors.http import vendor_http
+from videojobs.vendors.ghostcut.wire import build_work_body
+from videojobs.vendors.http import vendor_http_client
 from videojobs.vendors.sync_so.client import SyncSoClient
-from videojobs.vendors.sync_so.wire import SegmentSpec, generation_request
+from videojobs.vendors.sync_so.wire import SegmentSpec, build_generation_body
 
 USER: Final = "bench"
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class ChainClient:
     """One process's way to the vendors and the bucket."""
 
     store: ObjectStore
     sync_so: SyncSoClient
     ghostcut: GhostCutClient
 
-    async def take_in(self, job_id: str, asked: Json) -> Json:
+    async def analyze_inputs(self, job_id: str, raw_request: Json) -> Json:
         """Decode the inputs where they lie; gives the facts."""
-        request = parse_request(asked)
-        video = await asyncio.to_thread(open_stored, request.video, self.store, math.inf)
-        audio = await asyncio.to_thread(open_stored, request.audio[0].source, self.store, math.inf)
-        facts = await asyncio.to_thread(inspect_video, video)
-        sound = await asyncio.to_thread(inspect_audio, audio)
+        request = parse_request(raw_request)
+        video = await asyncio.to_thread(open_s3, request.video, self.store, math.inf)
+        audio = await asyncio.to_thread(open_s3, request.audio[0].source, self.store, math.inf)
+        facts = await asyncio.to_thread(probe_video, video)
+        sound = await asyncio.to_thread(probe_audio, audio)
         return {"video": asdict(facts), "audio": {request.audio[0].refId: asdict(sound)}}
 
-    async def buy_lip_sync(self, job_id: str, asked: Json) -> str:
+    async def submit_lip_sync(self, job_id: str, raw_request: Json) -> str:
         """The generation's id."""
-        request = parse_request(asked)
+        request = parse_request(raw_request)
         segment = request.segments[0]
-        body = generation_request(
+        body = build_generation_body(
             model=request.options.model,
-            video_url=self._link(request.video),
-            audio_urls={request.audio[0].refId: self._link(request.audio[0].source)},
+            video_url=self._presign(request.video),
+            audio_urls={request.audio[0].refId: self._presign(request.audio[0].source)},
             segments=[SegmentSpec(segment.startTime, segment.endTime, segment.audioInput.refId)],
             sync_mode=request.options.sync_mode,
         )
         return (await self.sync_so.create(body, f"bench-{job_id}")).id
 
-    async def lip_sync_result(self, generation_id: str, *, wait: bool = True) -> str | None:
+    async def lip_sync_url(self, generation_id: str, *, wait: bool = True) -> str | None:
         """The link, after one request; with `wait`, one that waits for the end as the product's does."""
-        seconds = Timings().sync_long_poll_seconds if wait else None
+        seconds = TimingSettings().sync_long_poll_seconds if wait else None
         generation = await self.sync_so.get(generation_id, wait_seconds=seconds)
         if generation.is_failed:
             raise RuntimeError(generation.failure_text)
         return generation.result_url if generation.is_done else None
 
-    async def await_lip_sync(self, generation_id: str) -> str:
+    async def wait_for_lip_sync(self, generation_id: str) -> str:
         """The link, when there is one, by the vendor's long poll."""
-        while (url := await self.lip_sync_result(generation_id)) is None:
+        while (url := await self.lip_sync_url(generation_id)) is None:
             pass
         return url
 
     async def store_lip_sync(self, job_id: str, url: str) -> Json:
         """Copy and decode the result; gives its facts."""
-        return await bring_home(url, self.store, sync_result_key(USER, job_id), vendor="Sync.so")
+        return await store_result(url, self.store, lip_sync_result_key(USER, job_id), vendor="Sync.so")
 
-    async def buy_text_removal(self, job_id: str, asked: Json, facts: Json) -> str:
+    async def submit_text_removal(self, job_id: str, raw_request: Json, facts: Json) -> str:
         """The work's id."""
-        request = parse_request(asked)
-        masks = masks_for(request, decision_for(request, facts), facts["video"]["frame_rate"])
-        url = self._link(self.store.uri(sync_result_key(USER, job_id)))
-        return (await self.ghostcut.submit(work_request(url=url, name=job_id, masks=masks, resolution="480p"))).id
+        request = parse_request(raw_request)
+        masks = build_masks(request, resolve_timeline(request, facts), facts["video"]["frame_rate"])
+        url = self._presign(self.store.uri(lip_sync_result_key(USER, job_id)))
+        return (await self.ghostcut.submit(build_work_body(url=url, name=job_id, masks=masks, resolution="480p"))).id
 
-    async def text_removal_result(self, work_id: str) -> str | None:
+    async def text_removal_url(self, work_id: str) -> str | None:
         """The link, after one status request."""
         status = (await self.ghostcut.status([work_id]))[work_id]
         if status.is_failed:
             raise RuntimeError(status.failure_text)
-        return status.video_url if status.is_done else None
+        return status.result_url if status.is_done else None
 
-    async def await_text_removal(self, work_id: str) -> str:
+    async def wait_for_text_removal(self, work_id: str) -> str:
         """The link, when there is one, asked for at the product's intervals."""
-        pause = Timings().ghostcut_poll_first_seconds
-        while (url := await self.text_removal_result(work_id)) is None:
+        pause = TimingSettings().ghostcut_poll_first_seconds
+        while (url := await self.text_removal_url(work_id)) is None:
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, Timings().ghostcut_poll_max_seconds)
+            pause = min(pause * 1.5, TimingSettings().ghostcut_poll_max_seconds)
         return url
 
     async def store_text_removal(self, job_id: str, url: str) -> Json:
         """As `store_lip_sync`."""
-        return await bring_home(url, self.store, result_key(USER, job_id), vendor="GhostCut")
+        return await store_result(url, self.store, result_key(USER, job_id), vendor="GhostCut")
 
-    def _link(self, uri: str) -> str:
-        return self.store.presign(self.store.located(uri)[1], 3600)
+    def _presign(self, uri: str) -> str:
+        return self.store.presign(self.store.resolve_uri(uri)[1], 3600)
 
 
 @asynccontextmanager
-async def open_chain(variables: Mapping[str, str] = os.environ) -> AsyncIterator[Chain]:
+async def open_chain_client(variables: Mapping[str, str] = os.environ) -> AsyncIterator[ChainClient]:
     """With the addresses and credentials that these variables name."""
     key = {"x-api-key": SecretStr(variables["SYNC_SO_API_KEY"])}
     async with (
-        vendor_http(variables["SYNC_SO_BASE_URL"], headers=key) as sync_so,
-        vendor_http(variables["GHOSTCUT_BASE_URL"]) as ghostcut,
+        vendor_http_client(variables["SYNC_SO_BASE_URL"], headers=key) as sync_so,
+        vendor_http_client(variables["GHOSTCUT_BASE_URL"]) as ghostcut,
     ):
         app_key, secret = (SecretStr(variables[name]) for name in ("GHOSTCUT_APP_KEY", "GHOSTCUT_APP_SECRET"))
-        yield Chain(store_of(variables), SyncSoClient(sync_so), GhostCutClient(ghostcut, app_key, secret))
+        yield ChainClient(
+            object_store_from_env(variables), SyncSoClient(sync_so), GhostCutClient(ghostcut, app_key, secret)
+        )

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from deployments.environment import Environment
-from deployments.storage import storage_block, store_of
-from videojobs.media.reach import Reach
-from videojobs.media.sources import copy_url_to_store
+from deployments.storage import object_store_from_env, storage_block
+from videojobs.media.reach import UrlPolicy
+from videojobs.media.sources import stream_url_to_store
 from videojobs.media.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -27,32 +27,34 @@ if TYPE_CHECKING:
 _STATUS: Final = Path("/proc/self/status")
 
 
-def _memory(field: str) -> int:
+def _read_memory(field: str) -> int:
     """Bytes: VmRSS is what the process has now, VmHWM the most that it had since that was last reset."""
     [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith(f"{field}:")]
     return int(line.split()[1]) * 1024
 
 
-def _reset_most() -> None:
+def _reset_peak() -> None:
     """From now on VmHWM is the most since now (proc(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
-async def ours(store: ObjectStore, url: str, key: str) -> None:
-    await copy_url_to_store(url, store, key, content_type="video/mp4", reach=Reach(private=True, plain_http=True))
+async def copy_streamed(store: ObjectStore, url: str, key: str) -> None:
+    await stream_url_to_store(
+        url, store, key, content_type="video/mp4", policy=UrlPolicy(allow_private=True, allow_http=True)
+    )
 
 
-async def plain(store: ObjectStore, url: str, key: str) -> None:
+async def copy_via_file(store: ObjectStore, url: str, key: str) -> None:
     """As anybody would write it first: into a file, then from the file."""
     with tempfile.NamedTemporaryFile() as file:
         async with httpx.AsyncClient(timeout=60) as http, http.stream("GET", url) as answer:
             async for chunk in answer.raise_for_status().aiter_bytes():
                 file.write(chunk)
         file.flush()
-        await asyncio.to_thread(_client().upload_file, file.name, store.bucket, key)
+        await asyncio.to_thread(_s3_client().upload_file, file.name, store.bucket, key)
 
 
-def _client() -> "S3Client":
+def _s3_client() -> "S3Client":
     """boto3's own, set up as the product's."""
     block = storage_block(Environment())
     assert block is not None  # noqa: S101  # the stack names a bucket
@@ -60,18 +62,21 @@ def _client() -> "S3Client":
     return client
 
 
-WAYS: Final[dict[str, Callable[[ObjectStore, str, str], Awaitable[None]]]] = {"ours": ours, "plain": plain}
+COPY_METHODS: Final[dict[str, Callable[[ObjectStore, str, str], Awaitable[None]]]] = {
+    "ours": copy_streamed,
+    "plain": copy_via_file,
+}
 
 
 async def main(way: str, url: str, key: str) -> None:
-    store = store_of(os.environ)
+    store = object_store_from_env(os.environ)
     store.head(key)  # the client's first request loads its data
-    idle = _memory("VmRSS")
-    _reset_most()
+    idle = _read_memory("VmRSS")
+    _reset_peak()
     began = time.monotonic()
-    await WAYS[way](store, url, key)
+    await COPY_METHODS[way](store, url, key)
     seconds = time.monotonic() - began
-    print(json.dumps({"seconds": seconds, "peak": _memory("VmHWM") - idle}))  # the answer
+    print(json.dumps({"seconds": seconds, "peak": _read_memory("VmHWM") - idle}))  # the answer
 
 
 if __name__ == "__main__":

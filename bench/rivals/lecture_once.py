@@ -22,97 +22,97 @@ import psutil
 from av.audio.frame import AudioFrame
 from pocketsphinx import Decoder
 
-from tests.lecture.course import CAMERA
-from videojobs.lecture.checking import check_lecture
-from videojobs.lecture.models import Lecture
+from tests.lecture.course import CAMERA_MASK
+from videojobs.lecture.checking import validate_lecture
+from videojobs.lecture.models import LectureInfo
 from videojobs.lecture.options import PdfOptions, SlideOptions, SpeechOptions, SubtitleOptions
 from videojobs.lecture.pdf import write_pdf
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.slides import find_slides
+from videojobs.lecture.slides import extract_slides
 from videojobs.lecture.speech import transcribe
 from videojobs.lecture.subtitles import write_subtitles
-from videojobs.media.workbench import at_the_long_bench
+from videojobs.media.workbench import run_long_cpu_bound
 
 SETTINGS: Final = LectureSettings()
-LOOK_SECONDS: Final = 0.1
-CHANGE: Final = 4.0  # of 255 on the average; what an answer on the web says
-CHUNK: Final = 30 * 16_000 * 2  # bytes of sound that the plain script hands on at once
+POLL_INTERVAL: Final = 0.1
+MIN_CHANGE: Final = 4.0  # of 255 on the average; what an answer on the web says
+CHUNK_BYTES: Final = 30 * 16_000 * 2  # bytes of sound that the plain script hands on at once
 Step = Callable[[Path, Path], int]
 
 
-def our_slides(file: Path, folder: Path) -> int:
-    return len(find_slides(file, _seen(file), SlideOptions(masks=[CAMERA]), folder).slides)
+def product_slides(file: Path, folder: Path) -> int:
+    return len(extract_slides(file, _probe(file), SlideOptions(masks=[CAMERA_MASK]), folder).slides)
 
 
-def our_speech(file: Path, _folder: Path) -> int:
-    return len(transcribe(file, _seen(file), SpeechOptions(), SETTINGS).words)
+def product_speech(file: Path, _folder: Path) -> int:
+    return len(transcribe(file, _probe(file), SpeechOptions(), SETTINGS).words)
 
 
-def our_all(file: Path, folder: Path) -> int:
-    return asyncio.run(_lecture(file, folder))
+def product_lecture(file: Path, folder: Path) -> int:
+    return asyncio.run(_run_lecture(file, folder))
 
 
-async def _lecture(file: Path, folder: Path) -> int:
+async def _run_lecture(file: Path, folder: Path) -> int:
     """As the flow does it: slides and speech side by side, then the files."""
-    lecture = await at_the_long_bench(lambda stop: check_lecture(file, SETTINGS, stop=stop))
-    options = SlideOptions(masks=[CAMERA])
+    lecture = await run_long_cpu_bound(lambda stop: validate_lecture(file, SETTINGS, stop=stop))
+    options = SlideOptions(masks=[CAMERA_MASK])
     deck, transcript = await asyncio.gather(
-        at_the_long_bench(lambda stop: find_slides(file, lecture, options, folder, stop=stop)),
-        at_the_long_bench(lambda stop: transcribe(file, lecture, SpeechOptions(), SETTINGS, stop=stop)),
+        run_long_cpu_bound(lambda stop: extract_slides(file, lecture, options, folder, stop=stop)),
+        run_long_cpu_bound(lambda stop: transcribe(file, lecture, SpeechOptions(), SETTINGS, stop=stop)),
     )
     write_subtitles(transcript, SubtitleOptions(), folder)
-    document = await at_the_long_bench(
+    document = await run_long_cpu_bound(
         lambda stop: write_pdf(deck, transcript, PdfOptions(), SETTINGS, folder, stop=stop)
     )
     return document.pages
 
 
-async def many(file: Path, folder: Path, count: int) -> int:
+async def run_lectures(file: Path, folder: Path, count: int) -> int:
     """Several lectures at once in one process, as on one worker."""
     folders = [folder / str(number) for number in range(count)]
     for each in folders:
         each.mkdir()
-    return sum(await asyncio.gather(*(_lecture(file, each) for each in folders)))
+    return sum(await asyncio.gather(*(_run_lecture(file, each) for each in folders)))
 
 
-def plain_slides(file: Path, folder: Path) -> int:
+def baseline_slides(file: Path, folder: Path) -> int:
     """As anybody would write it first: every picture is compared with the last one that was kept."""
-    video, kept, count = cv2.VideoCapture(str(file)), None, 0
+    video, last_slide, count = cv2.VideoCapture(str(file)), None, 0
     while True:
         found, picture = video.read()
         if not found:
             return count
         small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (320, 180))
-        if kept is None or cv2.absdiff(small, kept).mean() > CHANGE:
+        if last_slide is None or cv2.absdiff(small, last_slide).mean() > MIN_CHANGE:
             cv2.imwrite(str(folder / f"{count}.png"), picture)
-            kept, count = small, count + 1
+            last_slide, count = small, count + 1
 
 
-def plain_speech(file: Path, _folder: Path) -> int:
+def baseline_speech(file: Path, _folder: Path) -> int:
     """As anybody would write it first: the whole sound in memory, and then through the decoder."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=16_000)
     with av.open(file) as media:
-        frames = [piece for frame in media.decode(audio=0) for piece in _resampled(resampler, frame)]
+        frames = [piece for frame in media.decode(audio=0) for piece in _resample(resampler, frame)]
     sound = np.concatenate(frames).tobytes()
     decoder, words = Decoder(loglevel="FATAL"), 0
-    for start in range(0, len(sound), CHUNK):
+    for start in range(0, len(sound), CHUNK_BYTES):
         decoder.start_utt()
-        decoder.process_raw(sound[start : start + CHUNK], no_search=False, full_utt=True)
+        decoder.process_raw(sound[start : start + CHUNK_BYTES], no_search=False, full_utt=True)
         decoder.end_utt()
         words += len(decoder.hyp().hypstr.split()) if decoder.hyp() else 0
     return words
 
 
-def _resampled(
+def _resample(
     resampler: av.AudioResampler, frame: AudioFrame
 ) -> list["np.ndarray[tuple[int, ...], np.dtype[np.int16]]"]:
     return [np.asarray(piece.to_ndarray(), np.int16).reshape(-1) for piece in resampler.resample(frame)]
 
 
-def _seen(file: Path) -> Lecture:
+def _probe(file: Path) -> LectureInfo:
     """Without decoding it once more: that is a step of its own."""
     with av.open(file) as media:
-        return Lecture(
+        return LectureInfo(
             duration=(media.duration or 0) / av.time_base,
             width=0,
             height=0,
@@ -124,36 +124,36 @@ def _seen(file: Path) -> Lecture:
 
 
 STEPS: Final[dict[str, dict[str, Step]]] = {
-    "slides": {"ours": our_slides, "plain": plain_slides},
-    "speech": {"ours": our_speech, "plain": plain_speech},
-    "all": {"ours": our_all},
+    "slides": {"ours": product_slides, "plain": baseline_slides},
+    "speech": {"ours": product_speech, "plain": baseline_speech},
+    "all": {"ours": product_lecture},
 }
 
 
-def watched(over: Event, most: list[int]) -> None:
+def track_peak_memory(done: Event, peak: list[int]) -> None:
     """Notes the most that this process and its children have in memory at the same time."""
     me = psutil.Process()
-    while not over.wait(LOOK_SECONDS):
+    while not done.wait(POLL_INTERVAL):
         with suppress(psutil.NoSuchProcess):  # a child has just ended
-            most[0] = max(most[0], sum(each.memory_info().rss for each in (me, *me.children(recursive=True))))
+            peak[0] = max(peak[0], sum(each.memory_info().rss for each in (me, *me.children(recursive=True))))
 
 
 def main(step: str, way: str, file: Path, count: int) -> None:
-    work = STEPS[step][way] if step in STEPS else lambda video, place: asyncio.run(many(video, place, count))
-    over, most = Event(), [0]
-    watch = Thread(target=watched, args=(over, most))
+    work = STEPS[step][way] if step in STEPS else lambda video, place: asyncio.run(run_lectures(video, place, count))
+    done, peak = Event(), [0]
+    watch = Thread(target=track_peak_memory, args=(done, peak))
     watch.start()
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         found = work(file, Path(folder))
         seconds = time.monotonic() - began
-    over.set()
+    done.set()
     watch.join()
     own, children = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     figures = {
         "seconds": seconds,
         "cpu": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
-        "peak": most[0],
+        "peak": peak[0],
         "found": found,
     }
     print(json.dumps(figures))  # the answer

@@ -2,8 +2,8 @@
 
 import sys
 
-from bench.rivals.old_app import begin
+from bench.rivals.old_app import start_job
 
 if __name__ == "__main__":
     for job_id in sys.argv[1:]:
-        begin.delay(job_id)
+        start_job.delay(job_id)

@@ -14,43 +14,43 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.loop_lag import note_lag
+from bench.loop_lag import record_lag
 
-LOOK_SECONDS: Final = 0.2
+POLL_INTERVAL: Final = 0.2
 
-Run = Callable[[str, dict[str, Any]], Awaitable[float]]
+RunJob = Callable[[str, dict[str, Any]], Awaitable[float]]
 """Does one job; gives the seconds that its transfers took (0 where they are not measured)."""
 
 
-async def run_all(run: Run) -> None:
+async def run_all(run: RunJob) -> None:
     """Do the jobs that the command line names, all at once or one by one, and report each as it ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("report", type=Path)
     parser.add_argument("requests", type=Path, nargs="+")
     parser.add_argument("--one-by-one", action="store_true")
     given = parser.parse_args()
-    lag = asyncio.create_task(note_lag(Path(os.environ["BENCH_LAG_FILE"])))
+    lag = asyncio.create_task(record_lag(Path(os.environ["BENCH_LAG_FILE"])))
 
-    async def one(job_id: str, asked: dict[str, Any]) -> None:
+    async def run_and_report(job_id: str, raw_request: dict[str, Any]) -> None:
         began = time.time()
-        transfers = await run(job_id, asked)
+        transfers = await run(job_id, raw_request)
         line = {"job": job_id, "seconds": time.time() - began, "transfers": transfers}
         with given.report.open("a") as report:
             report.write(json.dumps(line) + "\n")
 
     async with asyncio.TaskGroup() as group:
         for file in given.requests:
-            for job_id, asked in (await _there(file)).items():
-                begun = group.create_task(one(job_id, asked))
+            for job_id, asked in (await _wait_for_requests(file)).items():
+                begun = group.create_task(run_and_report(job_id, asked))
                 if given.one_by_one:
                     await begun
     lag.cancel()
 
 
-async def _there(file: Path) -> dict[str, dict[str, Any]]:
+async def _wait_for_requests(file: Path) -> dict[str, dict[str, Any]]:
     """The jobs of a file, once somebody has put it there."""
     while not await asyncio.to_thread(file.exists):  # noqa: ASYNC110  # another process does
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_INTERVAL)
     requests: dict[str, dict[str, Any]] = json.loads(await asyncio.to_thread(file.read_text))
     return requests
 

@@ -7,46 +7,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.stand import Stand
+from bench.stand import Harness
 from deployments.local.process import Process
 
 BARE, DBOS = "bare asyncio", "DBOS"
 MODULES = {BARE: "bench.rivals.bare", DBOS: "bench.rivals.durable"}
-PART = "rival"
+PROCESS_NAME = "rival"
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class Baseline:
     """A rival's program under way, and the files that it writes."""
 
     program: Process
     report: Path
-    lags: Path
+    lag_file: Path
     requests: tuple[Path, Path]
 
-    async def ask(self, stand: Stand, job_ids: Sequence[str], *, second: bool = False) -> None:
+    async def submit(self, harness: Harness, job_ids: Sequence[str], *, second: bool = False) -> None:
         """Hand it jobs: twice in all, and each time whole."""
         file = self.requests[second]
         new = file.with_suffix(".new")
-        new.write_text(json.dumps(await stand.asked(job_ids)))
+        new.write_text(json.dumps(await harness.prepare_requests(job_ids)))
         new.replace(file)
 
 
 @asynccontextmanager
-async def rival(
-    stand: Stand,
+async def run_baseline(
+    harness: Harness,
     kind: str,
     name: str,
     *,
     one_by_one: bool = False,
     settings: Mapping[str, str] = MappingProxyType({}),
-) -> AsyncIterator[Rival]:
+) -> AsyncIterator[Baseline]:
     """It does what it is asked to; when the context ends, it is ended. `settings` are the product's.
 
     `name` is what its files are called.
     """
-    report, lags, *requests = (stand.folder / f"{name}-{what}" for what in ("report", "lags", "first", "second"))
+    report, lags, *requests = (harness.folder / f"{name}-{what}" for what in ("report", "lags", "first", "second"))
     arguments = [*(["--one-by-one"] if one_by_one else []), str(report), *map(str, requests)]
     variables = {**settings, "BENCH_LAG_FILE": str(lags)}
-    async with stand.program(PART, MODULES[kind], *arguments, **variables) as program:
-        yield Rival(program, report, lags, (requests[0], requests[1]))
+    async with harness.run_program(PROCESS_NAME, MODULES[kind], *arguments, **variables) as program:
+        yield Baseline(program, report, lags, (requests[0], requests[1]))

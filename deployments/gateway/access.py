@@ -8,24 +8,26 @@ from typing import Annotated, Final
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from deployments.gateway.front import Front, TheFront
-from deployments.gateway.problems import Refused, wait_and_repeat
+from deployments.gateway.front import AppState, AppStateDep
+from deployments.gateway.problems import ApiError, too_many_requests
 from videojobs.ledger import UnknownJob, VideoJob
 from videojobs.ledger.tokens import ApiToken, Scope
-from videojobs.request import OWNER_ID
+from videojobs.request import ID_PATTERN
 
-COOKIE: Final = "token"
-_TOKEN: Final = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)  # what a bearer token may look like (RFC 6750)
+COOKIE_NAME: Final = "token"
+_TOKEN_PATTERN: Final = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)  # what a bearer token may look like (RFC 6750)
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `python -m deployments.gateway.tokens create`.")
 _cookie = APIKeyCookie(
-    name=COOKIE, auto_error=False, description="The same token, as the pages set it. Changes need a same-origin Origin."
+    name=COOKIE_NAME,
+    auto_error=False,
+    description="The same token, as the pages set it. Changes need a same-origin Origin.",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Principal:
     """Whose token it is."""
 
     token: ApiToken
@@ -49,37 +51,37 @@ class Caller:
         return f"{self.user_id} (token {self.token.id})"
 
 
-async def caller(
+async def get_principal(
     request: Request,
-    front: TheFront,
+    state: AppStateDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     cookie: Annotated[str | None, Security(_cookie)],
-) -> Caller:
+) -> Principal:
     """Raises a refusal: 401, 403 for a change that another site sent, or 429."""
     if "authorization" not in request.headers and cookie is not None:
         check_origin(request)
-    text = bearer.credentials if bearer else None if "authorization" in request.headers else cookie
-    found = await identified(front, text, address_of(request))
-    if wait := front.requests.take(found.token.id):
-        raise wait_and_repeat(wait, "Too many requests with this token.")
-    return found
+    token_text = bearer.credentials if bearer else None if "authorization" in request.headers else cookie
+    principal = await authenticate(state, token_text, client_address(request))
+    if wait := state.request_buckets.take(principal.token.id):
+        raise too_many_requests(wait, "Too many requests with this token.")
+    return principal
 
 
-async def identified(front: Front, text: str | None, address: str) -> Caller:
+async def authenticate(state: AppState, token_text: str | None, address: str) -> Principal:
     """Whose token this is. Who guesses is slowed down by its address, before the job database is asked."""
-    if wait := front.failures.wait(address):
-        raise wait_and_repeat(wait, "Too many tokens from this address that are not valid.")
+    if wait := state.auth_failure_buckets.seconds_until_allowed(address):
+        raise too_many_requests(wait, "Too many tokens from this address that are not valid.")
     token = None
-    if text is not None and _TOKEN.fullmatch(text):
-        token = await (await front.backing.ledger()).token(text)
+    if token_text is not None and _TOKEN_PATTERN.fullmatch(token_text):
+        token = await (await state.services.repository()).find_token(token_text)
     if token is None:
-        if text is not None:
-            front.failures.take(address)
-        raise Refused(401, "Send a valid token: `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
-    return Caller(token)
+        if token_text is not None:
+            state.auth_failure_buckets.take(address)
+        raise ApiError(401, "Send a valid token: `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
+    return Principal(token)
 
 
-def address_of(request: Request) -> str:
+def client_address(request: Request) -> str:
     """Where it comes from: of the proxy's word for it, uvicorn believes that of a proxy on this machine."""
     return request.client.host if request.client else "unknown"
 
@@ -90,27 +92,27 @@ def check_origin(request: Request) -> None:
         return
     origin = request.headers.get("origin", "")
     if not origin or origin.partition("://")[2] != request.headers.get("host"):
-        raise Refused(403, "Changes with a cookie are taken from our own pages only.")
+        raise ApiError(403, "Changes with a cookie are taken from our own pages only.")
 
 
-def _with(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
-    async def allowed(who: Annotated[Caller, Depends(caller)]) -> Caller:
-        if not who.token.allows(scope):
-            raise Refused(403, f"This token does not have the scope `{scope}`.")
-        return who
+def _require_scope(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
+    async def dependency(principal: Annotated[Principal, Depends(get_principal)]) -> Principal:
+        if not principal.token.allows(scope):
+            raise ApiError(403, f"This token does not have the scope `{scope}`.")
+        return principal
 
-    return allowed
+    return dependency
 
 
-Reader = Annotated[Caller, Depends(_with(Scope.READ))]
-Submitter = Annotated[Caller, Depends(_with(Scope.SUBMIT))]
-Admin = Annotated[Caller, Depends(_with(Scope.ADMIN))]
+Reader = Annotated[Principal, Depends(_require_scope(Scope.READ))]
+Submitter = Annotated[Principal, Depends(_require_scope(Scope.SUBMIT))]
+Admin = Annotated[Principal, Depends(_require_scope(Scope.ADMIN))]
 
 JobId = Annotated[str, Path(description="As the answer to the request named it.", examples=["7d0c5f0e"])]
 
 
-async def owned(front: Front, who: Caller, job_id: str) -> VideoJob:
+async def get_owned_job(state: AppState, principal: Principal, job_id: str) -> VideoJob:
     """The job, if this caller may see it. Raises UnknownJob, whether there is none or it is somebody else's."""
-    if not re.fullmatch(OWNER_ID, job_id):
+    if not re.fullmatch(ID_PATTERN, job_id):
         raise UnknownJob("there is no such job")
-    return await (await front.backing.ledger()).job_of(who.owner, job_id)
+    return await (await state.services.repository()).get_job_for_user(principal.owner, job_id)

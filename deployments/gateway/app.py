@@ -24,24 +24,24 @@ from deployments.gateway import (
     submitting,
     uploads,
 )
-from deployments.gateway.backing import Backing
-from deployments.gateway.document import publish
-from deployments.gateway.front import Front
-from deployments.gateway.guard import Guard
-from deployments.gateway.leaving import EndsStreams
+from deployments.gateway.backing import Services
+from deployments.gateway.document import install_openapi
+from deployments.gateway.front import AppState
+from deployments.gateway.guard import BodyLimitMiddleware
+from deployments.gateway.leaving import StreamShutdownMiddleware
 from deployments.gateway.metrics import Metrics
-from deployments.gateway.observed import Observed
+from deployments.gateway.observed import RequestLoggingMiddleware
 from deployments.gateway.pages import add_pages
-from deployments.gateway.pages.lecture import LECTURE_FORM
-from deployments.gateway.problems import add_handlers
-from deployments.gateway.readiness import Readiness
-from deployments.gateway.settings import Door
-from videojobs.settings import Access
+from deployments.gateway.pages.lecture import LECTURE_FORM_PATH
+from deployments.gateway.problems import add_exception_handlers
+from deployments.gateway.readiness import ReadinessProbe
+from deployments.gateway.settings import ApiSettings
+from videojobs.settings import AccessSettings
 
-API = "/api/v1"
+API_PREFIX = "/api/v1"
 
 
-class _Application(FastAPI):
+class _ApiApplication(FastAPI):
     """Pages of named origins may read every answer, errors that nobody foresaw included.
 
     Those are answered outside of all middleware that can be added, so this one is put around the whole. What a browser
@@ -50,68 +50,68 @@ class _Application(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         stack = super().build_middleware_stack()
-        front: Front = self.state.front
-        if not front.door.cors_origins:
+        state: AppState = self.state.app_state
+        if not state.settings.cors_origins:
             return stack
         return CORSMiddleware(
             stack,
-            allow_origins=front.door.cors_origins,
+            allow_origins=state.settings.cors_origins,
             allow_credentials=True,
             allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
             allow_headers=["*"],
         )
 
 
-def create_app(backing: Backing | None = None) -> FastAPI:
+def create_app(services: Services | None = None) -> FastAPI:
     """The application; `backing` is what it stands on, found through the Prefect server's blocks if not given."""
-    door = Door()
-    front = Front(door, backing or Backing(door))
+    settings = ApiSettings()
+    state = AppState(settings, services or Services(settings))
     # The documentation pages would load their scripts from elsewhere.
-    app = _Application(title="Video jobs", lifespan=_life, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.front = front
+    app = _ApiApplication(title="Video jobs", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.app_state = state
     app.include_router(callbacks.router)
-    app.include_router(_api())
+    app.include_router(_build_api_router())
     add_pages(app)
-    add_handlers(app)
+    add_exception_handlers(app)
     app.add_middleware(
-        Guard,
-        most=door.json_bytes,
-        seconds=door.json_seconds,
-        streamed=(
+        BodyLimitMiddleware,
+        max_bytes=settings.json_bytes,
+        timeout_seconds=settings.json_seconds,
+        streaming_paths=(
             callbacks.PREFIX,
-            LECTURE_FORM,
-            *(API + path for path in (*submitting.FORM_PATHS, lectures.FORM_PATH)),
+            LECTURE_FORM_PATH,
+            *(API_PREFIX + path for path in (*submitting.FORM_PATHS, lectures.FORM_PATH)),
         ),
-        tls=(Access().public_url or "").startswith("https:"),
+        use_hsts=(AccessSettings().public_url or "").startswith("https:"),
     )
-    _add_operations(app, front)
-    publish(app)
+    _add_operations(app, state)
+    install_openapi(app)
     return app
 
 
-def _api() -> APIRouter:
-    api = APIRouter(prefix=API)
-    for part in (submitting, asking, lectures, jobs, editor_jobs, events, uploads):
-        api.include_router(part.router)
+def _build_api_router() -> APIRouter:
+    api = APIRouter(prefix=API_PREFIX)
+    for route_module in (submitting, asking, lectures, jobs, editor_jobs, events, uploads):
+        api.include_router(route_module.router)
     return api
 
 
-def _add_operations(app: FastAPI, front: Front) -> None:
-    """What whoever runs the door sees of it, and how it closes. `Observed` comes last, so it is the outermost."""
-    app.state.readiness = Readiness(front.backing, front.door)
-    app.state.metrics = Metrics(front.door, front.backing.ledger)
-    app.state.leaving = asyncio.Event()
+def _add_operations(app: FastAPI, state: AppState) -> None:
+    """What whoever runs the door sees of it, and how it closes. `RequestLoggingMiddleware` comes last, so it is the outermost."""
+    app.state.readiness = ReadinessProbe(state.services, state.settings)
+    app.state.metrics = Metrics(state.settings, state.services.repository)
+    app.state.shutting_down = asyncio.Event()
     app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
     app.include_router(readiness.router)
     app.include_router(metrics.router)
-    app.add_middleware(EndsStreams, leaving=app.state.leaving)
-    app.add_middleware(Observed, metrics=app.state.metrics)
+    app.add_middleware(StreamShutdownMiddleware, shutting_down=app.state.shutting_down)
+    app.add_middleware(RequestLoggingMiddleware, metrics=app.state.metrics)
 
 
 @asynccontextmanager
-async def _life(app: FastAPI) -> AsyncIterator[None]:
-    front: Front = app.state.front
-    async with front.open():
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: AppState = app.state.app_state
+    async with state.run_background_tasks():
         yield
 
 

@@ -8,23 +8,23 @@ from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from deployments.gateway.access import Caller, Submitter
-from deployments.gateway.front import TheFront
-from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
-from deployments.gateway.problems import Refused, answers, refused_input
-from deployments.gateway.shapes import Taken
-from videojobs.errors import Problem
-from videojobs.intake import decode, parse_request
-from videojobs.ledger import ClientKey, Ledger
+from deployments.gateway.access import Principal, Submitter
+from deployments.gateway.front import AppStateDep
+from deployments.gateway.opening import IdempotencyKey, create_job, launch_run, reject_content_encoding
+from deployments.gateway.problems import ApiError, error_responses, validation_error
+from deployments.gateway.shapes import JobCreated
+from videojobs.errors import FieldError
+from videojobs.intake import parse_json_strict, parse_request
+from videojobs.ledger import ClientKey, JobRepository
 from videojobs.request import JobRequest, fingerprint
-from videojobs.settings import Access
+from videojobs.settings import AccessSettings
 
 router = APIRouter(tags=["jobs"])
 
-M = TypeVar("M", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_MOST_TOLD: Final = 5000  # errors, as in `videojobs.intake`
-_JSON: Final[dict[str, Any]] = {
+_MAX_REPORTED_ERRORS: Final = 5000  # errors, as in `videojobs.intake`
+_OPENAPI_JSON_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -46,77 +46,81 @@ _JSON: Final[dict[str, Any]] = {
 @router.post(
     "/jobs",
     status_code=202,
-    responses=answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra=_JSON,
+    responses=error_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+    openapi_extra=_OPENAPI_JSON_BODY,
     summary="Start a job",
 )
-async def submit_json(request: Request, who: Submitter, front: TheFront, key: IdempotencyKey = None) -> Taken:
+async def create_job_from_json(
+    request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
+) -> JobCreated:
     """Its files lie at https links, or were sent to the storage before (`/api/v1/uploads`)."""
-    check_encoding(request)
-    raw = await json_object(request)
-    await front.backing.runs.check()
-    wanted = _parsed(raw, who)
-    ledger = await front.backing.ledger()
-    sources = {"video": wanted.video} | {f"audio[{i}].source": item.source for i, item in enumerate(wanted.audio)}
-    await check_sources(ledger, who, sources)
-    client_key = ClientKey(key, fingerprint(wanted)) if key else None
-    job = await on_the_books(front, ledger, str(uuid.uuid4()), wanted, who, client_key)
-    return await started(front, job)
+    reject_content_encoding(request)
+    raw = await read_json_object(request)
+    await state.services.runs.ping()
+    job_request = _parse_job_request(raw, principal)
+    repository = await state.services.repository()
+    sources = {"video": job_request.video} | {
+        f"audio[{i}].source": item.source for i, item in enumerate(job_request.audio)
+    }
+    await require_own_uploads(repository, principal, sources)
+    client_key = ClientKey(idempotency_key, fingerprint(job_request)) if idempotency_key else None
+    job = await create_job(state, repository, str(uuid.uuid4()), job_request, principal, client_key)
+    return await launch_run(state, job)
 
 
-async def json_as(request: Request, model: type[M]) -> M:
+async def read_json_as(request: Request, model: type[ModelT]) -> ModelT:
     """The body as this model, read by an endpoint that knows its sender: as a parameter, it would be read before."""
-    await json_object(request)
+    await read_json_object(request)
     try:
         return model.model_validate_json(await request.body())
     except ValidationError as error:
-        if (count := error.error_count()) > _MOST_TOLD:
-            raise refused_input([Problem("request", f"has {count} mistakes, too many to list them")]) from None
+        if (count := error.error_count()) > _MAX_REPORTED_ERRORS:
+            raise validation_error([FieldError("request", f"has {count} mistakes, too many to list them")]) from None
         errors = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in errors]) from None
 
 
-def json_of(model: type[BaseModel]) -> dict[str, Any]:
+def openapi_json_body(model: type[BaseModel]) -> dict[str, Any]:
     """What the OpenAPI document says of such a body."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def json_object(request: Request) -> Mapping[str, object]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Refused(415, "Send the request as application/json.")
+async def read_json_object(request: Request) -> Mapping[str, object]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ApiError(415, "Send the request as application/json.")
     try:
-        raw = decode((await request.body()).decode())
+        raw = parse_json_strict((await request.body()).decode())
     except UnicodeDecodeError:
-        raise Refused(400, "The body is not valid UTF-8.") from None
+        raise ApiError(400, "The body is not valid UTF-8.") from None
     except ValueError as error:
-        raise Refused(400, f"The body {error}.") from None
+        raise ApiError(400, f"The body {error}.") from None
     if not isinstance(raw, dict):
-        raise refused_input([Problem("request", "must be an object")])
+        raise validation_error([FieldError("request", "must be an object")])
     return raw
 
 
-def _parsed(raw: Mapping[str, object], who: Caller) -> JobRequest:
+def _parse_job_request(raw: Mapping[str, object], principal: Principal) -> JobRequest:
     # Files of this machine are for who works on it; a client would read what is not its own.
-    return parse_request(own(raw, who), access=Access(allow_local_files=False))
+    return parse_request(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
 
 
-def own(raw: Mapping[str, object], who: Caller) -> Mapping[str, object]:
+def with_owner(raw: Mapping[str, object], principal: Principal) -> Mapping[str, object]:
     """The request, as its token's user's. Raises a refusal where it says to be somebody else's."""
-    if raw.get("user_id", who.user_id) != who.user_id:
-        raise refused_input([Problem("user_id", "is not the user of your token; leave it out")])
-    return {**raw, "user_id": who.user_id}
+    if raw.get("user_id", principal.user_id) != principal.user_id:
+        raise validation_error([FieldError("user_id", "is not the user of your token; leave it out")])
+    return {**raw, "user_id": principal.user_id}
 
 
-async def check_sources(ledger: Ledger, who: Caller, sources: Mapping[str, str]) -> None:
+async def require_own_uploads(repository: JobRepository, principal: Principal, sources: Mapping[str, str]) -> None:
     """What lies in our storage can be reached by our keys, so only one's own uploads may be named. By their fields."""
     stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
-    own = await ledger.own_sources(who.user_id, list(stored.values())) if stored else set()
+    own_uploads = await repository.filter_owned_sources(principal.user_id, list(stored.values())) if stored else set()
     problems = [
-        Problem(path, "is not an upload of yours that is complete and less than a week old; upload it first")
+        FieldError(path, "is not an upload of yours that is complete and less than a week old; upload it first")
         for path, source in stored.items()
-        if source not in own
+        if source not in own_uploads
     ]
     if problems:
-        raise refused_input(problems)
+        raise validation_error(problems)

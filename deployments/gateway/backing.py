@@ -10,36 +10,36 @@ from prefect_aws import S3Bucket
 from pydantic import SecretStr
 
 from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
-from blocks.known import KnownBlocks
-from deployments.gateway.runs import Runs
-from deployments.gateway.settings import Door
-from videojobs.ledger import Ledger, VideoJob
+from blocks.known import BlockCache
+from deployments.gateway.runs import PrefectRuns
+from deployments.gateway.settings import ApiSettings
+from videojobs.ledger import JobRepository, VideoJob
 from videojobs.media.store import ObjectStore
 
 
-class Backing:
+class Services:
     """Reached through the blocks of the default names; a job's own are used where it was opened with others."""
 
-    def __init__(self, door: Door) -> None:
-        self._names = Connections()
-        self._blocks = KnownBlocks(seconds=door.block_seconds, patience=door.load_seconds)
+    def __init__(self, settings: ApiSettings) -> None:
+        self._block_names = Connections()
+        self._block_cache = BlockCache(ttl_seconds=settings.block_seconds, load_timeout=settings.load_seconds)
         self._stores: dict[str, tuple[S3Bucket, ObjectStore]] = {}  # by block name; making a client takes 50 ms
-        self.runs = Runs(patience=door.answer_seconds)
+        self.runs = PrefectRuns(timeout_seconds=settings.answer_seconds)
 
     @property
     def connections(self) -> dict[str, str]:
         """The blocks that new jobs are opened with, by name."""
-        return self._names.model_dump()
+        return self._block_names.model_dump()
 
-    async def ledger(self) -> Ledger:
+    async def repository(self) -> JobRepository:
         """The job state."""
-        block = await self._blocks.get(JobDatabase, self._names.database)
+        block = await self._block_cache.get(JobDatabase, self._block_names.database)
         return block.ledger()
 
     async def store(self, job: VideoJob | None = None) -> ObjectStore:
         """The bucket of new jobs, or that of this one."""
-        name = Connections.model_validate(job.connections).storage if job else self._names.storage
-        block = await self._blocks.get(S3Bucket, name)
+        name = Connections.model_validate(job.connections).storage if job else self._block_names.storage
+        block = await self._block_cache.get(S3Bucket, name)
         known = self._stores.get(name)
         if known is None or known[0] is not block:
             client = await asyncio.to_thread(block.credentials.get_client, "s3")
@@ -49,11 +49,11 @@ class Backing:
     async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
         """What GhostCut signs its callbacks about this job with."""
         names = Connections.model_validate(job.connections)
-        block = await self._blocks.get(GhostCutCredentials, names.ghostcut)
+        block = await self._block_cache.get(GhostCutCredentials, names.ghostcut)
         return block.app_secret
 
     async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
         """What Sync.so signs its webhooks about this job with; None where nobody has entered it."""
         names = Connections.model_validate(job.connections)
-        block = await self._blocks.get(SyncSoCredentials, names.sync_so)
+        block = await self._block_cache.get(SyncSoCredentials, names.sync_so)
         return block.webhook_secret

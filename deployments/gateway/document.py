@@ -5,13 +5,13 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from deployments.gateway.problems import MEDIA_TYPE, ProblemDetails
-from deployments.gateway.shapes import UploadParts, UploadWanted
+from deployments.gateway.problems import PROBLEM_MEDIA_TYPE, ProblemDetails
+from deployments.gateway.shapes import UploadCreate, UploadParts
 from videojobs.lecture.request import LectureRequest
 from videojobs.request import JobRequest
 
-_REFERENCE: Final = "#/components/schemas/{model}"
-_ABOUT: Final = """
+_REF_TEMPLATE: Final = "#/components/schemas/{model}"
+_API_DESCRIPTION: Final = """
 Jobs give a video new speech for some of its time ranges, and wipe burned-in text out of areas of the picture. Lectures
 become subtitles and a PDF of their slides; they are jobs, too, and are followed, cancelled and downloaded as those are.
 
@@ -19,37 +19,37 @@ Every request needs a token: `Authorization: Bearer ...`. Errors are problem det
 """
 
 
-def publish(app: FastAPI) -> None:
+def install_openapi(app: FastAPI) -> None:
     """Give the application its document, at `/openapi.json`."""
 
-    def document() -> dict[str, Any]:
+    def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _build_openapi(app)
         return app.openapi_schema
 
-    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
-    made = get_openapi(title=app.title, version="1", description=_ABOUT.strip(), routes=app.routes)
-    schemas = made["components"]["schemas"]
-    for model in (ProblemDetails, JobRequest, LectureRequest, UploadWanted, UploadParts):
-        shape = model.model_json_schema(ref_template=_REFERENCE)
-        schemas |= shape.pop("$defs", {})
-        schemas[model.__name__] = shape
+def _build_openapi(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version="1", description=_API_DESCRIPTION.strip(), routes=app.routes)
+    schemas = document["components"]["schemas"]
+    for model in (ProblemDetails, JobRequest, LectureRequest, UploadCreate, UploadParts):
+        schema = model.model_json_schema(ref_template=_REF_TEMPLATE)
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
     for name in ("JobRequest", "LectureRequest"):
         schemas[name]["required"].remove("user_id")  # the token says it
         del schemas[name]["properties"]["user_id"]
-    _drop_unsent(made)
-    return made
+    _drop_unused_error_schemas(document)
+    return document
 
 
-def _drop_unsent(made: dict[str, Any]) -> None:
+def _drop_unused_error_schemas(document: dict[str, Any]) -> None:
     """FastAPI tells of errors in a form of its own, also where an endpoint takes whatever text there is."""
     for unsent in ("HTTPValidationError", "ValidationError"):
-        made["components"]["schemas"].pop(unsent, None)
-    for path in made["paths"].values():
+        document["components"]["schemas"].pop(unsent, None)
+    for path in document["paths"].values():
         for operation in path.values():
             answers = operation["responses"]
-            if "422" in answers and MEDIA_TYPE not in answers["422"]["content"]:
+            if "422" in answers and PROBLEM_MEDIA_TYPE not in answers["422"]["content"]:
                 del answers["422"]

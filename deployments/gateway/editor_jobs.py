@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from deployments.gateway.access import JobId, Reader, owned
-from deployments.gateway.front import Front, TheFront
-from deployments.gateway.links import output_link
-from deployments.gateway.problems import answers
-from deployments.gateway.telling import message_of
+from deployments.gateway.access import JobId, Reader, get_owned_job
+from deployments.gateway.front import AppState, AppStateDep
+from deployments.gateway.links import presign_output
+from deployments.gateway.problems import error_responses
+from deployments.gateway.telling import status_message
 from videojobs.ledger import VideoJob
-from videojobs.states import Status, Work
+from videojobs.states import JobKind, Status
 
 router = APIRouter(tags=["old clients"])
 
@@ -71,41 +71,45 @@ class EditorJobStatus(BaseModel):
     download_url: str | None = Field(description="As `output_url` of the list.")
 
 
-@router.get("/jobs/", responses=answers(401, 403, 422, 429, 503), summary="List jobs by the number of a page")
-async def listed(
-    who: Reader,
-    front: TheFront,
+@router.get("/jobs/", responses=error_responses(401, 403, 422, 429, 503), summary="List jobs by the number of a page")
+async def list_editor_jobs(
+    principal: Reader,
+    state: AppStateDep,
     page: Annotated[int, Query(ge=1, le=1_000_000, description="From 1 on.")] = 1,
     page_size: Annotated[int, Query(ge=1, le=100, description="How many jobs a page has.")] = 20,
     status_filter: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
 ) -> EditorJobs:
     """Videos, newest first; an admin sees everybody's. `GET /api/v1/jobs`, without the slash, lists by a cursor."""
-    ledger = await front.backing.ledger()
-    found, total = await ledger.numbered_page(
-        who.owner,
+    repository = await state.services.repository()
+    found, total = await repository.list_jobs_page(
+        principal.owner,
         statuses=[status_filter] if status_filter else [],
-        work=Work.PRO_VIDEO,
+        kind=JobKind.PRO_VIDEO,
         limit=page_size,
         offset=(page - 1) * page_size,
     )
-    return EditorJobs(jobs=[await _row(front, job) for job in found], total=total, page=page, page_size=page_size)
+    return EditorJobs(
+        jobs=[await _to_editor_job(state, job) for job in found], total=total, page=page, page_size=page_size
+    )
 
 
-@router.get("/jobs/{job_id}/status", responses=answers(401, 403, 404, 429, 503), summary="How a job of the list stands")
-async def status(job_id: JobId, who: Reader, front: TheFront) -> EditorJobStatus:
+@router.get(
+    "/jobs/{job_id}/status", responses=error_responses(401, 403, 404, 429, 503), summary="How a job of the list stands"
+)
+async def get_editor_job_status(job_id: JobId, principal: Reader, state: AppStateDep) -> EditorJobStatus:
     """Under the names of the list."""
-    job = await owned(front, who, job_id)
+    job = await get_owned_job(state, principal, job_id)
     return EditorJobStatus(
         id=job.id,
         status=Status(job.status),
         progress_percentage=job.progress_percentage,
-        progress_message=message_of(job),
+        progress_message=status_message(job),
         error_message=job.error_message,
-        download_url=await _output_url(front, job),
+        download_url=await _output_url(state, job),
     )
 
 
-async def _row(front: Front, job: VideoJob) -> EditorJob:
+async def _to_editor_job(state: AppState, job: VideoJob) -> EditorJob:
     video = job.facts.get("video") or {}
     seconds = video.get("duration")
     return EditorJob(
@@ -128,18 +132,18 @@ async def _row(front: Front, job: VideoJob) -> EditorJob:
         credits_used=None,
         estimated_credits=None,
         actual_credits_used=None,
-        created_at=_without_zone(job.created_at),
-        queued_at=_without_zone(job.created_at),
+        created_at=_format_naive_utc(job.created_at),
+        queued_at=_format_naive_utc(job.created_at),
         started_at=None,
-        completed_at=job.completed_at and _without_zone(job.completed_at),
-        output_url=await _output_url(front, job),
+        completed_at=job.completed_at and _format_naive_utc(job.completed_at),
+        output_url=await _output_url(state, job),
     )
 
 
-async def _output_url(front: Front, job: VideoJob) -> str | None:
-    url = await output_link(front, job)
+async def _output_url(state: AppState, job: VideoJob) -> str | None:
+    url = await presign_output(state, job)
     return url and f"{url}#"
 
 
-def _without_zone(time: datetime) -> str:
+def _format_naive_utc(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

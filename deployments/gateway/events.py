@@ -9,21 +9,21 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from deployments.gateway.access import JobId, Reader, owned
-from deployments.gateway.front import Front, TheFront
-from deployments.gateway.links import status_of
-from deployments.gateway.problems import answers
+from deployments.gateway.access import JobId, Reader, get_owned_job
+from deployments.gateway.front import AppState, AppStateDep
+from deployments.gateway.links import build_status
+from deployments.gateway.problems import error_responses
 from videojobs.ledger import VideoJob
-from videojobs.states import ENDED
+from videojobs.states import ENDED_STATUSES
 
 router = APIRouter(tags=["jobs"])
 
-HEARTBEAT: Final = ": still here\n\n"
-_EXAMPLE: Final = (
+HEARTBEAT_COMMENT: Final = ": still here\n\n"
+_EVENT_EXAMPLE: Final = (
     'event: job\ndata: {"job_id": "7d0c5f0e", "status": "processing", "progress": 75, '
     '"message": "Text inpainting in progress...", "output_url": null, "parked": false}\n\n: still here\n\n'
 )
-_EVENT: Final = {
+_EVENT_SCHEMA: Final = {
     "type": "object",
     "required": ["event", "data"],
     "properties": {
@@ -33,17 +33,19 @@ _EVENT: Final = {
             "contentMediaType": "application/json",
             "contentSchema": {
                 "allOf": [
-                    {"$ref": "#/components/schemas/JobStatus"},
+                    {"$ref": "#/components/schemas/JobStatusResponse"},
                     {"type": "object", "required": ["parked"], "properties": {"parked": {"type": "boolean"}}},
                 ]
             },
         },
     },
 }
-_STREAM: dict[int | str, dict[str, Any]] = {
+_STREAM_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Ends when the job has ended, and after some minutes: come again then.",
-        "content": {"text/event-stream": {"itemSchema": _EVENT, "example": _EXAMPLE}},  # as FastAPI documents streams
+        "content": {
+            "text/event-stream": {"itemSchema": _EVENT_SCHEMA, "example": _EVENT_EXAMPLE}
+        },  # as FastAPI documents streams
     }
 }
 
@@ -51,42 +53,42 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 @router.get(
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
-    responses={**_STREAM, **answers(401, 403, 404, 429, 503)},
+    responses={**_STREAM_RESPONSE, **error_responses(401, 403, 404, 429, 503)},
     summary="Follow a job",
 )
-async def events(job_id: JobId, who: Reader, front: TheFront) -> StreamingResponse:
+async def stream_job_events(job_id: JobId, principal: Reader, state: AppStateDep) -> StreamingResponse:
     """How the job stands, at once and after each change. A line of comment now and then keeps the connection open."""
-    job = await owned(front, who, job_id)
-    front.watch.check_room()
-    return stream(_lines(front, job))
+    job = await get_owned_job(state, principal, job_id)
+    state.job_watcher.check_capacity()
+    return event_stream_response(_job_events(state, job))
 
 
-def stream(lines: AsyncIterator[str]) -> StreamingResponse:
+def event_stream_response(lines: AsyncIterator[str]) -> StreamingResponse:
     """Server-sent events, which no proxy may keep until there are many."""
     return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-def event(news: Mapping[str, object]) -> str:
+def format_event(data: Mapping[str, object]) -> str:
     """One event, as lines of the stream."""
-    return f"event: job\ndata: {json.dumps(news)}\n\n"
+    return f"event: job\ndata: {json.dumps(data)}\n\n"
 
 
-async def _lines(front: Front, job: VideoJob) -> AsyncIterator[str]:
-    until = time.monotonic() + front.door.stream_minutes * 60
-    with front.watch.listening(job) as listener:
-        yield await _told(front, job)
-        now: VideoJob | None = job
-        while now is not None and now.status not in ENDED and time.monotonic() < until:
+async def _job_events(state: AppState, job: VideoJob) -> AsyncIterator[str]:
+    deadline = time.monotonic() + state.settings.stream_minutes * 60
+    with state.job_watcher.subscribe(job) as subscription:
+        yield await _status_event(state, job)
+        current: VideoJob | None = job
+        while current is not None and current.status not in ENDED_STATUSES and time.monotonic() < deadline:
             try:
-                async with asyncio.timeout(front.door.heartbeat_seconds):
-                    now = await listener.next()
+                async with asyncio.timeout(state.settings.heartbeat_seconds):
+                    current = await subscription.next_change()
             except TimeoutError:
-                yield HEARTBEAT
+                yield HEARTBEAT_COMMENT
                 continue
-            if now is not None:
-                yield await _told(front, now)
+            if current is not None:
+                yield await _status_event(state, current)
 
 
-async def _told(front: Front, job: VideoJob) -> str:
-    status = (await status_of(front, job)).model_dump()
-    return event({**status, "parked": job.parked_reason is not None})
+async def _status_event(state: AppState, job: VideoJob) -> str:
+    status = (await build_status(state, job)).model_dump()
+    return format_event({**status, "parked": job.parked_reason is not None})

@@ -9,45 +9,46 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from deployments.gateway.backing import Backing
-from deployments.gateway.buckets import Buckets
-from deployments.gateway.incoming import Room
-from deployments.gateway.settings import Door
-from deployments.gateway.starting import Starter
-from deployments.gateway.sweeping import sweep
-from deployments.gateway.watching import Watch
+from deployments.gateway.backing import Services
+from deployments.gateway.buckets import TokenBuckets
+from deployments.gateway.incoming import UploadPool
+from deployments.gateway.settings import ApiSettings
+from deployments.gateway.starting import RunLauncher
+from deployments.gateway.sweeping import remove_abandoned_uploads
+from deployments.gateway.watching import JobWatcher
 from videojobs.ledger.connection import close_engines
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Front:
+class AppState:
     """One front door."""
 
-    door: Door
-    backing: Backing
-    requests: Buckets = field(init=False)  # by token
-    failures: Buckets = field(init=False)  # by address
-    room: Room = field(init=False)
-    starter: Starter = field(init=False)
-    watch: Watch = field(init=False)
+    settings: ApiSettings
+    services: Services
+    request_buckets: TokenBuckets = field(init=False)  # by token
+    auth_failure_buckets: TokenBuckets = field(init=False)  # by address
+    upload_pool: UploadPool = field(init=False)
+    run_launcher: RunLauncher = field(init=False)
+    job_watcher: JobWatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.requests = Buckets(self.door.requests_per_minute)
-        self.failures = Buckets(self.door.failures_per_minute)
-        self.room = Room(uploads=self.door.uploads_at_once, parts=self.door.upload_parts)
-        self.starter = Starter(self.backing)
-        self.watch = Watch(self.backing.ledger, self.door)
+        self.request_buckets = TokenBuckets(self.settings.requests_per_minute)
+        self.auth_failure_buckets = TokenBuckets(self.settings.failures_per_minute)
+        self.upload_pool = UploadPool(max_uploads=self.settings.uploads_at_once, max_buffers=self.settings.upload_parts)
+        self.run_launcher = RunLauncher(self.services)
+        self.job_watcher = JobWatcher(self.services.repository, self.settings)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
+    async def run_background_tasks(self) -> AsyncIterator[None]:
         """As long as the context lasts, what was taken in is started, and what was left behind is removed."""
         tasks = [
-            asyncio.create_task(_again_and_again(self.starter.start_those_left_behind, self.door.start_again_seconds)),
+            asyncio.create_task(_run_periodically(self.run_launcher.launch_pending, self.settings.start_again_seconds)),
             asyncio.create_task(
-                _again_and_again(
-                    lambda: sweep(self.backing, self.door.direct_upload_hours), self.door.sweep_minutes * 60
+                _run_periodically(
+                    lambda: remove_abandoned_uploads(self.services, self.settings.direct_upload_hours),
+                    self.settings.sweep_minutes * 60,
                 )
             ),
         ]
@@ -57,31 +58,31 @@ class Front:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.room.close()
-            for end in (self.backing.runs.close, close_engines):
+            self.upload_pool.close()
+            for close in (self.services.runs.close, close_engines):
                 with suppress(Exception):
-                    await end()
+                    await close()
 
 
-async def _again_and_again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def _run_periodically(work: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
     """For ever; what goes wrong once is tried again next time, and said once as long as it stays the same."""
-    said = ""
+    last_error = ""
     while True:
         try:
             await work()
-            said = ""
+            last_error = ""
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            if what != said:
-                log.warning("Work beside the requests is not done now: %s", what)
-            said = what
-        await asyncio.sleep(seconds)
+            description = f"{type(error).__name__}: {error}"
+            if description != last_error:
+                log.warning("Work beside the requests is not done now: %s", description)
+            last_error = description
+        await asyncio.sleep(interval_seconds)
 
 
-def front_of(request: Request) -> Front:
+def get_app_state(request: Request) -> AppState:
     """The one that the application was made with."""
-    front: Front = request.app.state.front
-    return front
+    state: AppState = request.app.state.app_state
+    return state
 
 
-TheFront = Annotated[Front, Depends(front_of)]
+AppStateDep = Annotated[AppState, Depends(get_app_state)]

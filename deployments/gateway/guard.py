@@ -9,86 +9,90 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.gateway.problems import SECURITY_HEADERS, Refused
+from deployments.gateway.problems import SECURITY_HEADERS, ApiError
 
-_REST_BYTES: Final = 1024 * 1024  # what a refused client may still send; more is cut off
-_REST_SECONDS: Final = 1.0  # as long as it takes at 8 Mbit/s
-_ONLY_TLS: Final = "max-age=31536000"  # seconds, a year: what browsers' own lists ask for
+_MAX_DRAIN_BYTES: Final = 1024 * 1024  # what a refused client may still send; more is cut off
+_DRAIN_SECONDS: Final = 1.0  # as long as it takes at 8 Mbit/s
+_HSTS_VALUE: Final = "max-age=31536000"  # seconds, a year: what browsers' own lists ask for
 
 
-class Guard:
+class BodyLimitMiddleware:
     """ASGI middleware. Bodies have `most` bytes, and `seconds` to come.
 
     `streamed` are the beginnings of paths that see to both themselves.
     """
 
-    def __init__(self, app: ASGIApp, *, most: int, seconds: float, streamed: tuple[str, ...], tls: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, timeout_seconds: float, streaming_paths: tuple[str, ...], use_hsts: bool
+    ) -> None:
         self._app = app
-        self._most = most
-        self._seconds = seconds
-        self._streamed = streamed
-        self._headers = {**SECURITY_HEADERS, **({"Strict-Transport-Security": _ONLY_TLS} if tls else {})}
+        self._max_bytes = max_bytes
+        self._timeout_seconds = timeout_seconds
+        self._streaming_paths = streaming_paths
+        self._headers = {**SECURITY_HEADERS, **({"Strict-Transport-Security": _HSTS_VALUE} if use_hsts else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = self._body(scope, receive)
+        body = self._limited_body(scope, receive)
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                await body.drop_rest()
+                await body.drain()
                 if not body.is_read:
                     headers["Connection"] = "close"
             await send(message)
 
-        await self._app(scope, body.receive, guarded)
+        await self._app(scope, body.receive, send_with_headers)
 
-    def _body(self, scope: Scope, receive: Receive) -> "_Body":
-        if scope["path"].startswith(self._streamed):
-            return _Body(receive, Headers(scope=scope), most=math.inf, seconds=math.inf)
-        return _Body(receive, Headers(scope=scope), most=self._most, seconds=self._seconds)
+    def _limited_body(self, scope: Scope, receive: Receive) -> "_LimitedBody":
+        if scope["path"].startswith(self._streaming_paths):
+            return _LimitedBody(receive, Headers(scope=scope), max_bytes=math.inf, timeout_seconds=math.inf)
+        return _LimitedBody(
+            receive, Headers(scope=scope), max_bytes=self._max_bytes, timeout_seconds=self._timeout_seconds
+        )
 
 
-class _Body:
+class _LimitedBody:
     """Counts what comes. One that is answered before its end would be read for ever, if its client so wishes."""
 
-    def __init__(self, receive: Receive, headers: Headers, *, most: float, seconds: float) -> None:
+    def __init__(self, receive: Receive, headers: Headers, *, max_bytes: float, timeout_seconds: float) -> None:
         self._receive = receive
-        self._most = most
-        self._until = time.monotonic() + seconds
+        self._max_bytes = max_bytes
+        self._deadline = time.monotonic() + timeout_seconds
         self._size = 0
         length = math.inf if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
-        self._is_little = length <= _REST_BYTES and "expect" not in headers
+        self._is_drainable = length <= _MAX_DRAIN_BYTES and "expect" not in headers
         self.is_read = length == 0
 
     async def receive(self) -> Message:
-        message = await (self._receive() if self.is_read else self._in_time())
+        message = await (self._receive() if self.is_read else self._receive_in_time())
         self._size += len(message.get("body", b""))
         self.is_read = self.is_read or not message.get("more_body", False)
-        if self._size > self._most:
-            raise Refused(413, f"The body is too large; {self._most} bytes are taken here.")
+        if self._size > self._max_bytes:
+            raise ApiError(413, f"The body is too large; {self._max_bytes} bytes are taken here.")
         return message
 
-    async def _in_time(self) -> Message:
+    async def _receive_in_time(self) -> Message:
         """Once the body is read, what is waited for is the client's leaving, however long that takes."""
-        left = self._until - time.monotonic()
+        seconds_left = self._deadline - time.monotonic()
         try:
-            async with asyncio.timeout(left if math.isfinite(left) else None):
+            async with asyncio.timeout(seconds_left if math.isfinite(seconds_left) else None):
                 return await self._receive()
         except TimeoutError as error:
-            raise Refused(408, "The body came too slowly.") from error
+            raise ApiError(408, "The body came too slowly.") from error
 
-    async def drop_rest(self) -> None:
+    async def drain(self) -> None:
         """Of a body that is answered before its end: let the rest come, if it is known to be little and comes at once.
 
         A client that still sends would find the connection closed, and perhaps never see the answer.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(_REST_SECONDS):
-                while self._is_little and not self.is_read:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self._is_drainable and not self.is_read:
                     message = await self._receive()
                     self.is_read = not message.get("more_body", False)

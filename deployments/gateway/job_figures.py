@@ -8,43 +8,43 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from videojobs.costs import Amount
-from videojobs.ledger import Ledger
-from videojobs.ledger.figures import Submitted, Unfinished
-from videojobs.recovery import VENDORS
-from videojobs.states import ENDED, Stage, Status
+from videojobs.ledger import JobRepository
+from videojobs.ledger.figures import SubmissionStats, UnfinishedJobs
+from videojobs.recovery import VENDOR_NAMES
+from videojobs.states import ENDED_STATUSES, Stage, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobStatsSnapshot:
     """The job state at one moment."""
 
-    unfinished: Sequence[Unfinished]
+    unfinished: Sequence[UnfinishedJobs]
     ended: dict[Status, int]
-    submitted: Sequence[Submitted]
+    submitted: Sequence[SubmissionStats]
     spent: dict[Stage, Amount]
 
     @classmethod
-    async def of(cls, ledger: Ledger) -> "Standing":
+    async def load(cls, repository: JobRepository) -> "JobStatsSnapshot":
         """As it is now. Raises LedgerUnavailable."""
         return cls(
-            await ledger.unfinished(),
-            await ledger.ended_lately(),
-            await ledger.submitted_lately(),
-            await ledger.spent_today(),
+            await repository.unfinished_jobs(),
+            await repository.ended_last_day(),
+            await repository.submissions_last_day(),
+            await repository.spend_today(),
         )
 
 
-class JobState(Collector):
+class JobStatsCollector(Collector):
     """The newest figures of the ledger, as Prometheus reads them."""
 
     def __init__(self) -> None:
-        self.standing: Standing | None = None
+        self.snapshot: JobStatsSnapshot | None = None
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("videojobs_ledger_up", "Whether the job database answers", {(): float(self.standing is not None)})
-        if self.standing is not None:
-            yield from _jobs(self.standing)
-            yield from _vendors(self.standing)
+        yield _gauge("videojobs_ledger_up", "Whether the job database answers", {(): float(self.snapshot is not None)})
+        if self.snapshot is not None:
+            yield from _job_metrics(self.snapshot)
+            yield from _vendor_metrics(self.snapshot)
 
 
 def _gauge(name: str, text: str, values: Mapping[Any, float], labels: Sequence[str] = ()) -> Metric:
@@ -54,23 +54,23 @@ def _gauge(name: str, text: str, values: Mapping[Any, float], labels: Sequence[s
     return family
 
 
-def _jobs(standing: Standing) -> Iterator[Metric]:
+def _job_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
     yield _gauge(
         "videojobs_jobs",
         "Unfinished jobs",
-        {(job.status, job.point, str(job.parked).lower()): job.count for job in standing.unfinished},
+        {(job.status, job.point, str(job.parked).lower()): job.count for job in snapshot.unfinished},
         ("status", "point", "parked"),
     )
-    parked = sum(job.count for job in standing.unfinished if job.parked)
+    parked = sum(job.count for job in snapshot.unfinished if job.parked)
     yield _gauge("videojobs_parked_jobs", "Jobs that wait for an operator", {(): parked})
-    oldest = max((job.oldest_seconds for job in standing.unfinished if not job.parked), default=0.0)
+    oldest = max((job.oldest_seconds for job in snapshot.unfinished if not job.parked), default=0.0)
     yield _gauge("videojobs_oldest_job_seconds", "Age of the oldest job that is neither ended nor parked", {(): oldest})
-    ended = {(status,): standing.ended.get(status, 0) for status in ENDED}
+    ended = {(status,): snapshot.ended.get(status, 0) for status in ENDED_STATUSES}
     yield _gauge("videojobs_jobs_ended_last_day", "Jobs that ended within the last 24 hours", ended, ("status",))
 
 
-def _vendors(standing: Standing) -> Iterator[Metric]:
-    spent = {VENDORS[stage]: amount for stage, amount in standing.spent.items()}
+def _vendor_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
+    spent = {VENDOR_NAMES[stage]: amount for stage, amount in snapshot.spent.items()}
     yield _gauge(
         "videojobs_spent_today",
         "Recorded costs since midnight UTC: what the vendors told, else what was expected",
@@ -81,16 +81,16 @@ def _vendors(standing: Standing) -> Iterator[Metric]:
     yield _gauge(
         "videojobs_submissions_last_day",
         "Paid calls of the last 24 hours, by what became of them (refused, failed and unknown are errors)",
-        {(VENDORS[row.stage], row.state): row.count for row in standing.submitted},
+        {(VENDOR_NAMES[row.stage], row.state): row.count for row in snapshot.submitted},
         ("vendor", "state"),
     )
     yield _gauge(
         "videojobs_vendor_seconds",
         "From submission to end, over the last 24 hours",
         {
-            (VENDORS[row.stage], row.state, quantile): seconds
-            for row in standing.submitted
-            for quantile, seconds in (("0.5", row.median_seconds), ("0.95", row.slow_seconds))
+            (VENDOR_NAMES[row.stage], row.state, quantile): seconds
+            for row in snapshot.submitted
+            for quantile, seconds in (("0.5", row.median_seconds), ("0.95", row.p95_seconds))
             if seconds is not None
         },
         ("vendor", "state", "quantile"),

@@ -7,71 +7,71 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Sets `leaving` before it waits for open requests."""
 
-    def __init__(self, config: uvicorn.Config, leaving: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, shutting_down: asyncio.Event) -> None:
         super().__init__(config)
-        self._leaving = leaving
+        self._shutting_down = shutting_down
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._leaving.set()
+        self._shutting_down.set()
         await super().shutdown(sockets)
 
 
-class EndsStreams:
+class StreamShutdownMiddleware:
     """ASGI middleware: server-sent events, which end with their job only, end in order when the door closes.
 
     Their readers connect again by themselves, and so come to another process, or to this one when it is back.
     """
 
-    def __init__(self, app: ASGIApp, *, leaving: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, *, shutting_down: asyncio.Event) -> None:
         self._app = app
-        self._leaving = leaving
+        self._shutting_down = shutting_down
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = _Request(self._leaving, send)
+        request = _StreamRequest(self._shutting_down, send)
         try:
             await self._app(scope, receive, request.send)
         except asyncio.CancelledError:
-            if not request.took_back():
+            if not request.suppress_cancel():
                 raise
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            request.over()
+            request.close()
 
 
-class _Request:
+class _StreamRequest:
     """One that is cancelled when the door closes, if its answer is a stream of events."""
 
-    def __init__(self, leaving: asyncio.Event, send: Send) -> None:
-        self._leaving = leaving
+    def __init__(self, shutting_down: asyncio.Event, send: Send) -> None:
+        self._shutting_down = shutting_down
         self._send = send
         self._task = asyncio.current_task()
-        self._ending: asyncio.Task[None] | None = None
-        self._was_ended = False
+        self._cancel_task: asyncio.Task[None] | None = None
+        self._was_cancelled = False
 
     async def send(self, message: Message) -> None:
         await self._send(message)
         headers = message.get("headers", ())
         if any(name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers):
-            self._ending = asyncio.create_task(self._end())
+            self._cancel_task = asyncio.create_task(self._cancel_on_shutdown())
 
-    async def _end(self) -> None:
-        await self._leaving.wait()
+    async def _cancel_on_shutdown(self) -> None:
+        await self._shutting_down.wait()
         if self._task is not None:
-            self._was_ended = True
+            self._was_cancelled = True
             self._task.cancel()
 
-    def took_back(self) -> bool:
+    def suppress_cancel(self) -> bool:
         """Take the cancellation back, if it was ours: the request goes on to its end."""
-        if self._was_ended and self._task is not None:
+        if self._was_cancelled and self._task is not None:
             self._task.uncancel()
-        return self._was_ended
+        return self._was_cancelled
 
-    def over(self) -> None:
-        if self._ending is not None:
-            self._ending.cancel()
+    def close(self) -> None:
+        if self._cancel_task is not None:
+            self._cancel_task.cancel()

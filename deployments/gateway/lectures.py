@@ -5,33 +5,33 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 
-from deployments.gateway.access import Caller, JobId, Reader, Submitter, owned
-from deployments.gateway.asking import check_sources, json_object, own
-from deployments.gateway.front import Front, TheFront
-from deployments.gateway.jobs import cursor_of, place_in, whose
-from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
-from deployments.gateway.problems import Refused, answers
-from deployments.gateway.shapes import LectureListed, LecturePage, LectureStanding, LectureStatus, LectureTaken
-from deployments.gateway.submitting import from_form
-from deployments.gateway.telling import downloads
+from deployments.gateway.access import JobId, Principal, Reader, Submitter, get_owned_job
+from deployments.gateway.asking import read_json_object, require_own_uploads, with_owner
+from deployments.gateway.front import AppState, AppStateDep
+from deployments.gateway.jobs import decode_cursor, encode_cursor, resolve_owner
+from deployments.gateway.opening import IdempotencyKey, create_job, launch_run, reject_content_encoding
+from deployments.gateway.problems import ApiError, error_responses
+from deployments.gateway.shapes import LectureCreated, LecturePage, LectureState, LectureStatus, LectureSummary
+from deployments.gateway.submitting import create_from_form
+from deployments.gateway.telling import available_downloads
 from videojobs.lecture.intake import parse_lecture
 from videojobs.ledger import ClientKey, VideoJob
-from videojobs.request import OWNER_ID, fingerprint
-from videojobs.settings import Access
-from videojobs.states import Status, Work
+from videojobs.request import ID_PATTERN, fingerprint
+from videojobs.settings import AccessSettings
+from videojobs.states import JobKind, Status
 
 router = APIRouter(tags=["lectures"])
 
 FORM_PATH: Final = "/lectures/upload"
-_SUBMITTED: Final = answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)
-_STANDING: Final[dict[Status, LectureStanding]] = {
+_SUBMIT_ERRORS: Final = error_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503)
+_LECTURE_STATES: Final[dict[Status, LectureState]] = {
     Status.PENDING: "in_queue",
     Status.PROCESSING: "processing",
     Status.COMPLETED: "completed",
     Status.FAILED: "failed",
     Status.CANCELLED: "failed",
 }
-_JSON: Final[dict[str, Any]] = {
+_OPENAPI_JSON_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -42,7 +42,7 @@ _JSON: Final[dict[str, Any]] = {
         },
     }
 }
-_FORM: Final[dict[str, Any]] = {
+_OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -69,71 +69,85 @@ _FORM: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/lectures", status_code=202, responses=_SUBMITTED, openapi_extra=_JSON, summary="Start a lecture")
-async def submit(request: Request, who: Submitter, front: TheFront, key: IdempotencyKey = None) -> LectureTaken:
+@router.post(
+    "/lectures", status_code=202, responses=_SUBMIT_ERRORS, openapi_extra=_OPENAPI_JSON_BODY, summary="Start a lecture"
+)
+async def create_lecture_from_json(
+    request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
+) -> LectureCreated:
     """Its video lies at an https link, or was sent to the storage before (`/api/v1/uploads`)."""
-    check_encoding(request)
-    raw = await json_object(request)
-    await front.backing.runs.check()
-    wanted = parse_lecture(own(raw, who), access=Access(allow_local_files=False))
-    ledger = await front.backing.ledger()
-    await check_sources(ledger, who, {"video": wanted.video})
-    client_key = ClientKey(key, fingerprint(wanted)) if key else None
-    job = await on_the_books(front, ledger, str(uuid.uuid4()), wanted, who, client_key)
-    await started(front, job)
-    return _taken(job)
+    reject_content_encoding(request)
+    raw = await read_json_object(request)
+    await state.services.runs.ping()
+    lecture_request = parse_lecture(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
+    repository = await state.services.repository()
+    await require_own_uploads(repository, principal, {"video": lecture_request.video})
+    client_key = ClientKey(idempotency_key, fingerprint(lecture_request)) if idempotency_key else None
+    job = await create_job(state, repository, str(uuid.uuid4()), lecture_request, principal, client_key)
+    await launch_run(state, job)
+    return _to_created(job)
 
 
 @router.post(
-    FORM_PATH, status_code=202, responses=_SUBMITTED, openapi_extra=_FORM, summary="Start a lecture with its file"
+    FORM_PATH,
+    status_code=202,
+    responses=_SUBMIT_ERRORS,
+    openapi_extra=_OPENAPI_FORM_BODY,
+    summary="Start a lecture with its file",
 )
-async def submit_form(request: Request, who: Submitter, front: TheFront, key: IdempotencyKey = None) -> LectureTaken:
+async def create_lecture_from_form(
+    request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
+) -> LectureCreated:
     """The file goes on into the storage while it comes. What is wrong is reported all at once."""
-    return _taken(await taken_in(request, who, front, key))
+    return _to_created(await create_lecture_job(request, principal, state, idempotency_key))
 
 
-async def taken_in(request: Request, who: Caller, front: Front, key: str | None) -> VideoJob:
+async def create_lecture_job(
+    request: Request, principal: Principal, state: AppState, idempotency_key: str | None
+) -> VideoJob:
     """The job that a form has become, with a run."""
-    check_encoding(request)
-    await front.backing.runs.check()
-    with front.room.place(who.user_id):
-        job = await from_form(request, who, front, key, Work.LECTURE)
-    await started(front, job)
+    reject_content_encoding(request)
+    await state.services.runs.ping()
+    with state.upload_pool.admit(principal.user_id):
+        job = await create_from_form(request, principal, state, idempotency_key, JobKind.LECTURE)
+    await launch_run(state, job)
     return job
 
 
-@router.get("/lectures", responses=answers(401, 403, 422, 429, 503), summary="List lectures")
-async def lectures(
-    who: Reader,
-    front: TheFront,
-    status: Annotated[LectureStanding | None, Query(description="Only lectures with this status.")] = None,
-    user: Annotated[str | None, Query(description="Of this user; for admins.", pattern=OWNER_ID)] = None,
+@router.get("/lectures", responses=error_responses(401, 403, 422, 429, 503), summary="List lectures")
+async def list_lectures(
+    principal: Reader,
+    state: AppStateDep,
+    status: Annotated[LectureState | None, Query(description="Only lectures with this status.")] = None,
+    user: Annotated[str | None, Query(description="Of this user; for admins.", pattern=ID_PATTERN)] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
     cursor: Annotated[str | None, Query(description="From `next_cursor` of the page before.", max_length=500)] = None,
 ) -> LecturePage:
     """Newest first. An admin sees everybody's."""
-    statuses = [ours for ours, theirs in _STANDING.items() if theirs == status]
-    owner, after = whose(who, user), place_in(cursor) if cursor else None
-    ledger = await front.backing.ledger()
-    found = await ledger.jobs_of(owner, statuses=statuses, work=Work.LECTURE, limit=limit + 1, after=after)
-    shown = found[:limit]
+    statuses = [ours for ours, theirs in _LECTURE_STATES.items() if theirs == status]
+    owner, after = resolve_owner(principal, user), decode_cursor(cursor) if cursor else None
+    repository = await state.services.repository()
+    found = await repository.list_jobs(owner, statuses=statuses, kind=JobKind.LECTURE, limit=limit + 1, after=after)
+    page = found[:limit]
     return LecturePage(
-        lectures=[_listed(job) for job in shown], next_cursor=cursor_of(shown[-1]) if len(found) > limit else None
+        lectures=[_to_summary(job) for job in page], next_cursor=encode_cursor(page[-1]) if len(found) > limit else None
     )
 
 
-@router.get("/lectures/{job_id}/status", responses=answers(401, 403, 404, 429, 503), summary="How a lecture stands")
-async def status(job_id: JobId, who: Reader, front: TheFront) -> LectureStatus:
+@router.get(
+    "/lectures/{job_id}/status", responses=error_responses(401, 403, 404, 429, 503), summary="How a lecture stands"
+)
+async def get_lecture_status(job_id: JobId, principal: Reader, state: AppStateDep) -> LectureStatus:
     """To follow it without asking again and again, there is `/api/v1/jobs/{job_id}/events`."""
-    job = await owned(front, who, job_id)
-    if job.work is not Work.LECTURE:
-        raise Refused(404, "This job is no lecture.")
-    return _status(job)
+    job = await get_owned_job(state, principal, job_id)
+    if job.job_kind is not JobKind.LECTURE:
+        raise ApiError(404, "This job is no lecture.")
+    return _to_status(job)
 
 
-def _listed(job: VideoJob) -> LectureListed:
-    return LectureListed(
-        **_status(job).model_dump(),
+def _to_summary(job: VideoJob) -> LectureSummary:
+    return LectureSummary(
+        **_to_status(job).model_dump(),
         user_id=job.user_id,
         display_name=job.display_name,
         created_at=job.created_at,
@@ -141,17 +155,17 @@ def _listed(job: VideoJob) -> LectureListed:
     )
 
 
-def _status(job: VideoJob) -> LectureStatus:
+def _to_status(job: VideoJob) -> LectureStatus:
     return LectureStatus(
         job_id=job.id,
-        status=_STANDING[Status(job.status)],
+        status=_LECTURE_STATES[Status(job.status)],
         progress=job.progress_percentage,
         message=job.progress_message,
         error=job.error_message,
         slides=job.facts.get("slides"),
-        downloads=downloads(job),
+        downloads=available_downloads(job),
     )
 
 
-def _taken(job: VideoJob) -> LectureTaken:
-    return LectureTaken(**_status(job).model_dump(), status_url=f"/api/v1/lectures/{job.id}/status")
+def _to_created(job: VideoJob) -> LectureCreated:
+    return LectureCreated(**_to_status(job).model_dump(), status_url=f"/api/v1/lectures/{job.id}/status")

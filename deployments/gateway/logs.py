@@ -9,10 +9,10 @@ from prefect.logging.configuration import setup_logging
 
 from deployments.gateway import scope
 
-_TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_TEXT_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One object a line. What an error says goes along; what is `None` is left out."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -29,11 +29,11 @@ class JsonLines(logging.Formatter):
         return json.dumps({name: value for name, value in line.items() if value is not None})
 
 
-def set_up(form: Literal["text", "json"]) -> None:
+def configure_logging(log_format: Literal["text", "json"]) -> None:
     """All that this process logs goes to stderr in this form, that of Prefect and of the web server included."""
     setup_logging()  # Prefect does so when it is first asked for something, and would put handlers of its own there
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(_TEXT_FORMAT))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

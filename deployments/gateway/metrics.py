@@ -15,70 +15,82 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from deployments.gateway.job_figures import JobState, Standing
-from deployments.gateway.settings import Door
-from videojobs.ledger import Ledger
+from deployments.gateway.job_figures import JobStatsCollector, JobStatsSnapshot
+from deployments.gateway.settings import ApiSettings
+from videojobs.ledger import JobRepository
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
 
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)  # seconds: a status, a callback, an upload
+_PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_DURATION_BUCKETS: Final = (
+    0.01,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    60,
+    600,
+)  # seconds: a status, a callback, an upload
 
 
 class Metrics:
     """All figures of one front door."""
 
-    def __init__(self, door: Door, ledger: Callable[[], Awaitable[Ledger]]) -> None:
-        self._door = door
-        self._ledger = ledger
-        self._state = JobState()
-        self._due = 0.0  # on the monotonic clock
-        self._asking = asyncio.Lock()
+    def __init__(self, settings: ApiSettings, get_repository: Callable[[], Awaitable[JobRepository]]) -> None:
+        self._settings = settings
+        self._get_repository = get_repository
+        self._job_stats = JobStatsCollector()
+        self._refresh_at = 0.0  # on the monotonic clock
+        self._refresh_lock = asyncio.Lock()
         self.registry = CollectorRegistry()
-        self.registry.register(self._state)
+        self.registry.register(self._job_stats)
         ProcessCollector(registry=self.registry)
         self.in_progress = Gauge("videojobs_gateway_requests_in_progress", "Requests", registry=self.registry)
         self._requests = Counter(
             "videojobs_gateway_requests", "Requests", ("method", "route", "status"), registry=self.registry
         )
         self._seconds = Histogram(
-            "videojobs_gateway_request_seconds", "Time", ("route",), registry=self.registry, buckets=_BUCKETS
+            "videojobs_gateway_request_seconds", "Time", ("route",), registry=self.registry, buckets=_DURATION_BUCKETS
         )
         self._received = Counter(
             "videojobs_gateway_received_bytes", "Bodies of requests, uploads first", ("route",), registry=self.registry
         )
         self._callbacks = Counter("videojobs_callbacks", "Callbacks", ("vendor", "outcome"), registry=self.registry)
 
-    def tell(self, method: str, route: str, status: int, seconds: float, received: int) -> None:
+    def record_request(self, method: str, route: str, status: int, seconds: float, received: int) -> None:
         """A request has ended."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
         self._received.labels(route).inc(received)
 
-    def callback(self, vendor: str, outcome: Literal["taken", "refused", "put off"]) -> None:
+    def record_callback(self, vendor: str, outcome: Literal["taken", "refused", "put off"]) -> None:
         """What became of a vendor's callback; one that is put off is asked to come again."""
         self._callbacks.labels(vendor, outcome).inc()
 
-    async def text(self) -> bytes:
+    async def render(self) -> bytes:
         """In Prometheus' own format."""
-        async with self._asking:
-            if time.monotonic() >= self._due:
-                self._state.standing = await self._asked()
-                self._due = time.monotonic() + self._door.metrics_seconds
+        async with self._refresh_lock:
+            if time.monotonic() >= self._refresh_at:
+                self._job_stats.snapshot = await self._load_snapshot()
+                self._refresh_at = time.monotonic() + self._settings.metrics_seconds
         return generate_latest(self.registry)
 
-    async def _asked(self) -> Standing | None:
+    async def _load_snapshot(self) -> JobStatsSnapshot | None:
         """None while the ledger does not answer: old figures would look like new ones."""
         try:
-            async with asyncio.timeout(self._door.ready_seconds):
-                return await Standing.of(await self._ledger())
+            async with asyncio.timeout(self._settings.ready_seconds):
+                return await JobStatsSnapshot.load(await self._get_repository())
         except Exception as error:  # what this process has seen can be told all the same
             log.warning("No figures of the jobs: %s: %s", type(error).__name__, error)
             return None
 
 
-def metrics_of(request: Request) -> Metrics:
+def get_metrics(request: Request) -> Metrics:
     """Those of the application."""
     metrics: Metrics = request.app.state.metrics
     return metrics
@@ -87,24 +99,24 @@ def metrics_of(request: Request) -> Metrics:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """Who may read it: `Door.metrics_token`."""
-    _admit(request, Door())
-    return Response(await metrics_of(request).text(), media_type=CONTENT_TYPE_LATEST)
+    _authorize(request, ApiSettings())
+    return Response(await get_metrics(request).render(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _admit(request: Request, door: Door) -> None:
-    if door.metrics_token is not None:
-        given = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, b"Bearer " + door.metrics_token.get_secret_value().encode()):
+def _authorize(request: Request, settings: ApiSettings) -> None:
+    if settings.metrics_token is not None:
+        authorization = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(authorization, b"Bearer " + settings.metrics_token.get_secret_value().encode()):
             raise HTTPException(401, "this needs the token of the metrics", {"WWW-Authenticate": "Bearer"})
-    elif not _is_here(request):
+    elif not _is_local_caller(request):
         raise HTTPException(403, "this is for callers on the same machine; set a token for others")
 
 
-def _is_here(request: Request) -> bool:
+def _is_local_caller(request: Request) -> bool:
     """Whether the caller is on this machine, and not a proxy there that brings somebody else's request."""
     host = request.client.host if request.client else ""
     try:
         is_loopback = ip_address(host).is_loopback
     except ValueError:
         return False
-    return is_loopback and not any(name in request.headers for name in _FORWARDED)
+    return is_loopback and not any(name in request.headers for name in _PROXY_HEADERS)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted
-from videojobs.media.storage_errors import storage_errors
+from videojobs.media.storage_errors import translate_storage_errors
 from videojobs.media.store import ObjectStore, StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-SMALLEST_PART: Final = 5 * 1024**2  # bytes; S3 takes no smaller one but the last
-MOST_PARTS: Final = 10_000  # S3's limit
+MIN_PART_BYTES: Final = 5 * 1024**2  # bytes; S3 takes no smaller one but the last
+MAX_PARTS: Final = 10_000  # S3's limit
 
 
-class Multipart:
+class MultipartUpload:
     """A half-sent object; nobody sees any of it before it is completed."""
 
     def __init__(self, store: ObjectStore, key: str, upload_id: str) -> None:
@@ -26,15 +26,15 @@ class Multipart:
         self.upload_id = upload_id
 
     @classmethod
-    def begin(cls, store: ObjectStore, key: str, content_type: str) -> "Multipart":
+    def create(cls, store: ObjectStore, key: str, content_type: str) -> "MultipartUpload":
         """Tell the storage that parts will come."""
-        with storage_errors("take an object in parts"):
+        with translate_storage_errors("take an object in parts"):
             answer = store.client.create_multipart_upload(Bucket=store.bucket, Key=key, ContentType=content_type)
         return cls(store, key, answer["UploadId"])
 
-    def send(self, number: int, content: bytearray) -> str:
+    def upload_part(self, number: int, content: bytearray) -> str:
         """The part of this number, from 1 on; gives its ETag."""
-        with storage_errors("take a part of an object"):
+        with translate_storage_errors("take a part of an object"):
             answer = self._store.client.upload_part(
                 Bucket=self._store.bucket,
                 Key=self.key,
@@ -44,9 +44,9 @@ class Multipart:
             )
         return answer["ETag"]
 
-    def link(self, number: int, size: int, seconds: int) -> str:
+    def presign_part(self, number: int, size: int, seconds: int) -> str:
         """A link by which anybody can send this part, of exactly so many bytes, for so long."""
-        with storage_errors("sign a link"):
+        with translate_storage_errors("sign a link"):
             return self._store.client.generate_presigned_url(
                 "upload_part",
                 Params={
@@ -65,7 +65,7 @@ class Multipart:
             {"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)
         ]
         try:
-            with storage_errors("complete an object"):
+            with translate_storage_errors("complete an object"):
                 self._store.client.complete_multipart_upload(
                     Bucket=self._store.bucket,
                     Key=self.key,
@@ -73,7 +73,7 @@ class Multipart:
                     MultipartUpload={"Parts": parts},
                 )
         except ConfigurationError as error:
-            if _code(error) in _NOT_ALL_THERE:
+            if _error_code(error) in _INVALID_PARTS_CODES:
                 raise InvalidMedia("the parts in the storage are not those that were named; send them again") from error
             raise
         stored = self._store.head(self.key)
@@ -84,13 +84,13 @@ class Multipart:
     def abort(self) -> None:
         """Drop all parts; no error where there are none any more."""
         client = self._store.client
-        with storage_errors("drop a half-sent object"), suppress(client.exceptions.NoSuchUpload):
+        with translate_storage_errors("drop a half-sent object"), suppress(client.exceptions.NoSuchUpload):
             client.abort_multipart_upload(Bucket=self._store.bucket, Key=self.key, UploadId=self.upload_id)
 
 
-_NOT_ALL_THERE: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
+_INVALID_PARTS_CODES: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
 
 
-def _code(error: ConfigurationError) -> str:
+def _error_code(error: ConfigurationError) -> str:
     cause = error.__cause__
     return cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""

@@ -6,16 +6,18 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.gateway import scope as scopes
+from deployments.gateway import scope as request_context
 from deployments.gateway.metrics import Metrics
 
-_OFTEN: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds: their lines hide all others
+_PROBE_ROUTES: Final = frozenset(
+    {"/healthz", "/readyz", "/metrics"}
+)  # asked every few seconds: their lines hide all others
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = logging.getLogger("deployments.gateway.requests")
 
 
-class Observed:
+class RequestLoggingMiddleware:
     """ASGI middleware, the outermost one of ours."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
@@ -26,50 +28,50 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seen = _Seen()
-        began = time.perf_counter()
-        scopes.enter(scope)
+        exchange = _Exchange()
+        started_at = time.perf_counter()
+        request_context.bind_request(scope)
         try:
             with self._metrics.in_progress.track_inprogress():
-                await self._app(scope, seen.reading(receive), seen.sending(send))
+                await self._app(scope, exchange.wrap_receive(receive), exchange.wrap_send(send))
         except Exception:
-            seen.broke()
+            exchange.mark_failed()
             raise
         finally:
-            self._tell(scope, seen, time.perf_counter() - began)
+            self._record(scope, exchange, time.perf_counter() - started_at)
 
-    def _tell(self, scope: Scope, seen: "_Seen", seconds: float) -> None:
-        route = scopes.route(scope)
+    def _record(self, scope: Scope, exchange: "_Exchange", seconds: float) -> None:
+        route = request_context.route_template(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may invent some
-        self._metrics.tell(method, route, seen.status, seconds, seen.received)
-        fields = {"method": method, "route": route, "status": seen.status, "ms": round(seconds * 1000, 1)}
-        level = logging.DEBUG if route in _OFTEN else logging.INFO
-        log.log(level, "%s %s %d %.0f ms", method, route, seen.status, seconds * 1000, extra={"fields": fields})
+        self._metrics.record_request(method, route, exchange.status, seconds, exchange.received_bytes)
+        fields = {"method": method, "route": route, "status": exchange.status, "ms": round(seconds * 1000, 1)}
+        level = logging.DEBUG if route in _PROBE_ROUTES else logging.INFO
+        log.log(level, "%s %s %d %.0f ms", method, route, exchange.status, seconds * 1000, extra={"fields": fields})
 
 
-class _Seen:
+class _Exchange:
     """What passed by. `status` stays 499 where the caller has left before there was an answer, as nginx calls it."""
 
     def __init__(self) -> None:
         self.status = 499
-        self.received = 0  # bytes of the body
+        self.received_bytes = 0  # bytes of the body
 
-    def broke(self) -> None:
+    def mark_failed(self) -> None:
         """Nobody foresaw the error: what answers it stands before us."""
         self.status = 500
 
-    def reading(self, receive: Receive) -> Receive:
-        async def counted() -> Message:
+    def wrap_receive(self, receive: Receive) -> Receive:
+        async def receive_counted() -> Message:
             message = await receive()
-            self.received += len(message.get("body", b""))
+            self.received_bytes += len(message.get("body", b""))
             return message
 
-        return counted
+        return receive_counted
 
-    def sending(self, send: Send) -> Send:
-        async def noted(message: Message) -> None:
+    def wrap_send(self, send: Send) -> Send:
+        async def send_recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
             await send(message)
 
-        return noted
+        return send_recorded

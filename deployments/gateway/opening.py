@@ -7,15 +7,15 @@ from typing import Annotated, Final
 
 from fastapi import Header, Request
 
-from deployments.gateway.access import Caller
-from deployments.gateway.front import Front
-from deployments.gateway.links import taken
-from deployments.gateway.problems import Refused
-from deployments.gateway.scope import about_job
-from deployments.gateway.shapes import Taken
-from videojobs.errors import LedgerUnavailable
+from deployments.gateway.access import Principal
+from deployments.gateway.front import AppState
+from deployments.gateway.links import submission_response
+from deployments.gateway.problems import ApiError
+from deployments.gateway.scope import bind_job
+from deployments.gateway.shapes import JobCreated
+from videojobs.errors import DatabaseUnavailable
 from videojobs.lecture.request import LectureRequest
-from videojobs.ledger import ClientKey, Ledger, VideoJob
+from videojobs.ledger import ClientKey, JobRepository, VideoJob
 from videojobs.request import JobRequest
 from videojobs.states import Status
 
@@ -32,41 +32,46 @@ IdempotencyKey = Annotated[
 ]
 
 
-def check_encoding(request: Request) -> None:
+def reject_content_encoding(request: Request) -> None:
     """Raises a refusal for a compressed body: what it unpacks to could be without end."""
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "Send the body as it is, without Content-Encoding.")
+        raise ApiError(415, "Send the body as it is, without Content-Encoding.")
 
 
-async def started(front: Front, job: VideoJob) -> Taken:
+async def launch_run(state: AppState, job: VideoJob) -> JobCreated:
     """The answer; a job that was asked for again may have been started long ago."""
-    about_job(job.id)
+    bind_job(job.id)
     if job.status == Status.PENDING:
-        await front.starter.start(job)
-    return await taken(front, job)
+        await state.run_launcher.launch(job)
+    return await submission_response(state, job)
 
 
-_OPENING_SECONDS: Final = 10  # that Postgres may be away for: a restart
-_PAUSE_SECONDS: Final = 0.5
+_CREATE_TIMEOUT_SECONDS: Final = 10  # that Postgres may be away for: a restart
+_RETRY_PAUSE_SECONDS: Final = 0.5
 
 
-async def on_the_books(
-    front: Front,
-    ledger: Ledger,
+async def create_job(
+    state: AppState,
+    repository: JobRepository,
     job_id: str,
     request: JobRequest | LectureRequest,
-    who: Caller,
-    key: ClientKey | None,
+    principal: Principal,
+    client_key: ClientKey | None,
     changes: Sequence[str] = (),
 ) -> VideoJob:
     """On the books, or the job that this key stands for. A commit whose answer got lost is asked for again.
 
     `changes` tell what was read otherwise than it was sent.
     """
-    async with asyncio.timeout(_OPENING_SECONDS):
+    async with asyncio.timeout(_CREATE_TIMEOUT_SECONDS):
         while True:
-            with suppress(LedgerUnavailable):
-                return await ledger.open(
-                    job_id, request, actor=who.actor, connections=front.backing.connections, key=key, changes=changes
+            with suppress(DatabaseUnavailable):
+                return await repository.create(
+                    job_id,
+                    request,
+                    actor=principal.actor,
+                    connections=state.services.connections,
+                    client_key=client_key,
+                    changes=changes,
                 )
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_RETRY_PAUSE_SECONDS)

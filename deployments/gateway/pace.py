@@ -3,24 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from deployments.gateway.problems import Refused
-from deployments.gateway.settings import Door
+from deployments.gateway.problems import ApiError
+from deployments.gateway.settings import ApiSettings
 
 
-async def paced(stream: AsyncIterator[bytes], door: Door, clock: Callable[[], float]) -> AsyncIterator[bytes]:
+async def enforce_min_rate(
+    stream: AsyncIterator[bytes], settings: ApiSettings, clock: Callable[[], float]
+) -> AsyncIterator[bytes]:
     """The pieces of a body. Only the time in which we wait for the client counts. Raises a refusal (408)."""
-    waited, came = 0.0, 0
-    pieces = aiter(stream)
+    waited_seconds, received_bytes = 0.0, 0
+    chunks = aiter(stream)
     while True:
         began = clock()
         try:
-            async with asyncio.timeout(door.upload_stall_seconds):
-                piece = await anext(pieces)
+            async with asyncio.timeout(settings.upload_stall_seconds):
+                chunk = await anext(chunks)
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise Refused(408, f"Nothing came for {door.upload_stall_seconds:g} s.") from error
-        waited, came = waited + clock() - began, came + len(piece)
-        if waited > door.upload_stall_seconds and came < waited * door.upload_slowest:
-            raise Refused(408, f"It comes too slowly; {door.upload_slowest} bytes a second are the least.")
-        yield piece
+            raise ApiError(408, f"Nothing came for {settings.upload_stall_seconds:g} s.") from error
+        waited_seconds, received_bytes = waited_seconds + clock() - began, received_bytes + len(chunk)
+        if waited_seconds > settings.upload_stall_seconds and received_bytes < waited_seconds * settings.upload_slowest:
+            raise ApiError(408, f"It comes too slowly; {settings.upload_slowest} bytes a second are the least.")
+        yield chunk

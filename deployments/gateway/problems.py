@@ -16,17 +16,17 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from videojobs.errors import InvalidRequest, Problem, RequestMismatch, VideoJobError
+from videojobs.errors import FieldError, InvalidRequest, JobRequestConflict, VideoJobError
 from videojobs.ledger import UnknownJob
 
-MEDIA_TYPE: Final = "application/problem+json"
-AWAY: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+DEPENDENCY_ERRORS: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
 """Postgres, Prefect or the storage does not answer, or is not set up yet: nothing that the caller could mend."""
 
-COME_AGAIN_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; GhostCut comes every 30 minutes anyway
+RETRY_AFTER_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; GhostCut comes every 30 minutes anyway
 
-MOST_PROBLEMS: Final = 100  # in one answer: nobody reads more, and a megabyte of wrong fields would be answered with 16
-_MOST_LETTERS: Final = 2000  # of one field's path or message: our longest have 500
+MAX_PROBLEMS: Final = 100  # in one answer: nobody reads more, and a megabyte of wrong fields would be answered with 16
+_MAX_TEXT_LENGTH: Final = 2000  # of one field's path or message: our longest have 500
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -60,7 +60,7 @@ class ProblemDetails(BaseModel):
     problems: list[FieldProblem] = Field(default=[], description="For bad input: all that is wrong, at once.")
 
 
-class Refused(HTTPException):
+class ApiError(HTTPException):
     """What an endpoint will not do, in the caller's words."""
 
     def __init__(
@@ -68,57 +68,62 @@ class Refused(HTTPException):
         status: int,
         detail: str,
         *,
-        problems: Sequence[Problem] = (),
+        problems: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status, detail, dict(headers or {}))
         self.problems = problems
 
 
-def refused_input(problems: Sequence[Problem]) -> Refused:
+def validation_error(problems: Sequence[FieldError]) -> ApiError:
     """All that is wrong with a request, of very much the beginning. The old editor shows the detail alone."""
-    listed, more = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
+    listed, omitted_count = problems[:MAX_PROBLEMS], len(problems) - MAX_PROBLEMS
     detail = str(InvalidRequest(listed))
-    if more > 0:
-        told, detail = detail.partition(": ")[2], f"The request has {len(problems)} problems. "
-        detail += f"The first {MOST_PROBLEMS} are listed; {more} more are not: {told}"
-    return Refused(422, detail, problems=listed)
+    if omitted_count > 0:
+        listed_text, detail = detail.partition(": ")[2], f"The request has {len(problems)} problems. "
+        detail += f"The first {MAX_PROBLEMS} are listed; {omitted_count} more are not: {listed_text}"
+    return ApiError(422, detail, problems=listed)
 
 
-def wait_and_repeat(seconds: float, detail: str) -> Refused:
+def too_many_requests(seconds: float, detail: str) -> ApiError:
     """Too much at once, for one caller."""
-    return Refused(429, detail, headers={"Retry-After": str(max(1, round(seconds)))})
+    return ApiError(429, detail, headers={"Retry-After": str(max(1, round(seconds)))})
 
 
-def problem(
-    status: int, detail: str, problems: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
+def problem_response(
+    status: int, detail: str, problems: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
     """The answer."""
-    shown = told(problems)
+    field_problems = to_field_problems(problems)
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "status_code": status,
-        "detail": _utf8(detail),
+        "detail": _to_bounded_utf8(detail),
     }
-    return JSONResponse(body | ({"problems": shown} if shown else {}), status, dict(headers or {}), MEDIA_TYPE)
+    return JSONResponse(
+        body | ({"problems": field_problems} if field_problems else {}), status, dict(headers or {}), PROBLEM_MEDIA_TYPE
+    )
 
 
-def told(problems: Sequence[Problem]) -> list[dict[str, str]]:
+def to_field_problems(problems: Sequence[FieldError]) -> list[dict[str, str]]:
     """As answers show them: names and values in them come from the client, so all of it is bounded."""
-    return [{"field": _utf8(item.path), "message": _utf8(item.message)} for item in problems[:MOST_PROBLEMS]]
+    return [
+        {"field": _to_bounded_utf8(item.path), "message": _to_bounded_utf8(item.message)}
+        for item in problems[:MAX_PROBLEMS]
+    ]
 
 
-def _utf8(text: str) -> str:
+def _to_bounded_utf8(text: str) -> str:
     """Half a surrogate pair is text in JSON."""
-    short = text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+    short = text if len(text) <= _MAX_TEXT_LENGTH else f"{text[:_MAX_TEXT_LENGTH]}..."
     return short.encode("utf-8", "replace").decode()
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors that an endpoint can give, for the OpenAPI document."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     found: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         found[status] = {"description": _DESCRIPTIONS[status], "content": content}
@@ -146,79 +151,84 @@ _DESCRIPTIONS: Final = {
 # ---- handlers ----------------------------------------------------------------------------------------------
 
 
-def add_handlers(app: FastAPI) -> None:
+def add_exception_handlers(app: FastAPI) -> None:
     """Every way in which a request can go wrong."""
-    app.add_exception_handler(StarletteHTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(InvalidRequest, _invalid)
-    app.add_exception_handler(RequestMismatch, _mismatch)
-    app.add_exception_handler(UnknownJob, _unknown)
-    app.add_exception_handler(ClientDisconnect, _broken_off)
-    for error in AWAY:
-        app.add_exception_handler(error, come_again)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(StarletteHTTPException, _handle_http_exception)
+    app.add_exception_handler(RequestValidationError, _handle_request_validation)
+    app.add_exception_handler(InvalidRequest, _handle_invalid_request)
+    app.add_exception_handler(JobRequestConflict, _handle_request_conflict)
+    app.add_exception_handler(UnknownJob, _handle_unknown_job)
+    app.add_exception_handler(ClientDisconnect, _handle_client_disconnect)
+    for error in DEPENDENCY_ERRORS:
+        app.add_exception_handler(error, service_unavailable)
+    app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
-_OWN_WORDS: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_DEFAULT_DETAILS: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)  # noqa: S101  # what it is registered for
-    problems = error.problems if isinstance(error, Refused) else ()
+    problems = error.problems if isinstance(error, ApiError) else ()
     plain = error.detail == HTTPStatus(error.status_code).phrase
-    detail = _OWN_WORDS.get(error.status_code, error.detail) if plain else error.detail
+    detail = _DEFAULT_DETAILS.get(error.status_code, error.detail) if plain else error.detail
     headers = error.headers or {}
-    return problem(
-        error.status_code, detail, problems, {**headers, "Allow": _allowed(request)} if "Allow" in headers else headers
+    return problem_response(
+        error.status_code,
+        detail,
+        problems,
+        {**headers, "Allow": _allowed_methods(request)} if "Allow" in headers else headers,
     )
 
 
 _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
-def _allowed(request: Request) -> str:
+def _allowed_methods(request: Request) -> str:
     """What this address takes. Of an address with two endpoints, Starlette names the method of the first only."""
     asked = ({**request.scope, "method": method} for method in _METHODS)
     found = [any(route.matches(scope)[0] is Match.FULL for route in request.app.routes) for scope in asked]
     return ", ".join(method for method, is_taken in zip(_METHODS, found, strict=True) if is_taken)
 
 
-async def _validation(_request: Request, error: Exception) -> Response:
+async def _handle_request_validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    refused = refused_input([Problem(_path(item["loc"]), str(item["msg"])) for item in error.errors()])
-    return problem(refused.status_code, refused.detail, refused.problems)
+    api_error = validation_error([FieldError(_field_path(item["loc"]), str(item["msg"])) for item in error.errors()])
+    return problem_response(api_error.status_code, api_error.detail, api_error.problems)
 
 
-def _path(loc: Sequence[int | str]) -> str:
+def _field_path(loc: Sequence[int | str]) -> str:
     """`("body", "etags", 0)` as `etags[0]`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step[:64]}" for step in loc[1:])
     return "".join(steps).removeprefix(".") or str(loc[0])
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _handle_invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidRequest)  # noqa: S101
-    refused = refused_input(error.problems)
-    return problem(refused.status_code, refused.detail, refused.problems)
+    api_error = validation_error(error.errors)
+    return problem_response(api_error.status_code, api_error.detail, api_error.problems)
 
 
-async def _mismatch(_request: Request, error: Exception) -> Response:
-    return problem(409, str(error))
+async def _handle_request_conflict(_request: Request, error: Exception) -> Response:
+    return problem_response(409, str(error))
 
 
-async def _unknown(_request: Request, _error: Exception) -> Response:
-    return problem(404, "There is no such job.")
+async def _handle_unknown_job(_request: Request, _error: Exception) -> Response:
+    return problem_response(404, "There is no such job.")
 
 
-async def _broken_off(_request: Request, _error: Exception) -> Response:
-    return problem(400, "The body broke off.")  # as a rule nobody is there any more to read it
+async def _handle_client_disconnect(_request: Request, _error: Exception) -> Response:
+    return problem_response(400, "The body broke off.")  # as a rule nobody is there any more to read it
 
 
-async def come_again(_request: Request, error: Exception) -> Response:
+async def service_unavailable(_request: Request, error: Exception) -> Response:
     """What went wrong is for our log; the caller learns when to call again."""
     log.warning("Asked to come again: %s: %s", type(error).__name__, error)
-    return problem(503, "This cannot be done now; come again later.", headers={"Retry-After": str(COME_AGAIN_SECONDS)})
+    return problem_response(
+        503, "This cannot be done now; come again later.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
+    )
 
 
-async def _unforeseen(_request: Request, error: Exception) -> Response:
+async def _handle_unexpected_error(_request: Request, error: Exception) -> Response:
     log.error("A request ended in an error that nobody foresaw", exc_info=error)
-    return problem(500, "Something went wrong here.", headers=SECURITY_HEADERS)
+    return problem_response(500, "Something went wrong here.", headers=SECURITY_HEADERS)

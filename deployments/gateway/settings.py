@@ -9,12 +9,12 @@ Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
 """As browsers send it: no path, and no slash at the end. No `*`: an allowed page may read what a cookie shows."""
 
 
-def _split(value: object) -> object:
+def _split_list(value: object) -> object:
     """`"https://a.example, https://b.example"` as it stands in an environment variable."""
     return [item.strip().lower() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-class Door(BaseSettings):
+class ApiSettings(BaseSettings):
     """Where it is seen from outside is another setting: `VIDEOJOBS_PUBLIC_URL`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_GATEWAY_", env_ignore_empty=True, frozen=True)
@@ -24,7 +24,7 @@ class Door(BaseSettings):
 
     port: int = Field(default=8080, ge=1, le=65_535)
 
-    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_list)] = ()
     """Pages of other hosts that may call this door from a browser, separated by commas: an editor that is served
     elsewhere. None named: only our own pages, which need no permission."""
 

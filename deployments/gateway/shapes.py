@@ -6,22 +6,22 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videojobs.states import Status, Work
+from videojobs.states import JobKind, Status
 
-OldStatus = Literal["processing", "completed", "failed"]
-MEDIA: Final = r"^(video|audio)/[A-Za-z0-9.+-]{1,80}$"
-_ETAG: Final = r'^"?[\x21\x23-\x7e]{1,200}"?$'  # with its quotes or without
-LectureStanding = Literal["in_queue", "processing", "completed", "failed"]
-What = Literal["result", "lip_sync", "source", "before_after", "pdf", "srt", "vtt", "times", "slides", "slide"]
+LegacyStatus = Literal["processing", "completed", "failed"]
+MEDIA_TYPE_PATTERN: Final = r"^(video|audio)/[A-Za-z0-9.+-]{1,80}$"
+_ETAG_PATTERN: Final = r'^"?[\x21\x23-\x7e]{1,200}"?$'  # with its quotes or without
+LectureState = Literal["in_queue", "processing", "completed", "failed"]
+FileKind = Literal["result", "lip_sync", "source", "before_after", "pdf", "srt", "vtt", "times", "slides", "slide"]
 
 _JOB_ID = Field(examples=["7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11"])
 
 
-class JobStatus(BaseModel):
+class JobStatusResponse(BaseModel):
     """The five fields that clients of the old system know."""
 
     job_id: str = _JOB_ID
-    status: OldStatus = Field(description="A cancelled job is `failed` here, and its message says what happened.")
+    status: LegacyStatus = Field(description="A cancelled job is `failed` here, and its message says what happened.")
     progress: int = Field(ge=0, le=100, examples=[75])
     message: str = Field(examples=["Text inpainting in progress..."])
     output_url: str | None = Field(
@@ -34,17 +34,17 @@ class LectureStatus(BaseModel):
     """How a lecture stands."""
 
     job_id: str = _JOB_ID
-    status: LectureStanding = Field(description="A cancelled lecture is `failed` here, and its error says so.")
+    status: LectureState = Field(description="A cancelled lecture is `failed` here, and its error says so.")
     progress: int = Field(ge=0, le=100, examples=[45])
     message: str = Field(examples=["Recognising speech and finding slides..."])
     error: str | None = Field(description="Why it failed.", examples=[None])
     slides: int | None = Field(description="How many there are, once they are found.", examples=[24])
-    downloads: list[What] = Field(
+    downloads: list[FileKind] = Field(
         description="What can be downloaded; `slide` with a `number` from 1 on.", examples=[["source", "pdf", "srt"]]
     )
 
 
-class LectureListed(LectureStatus):
+class LectureSummary(LectureStatus):
     """A lecture as lists show it."""
 
     user_id: str = Field(examples=["ada"])
@@ -56,17 +56,17 @@ class LectureListed(LectureStatus):
 class LecturePage(BaseModel):
     """Some lectures, newest first."""
 
-    lectures: list[LectureListed]
+    lectures: list[LectureSummary]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
 
 
-class LectureTaken(LectureStatus):
+class LectureCreated(LectureStatus):
     """The lecture that a request has become."""
 
     status_url: str = Field(examples=["/api/v1/lectures/7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11/status"])
 
 
-class Taken(JobStatus):
+class JobCreated(JobStatusResponse):
     """The job that a request has become."""
 
     status_url: str = Field(examples=["/api/v1/video-editors/pro-job/7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11/status"])
@@ -78,7 +78,7 @@ class JobSummary(BaseModel):
     """A job as lists show it."""
 
     job_id: str = _JOB_ID
-    kind: Work
+    kind: JobKind
     user_id: str = Field(examples=["ada"])
     display_name: str | None = Field(examples=["My first job"])
     status: Status
@@ -92,8 +92,8 @@ class JobSummary(BaseModel):
     completed_at: datetime | None
     can_cancel: bool
     can_retry: bool
-    downloads: list[What] = Field(
-        description="What can be downloaded. `before_after`, a picture, is named only where one job is asked for.",
+    downloads: list[FileKind] = Field(
+        description="What can be downloaded. `render_comparison`, a picture, is named only where one job is asked for.",
         examples=[["source", "lip_sync", "result"]],
     )
 
@@ -107,7 +107,7 @@ class StageCost(BaseModel):
     paid_points: Decimal | None = Field(description="What the vendor told that it took; Sync.so does not tell.")
 
 
-class Happening(BaseModel):
+class EventEntry(BaseModel):
     """One line of what happened to a job."""
 
     at: datetime
@@ -121,7 +121,7 @@ class Job(JobSummary):
     """A job with all that can be told about it."""
 
     costs: list[StageCost]
-    timeline: list[Happening]
+    timeline: list[EventEntry]
 
 
 class JobPage(BaseModel):
@@ -131,17 +131,17 @@ class JobPage(BaseModel):
     next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
 
 
-class UploadWanted(BaseModel):
+class UploadCreate(BaseModel):
     """A file that a client wants to send to the storage by itself."""
 
     model_config = ConfigDict(extra="forbid")
 
     file_name: str = Field(min_length=1, max_length=255, examples=["talk.mp4"])
     size: int = Field(gt=0, strict=True, description="Bytes", examples=[734003200])
-    content_type: str = Field(examples=["video/mp4"], json_schema_extra={"pattern": MEDIA})
+    content_type: str = Field(examples=["video/mp4"], json_schema_extra={"pattern": MEDIA_TYPE_PATTERN})
 
 
-class UploadBegun(BaseModel):
+class UploadStarted(BaseModel):
     """Where to send its parts: each by PUT, all but the last of `part_size` bytes."""
 
     upload_id: str
@@ -154,12 +154,12 @@ class UploadParts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    etags: list[Annotated[str, Field(pattern=_ETAG)]] = Field(
+    etags: list[Annotated[str, Field(pattern=_ETAG_PATTERN)]] = Field(
         min_length=1, max_length=10_000, examples=[['"9b2cf535f27731c974343645a3985328"']]
     )
 
 
-class UploadDone(BaseModel):
+class UploadComplete(BaseModel):
     """A file that a job can be made of."""
 
     source: str = Field(examples=["s3://bucket/users/ada/uploads/0b7d.../talk.mp4"])

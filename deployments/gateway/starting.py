@@ -7,45 +7,45 @@ by the next one when it opens, and in the end by `cleanup`, which finds jobs tha
 import logging
 from typing import Final
 
-from deployments.gateway.backing import Backing
-from deployments.gateway.problems import AWAY
+from deployments.gateway.backing import Services
+from deployments.gateway.problems import DEPENDENCY_ERRORS
 from videojobs.ledger import VideoJob
 from videojobs.states import Status
 
-_AT_ONCE: Final = 1000  # jobs that a door looks for when it opens
+_SCAN_LIMIT: Final = 1000  # jobs that a door looks for when it opens
 
 log = logging.getLogger(__name__)
 
 
-class Starter:
+class RunLauncher:
     """One for each process; several of them do no harm, since asking twice gives the same run."""
 
-    def __init__(self, backing: Backing) -> None:
-        self._backing = backing
-        self._left: set[str] = set()  # jobs without a run
-        self._has_looked = False
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._pending: set[str] = set()  # jobs without a run
+        self._has_scanned = False
 
-    async def start(self, job: VideoJob) -> None:
-        """Never fails: where Prefect is away, the job waits for `start_those_left_behind`."""
+    async def launch(self, job: VideoJob) -> None:
+        """Never fails: where Prefect is away, the job waits for `launch_pending`."""
         try:
-            run = await self._backing.runs.start(job)
-        except AWAY as error:
+            run = await self._services.runs.start(job)
+        except DEPENDENCY_ERRORS as error:
             log.warning("Job %s: taken in, and started as soon as Prefect answers (%s)", job.id, type(error).__name__)
-            self._left.add(job.id)
+            self._pending.add(job.id)
             return
         log.info("Job %s: taken in; flow run %s works on it", job.id, run)
 
-    async def start_those_left_behind(self) -> None:
+    async def launch_pending(self) -> None:
         """Raises what `start` swallows, so that the next ones are not tried while Prefect is away."""
-        ledger = await self._backing.ledger()
-        if not self._has_looked:
-            self._left |= set(await ledger.unstarted(_AT_ONCE))
-            self._has_looked = True
-        wanted = set(self._left)
-        jobs = await ledger.jobs_by_id(wanted) if wanted else {}
-        self._left -= wanted - jobs.keys()  # purged meanwhile
+        repository = await self._services.repository()
+        if not self._has_scanned:
+            self._pending |= set(await repository.unclaimed_job_ids(_SCAN_LIMIT))
+            self._has_scanned = True
+        pending_ids = set(self._pending)
+        jobs = await repository.jobs_by_id(pending_ids) if pending_ids else {}
+        self._pending -= pending_ids - jobs.keys()  # purged meanwhile
         for job_id, job in jobs.items():
             if job.status == Status.PENDING:
-                run = await self._backing.runs.start(job)
+                run = await self._services.runs.start(job)
                 log.info("Job %s: started late; flow run %s works on it", job_id, run)
-            self._left.discard(job_id)
+            self._pending.discard(job_id)

@@ -13,26 +13,26 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 
-from deployments.gateway.access import Caller, Submitter
-from deployments.gateway.front import Front, TheFront
-from deployments.gateway.opening import IdempotencyKey, check_encoding, on_the_books, started
-from deployments.gateway.problems import AWAY, answers
-from deployments.gateway.receiving import Reception, Wanted
-from deployments.gateway.scope import about_job
-from deployments.gateway.shapes import Taken
-from deployments.gateway.understanding import form_fingerprint, understood, understood_lecture
-from videojobs.errors import LedgerUnavailable, RequestMismatch
-from videojobs.ledger import ClientKey, Ledger, VideoJob
+from deployments.gateway.access import Principal, Submitter
+from deployments.gateway.front import AppState, AppStateDep
+from deployments.gateway.opening import IdempotencyKey, create_job, launch_run, reject_content_encoding
+from deployments.gateway.problems import DEPENDENCY_ERRORS, error_responses
+from deployments.gateway.receiving import FormReceiver, FormSpec
+from deployments.gateway.scope import bind_job
+from deployments.gateway.shapes import JobCreated
+from deployments.gateway.understanding import form_fingerprint, to_job_request, to_lecture_request
+from videojobs.errors import DatabaseUnavailable, JobRequestConflict
+from videojobs.ledger import ClientKey, JobRepository, VideoJob
 from videojobs.ledger.uploads import Upload
 from videojobs.media.store import job_prefix
-from videojobs.states import Work
+from videojobs.states import JobKind
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 
 FORM_PATHS: Final = ("/video-editors/pro-sync-process", "/sync/pro-sync-process")
 
-_FORM: Final[dict[str, Any]] = {
+_OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -73,58 +73,75 @@ _FORM: Final[dict[str, Any]] = {
 @router.post(
     FORM_PATHS[0],
     status_code=202,
-    responses=answers(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
-    openapi_extra=_FORM,
+    responses=error_responses(400, 401, 403, 408, 409, 413, 415, 422, 429, 503),
+    openapi_extra=_OPENAPI_FORM_BODY,
     tags=["old clients"],
     summary="Start a job with its files",
 )
 @router.post(FORM_PATHS[1], status_code=202, include_in_schema=False)
-async def submit_form(request: Request, who: Submitter, front: TheFront, key: IdempotencyKey = None) -> Taken:
+async def create_job_from_form(
+    request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
+) -> JobCreated:
     """Fields and files may come in any order. What is wrong is reported all at once."""
-    check_encoding(request)
-    await front.backing.runs.check()
-    with front.room.place(who.user_id):
-        job = await from_form(request, who, front, key, Work.PRO_VIDEO)
-    return await started(front, job)
+    reject_content_encoding(request)
+    await state.services.runs.ping()
+    with state.upload_pool.admit(principal.user_id):
+        job = await create_from_form(request, principal, state, idempotency_key, JobKind.PRO_VIDEO)
+    return await launch_run(state, job)
 
 
-async def from_form(request: Request, who: Caller, front: Front, key: str | None, work: Work) -> VideoJob:
+async def create_from_form(
+    request: Request, principal: Principal, state: AppState, idempotency_key: str | None, kind: JobKind
+) -> VideoJob:
     """The job on the books. Of a form that becomes none, nothing is left in the storage."""
-    ledger, store = await front.backing.ledger(), await front.backing.store()
+    repository, store = await state.services.repository(), await state.services.store()
     job_id = str(uuid.uuid4())
-    about_job(job_id)
-    await ledger.begin_upload(Upload(id=job_id, user_id=who.user_id, prefix=job_prefix(who.user_id, job_id)))
-    reception = Reception(front.room, store, front.door, user_id=who.user_id, job_id=job_id, wanted=Wanted.of(work))
+    bind_job(job_id)
+    await repository.create_upload(
+        Upload(id=job_id, user_id=principal.user_id, prefix=job_prefix(principal.user_id, job_id))
+    )
+    receiver = FormReceiver(
+        state.upload_pool,
+        store,
+        state.settings,
+        user_id=principal.user_id,
+        job_id=job_id,
+        spec=FormSpec.for_job_kind(kind),
+    )
     try:
-        received = await reception.receive(request)
-        asked = understood(received, who) if work is Work.PRO_VIDEO else understood_lecture(received, who)
+        received = await receiver.receive(request)
+        parsed = (
+            to_job_request(received, principal)
+            if kind is JobKind.PRO_VIDEO
+            else to_lecture_request(received, principal)
+        )
     except BaseException:
-        await _surely(_undo(reception, ledger, job_id))
+        await _run_to_completion(_discard_upload(receiver, repository, job_id))
         raise
-    client_key = ClientKey(key, form_fingerprint(asked.request, received)) if key else None
+    client_key = ClientKey(idempotency_key, form_fingerprint(parsed.request, received)) if idempotency_key else None
     try:
-        job = await on_the_books(front, ledger, job_id, asked.request, who, client_key, asked.changes)
-    except RequestMismatch:
-        await _surely(_undo(reception, ledger, job_id))
+        job = await create_job(state, repository, job_id, parsed.request, principal, client_key, parsed.changes)
+    except JobRequestConflict:
+        await _run_to_completion(_discard_upload(receiver, repository, job_id))
         raise
     # After any other error the job may be on the books: its files stay, and if it is not, the sweep removes them.
     if job.id == job_id:
-        with suppress(LedgerUnavailable):  # the sweep sees that they are a job's
-            await ledger.forget_upload(job_id)
+        with suppress(DatabaseUnavailable):  # the sweep sees that they are a job's
+            await repository.delete_upload(job_id)
     else:
-        await _surely(_undo(reception, ledger, job_id))
+        await _run_to_completion(_discard_upload(receiver, repository, job_id))
     return job
 
 
-async def _surely(work: Awaitable[None]) -> None:
+async def _run_to_completion(work: Awaitable[None]) -> None:
     """To its end, also where the request is cancelled meanwhile."""
     await asyncio.shield(asyncio.ensure_future(work))
 
 
-async def _undo(reception: Reception, ledger: Ledger, upload_id: str) -> None:
+async def _discard_upload(receiver: FormReceiver, repository: JobRepository, upload_id: str) -> None:
     """What cannot be removed now, the sweep finds by its row."""
     try:
-        await reception.undo()
-        await ledger.forget_upload(upload_id)
-    except AWAY as error:
+        await receiver.discard()
+        await repository.delete_upload(upload_id)
+    except DEPENDENCY_ERRORS as error:
         log.warning("Upload %s: its files are removed later (%s)", upload_id, type(error).__name__)

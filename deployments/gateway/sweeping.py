@@ -5,23 +5,23 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from deployments.gateway.backing import Backing
+from deployments.gateway.backing import Services
 from videojobs.media.store import ObjectStore
 
-_AT_ONCE: Final = 100  # uploads; the next sweep sees the next ones
+_BATCH_SIZE: Final = 100  # uploads; the next sweep sees the next ones
 
 log = logging.getLogger(__name__)
 
 
-async def sweep(backing: Backing, hours: float) -> None:
+async def remove_abandoned_uploads(services: Services, max_age_hours: float) -> None:
     """What was begun so long ago and never finished, or finished and used by no job for a week."""
-    ledger = await backing.ledger()
-    for upload in await ledger.abandoned(timedelta(hours=hours), _AT_ONCE):
-        await asyncio.to_thread(_empty, await backing.store(), upload.prefix)
-        await ledger.forget_upload(upload.id)
+    repository = await services.repository()
+    for upload in await repository.find_abandoned_uploads(timedelta(hours=max_age_hours), _BATCH_SIZE):
+        await asyncio.to_thread(_delete_prefix, await services.store(), upload.prefix)
+        await repository.delete_upload(upload.id)
         log.info("Upload %s of %s was abandoned; what there was of it is removed", upload.id, upload.user_id)
 
 
-def _empty(store: ObjectStore, prefix: str) -> None:
-    store.delete(list(store.keys(prefix)))
-    store.abort_unfinished(prefix)
+def _delete_prefix(store: ObjectStore, prefix: str) -> None:
+    store.delete(list(store.list_keys(prefix)))
+    store.abort_multipart_uploads(prefix)

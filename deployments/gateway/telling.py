@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from deployments.gateway.shapes import Happening, JobSummary, OldStatus, StageCost, What
-from videojobs.costs import expected
+from deployments.gateway.shapes import EventEntry, FileKind, JobSummary, LegacyStatus, StageCost
+from videojobs.costs import load_or_estimate
 from videojobs.ledger import JobEvent, Submission, VideoJob
-from videojobs.recovery import VENDORS
-from videojobs.states import UNFINISHED, Point, Stage, Status, Work, reached
+from videojobs.recovery import VENDOR_NAMES
+from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
 
-_OLD_STATUS: Final[dict[Status, OldStatus]] = {
+_LEGACY_STATUS: Final[dict[Status, LegacyStatus]] = {
     Status.PENDING: "processing",
     Status.PROCESSING: "processing",
     Status.COMPLETED: "completed",
@@ -19,12 +19,12 @@ _OLD_STATUS: Final[dict[Status, OldStatus]] = {
 }
 
 
-def old_status(job: VideoJob) -> OldStatus:
+def legacy_status(job: VideoJob) -> LegacyStatus:
     """In the three words of the old system."""
-    return _OLD_STATUS[Status(job.status)]
+    return _LEGACY_STATUS[Status(job.status)]
 
 
-def message_of(job: VideoJob) -> str:
+def status_message(job: VideoJob) -> str:
     """How it stands; of a job that has ended badly, why."""
     return job.error_message or job.progress_message
 
@@ -36,7 +36,7 @@ def has_fallback(job: VideoJob) -> bool:
 
 def can_cancel(job: VideoJob) -> bool:
     """A parked job has no run, and may have been bought: an operator decides about it."""
-    return job.status in UNFINISHED and job.parked_reason is None
+    return job.status in UNFINISHED_STATUSES and job.parked_reason is None
 
 
 def can_retry(job: VideoJob) -> bool:
@@ -44,38 +44,38 @@ def can_retry(job: VideoJob) -> bool:
     return job.status in (Status.FAILED, Status.CANCELLED) and bool(job.request)
 
 
-def downloads(job: VideoJob) -> list[What]:
+def available_downloads(job: VideoJob) -> list[FileKind]:
     """What surely lies in the storage, by how far the job is. Whether there is a picture, only the storage knows."""
-    found: list[What] = []
+    found: list[FileKind] = []
     if job.facts.get("inputs"):
         found.append("source")
-    if job.work is Work.LECTURE:
-        return [*found, *_of_lecture(job)]
-    if reached(job.point, Point.LIP_SYNC_STORED):
+    if job.job_kind is JobKind.LECTURE:
+        return [*found, *_lecture_downloads(job)]
+    if has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED):
         found.append("lip_sync")
     if job.status == Status.COMPLETED:
         found.append("result")
     return found
 
 
-def _of_lecture(job: VideoJob) -> list[What]:
-    found: list[What] = []
-    if reached(job.point, Point.SLIDES_FOUND):
+def _lecture_downloads(job: VideoJob) -> list[FileKind]:
+    found: list[FileKind] = []
+    if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
         found.append("times")
         if job.facts.get("slides"):
             found.append("slide")
-    if reached(job.point, Point.DOCUMENTS_STORED):
+    if has_reached(job.point, RecoveryPoint.DOCUMENTS_STORED):
         found += ["pdf", "slides"]
         if job.facts["documents"]["subtitles"]["files"]:
             found += ["srt", "vtt"]
     return found
 
 
-def summary(job: VideoJob) -> JobSummary:
+def to_summary(job: VideoJob) -> JobSummary:
     """As lists show it."""
     return JobSummary(
         job_id=job.id,
-        kind=job.work,
+        kind=job.job_kind,
         user_id=job.user_id,
         display_name=job.display_name,
         status=Status(job.status),
@@ -89,14 +89,14 @@ def summary(job: VideoJob) -> JobSummary:
         completed_at=job.completed_at,
         can_cancel=can_cancel(job),
         can_retry=can_retry(job),
-        downloads=downloads(job),
+        downloads=available_downloads(job),
     )
 
 
 # ---- costs -------------------------------------------------------------------------------------------------
 
 
-def costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageCost]:
+def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageCost]:
     """What is expected and, as far as it is known, what was paid. Nothing before the files were measured."""
     if job.estimate is None or not job.facts.get("video"):
         return []
@@ -105,20 +105,20 @@ def costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageCost]:
             stage=stage,
             expected_usd=cost.usd,
             expected_points=cost.points,
-            paid_points=_paid(submissions, stage),
+            paid_points=_paid_points(submissions, stage),
         )
-        for stage, cost in expected(job.request, job.facts, job.estimate).root.items()
+        for stage, cost in load_or_estimate(job.request, job.facts, job.estimate).root.items()
     ]
 
 
-def _paid(submissions: Sequence[Submission], stage: Stage) -> Decimal | None:
-    told = [row.paid_points for row in submissions if row.stage == stage and row.paid_points is not None]
-    return sum(told[1:], start=told[0]) if told else None
+def _paid_points(submissions: Sequence[Submission], stage: Stage) -> Decimal | None:
+    reported = [row.paid_points for row in submissions if row.stage == stage and row.paid_points is not None]
+    return sum(reported[1:], start=reported[0]) if reported else None
 
 
 # ---- what happened -----------------------------------------------------------------------------------------
 
-_WORDS: Final = {
+_EVENT_TEXT: Final = {
     "opened": "The job was taken in.",
     "refused": "The request was refused.",
     "claimed": "A run has taken the job up.",
@@ -132,7 +132,7 @@ _WORDS: Final = {
     "cleaned_up": "The clean-up looked at it, since it stood still.",
     "given_up": "An operator gave it up.",
 }
-_AT_THE_VENDOR: Final = {
+_VENDOR_EVENT_TEXT: Final = {
     "intended": "It is being sent to {}.",
     "accepted": "{} has taken it on.",
     "accepted_too_late": "{} had taken on what was given up before.",
@@ -148,47 +148,47 @@ _AT_THE_VENDOR: Final = {
     "bought_twice": "{} has made two of it.",
     "heard_of": "{} has reported.",
 }
-_REACHED: Final = {
-    Point.UPLOADED: "All files are checked and stored.",
-    Point.LIP_SYNC_STORED: "The lip-sync result is checked and stored.",
-    Point.TEXT_REMOVAL_STORED: "The video without text is checked and stored.",
-    Point.FETCHED: "The lecture is checked and stored.",
-    Point.TRANSCRIBED: "The speech is recognised.",
-    Point.SLIDES_FOUND: "The slides are found.",
-    Point.UNDERSTOOD: "Speech and slides are both there.",
-    Point.DOCUMENTS_STORED: "The PDF and the subtitles are stored.",
+_POINT_TEXT: Final = {
+    RecoveryPoint.UPLOADED: "All files are checked and stored.",
+    RecoveryPoint.LIP_SYNC_STORED: "The lip-sync result is checked and stored.",
+    RecoveryPoint.TEXT_REMOVAL_STORED: "The video without text is checked and stored.",
+    RecoveryPoint.FETCHED: "The lecture is checked and stored.",
+    RecoveryPoint.TRANSCRIBED: "The speech is recognised.",
+    RecoveryPoint.SLIDES_FOUND: "The slides are found.",
+    RecoveryPoint.ANALYZED: "Speech and slides are both there.",
+    RecoveryPoint.DOCUMENTS_STORED: "The PDF and the subtitles are stored.",
 }
 
 
-_READ: Final = 4  # ends that were moved, in one sentence
-_READ_OF_A_FORM: Final = 20  # changes: each is of another kind
+_MAX_LISTED_CHANGES: Final = 4  # ends that were moved, in one sentence
+_MAX_LISTED_FORM_CHANGES: Final = 20  # changes: each is of another kind
 
 
-def timeline(events: Sequence[JobEvent]) -> list[Happening]:
+def event_log(events: Sequence[JobEvent]) -> list[EventEntry]:
     """The events, oldest first. Of their details only what changed in a request: others hold runs, addresses, ids."""
     return [
-        Happening(at=event.at, kind=event.kind, point=event.point, progress=event.progress, message=_words(event))
+        EventEntry(
+            at=event.at, kind=event.kind, point=event.point, progress=event.progress, message=_event_message(event)
+        )
         for event in events
     ]
 
 
-def _words(event: JobEvent) -> str:
+def _event_message(event: JobEvent) -> str:
     detail = event.detail or {}
     stage = detail.get("stage")
-    if stage in VENDORS and event.kind in _AT_THE_VENDOR:
-        return _AT_THE_VENDOR[event.kind].format(VENDORS[Stage(stage)])
+    if stage in VENDOR_NAMES and event.kind in _VENDOR_EVENT_TEXT:
+        return _VENDOR_EVENT_TEXT[event.kind].format(VENDOR_NAMES[Stage(stage)])
     if event.kind == "shortened":
-        return f"Sync.so gets some ends earlier than they were given: {_some(detail['changes'])}."
+        return f"Sync.so gets some ends earlier than they were given: {_join_first(detail['changes'])}."
     if changes := detail.get("changes"):
-        return (
-            f"{_WORDS[event.kind]} Some of it was read otherwise than it was sent: {_some(changes, _READ_OF_A_FORM)}."
-        )
+        return f"{_EVENT_TEXT[event.kind]} Some of it was read otherwise than it was sent: {_join_first(changes, _MAX_LISTED_FORM_CHANGES)}."
     if event.kind == "advanced":
-        return _REACHED.get(Point(event.point), event.message)
-    return _WORDS.get(event.kind, event.message)
+        return _POINT_TEXT.get(RecoveryPoint(event.point), event.message)
+    return _EVENT_TEXT.get(event.kind, event.message)
 
 
-def _some(clauses: Sequence[str], most: int = _READ) -> str:
+def _join_first(clauses: Sequence[str], limit: int = _MAX_LISTED_CHANGES) -> str:
     """As many as a person reads; a job may have hundreds of them."""
-    shown, more = clauses[:most], len(clauses) - most
+    shown, more = clauses[:limit], len(clauses) - limit
     return "; ".join([*shown, f"and {more} more like these"] if more > 0 else shown)

@@ -13,50 +13,50 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.environment import Environment
-from videojobs.errors import LedgerUnavailable
-from videojobs.ledger import Ledger, engine_for
+from videojobs.errors import DatabaseUnavailable
+from videojobs.ledger import JobRepository, get_engine
 from videojobs.ledger.connection import close_engines
 from videojobs.ledger.tokens import Scope
-from videojobs.request import OWNER_ID, PATTERN_HELP
+from videojobs.request import ID_PATTERN, PATTERN_MESSAGES
 
-LABEL_SIZE = 100  # characters
+MAX_LABEL_LENGTH = 100  # characters
 
 
-def _user(text: str) -> str:
-    if not re.fullmatch(OWNER_ID, text):
-        raise argparse.ArgumentTypeError(PATTERN_HELP[OWNER_ID])
+def _parse_user_id(text: str) -> str:
+    if not re.fullmatch(ID_PATTERN, text):
+        raise argparse.ArgumentTypeError(PATTERN_MESSAGES[ID_PATTERN])
     return text
 
 
-def _scopes(text: str) -> list[Scope]:
+def _parse_scopes(text: str) -> list[Scope]:
     try:
         return [Scope(name.strip()) for name in text.split(",")]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"the scopes are {', '.join(Scope)}, separated by commas") from error
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deployments.gateway.tokens", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a token and print it, this once")
-    create.add_argument("user", type=_user, help="whose jobs it is for: the user_id in their rows")
-    create.add_argument("--scopes", type=_scopes, default=[Scope.SUBMIT, Scope.READ], help="default: submit,read")
+    create.add_argument("user", type=_parse_user_id, help="whose jobs it is for: the user_id in their rows")
+    create.add_argument("--scopes", type=_parse_scopes, default=[Scope.SUBMIT, Scope.READ], help="default: submit,read")
     create.add_argument("--label", default="", help="what it is for, as the list shows it")
     commands.add_parser("list", help="show all tokens, without their text")
     commands.add_parser("revoke", help="close the door to a token").add_argument("id", type=uuid.UUID)
     return parser.parse_args()
 
 
-async def _create(ledger: Ledger, options: argparse.Namespace) -> int:
-    token, text = await ledger.create_token(options.user, options.scopes, options.label[:LABEL_SIZE])
+async def _create(repository: JobRepository, options: argparse.Namespace) -> int:
+    token, text = await repository.create_token(options.user, options.scopes, options.label[:MAX_LABEL_LENGTH])
     print(text)  # alone on stdout, for scripts
     print(f"Token {token.id} of {token.user_id} ({', '.join(token.scopes)}). It is not shown again.", file=sys.stderr)
     return 0
 
 
-async def _list(ledger: Ledger) -> int:
+async def _list(repository: JobRepository) -> int:
     table = Table("id", "user", "scopes", "label", "created", "revoked")
-    for token in await ledger.tokens():
+    for token in await repository.list_tokens():
         revoked = f"{token.revoked_at:%Y-%m-%d %H:%M}" if token.revoked_at else ""
         scopes, created = ", ".join(token.scopes), f"{token.created_at:%Y-%m-%d %H:%M}"
         table.add_row(str(token.id), token.user_id, scopes, token.label, created, revoked)
@@ -64,8 +64,8 @@ async def _list(ledger: Ledger) -> int:
     return 0
 
 
-async def _revoke(ledger: Ledger, options: argparse.Namespace) -> int:
-    if await ledger.revoke_token(options.id):
+async def _revoke(repository: JobRepository, options: argparse.Namespace) -> int:
+    if await repository.revoke_token(options.id):
         print(f"Token {options.id} opens nothing any more.")
         return 0
     print(f"No valid token has the id {options.id}; `list` shows them.", file=sys.stderr)
@@ -73,16 +73,16 @@ async def _revoke(ledger: Ledger, options: argparse.Namespace) -> int:
 
 
 async def _run(url: str, options: argparse.Namespace) -> int:
-    ledger = Ledger(engine_for(url))
+    repository = JobRepository(get_engine(url))
     try:
         match options.command:
             case "create":
-                return await _create(ledger, options)
+                return await _create(repository, options)
             case "revoke":
-                return await _revoke(ledger, options)
+                return await _revoke(repository, options)
             case _:
-                return await _list(ledger)
-    except LedgerUnavailable as error:
+                return await _list(repository)
+    except DatabaseUnavailable as error:
         print(f"{error}: mend DATABASE_URL", file=sys.stderr)
         return 1
     finally:
@@ -90,7 +90,7 @@ async def _run(url: str, options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    options = _arguments()
+    options = _parse_arguments()
     url = Environment().database_url
     if url is None:
         sys.exit("DATABASE_URL is not set: give the job database as postgresql://user:password@host:port/name")

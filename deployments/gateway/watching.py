@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from deployments.gateway.problems import Refused
-from deployments.gateway.settings import Door
-from videojobs.ledger import Ledger, VideoJob
+from deployments.gateway.problems import ApiError
+from deployments.gateway.settings import ApiSettings
+from videojobs.ledger import JobRepository, VideoJob
 
-_COME_AGAIN: Final = {"Retry-After": "30"}
+_RETRY_AFTER: Final = {"Retry-After": "30"}
 
 log = logging.getLogger(__name__)
 
 
-class Listener:
+class Subscription:
     """Waits for the next change of one job."""
 
     def __init__(self, job: VideoJob) -> None:
@@ -23,7 +23,7 @@ class Listener:
         self._queue: asyncio.Queue[VideoJob | None] = asyncio.Queue(1)
         self._last = job
 
-    def tell(self, job: VideoJob | None) -> None:
+    def publish(self, job: VideoJob | None) -> None:
         """How the job stands now; None where it is gone. Who is slow to listen hears the newest only."""
         if job is not None and job.updated_at == self._last.updated_at:
             return
@@ -32,51 +32,51 @@ class Listener:
         self._queue.put_nowait(job)
         self._last = job or self._last
 
-    async def next(self) -> VideoJob | None:
+    async def next_change(self) -> VideoJob | None:
         """Waits; None where the job is gone."""
         return await self._queue.get()
 
 
-class Watch:
+class JobWatcher:
     """Looks as long as there are listeners."""
 
-    def __init__(self, ledger: Callable[[], Awaitable[Ledger]], door: Door) -> None:
-        self._ledger = ledger
-        self._seconds = door.look_seconds
-        self._most = door.streams_at_once
-        self._listeners: set[Listener] = set()
-        self._looking: asyncio.Task[None] | None = None
+    def __init__(self, get_repository: Callable[[], Awaitable[JobRepository]], settings: ApiSettings) -> None:
+        self._get_repository = get_repository
+        self._poll_interval = settings.look_seconds
+        self._max_subscriptions = settings.streams_at_once
+        self._subscriptions: set[Subscription] = set()
+        self._poll_task: asyncio.Task[None] | None = None
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         """Raises a refusal where there are too many listeners."""
-        if len(self._listeners) >= self._most:
-            raise Refused(503, "Too many listeners; ask for the status instead.", headers=_COME_AGAIN)
+        if len(self._subscriptions) >= self._max_subscriptions:
+            raise ApiError(503, "Too many listeners; ask for the status instead.", headers=_RETRY_AFTER)
 
     @contextmanager
-    def listening(self, job: VideoJob) -> Iterator[Listener]:
+    def subscribe(self, job: VideoJob) -> Iterator[Subscription]:
         """A listener to a job that stood so a moment ago."""
-        listener = Listener(job)
-        self._listeners.add(listener)
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look_again_and_again())
+        subscription = Subscription(job)
+        self._subscriptions.add(subscription)
+        if self._poll_task is None:
+            self._poll_task = asyncio.create_task(self._poll_loop())
         try:
-            yield listener
+            yield subscription
         finally:
-            self._listeners.discard(listener)
-            if not self._listeners and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+            self._subscriptions.discard(subscription)
+            if not self._subscriptions and self._poll_task is not None:
+                self._poll_task.cancel()
+                self._poll_task = None
 
-    async def _look_again_and_again(self) -> None:
+    async def _poll_loop(self) -> None:
         while True:
-            await asyncio.sleep(self._seconds)
+            await asyncio.sleep(self._poll_interval)
             try:
-                await self._look()
+                await self._poll()
             except Exception as error:  # whatever it is, the next look may see again
                 log.warning("Listeners hear nothing now: %s", type(error).__name__)
 
-    async def _look(self) -> None:
-        listeners = list(self._listeners)
-        found = await (await self._ledger()).jobs_by_id({listener.job_id for listener in listeners})
-        for listener in listeners:
-            listener.tell(found.get(listener.job_id))
+    async def _poll(self) -> None:
+        subscriptions = list(self._subscriptions)
+        found = await (await self._get_repository()).jobs_by_id({subscription.job_id for subscription in subscriptions})
+        for listener in subscriptions:
+            listener.publish(found.get(listener.job_id))

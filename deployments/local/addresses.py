@@ -5,24 +5,24 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deployments.local.folder import Folder, write_private
-from deployments.local.part import Part
+from deployments.local.folder import DataDir, write_private
+from deployments.local.part import Service
 
 
-def write_addresses(folder: Folder, parts: Sequence[Part], variables: Mapping[str, str]) -> None:
+def write_connection_info(data_dir: DataDir, services: Sequence[Service], variables: Mapping[str, str]) -> None:
     """`stack.json` has no credentials. `environment` has them, as a shell can source it."""
-    public, private = _files(folder)
-    about = {part.name: {"address": part.address, "given_by": part.given_by} for part in parts}
+    public, private = _files(data_dir)
+    about = {part.name: {"address": part.address, "given_by": part.override_variable} for part in services}
     public.write_text(json.dumps({"parts": about}, indent=2) + "\n")
     exports = (f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
     write_private(private, "".join(exports))
 
 
-def remove_addresses(folder: Folder) -> None:
+def remove_connection_info(data_dir: DataDir) -> None:
     """Nothing answers there any more."""
-    for file in _files(folder):
+    for file in _files(data_dir):
         file.unlink(missing_ok=True)
 
 
-def _files(folder: Folder) -> tuple[Path, Path]:
-    return folder.path("stack.json"), folder.path("environment")
+def _files(data_dir: DataDir) -> tuple[Path, Path]:
+    return data_dir.path("stack.json"), data_dir.path("environment")

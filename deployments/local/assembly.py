@@ -6,35 +6,40 @@ from dataclasses import dataclass
 
 from deployments.environment import Environment
 from deployments.local.errors import MissingVariables, StackError
-from deployments.local.folder import Folder
-from deployments.local.gateway import Gateway
-from deployments.local.job_database import JobDatabase
-from deployments.local.launcher import Launcher
-from deployments.local.object_store import ObjectStore
-from deployments.local.part import Given, Part
-from deployments.local.postgres import Postgres
-from deployments.local.prefect_server import PrefectServer
-from deployments.local.registration import Registration
-from deployments.local.vendor_emulators import GHOSTCUT, SYNC_SO, Vendor, VendorEmulator
-from deployments.local.worker import Worker
+from deployments.local.folder import DataDir
+from deployments.local.gateway import ApiService
+from deployments.local.job_database import JobDatabaseService
+from deployments.local.launcher import ProcessFactory
+from deployments.local.object_store import ObjectStoreService
+from deployments.local.part import ExternalService, Service
+from deployments.local.postgres import PostgresService
+from deployments.local.prefect_server import PrefectServerService
+from deployments.local.registration import RegistrationService
+from deployments.local.vendor_emulators import GHOSTCUT, SYNC_SO, EmulatedVendor, VendorEmulatorService
+from deployments.local.worker import WorkerService
 
-EVERYTHING = frozenset({Worker.name, Gateway.name})  # they need all the others
+ALL_SERVICES = frozenset({WorkerService.name, ApiService.name})  # they need all the others
 
 
 @dataclass(frozen=True)
-class Swap:
+class Override:
     """A part that a variable swaps for a given one, which then also takes its credentials from the environment."""
 
-    part: str
+    service: str
     variable: str
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
 
 
-OBJECT_STORE = Swap(
-    ObjectStore.name, "S3_ENDPOINT_URL", ("S3_BUCKET",), ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_REGION")
+OBJECT_STORE = Override(
+    ObjectStoreService.name,
+    "S3_ENDPOINT_URL",
+    ("S3_BUCKET",),
+    ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_REGION"),
 )
-PREFECT_SERVER = Swap(PrefectServer.name, "PREFECT_API_URL", optional=("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY"))
+PREFECT_SERVER = Override(
+    PrefectServerService.name, "PREFECT_API_URL", optional=("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")
+)
 
 # What is right on one's own machine only. A user's own setting wins.
 LOCAL_SETTINGS = {
@@ -46,82 +51,89 @@ LOCAL_SETTINGS = {
 }
 
 
-def given(swap: Swap, environment: Environment) -> Given | None:
+def external_service(override: Override, environment: Environment) -> ExternalService | None:
     """The given part, if its variable is set. Raises `MissingVariables` for one without its credentials."""
     known = environment.variables()
-    if swap.variable not in known:
+    if override.variable not in known:
         return None
-    if missing := [name for name in swap.required if name not in known]:
+    if missing := [name for name in override.required if name not in known]:
         raise MissingVariables(
-            f"{swap.variable} is set, so {swap.part} is not started here; then {' and '.join(missing)} must be set too."
+            f"{override.variable} is set, so {override.service} is not started here; then {' and '.join(missing)} must be set too."
         )
-    names = (swap.variable, *swap.required, *swap.optional)
-    return Given(
-        swap.part,
-        address=known[swap.variable],
-        given_by=swap.variable,
+    names = (override.variable, *override.required, *override.optional)
+    return ExternalService(
+        override.service,
+        address=known[override.variable],
+        override_variable=override.variable,
         variables={name: known[name] for name in names if name in known},
     )
 
 
-def assemble(
+def build_services(
     environment: Environment,
-    folder: Folder,
-    launcher: Launcher,
+    data_dir: DataDir,
+    process_factory: ProcessFactory,
     *,
-    wanted: Iterable[str],
+    selected: Iterable[str],
     processing_seconds: float,
     settings: Mapping[str, str],
-) -> tuple[list[Part], Mapping[str, str]]:
+) -> tuple[list[Service], Mapping[str, str]]:
     """The wanted parts with all that they need, and the variables of a client of them."""
-    postgres = Postgres(folder, launcher)
+    postgres = PostgresService(data_dir, process_factory)
     job_database_url = environment.variables().get("DATABASE_URL")
 
-    def vendor(vendor: Vendor) -> Part:
-        swap = Swap(vendor.name, vendor.base_url, vendor.secrets, vendor.optional)
-        return given(swap, environment) or VendorEmulator(
-            folder, launcher, vendor, processing_seconds=processing_seconds
+    def vendor_service(vendor: EmulatedVendor) -> Service:
+        swap = Override(vendor.name, vendor.base_url, vendor.secrets, vendor.optional)
+        return external_service(swap, environment) or VendorEmulatorService(
+            data_dir, process_factory, vendor, processing_seconds=processing_seconds
         )
 
-    vendors = [vendor(SYNC_SO), vendor(GHOSTCUT)]
-    resources: list[Part] = [
+    vendors = [vendor_service(SYNC_SO), vendor_service(GHOSTCUT)]
+    resources: list[Service] = [
         postgres,
-        JobDatabase(launcher, given=job_database_url, postgres=postgres),
-        given(OBJECT_STORE, environment) or ObjectStore(folder, launcher),
+        JobDatabaseService(process_factory, external_url=job_database_url, postgres=postgres),
+        external_service(OBJECT_STORE, environment) or ObjectStoreService(data_dir, process_factory),
         *vendors,
-        given(PREFECT_SERVER, environment) or PrefectServer(folder, launcher, postgres),
+        external_service(PREFECT_SERVER, environment) or PrefectServerService(data_dir, process_factory, postgres),
     ]
     # Addresses are known before anything runs, so the parts that use them can be made now too.
-    known = {**variables_of(resources, folder), **settings}
-    gateway = Gateway(folder, launcher, known, near=all(part.given_by is None for part in vendors))
-    callable_back = [*resources, gateway] if gateway.name in wanted else resources
-    everything = {**variables_of(callable_back, folder), **settings}
-    parts = [*resources, Registration(launcher, known), gateway, Worker(folder, launcher, everything)]
-    chosen = with_needs(parts, wanted)
+    known = {**client_variables(resources, data_dir), **settings}
+    gateway = ApiService(
+        data_dir, process_factory, known, vendors_local=all(part.override_variable is None for part in vendors)
+    )
+    callable_back = [*resources, gateway] if gateway.name in selected else resources
+    everything = {**client_variables(callable_back, data_dir), **settings}
+    parts = [
+        *resources,
+        RegistrationService(process_factory, known),
+        gateway,
+        WorkerService(data_dir, process_factory, everything),
+    ]
+    chosen = with_dependencies(parts, selected)
     # For clients only: no part needs it, and what a run has in its environment may get into a log.
     token = {"VIDEOJOBS_TOKEN": gateway.token} if gateway in chosen else {}
-    return chosen, {**variables_of(chosen, folder), **token, **settings}
+    return chosen, {**client_variables(chosen, data_dir), **token, **settings}
 
 
-def with_needs(parts: list[Part], wanted: Iterable[str]) -> list[Part]:
+def with_dependencies(services: list[Service], selected: Iterable[str]) -> list[Service]:
     """The wanted parts and all that they need, in the given order. Raises `StackError` for an unknown name."""
-    by_name = {part.name: part for part in parts}
+    by_name = {part.name: part for part in services}
     chosen: set[str] = set()
-    todo = list(wanted)
+    todo = list(selected)
     while todo:
         name = todo.pop()
         if name not in by_name:
             raise StackError(f"There is no part {name!r}. The parts: {', '.join(by_name)}.")
         if name not in chosen:
             chosen.add(name)
-            todo.extend(by_name[name].needs)
-    return [part for part in parts if part.name in chosen]
+            todo.extend(by_name[name].depends_on)
+    return [part for part in services if part.name in chosen]
 
 
-def variables_of(parts: Iterable[Part], folder: Folder) -> dict[str, str]:
+def client_variables(services: Iterable[Service], data_dir: DataDir) -> dict[str, str]:
     """What a client of these parts has in its environment."""
-    variables = {"PREFECT_HOME": str(folder.path("prefect")), **LOCAL_SETTINGS}
-    for part in parts:
+    variables = {"PREFECT_HOME": str(data_dir.path("prefect")), **LOCAL_SETTINGS}
+    for part in services:
         variables.update(part.variables())
     chosen_by_user = {name for name in variables if name.startswith("VIDEOJOBS_")} & os.environ.keys()
     return variables | {name: os.environ[name] for name in chosen_by_user}

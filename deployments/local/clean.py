@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 
 from deployments.local.errors import StackError
-from deployments.local.folder import Folder
+from deployments.local.folder import DataDir
 
 
 def add_options(_: argparse.ArgumentParser) -> None:
@@ -17,8 +17,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.data.exists():
         return 0
     try:
-        with Folder(options.data) as folder:
-            folder.erase()
+        with DataDir(options.data) as folder:
+            folder.delete()
     except StackError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1

@@ -13,19 +13,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from deployments.local.errors import StackError
-from deployments.local.figures import measure_job, print_figures
-from deployments.local.interruption import interruptible
+from deployments.local.figures import measure_job, print_quality_report
+from deployments.local.interruption import cancel_on_signal
 from deployments.local.prefect_client import prefect_client
-from deployments.local.requests import read_request
+from deployments.local.requests import load_request_file
 from deployments.local.sample import write_sample
 from deployments.local.stack import Stack
-from deployments.storage import store_of
-from videojobs.ledger import Ledger, UnknownJob, VideoJob, engine_for
-from videojobs.media.store import picture_key, result_key
+from deployments.storage import object_store_from_env
+from videojobs.ledger import JobRepository, UnknownJob, VideoJob, get_engine
+from videojobs.media.store import comparison_image_key, result_key
 from videojobs.states import Status
 
 DEPLOYMENT = "pro-video/pro-video"
-LOOK_SECONDS = 0.3
+POLL_INTERVAL = 0.3
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace, console: Console) -> int:
     stack = Stack(data=options.data)
-    with interruptible(stack.hurry) as interruption:
+    with cancel_on_signal(stack.force_stop) as interruption:
         try:
             return await _demo(options, stack, console)
         except StackError as error:
@@ -54,27 +54,27 @@ async def _run(options: argparse.Namespace, console: Console) -> int:
 async def _demo(options: argparse.Namespace, stack: Stack, console: Console) -> int:
     output: Path = options.data / "demo"
     sample = None if options.request else await asyncio.to_thread(write_sample, output / "sample")
-    parameters = read_request(sample.request if sample else options.request, options.video)
+    parameters = load_request_file(sample.request if sample else options.request, options.video)
     console.print("Starting the local stack ...")
     async with stack:
         async with prefect_client(stack.variables) as client:
             deployment = await client.read_deployment_by_name(DEPLOYMENT)
             flow_run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
             console.print(f"Flow run [b]{flow_run.name}[/]: {stack.ui_url}/runs/flow-run/{flow_run.id}")
-            outcome = await _watch(client, stack, flow_run, console)
+            outcome = await _show_progress(client, stack, flow_run, console)
         if outcome.job is None:
             console.print(f"[red]The run ended before there was a job:[/] {outcome.message}")
             return 1
-        _print_row(console, outcome.job)
+        _print_job(console, outcome.job)
         if outcome.job.status != Status.COMPLETED:
             return 1
-        final = await _fetch(stack, outcome.job, output, console)
+        final = await _download_results(stack, outcome.job, output, console)
     if sample is None or options.video:
         return 0
     report = await asyncio.to_thread(
         measure_job, outcome.job, final, source=sample.video, clean=sample.clean, audio=sample.audio
     )
-    print_figures(console, report)
+    print_quality_report(console, report)
     return int(bool(report.failures()))
 
 
@@ -86,9 +86,9 @@ class _Outcome:
     message: str
 
 
-async def _watch(client: PrefectClient, stack: Stack, flow_run: FlowRun, console: Console) -> _Outcome:
+async def _show_progress(client: PrefectClient, stack: Stack, flow_run: FlowRun, console: Console) -> _Outcome:
     """Live progress from the job's row, until the run has ended."""
-    ledger = Ledger(engine_for(stack.variables["DATABASE_URL"]))
+    ledger = JobRepository(get_engine(stack.variables["DATABASE_URL"]))
     bar = Progress(
         TextColumn("{task.percentage:>3.0f} %"),
         BarColumn(),
@@ -97,19 +97,19 @@ async def _watch(client: PrefectClient, stack: Stack, flow_run: FlowRun, console
         console=console,
     )
     with bar:
-        shown = bar.add_task("Waiting for the worker ...", total=100)
+        progress_task = bar.add_task("Waiting for the worker ...", total=100)
         while True:
             state = (await client.read_flow_run(flow_run.id)).state
             job = None
             with suppress(UnknownJob):
-                job = await ledger.job(str(flow_run.id))
-                bar.update(shown, completed=job.progress_percentage, description=job.progress_message)
+                job = await ledger.get_job(str(flow_run.id))
+                bar.update(progress_task, completed=job.progress_percentage, description=job.progress_message)
             if state is not None and state.is_final():
                 return _Outcome(job, f"{state.name}: {state.message}")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL)
 
 
-def _print_row(console: Console, job: VideoJob) -> None:
+def _print_job(console: Console, job: VideoJob) -> None:
     """The row as the operators' queries show it."""
     table = Table("Column", Column("Value", overflow="fold"), title="The job's row in video_jobs")
     for name in ("id", "status", "progress_percentage", "progress_message", "zhaoli_task_id", "output_url"):
@@ -121,12 +121,12 @@ def _print_row(console: Console, job: VideoJob) -> None:
     console.print(table)
 
 
-async def _fetch(stack: Stack, job: VideoJob, output: Path, console: Console) -> Path:
+async def _download_results(stack: Stack, job: VideoJob, output: Path, console: Console) -> Path:
     """The results, out of the store and into files that stay when the stack has stopped."""
-    store = store_of(stack.variables)
+    store = object_store_from_env(stack.variables)
     final, picture = output / "final.mp4", output / "before_after.jpg"
-    for key, file in ((result_key(job.user_id, job.id), final), (picture_key(job.user_id, job.id), picture)):
-        await asyncio.to_thread(store.fetch, key, file)
+    for key, file in ((result_key(job.user_id, job.id), final), (comparison_image_key(job.user_id, job.id), picture)):
+        await asyncio.to_thread(store.download, key, file)
     console.print(f"The final video:          {final}")
     console.print(f"The before/after picture: {picture}")
     link = store.presign(result_key(job.user_id, job.id), 3600)

@@ -7,7 +7,7 @@ class StackError(Exception):
     """The stack cannot start, or cannot go on."""
 
 
-class FolderInUse(StackError):
+class DataDirInUse(StackError):
     """Another stack runs on this data folder."""
 
 
@@ -15,15 +15,15 @@ class MissingVariables(StackError):
     """A part was given by the environment, but not all that it needs."""
 
 
-class PartFailed(StackError):
-    """A part did not start, or ended by itself. `last_lines` is the end of its log."""
+class ServiceFailed(StackError):
+    """A part did not start, or ended by itself. `log_tail` is the end of its log."""
 
-    def __init__(self, part: str, reason: str, *, log: Path | None = None, last_lines: str = "") -> None:
-        self.part = part
-        self.last_lines = last_lines
-        message = f"{part}: {reason}"
-        if last_lines:
-            message += f"\nThe last lines of its log:\n{last_lines}"
+    def __init__(self, service: str, reason: str, *, log: Path | None = None, log_tail: str = "") -> None:
+        self.service = service
+        self.log_tail = log_tail
+        message = f"{service}: {reason}"
+        if log_tail:
+            message += f"\nThe last lines of its log:\n{log_tail}"
         if log is not None:
             message += f"\nThe whole log: {log}"
         super().__init__(message)

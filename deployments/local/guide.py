@@ -12,35 +12,39 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from deployments.local.requests import read_request
+from deployments.local.requests import load_request_file
 from deployments.local.stack import Stack
 
 DEPLOYMENT = "pro-video/pro-video"
 
 
-async def print_guide(stack: Stack, console: Console) -> None:
+async def print_usage(stack: Stack, console: Console) -> None:
     """The addresses, and, if the whole stack runs, how to start a run of the sample clip."""
-    console.print(_addresses(stack))
+    console.print(_service_table(stack))
     console.print(f"Logs: {stack.data / 'logs'}", soft_wrap=True)
     console.print(f"Variables for other programs: source {stack.data / 'environment'}", soft_wrap=True)
     for warning in _warnings(stack):
         console.print(warning, style="yellow", soft_wrap=True)
-    if stack.has("gateway"):
-        _print_front_door(stack, console)
-    if stack.has("prefect_server") and not stack.given_by("prefect_server"):
-        _print_prefect(stack, console)
-    if not stack.has("worker"):
+    if stack.has_service("gateway"):
+        _print_api_access(stack, console)
+    if stack.has_service("prefect_server") and not stack.override_variable("prefect_server"):
+        _print_prefect_access(stack, console)
+    if not stack.has_service("worker"):
         return
-    parameters = read_request(await asyncio.to_thread(_sample_request, stack.data / "sample"))
+    parameters = load_request_file(await asyncio.to_thread(_sample_request, stack.data / "sample"))
     console.print("\nStart a run in the browser:", style="bold")
     console.print(f"  {stack.ui_url}/deployments", soft_wrap=True)
     console.print("or in a shell:", style="bold")
-    command = _cli(parameters) if stack.given_by("prefect_server") else await _curl(stack, parameters)
+    command = (
+        _cli_command(parameters)
+        if stack.override_variable("prefect_server")
+        else await _curl_command(stack, parameters)
+    )
     console.print(command, soft_wrap=True, markup=False, highlight=False)
     console.print("\nCtrl-C stops everything; a second one at once.")
 
 
-def _print_front_door(stack: Stack, console: Console) -> None:
+def _print_api_access(stack: Stack, console: Console) -> None:
     """Where clients send their jobs, and with which token."""
     address, token = stack.address_of("gateway"), stack.variables["VIDEOJOBS_TOKEN"]
     console.print("\nFront door (in a browser or as an API):", style="bold")
@@ -49,7 +53,7 @@ def _print_front_door(stack: Stack, console: Console) -> None:
     console.print(f"  curl -H 'Authorization: Bearer {token}' {address}/api/v1/jobs", soft_wrap=True, highlight=False)
 
 
-def _print_prefect(stack: Stack, console: Console) -> None:
+def _print_prefect_access(stack: Stack, console: Console) -> None:
     """Where runs are seen, and what its one field for signing in wants."""
     console.print("\nPrefect (in a browser or as an API):", style="bold")
     console.print(f"  {stack.ui_url}", soft_wrap=True, highlight=False)
@@ -58,22 +62,22 @@ def _print_prefect(stack: Stack, console: Console) -> None:
     console.print("  (PREFECT_API_AUTH_STRING of the variables above)", highlight=False)
 
 
-def _addresses(stack: Stack) -> Table:
+def _service_table(stack: Stack) -> Table:
     table = Table("part", "address", "given by")
-    for part in stack.parts:
-        table.add_row(part.name, part.address, part.given_by or "")
+    for part in stack.services:
+        table.add_row(part.name, part.address, part.override_variable or "")
     return table
 
 
 def _warnings(stack: Stack) -> list[str]:
     """Vendors fetch media by link: real ones cannot reach a store on this machine."""
-    if not stack.has("object_store") or stack.given_by("object_store"):
+    if not stack.has_service("object_store") or stack.override_variable("object_store"):
         return []
     return [
-        f"{stack.given_by(vendor)} is set, but that vendor cannot fetch files from the object store on this machine: "
+        f"{stack.override_variable(vendor)} is set, but that vendor cannot fetch files from the object store on this machine: "
         "set S3_ENDPOINT_URL too."
         for vendor in ("sync_so", "ghostcut")
-        if stack.has(vendor) and stack.given_by(vendor)
+        if stack.has_service(vendor) and stack.override_variable(vendor)
     ]
 
 
@@ -87,7 +91,7 @@ def _sample_request(folder: Path) -> Path:
     return write_sample(folder).request
 
 
-async def _curl(stack: Stack, parameters: Mapping[str, Any]) -> str:
+async def _curl_command(stack: Stack, parameters: Mapping[str, Any]) -> str:
     """The whole command, for the id that the deployment has on this server. It reads the password from its file."""
     api = stack.variables["PREFECT_API_URL"]
     async with httpx.AsyncClient(auth=stack.prefect_login, trust_env=False) as client:
@@ -102,6 +106,6 @@ async def _curl(stack: Stack, parameters: Mapping[str, Any]) -> str:
     )
 
 
-def _cli(parameters: Mapping[str, Any]) -> str:
+def _cli_command(parameters: Mapping[str, Any]) -> str:
     """For a given server, which may ask for a login that the Prefect CLI knows."""
     return f"{sys.executable} -m prefect deployment run {DEPLOYMENT} --params {shlex.quote(json.dumps(parameters))}"

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
 
-SIGNALS = (SIGINT, SIGTERM, SIGHUP)  # Ctrl-C, a service manager or `kill`, a closed terminal
+STOP_SIGNALS = (SIGINT, SIGTERM, SIGHUP)  # Ctrl-C, a service manager or `kill`, a closed terminal
 
 
 @dataclass
-class Interruption:
+class StopRequest:
     """Which signal asked for the end, if any."""
 
     signal: Signals | None = None
@@ -22,24 +22,24 @@ class Interruption:
 
 
 @contextmanager
-def interruptible(hurry: Callable[[], None]) -> Iterator[Interruption]:
+def cancel_on_signal(force_stop: Callable[[], None]) -> Iterator[StopRequest]:
     """Within the block the first signal cancels the current task, and each further one calls `hurry`."""
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
-    interruption = Interruption()
+    stop_request = StopRequest()
 
     def on_signal(number: Signals) -> None:
-        if interruption.signal is None:
-            interruption.signal = number
+        if stop_request.signal is None:
+            stop_request.signal = number
             if task:
                 task.cancel()
         else:
-            hurry()
+            force_stop()
 
-    for number in SIGNALS:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
     try:
-        yield interruption
+        yield stop_request
     finally:
-        for number in SIGNALS:
+        for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)

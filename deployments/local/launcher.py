@@ -5,40 +5,40 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from deployments.environment import Environment
-from deployments.local.folder import Folder
-from deployments.local.marking import MARK_VARIABLE, run_mark
-from deployments.local.process import Account, Process
+from deployments.local.folder import DataDir
+from deployments.local.marking import TAG_VARIABLE, new_run_tag
+from deployments.local.process import OsAccount, Process
 
 
-class Launcher:
+class ProcessFactory:
     """Gives each process the run's mark, a log, and an environment without surprises."""
 
-    def __init__(self, folder: Folder, environment: Environment) -> None:
-        self.mark = run_mark(folder.root)
-        self._folder = folder
-        self._inherited = _inherited(keep_prefect=environment.prefect_api_url is not None)
+    def __init__(self, data_dir: DataDir, environment: Environment) -> None:
+        self.run_tag = new_run_tag(data_dir.root)
+        self._data_dir = data_dir
+        self._base_environment = _inherited_environment(keep_prefect=environment.prefect_api_url is not None)
 
-    def process(
+    def create_process(
         self,
         name: str,
         command: Sequence[str],
         variables: Mapping[str, str] | None = None,
         *,
-        account: Account | None = None,
+        account: OsAccount | None = None,
     ) -> Process:
-        environment = {**self._inherited, **(variables or {}), MARK_VARIABLE: self.mark_of(name)}
-        return Process(name, command, log=self._folder.log(name), environment=environment, account=account)
+        environment = {**self._base_environment, **(variables or {}), TAG_VARIABLE: self.tag_for(name)}
+        return Process(name, command, log=self._data_dir.log_path(name), environment=environment, account=account)
 
-    def module(self, name: str, module: str, *arguments: str, variables: Mapping[str, str]) -> Process:
+    def create_module_process(self, name: str, module: str, *arguments: str, variables: Mapping[str, str]) -> Process:
         """A Python module of ours or of a library as a program."""
-        return self.process(name, [sys.executable, "-m", module, *arguments], variables)
+        return self.create_process(name, [sys.executable, "-m", module, *arguments], variables)
 
-    def mark_of(self, name: str) -> str:
+    def tag_for(self, name: str) -> str:
         """The mark of one part of this run."""
-        return f"{self.mark}.{name}"
+        return f"{self.run_tag}.{name}"
 
 
-def _inherited(*, keep_prefect: bool) -> dict[str, str]:
+def _inherited_environment(*, keep_prefect: bool) -> dict[str, str]:
     """Our own environment without what parts must be given on purpose.
 
     Left out: the product's variables (an emulator has no business with a real vendor's key), and the user's own Prefect

@@ -15,51 +15,51 @@ from pathlib import Path
 
 import psutil
 
-MARK_VARIABLE = "VIDEOJOBS_LOCAL_STACK"
+TAG_VARIABLE = "VIDEOJOBS_LOCAL_STACK"
 
-GENTLE_SECONDS = 3.0  # an immediate shutdown of Postgres takes well under a second; it tidies its shared memory
-PATIENCE_SECONDS = 15.0  # only a process stuck in the kernel outlives SIGKILL for so long
+POSTGRES_GRACE_SECONDS = 3.0  # an immediate shutdown of Postgres takes well under a second; it tidies its shared memory
+KILL_TIMEOUT = 15.0  # only a process stuck in the kernel outlives SIGKILL for so long
 QUIET_ROUNDS = 3  # a process that was just being forked shows its mark a moment later
-ROUND_SECONDS = 0.05
+POLL_INTERVAL = 0.05
 
 
-def folder_mark(folder: Path) -> str:
+def data_dir_tag(folder: Path) -> str:
     """What the processes of every stack run on this data folder have in common."""
     return "videojobs-" + hashlib.sha256(bytes(folder.resolve())).hexdigest()[:12]
 
 
-def run_mark(folder: Path) -> str:
+def new_run_tag(folder: Path) -> str:
     """The mark of one run of the stack: a prefix common to the folder, then what is this run's alone."""
-    return f"{folder_mark(folder)}-{secrets.token_hex(4)}"
+    return f"{data_dir_tag(folder)}-{secrets.token_hex(4)}"
 
 
-def _carries(process: psutil.Process, mark: str) -> bool:
+def _has_tag(process: psutil.Process, tag: str) -> bool:
     with suppress(psutil.Error):
-        if process.environ().get(MARK_VARIABLE, "").startswith(mark):
+        if process.environ().get(TAG_VARIABLE, "").startswith(tag):
             return True
     with suppress(psutil.Error):
-        return process.name() == "postgres" and mark in " ".join(process.cmdline())
+        return process.name() == "postgres" and tag in " ".join(process.cmdline())
     return False
 
 
-def marked(mark: str) -> list[psutil.Process]:
+def tagged_processes(tag: str) -> list[psutil.Process]:
     """The living processes whose mark is `mark` or begins with it. Zombies have no environment, so they don't count."""
-    return [process for process in psutil.process_iter() if _carries(process, mark)]
+    return [process for process in psutil.process_iter() if _has_tag(process, tag)]
 
 
-def end_marked(mark: str, *, spare: int | None = None, hard: bool = False) -> None:
+def kill_tagged(tag: str, *, exclude_pid: int | None = None, immediate: bool = False) -> None:
     """Kill all processes with this mark, but the one with the id `spare`, until no more come up. Blocks.
 
     Postgres is asked for an immediate shutdown first, unless `hard`.
     """
     started = time.monotonic()
     quiet = 0
-    while quiet < QUIET_ROUNDS and time.monotonic() - started < PATIENCE_SECONDS:
-        found = [process for process in marked(mark) if process.pid != spare]
+    while quiet < QUIET_ROUNDS and time.monotonic() - started < KILL_TIMEOUT:
+        found = [process for process in tagged_processes(tag) if process.pid != exclude_pid]
         quiet = 0 if found else quiet + 1
-        gentle = not hard and time.monotonic() - started < GENTLE_SECONDS
+        gentle = not immediate and time.monotonic() - started < POSTGRES_GRACE_SECONDS
         for process in found:
             with suppress(psutil.Error):
                 immediate_shutdown = gentle and process.name() == "postgres"
                 process.send_signal(signal.SIGQUIT if immediate_shutdown else signal.SIGKILL)
-        time.sleep(ROUND_SECONDS)
+        time.sleep(POLL_INTERVAL)

@@ -7,15 +7,15 @@ from signal import SIGTERM, Signals
 from deployments.local.process import Process
 
 
-class Part(ABC):
+class Service(ABC):
     """One part. Its address and variables are known before it runs, so that parts can start side by side."""
 
     name: str
-    needs: frozenset[str] = frozenset()
+    depends_on: frozenset[str] = frozenset()
     """The parts that have to be ready before this one starts."""
     address: str
     """Where it is, for people: without credentials."""
-    given_by: str | None = None
+    override_variable: str | None = None
     """The variable that names it, if the stack uses a given one instead of starting its own."""
     process: Process | None = None
     stop_signal: Signals = SIGTERM
@@ -31,7 +31,7 @@ class Part(ABC):
     async def stop(self) -> None:
         """Stop in order. Does nothing where nothing runs."""
         if self.process:
-            await self.process.stop(self.stop_signal, patience=10)
+            await self.process.stop(self.stop_signal, timeout=10)
 
     async def kill(self) -> None:
         """Lose the part and everything that it started, as with its machine."""
@@ -39,13 +39,13 @@ class Part(ABC):
             await self.process.kill()
 
 
-class Given(Part):
+class ExternalService(Service):
     """A part that runs elsewhere and is only used."""
 
-    def __init__(self, name: str, *, address: str, given_by: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, name: str, *, address: str, override_variable: str, variables: Mapping[str, str]) -> None:
         self.name = name
         self.address = address
-        self.given_by = given_by
+        self.override_variable = override_variable
         self._variables = variables
 
     def variables(self) -> Mapping[str, str]:

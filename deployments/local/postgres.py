@@ -11,74 +11,76 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from deployments.local.folder import HOST, Folder, write_private
-from deployments.local.launcher import Launcher
-from deployments.local.part import Part
-from deployments.local.postgres_home import Home, find_home
+from deployments.local.folder import HOST, DataDir, write_private
+from deployments.local.launcher import ProcessFactory
+from deployments.local.part import Service
+from deployments.local.postgres_home import PostgresInstall, prepare_install
 from deployments.local.process import Process
 
-JOBS, PREFECT = "videojobs", "prefect"
+JOBS_DATABASE, PREFECT_DATABASE = "videojobs", "prefect"
 USER = "videojobs"
-CONNECTIONS = 200  # the Prefect server's pool, and a few for each flow run, worker and curious person
+MAX_CONNECTIONS = 200  # the Prefect server's pool, and a few for each flow run, worker and curious person
 
 
-class Postgres(Part):
+class PostgresService(Service):
     """Everything lies in `DATA/postgres`, which for root may be a link."""
 
     name = "postgres"
     stop_signal = SIGINT  # "fast": it ends all sessions and writes everything down
 
-    def __init__(self, folder: Folder, launcher: Launcher) -> None:
-        self.address = f"{HOST}:{folder.port(self.name)}"
-        self._folder = folder
-        self._launcher = launcher
-        self._password = folder.secret("postgres_password")
+    def __init__(self, data_dir: DataDir, process_factory: ProcessFactory) -> None:
+        self.address = f"{HOST}:{data_dir.port(self.name)}"
+        self._data_dir = data_dir
+        self._process_factory = process_factory
+        self._password = data_dir.secret("postgres_password")
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}:{self._password}@{self.address}/{database}"
 
     async def start(self) -> None:
-        home = await asyncio.to_thread(find_home, self._folder)
-        cluster = home.folder / "cluster"
+        install = await asyncio.to_thread(prepare_install, self._data_dir)
+        cluster = install.folder / "cluster"
         if not cluster.exists():
-            await self._initialise(home, cluster)
+            await self._initialise(install, cluster)
         _remove_stale_lock(cluster)
-        self.process = self._server(home, cluster)
+        self.process = self._server_process(install, cluster)
         await self.process.start()
-        await self.process.until(self._accepts, patience=30)  # after a crash it replays its log first
+        await self.process.wait_until_ready(
+            self._is_accepting_connections, timeout=30
+        )  # after a crash it replays its log first
         await self._create_databases()
 
-    async def _initialise(self, home: Home, cluster: Path) -> None:
+    async def _initialise(self, install: PostgresInstall, cluster: Path) -> None:
         """Make the cluster beside its place and move it there: an interrupted start leaves no half of one."""
-        new, password = home.folder / "new", home.folder / "password"
+        new, password = install.folder / "new", install.folder / "password"
         shutil.rmtree(new, ignore_errors=True)
         write_private(password, self._password)
-        if home.account:
-            os.chown(password, home.account.user, home.account.group)
+        if install.account:
+            os.chown(password, install.account.uid, install.account.gid)
         command = [
-            *(str(home.binaries / "initdb"), "-D", str(new), "-U", USER, "--pwfile", str(password)),
+            *(str(install.binaries / "initdb"), "-D", str(new), "-U", USER, "--pwfile", str(password)),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),  # the same order on every machine
         ]
         try:
-            await self._launcher.process("initdb", command, account=home.account).succeed()
+            await self._process_factory.create_process("initdb", command, account=install.account).run_checked()
         finally:
             password.unlink()
         new.rename(cluster)
 
-    def _server(self, home: Home, cluster: Path) -> Process:
+    def _server_process(self, install: PostgresInstall, cluster: Path) -> Process:
         settings = {
             "listen_addresses": HOST,
-            "port": str(self._folder.port(self.name)),
+            "port": str(self._data_dir.port(self.name)),
             "unix_socket_directories": "",
-            "max_connections": str(CONNECTIONS),
-            "cluster_name": self._launcher.mark_of(self.name),
+            "max_connections": str(MAX_CONNECTIONS),
+            "cluster_name": self._process_factory.tag_for(self.name),
         }
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
-        command = [str(home.binaries / "postgres"), "-D", str(cluster), *options]
-        return self._launcher.process(self.name, command, account=home.account)
+        command = [str(install.binaries / "postgres"), "-D", str(cluster), *options]
+        return self._process_factory.create_process(self.name, command, account=install.account)
 
-    async def _accepts(self) -> bool:
+    async def _is_accepting_connections(self) -> bool:
         with suppress(psycopg.OperationalError):
             await (await psycopg.AsyncConnection.connect(self.url("postgres"), connect_timeout=5)).close()
             return True
@@ -87,7 +89,7 @@ class Postgres(Part):
     async def _create_databases(self) -> None:
         async with await psycopg.AsyncConnection.connect(self.url("postgres"), autocommit=True) as connection:
             known = await (await connection.execute("SELECT datname FROM pg_database")).fetchall()
-            for name in {JOBS, PREFECT} - {row[0] for row in known}:
+            for name in {JOBS_DATABASE, PREFECT_DATABASE} - {row[0] for row in known}:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 

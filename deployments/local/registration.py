@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 
-from deployments.local.launcher import Launcher
-from deployments.local.part import Part
+from deployments.local.launcher import ProcessFactory
+from deployments.local.part import Service
 
 
-class Registration(Part):
+class RegistrationService(Service):
     """A step rather than a program: it is done when it is ready. It needs the parts whose addresses go into blocks."""
 
     name = "registration"
-    needs = frozenset({"prefect_server", "job_database", "object_store", "sync_so", "ghostcut"})
+    depends_on = frozenset({"prefect_server", "job_database", "object_store", "sync_so", "ghostcut"})
     address = "done"
 
-    def __init__(self, launcher: Launcher, variables: Mapping[str, str]) -> None:
-        self._command = launcher.module(self.name, "deployments.register", variables=variables)
+    def __init__(self, process_factory: ProcessFactory, variables: Mapping[str, str]) -> None:
+        self._command = process_factory.create_module_process(self.name, "deployments.register", variables=variables)
 
     async def start(self) -> None:
-        await self._command.succeed()
+        await self._command.run_checked()

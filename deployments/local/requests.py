@@ -7,7 +7,7 @@ from typing import Any
 from deployments.local.errors import StackError
 
 
-def read_request(file: Path, video: Path | None = None) -> dict[str, Any]:
+def load_request_file(file: Path, video: Path | None = None) -> dict[str, Any]:
     """The parameters, with every local path made absolute, since the worker runs elsewhere. `video` goes first."""
     try:
         parameters = json.loads(file.read_text())
@@ -18,14 +18,14 @@ def read_request(file: Path, video: Path | None = None) -> dict[str, Any]:
     if video is not None:
         parameters["video"] = str(video.resolve())
     elif "video" in parameters:
-        parameters["video"] = _located(parameters["video"], file.parent)
+        parameters["video"] = _resolve_source(parameters["video"], file.parent)
     for audio in parameters.get("audio") or []:
         if isinstance(audio, dict) and "source" in audio:
-            audio["source"] = _located(audio["source"], file.parent)
+            audio["source"] = _resolve_source(audio["source"], file.parent)
     return parameters
 
 
-def _located(source: object, folder: Path) -> object:
+def _resolve_source(source: object, folder: Path) -> object:
     """A file name is looked for beside the request; anything with a scheme, or odd, is left to the door."""
     if not isinstance(source, str) or "://" in source or not source:
         return source

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from deployments.environment import REPOSITORY, Environment
-from deployments.local.addresses import remove_addresses, write_addresses
-from deployments.local.assembly import EVERYTHING, assemble
-from deployments.local.folder import Folder
-from deployments.local.launcher import Launcher
-from deployments.local.marking import end_marked, folder_mark
-from deployments.local.part import Part
+from deployments.environment import REPOSITORY_ROOT, Environment
+from deployments.local.addresses import remove_connection_info, write_connection_info
+from deployments.local.assembly import ALL_SERVICES, build_services
+from deployments.local.folder import DataDir
+from deployments.local.launcher import ProcessFactory
+from deployments.local.marking import data_dir_tag, kill_tagged
+from deployments.local.part import Service
 from deployments.local.watchdog import Watchdog
 
-DEFAULT_DATA = REPOSITORY / ".local"
+DEFAULT_DATA = REPOSITORY_ROOT / ".local"
 
-Report = Callable[[Part, float], None]
+ReadyCallback = Callable[[Service, float], None]
 """Told about each part when it is ready, with the seconds that it took."""
 
 
@@ -36,28 +36,28 @@ class Stack:
         *,
         data: Path = DEFAULT_DATA,
         environment: Environment | None = None,
-        wanted: Iterable[str] = EVERYTHING,
+        services: Iterable[str] = ALL_SERVICES,
         processing_seconds: float = 2.0,
         settings: Mapping[str, str] | None = None,
-        keep: bool = True,
-        report: Report = lambda _part, _seconds: None,
+        keep_data: bool = True,
+        on_ready: ReadyCallback = lambda _part, _seconds: None,
     ) -> None:
-        self._folder = Folder(data)
+        self._data_dir = DataDir(data)
         self._environment = environment or Environment()
-        self._wanted = frozenset(wanted)
+        self._selected = frozenset(services)
         self._processing_seconds = processing_seconds
         self._settings = settings or {}
-        self._keep = keep
-        self._report = report
-        self._started: list[Part] = []
+        self._keep_data = keep_data
+        self._on_ready = on_ready
+        self._started_services: list[Service] = []
         self._watchdog: Watchdog | None = None
-        self.parts: list[Part] = []
+        self.services: list[Service] = []
         self.variables: Mapping[str, str] = {}
         """The environment of a client: addresses, credentials and settings. Valid as soon as the stack runs."""
 
     @property
     def data(self) -> Path:
-        return self._folder.root
+        return self._data_dir.root
 
     @property
     def ui_url(self) -> str:
@@ -70,31 +70,31 @@ class Stack:
         user, colon, password = self.variables.get("PREFECT_API_AUTH_STRING", "").partition(":")
         return (user, password) if colon else None
 
-    def address_of(self, part: str) -> str:
-        return self._part(part).address
+    def address_of(self, service: str) -> str:
+        return self._service(service).address
 
-    def has(self, part: str) -> bool:
+    def has_service(self, service: str) -> bool:
         """Whether the part is one of the wanted ones, or needed by one."""
-        return any(known.name == part for known in self.parts)
+        return any(known.name == service for known in self.services)
 
-    def given_by(self, part: str) -> str | None:
+    def override_variable(self, service: str) -> str | None:
         """The variable by which the environment gives this part; None for one of the stack's own."""
-        return self._part(part).given_by
+        return self._service(service).override_variable
 
-    async def kill(self, part: str) -> None:
+    async def kill(self, service: str) -> None:
         """End a part and everything that it started with SIGKILL."""
-        await self._part(part).kill()
+        await self._service(service).kill()
 
-    async def restart(self, part: str) -> None:
+    async def restart(self, service: str) -> None:
         """Start a part again, killed before or not, on the same port and data."""
-        await self._part(part).kill()
-        await self._part(part).start()
+        await self._service(service).kill()
+        await self._service(service).start()
 
-    def _part(self, name: str) -> Part:
-        return next(part for part in self.parts if part.name == name)
+    def _service(self, name: str) -> Service:
+        return next(part for part in self.services if part.name == name)
 
     async def __aenter__(self) -> Self:
-        self._folder.__enter__()
+        self._data_dir.__enter__()
         try:
             await self._start()
         except BaseException:
@@ -106,73 +106,73 @@ class Stack:
         await self._stop()
 
     async def _start(self) -> None:
-        for log in self._folder.path("logs").glob("*.log"):
+        for log in self._data_dir.path("logs").glob("*.log"):
             log.unlink()
         # What a killed stack left behind would hold our ports and, worse, our database.
-        await asyncio.to_thread(end_marked, folder_mark(self._folder.root))
-        launcher = Launcher(self._folder, self._environment)
-        self.parts, self.variables = assemble(
+        await asyncio.to_thread(kill_tagged, data_dir_tag(self._data_dir.root))
+        process_factory = ProcessFactory(self._data_dir, self._environment)
+        self.services, self.variables = build_services(
             self._environment,
-            self._folder,
-            launcher,
-            wanted=self._wanted,
+            self._data_dir,
+            process_factory,
+            selected=self._selected,
             processing_seconds=self._processing_seconds,
             settings=self._settings,
         )
-        self._watchdog = Watchdog(launcher)
+        self._watchdog = Watchdog(process_factory)
         await self._watchdog.start()
-        await self._start_parts()
-        write_addresses(self._folder, self.parts, self.variables)
+        await self._start_services()
+        write_connection_info(self._data_dir, self.services, self.variables)
 
-    async def _start_parts(self) -> None:
+    async def _start_services(self) -> None:
         """Start each part as soon as those that it needs are ready. The first failure is the one that is raised."""
-        ready = {part.name: asyncio.Event() for part in self.parts}
+        ready = {part.name: asyncio.Event() for part in self.services}
 
-        async def start(part: Part) -> None:
-            for name in part.needs:
+        async def start(service: Service) -> None:
+            for name in service.depends_on:
                 await ready[name].wait()
             began = time.monotonic()
-            self._started.append(part)
-            await part.start()
-            self._report(part, time.monotonic() - began)
-            ready[part.name].set()
+            self._started_services.append(service)
+            await service.start()
+            self._on_ready(service, time.monotonic() - began)
+            ready[service.name].set()
 
         try:
             async with asyncio.TaskGroup() as group:
-                for part in self.parts:
+                for part in self.services:
                     group.create_task(start(part))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
-    async def watch(self) -> None:
-        """Raise `PartFailed` when a part ends by itself, and never return. Parts killed through us don't count."""
-        processes = [part.process for part in self._started if part.process]
-        pending = {asyncio.ensure_future(process.ended()) for process in processes}
+    async def raise_on_exit(self) -> None:
+        """Raise `ServiceFailed` when a part ends by itself, and never return. Parts killed through us don't count."""
+        processes = [part.process for part in self._started_services if part.process]
+        pending = {asyncio.ensure_future(process.wait()) for process in processes}
         try:
             while pending:
                 _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for process in processes:
-                    if process.ended_by_itself:
-                        raise process.failure_of_end()
+                    if process.exited_unexpectedly:
+                        raise process.exit_error()
             await asyncio.Event().wait()  # only given parts
         finally:
             for task in pending:
                 task.cancel()
 
-    def hurry(self) -> None:
+    def force_stop(self) -> None:
         """End every process now, from wherever the stack is: starting, running or stopping."""
         if self._watchdog:
-            self._watchdog.release()
+            self._watchdog.trigger()
 
     async def _stop(self) -> None:
         try:
-            for part in reversed(self._started):
+            for part in reversed(self._started_services):
                 await part.stop()
             if self._watchdog:
-                await self._watchdog.finish()
+                await self._watchdog.trigger_and_wait()
         finally:
-            self._started.clear()
-            remove_addresses(self._folder)
-            if not self._keep:
-                self._folder.erase()
-            self._folder.__exit__()
+            self._started_services.clear()
+            remove_connection_info(self._data_dir)
+            if not self._keep_data:
+                self._data_dir.delete()
+            self._data_dir.__exit__()

@@ -8,12 +8,12 @@ import asyncio
 
 from rich.console import Console
 
-from deployments.environment import NOTHING_GIVEN, Environment
-from deployments.local.assembly import EVERYTHING
+from deployments.environment import EMPTY_ENVIRONMENT, Environment
+from deployments.local.assembly import ALL_SERVICES
 from deployments.local.errors import StackError
-from deployments.local.guide import print_guide
-from deployments.local.interruption import interruptible
-from deployments.local.part import Part
+from deployments.local.guide import print_usage
+from deployments.local.interruption import cancel_on_signal
+from deployments.local.part import Service
 from deployments.local.stack import Stack
 
 
@@ -34,26 +34,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace, console: Console) -> int:
-    def report(part: Part, seconds: float) -> None:
-        how = f"given by {part.given_by}" if part.given_by else f"ready after {seconds:.1f} s"
-        console.print(f"  {part.name:<15} {how}", highlight=False)
+    def on_ready(service: Service, seconds: float) -> None:
+        how = f"given by {service.override_variable}" if service.override_variable else f"ready after {seconds:.1f} s"
+        console.print(f"  {service.name:<15} {how}", highlight=False)
 
     stack = Stack(
         data=options.data,
-        environment=NOTHING_GIVEN if options.ignore_environment else Environment(),
-        wanted=options.parts or EVERYTHING,
+        environment=EMPTY_ENVIRONMENT if options.ignore_environment else Environment(),
+        services=options.parts or ALL_SERVICES,
         processing_seconds=options.processing_seconds,
-        report=report,
+        on_ready=on_ready,
     )
     is_up = False
-    with interruptible(stack.hurry) as interruption:
+    with cancel_on_signal(stack.force_stop) as interruption:
         try:
             console.print(f"Starting the local stack in {stack.data} ...", highlight=False, soft_wrap=True)
             async with stack:
-                await print_guide(stack, console)
+                await print_usage(stack, console)
                 is_up = True
                 try:
-                    await stack.watch()
+                    await stack.raise_on_exit()
                 finally:
                     console.print("\nStopping ...")
         except StackError as error:

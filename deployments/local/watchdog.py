@@ -10,33 +10,33 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from deployments.local.marking import end_marked
+from deployments.local.marking import kill_tagged
 
 if TYPE_CHECKING:  # as a program it starts with the stack, and needs little
-    from deployments.local.launcher import Launcher
+    from deployments.local.launcher import ProcessFactory
 
 
 class Watchdog:
     """The stack's end of the pipe."""
 
-    def __init__(self, launcher: "Launcher") -> None:
-        self._mark = launcher.mark
-        self._process = launcher.process(
-            "watchdog", [sys.executable, "-m", "deployments.local.watchdog", launcher.mark]
+    def __init__(self, process_factory: "ProcessFactory") -> None:
+        self._run_tag = process_factory.run_tag
+        self._process = process_factory.create_process(
+            "watchdog", [sys.executable, "-m", "deployments.local.watchdog", process_factory.run_tag]
         )
 
     async def start(self) -> None:
         await self._process.start(stdin=asyncio.subprocess.PIPE)
 
-    def release(self) -> None:
+    def trigger(self) -> None:
         """Let it end everything now. Returns at once."""
         self._process.close_stdin()
 
-    async def finish(self) -> None:
+    async def trigger_and_wait(self) -> None:
         """Let it end everything, and wait until that is done. Does its work itself if the watchdog was killed."""
-        self.release()
-        if await self._process.ended() != 0:
-            await asyncio.to_thread(end_marked, self._mark)
+        self.trigger()
+        if await self._process.wait() != 0:
+            await asyncio.to_thread(kill_tagged, self._run_tag)
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
-    end_marked(sys.argv[1], spare=os.getpid())
+    kill_tagged(sys.argv[1], exclude_pid=os.getpid())
 
 
 if __name__ == "__main__":

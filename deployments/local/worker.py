@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Mapping
 
-from deployments.local.folder import Folder
-from deployments.local.launcher import Launcher
-from deployments.local.part import Part
-from deployments.local.registration import Registration
+from deployments.local.folder import DataDir
+from deployments.local.launcher import ProcessFactory
+from deployments.local.part import Service
+from deployments.local.registration import RegistrationService
 
 WORK_POOL = "video-jobs"
-MALLOC = {
+MALLOC_SETTINGS = {
     # glibc gives each thread a heap of its own, up to eight a core, and hardly gives back what was free in them.
     "MALLOC_ARENA_MAX": "2",
     # Told, it stays with its first thresholds: parts of a video are mapped by themselves and given back at once.
@@ -18,23 +18,23 @@ MALLOC = {
 POLL_SECONDS = 1  # Prefect's default is 10: a person who has just pressed "Run" would think that nothing happens
 
 
-class Worker(Part):
+class WorkerService(Service):
     """Flow runs inherit its environment, and so every address of the stack."""
 
     name = "worker"
-    needs = frozenset({Registration.name})
+    depends_on = frozenset({RegistrationService.name})
 
-    def __init__(self, folder: Folder, launcher: Launcher, variables: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: DataDir, process_factory: ProcessFactory, variables: Mapping[str, str]) -> None:
         self.address = f"work pool {WORK_POOL}"
-        self._scratch = folder.path("tmp")
+        self._scratch = data_dir.path("tmp")
         settings = {
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
             # Seconds: how soon a dead run of another type of worker is noticed. Prefect's minimum; ours has its own.
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-            **MALLOC,
+            **MALLOC_SETTINGS,
             "TMPDIR": str(self._scratch),  # a killed run leaves its working files; here the next start finds them
         }
-        self._worker = self.process = launcher.module(
+        self._worker = self.process = process_factory.create_module_process(
             self.name,
             *("prefect", "worker", "start", "--pool", WORK_POOL, "--name", "local"),
             variables={**variables, **settings},
@@ -44,7 +44,7 @@ class Worker(Part):
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir()
         await self._worker.start()
-        await self._worker.until(self._polls, patience=60)
+        await self._worker.wait_until_ready(self._is_polling, timeout=60)
 
-    async def _polls(self) -> bool:
+    async def _is_polling(self) -> bool:
         return self._worker.has_logged("started!")

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
 
-_NOT_KEPT: Final[dict[str, Any]] = {
+_DROPPED_FIELDS: Final[dict[str, Any]] = {
     "job_variables": {},
     "parameters": {},
     "parameter_openapi_schema": None,
     "pull_steps": None,
 }
 
-HONOURED = frozenset({"entrypoint"})
+SUPPORTED_VARIABLES = frozenset({"entrypoint"})
 """Runs share one process, so none has an environment, a command, a name or an image of its own: no such variables."""
 
 
@@ -35,7 +35,9 @@ class CoroutineVariables(BaseVariables):
     def model_json_schema(cls, *arguments: Any, **more: Any) -> dict[str, Any]:
         """Without the variables that Prefect has for every worker type."""
         schema = super().model_json_schema(*arguments, **more)
-        schema["properties"] = {name: field for name, field in schema["properties"].items() if name in HONOURED}
+        schema["properties"] = {
+            name: field for name, field in schema["properties"].items() if name in SUPPORTED_VARIABLES
+        }
         return schema
 
 
@@ -43,12 +45,12 @@ class CoroutineJobConfiguration(BaseJobConfiguration):
     """Which flow to run."""
 
     entrypoint: str | None = None
-    ignored: frozenset[str] = frozenset()
+    ignored_variables: frozenset[str] = frozenset()
     """Job variables that somebody has set, and that mean nothing here."""
 
     @classmethod
     def json_template(cls) -> dict[str, Any]:
-        return {name: f"{{{{ {name} }}}}" for name in HONOURED}
+        return {name: f"{{{{ {name} }}}}" for name in SUPPORTED_VARIABLES}
 
     def prepare_for_flow_run(
         self,
@@ -65,10 +67,10 @@ class CoroutineJobConfiguration(BaseJobConfiguration):
         """
         self._related_objects = {"flow": flow, "flow-run": flow_run}
         if deployment is not None:
-            self._related_objects["deployment"] = deployment.model_copy(update=_NOT_KEPT)
+            self._related_objects["deployment"] = deployment.model_copy(update=_DROPPED_FIELDS)
             self.entrypoint = self.entrypoint or deployment.entrypoint
-            given = {**(deployment.job_variables or {}), **(flow_run.job_variables or {})}
-            self.ignored = frozenset(name for name, value in given.items() if value) - HONOURED
+            variables = {**(deployment.job_variables or {}), **(flow_run.job_variables or {})}
+            self.ignored_variables = frozenset(name for name, value in variables.items() if value) - SUPPORTED_VARIABLES
 
 
 class CoroutineWorkerResult(BaseWorkerResult):

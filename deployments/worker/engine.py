@@ -23,88 +23,88 @@ from prefect.utilities.callables import get_call_parameters, parameters_to_args_
 from prefect.utilities.engine import propose_state
 
 
-class Order(Enum):
+class StopReason(Enum):
     """Why a run is stopped."""
 
-    LET_GO = auto()  # the server has decided: the run is cancelled, suspended, or was given to another worker
-    HAND_BACK = auto()  # this worker ends, and another one is to go on with the run
+    ABANDON = auto()  # the server has decided: the run is cancelled, suspended, or was given to another worker
+    REQUEUE = auto()  # this worker ends, and another one is to go on with the run
 
 
 @dataclass
-class Engine(AsyncFlowRunEngine[..., Any]):
+class CooperativeRunEngine(AsyncFlowRunEngine[..., Any]):
     """A run of a deployment, from Pending to its end."""
 
-    order: Order | None = None
-    began: asyncio.Event = field(default_factory=asyncio.Event)
+    stop_reason: StopReason | None = None
+    started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the flow's function is reached."""
-    at_rest: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the flow has said that it waits for others (`videojobs.at_rest`), and when the run is over."""
-    ending: bool = False
+    is_finalizing: bool = False
     """Whether its last state is being settled: it is too late to stop it."""
-    _settled: bool = False
-    _hooks_ran: bool = False
+    _is_finalized: bool = False
+    _cancellation_hooks_ran: bool = False
 
     @classmethod
-    def of(cls, flow: Flow[..., Any], flow_run: FlowRun) -> Self:
+    def for_flow_run(cls, flow: Flow[..., Any], flow_run: FlowRun) -> Self:
         """Raises a ParameterBindError when the flow does not take these parameters."""
         flow_run.state = flow_run.state or Pending()  # the pool gives out runs without it
         arguments, named = parameters_to_args_kwargs(flow.fn, flow_run.parameters)
         return cls(flow=flow, flow_run=flow_run, parameters=get_call_parameters(flow.fn, arguments, named))
 
     @property
-    def run(self) -> FlowRun:
+    def current_flow_run(self) -> FlowRun:
         assert self.flow_run is not None  # noqa: S101  # `of` has set it
         return self.flow_run
 
     @property
     def run_id(self) -> UUID:
-        return self.run.id
+        return self.current_flow_run.id
 
-    async def drive(self) -> None:
+    async def execute(self) -> None:
         """As `prefect.flow_engine.run_flow_async`, which makes an engine itself. Raises what ends the run otherwise."""
         async with self.start():
             while self.is_running():
                 async with self.run_context():
                     _ = await self.call_flow_fn()
 
-    def show_life(self) -> None:
+    def emit_heartbeat(self) -> None:
         """Prefect's own sign of life. After the end it would only worry those who watch."""
         if not self.state.is_final():
             self._emit_flow_run_heartbeat()
 
     # ---- how it ends ----------------------------------------------------------------------------------------
 
-    def stop(self, order: Order, task: asyncio.Task[None]) -> None:
+    def stop(self, reason: StopReason, task: asyncio.Task[None]) -> None:
         """Once: a second order changes nothing, nor does one that comes when the run is ending."""
-        if self.order is None and not self.ending:
-            self.order = order
+        if self.stop_reason is None and not self.is_finalizing:
+            self.stop_reason = reason
             task.cancel()
 
-    async def settle(self, client: PrefectClient, error: BaseException | None) -> None:
+    async def finalize(self, client: PrefectClient, error: BaseException | None) -> None:
         """Give a run that is over the state that it has to have: what the server says of it comes first."""
-        if self._settled or self.state.is_final():
+        if self._is_finalized or self.state.is_final():
             return
-        self.ending = True
+        self.is_finalizing = True
         state = (await client.read_flow_run(self.run_id)).state or self.state
         if state.is_running() or state.is_pending():
-            state = await self._proposed(client, await self._verdict(error)) or state
+            state = await self._propose(client, await self._target_state(error)) or state
         if state.is_cancelling():
             await self.call_hooks(state)
-            state = await self._proposed(client, Cancelled(message="Stopped by its worker.")) or state
-        self.run.state = state
-        self._settled = True
+            state = await self._propose(client, Cancelled(message="Stopped by its worker.")) or state
+        self.current_flow_run.state = state
+        self._is_finalized = True
 
-    async def _verdict(self, error: BaseException | None) -> State[Any] | None:
-        match self.order:
-            case Order.HAND_BACK:
+    async def _target_state(self, error: BaseException | None) -> State[Any] | None:
+        match self.stop_reason:
+            case StopReason.REQUEUE:
                 return AwaitingRetry(message="Handed back by its worker, to be run again.")
-            case Order.LET_GO:
+            case StopReason.ABANDON:
                 return None
         if error is None:
             return Crashed(message="The run ended without a result.")
         return await exception_to_crashed_state(error)
 
-    async def _proposed(self, client: PrefectClient, state: State[Any] | None) -> State[Any] | None:
+    async def _propose(self, client: PrefectClient, state: State[Any] | None) -> State[Any] | None:
         """The state that the server then has the run in; None where it says nothing."""
         with suppress(Abort, Pause):
             return await propose_state(client, state, flow_run_id=self.run_id) if state else None
@@ -112,23 +112,23 @@ class Engine(AsyncFlowRunEngine[..., Any]):
 
     async def handle_crash(self, exc: BaseException) -> None:
         """Prefect comes here also when the coroutine is cancelled, and crashes the run, whatever the server says."""
-        if self.order is None:
+        if self.stop_reason is None:
             await super().handle_crash(exc)
         else:
-            await self.settle(self.client, exc)
+            await self.finalize(self.client, exc)
 
     async def call_hooks(self, state: State[Any] | None = None) -> None:
         """Once for Cancelling: the server may say it more than once."""
         if (state or self.state).is_cancelling():
-            if self._hooks_ran:
+            if self._cancellation_hooks_ran:
                 return
-            self._hooks_ran = True
+            self._cancellation_hooks_ran = True
         await super().call_hooks(state)
 
     # ---- what the worker does for all runs ------------------------------------------------------------------
 
     async def call_flow_fn(self) -> Coroutine[Any, Any, Any]:
-        self.began.set()
+        self.started.set()
         return await super().call_flow_fn()
 
     @property

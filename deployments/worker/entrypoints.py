@@ -9,28 +9,30 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import get_current_settings
 
 
-class CannotRun(Exception):
+class UnrunnableFlow(Exception):
     """This deployment cannot be run here, however often it is tried; the message says what to do."""
 
 
-async def load(entrypoint: str | None) -> Flow[..., Any]:
+async def load_flow(entrypoint: str | None) -> Flow[..., Any]:
     """The flow. Raises CannotRun. Imports in a thread: they take seconds, and the worker has to go on polling."""
     if entrypoint is None or ":" in entrypoint:
-        raise CannotRun(
+        raise UnrunnableFlow(
             f"a coroutine pool runs flows of installed packages; name one by its module (package.module.flow), "
             f"not by a file: {entrypoint}"
         )
-    return await asyncio.to_thread(_imported, entrypoint)
+    return await asyncio.to_thread(_import_flow, entrypoint)
 
 
 @cache
-def _imported(entrypoint: str) -> Flow[..., Any]:
+def _import_flow(entrypoint: str) -> Flow[..., Any]:
     try:
         flow: Flow[..., Any] = load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False)
     except Exception as error:
-        raise CannotRun(f"the flow {entrypoint} cannot be imported here ({type(error).__name__}: {error})") from error
+        raise UnrunnableFlow(
+            f"the flow {entrypoint} cannot be imported here ({type(error).__name__}: {error})"
+        ) from error
     if not flow.isasync or flow.isgenerator:
-        raise CannotRun(f"the flow {entrypoint} is not async; it would stop all others. Use a process pool for it")
+        raise UnrunnableFlow(f"the flow {entrypoint} is not async; it would stop all others. Use a process pool for it")
     results = get_current_settings().results
     if flow.result_storage is None and results.default_storage_block is None:
         # Prefect's engine would ask the server where results are kept, at each start, in a call that blocks all runs.

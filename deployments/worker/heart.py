@@ -7,28 +7,28 @@ import asyncio
 import random
 from uuid import UUID
 
-from deployments.worker.engine import Engine
+from deployments.worker.engine import CooperativeRunEngine
 
 
-class Heart:
+class HeartbeatEmitter:
     """One timer for each run. Runs that start together do not beat together."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval_seconds = interval_seconds
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
 
-    def begin(self, engine: Engine) -> None:
+    def start(self, engine: CooperativeRunEngine) -> None:
         """A first sign of life now, so that somebody starts to watch the run, and one every few seconds from now on."""
-        engine.show_life()
-        self._arm(engine, random.uniform(0, self._seconds))  # noqa: S311  # no secret
+        engine.emit_heartbeat()
+        self._schedule(engine, random.uniform(0, self._interval_seconds))  # noqa: S311  # no secret
 
-    def end(self, run_id: UUID) -> None:
+    def stop(self, run_id: UUID) -> None:
         if timer := self._timers.pop(run_id, None):
             timer.cancel()
 
-    def _arm(self, engine: Engine, seconds: float) -> None:
-        self._timers[engine.run_id] = asyncio.get_running_loop().call_later(seconds, self._beat, engine)
+    def _schedule(self, engine: CooperativeRunEngine, delay: float) -> None:
+        self._timers[engine.run_id] = asyncio.get_running_loop().call_later(delay, self._emit, engine)
 
-    def _beat(self, engine: Engine) -> None:
-        engine.show_life()
-        self._arm(engine, self._seconds)
+    def _emit(self, engine: CooperativeRunEngine) -> None:
+        engine.emit_heartbeat()
+        self._schedule(engine, self._interval_seconds)

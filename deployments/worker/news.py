@@ -10,19 +10,19 @@ from uuid import UUID
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 
-_RUN: Final = "prefect.flow-run."
-STOPPED: Final = frozenset({f"{_RUN}Suspended", f"{_RUN}Cancelling"})
+_RUN_PREFIX: Final = "prefect.flow-run."
+STOP_EVENTS: Final = frozenset({f"{_RUN_PREFIX}Suspended", f"{_RUN_PREFIX}Cancelling"})
 """Events after which a run has to stop where it is."""
 # The names of states in which the pool gives a run out.
-_TO_BE_RUN: Final = ("Scheduled", "AwaitingRetry", "Resuming")
+_RUNNABLE_STATES: Final = ("Scheduled", "AwaitingRetry", "Resuming")
 
 
-async def listen(pool: UUID, heard: Callable[[str, UUID], None]) -> None:
+async def listen(pool_id: UUID, on_event: Callable[[str, UUID], None]) -> None:
     """Call `heard` with the name of the event and the run, until the connection ends. Raises what ends it."""
-    told = EventFilter(
-        event=EventNameFilter(name=[*STOPPED, *(f"{_RUN}{state}" for state in _TO_BE_RUN)]),
-        any_resource=EventAnyResourceFilter(id=[f"prefect.work-pool.{pool}"]),
+    event_filter = EventFilter(
+        event=EventNameFilter(name=[*STOP_EVENTS, *(f"{_RUN_PREFIX}{state}" for state in _RUNNABLE_STATES)]),
+        any_resource=EventAnyResourceFilter(id=[f"prefect.work-pool.{pool_id}"]),
     )
-    async with get_events_subscriber(filter=told) as events:
+    async with get_events_subscriber(filter=event_filter) as events:
         async for event in events:
-            heard(event.event, UUID(event.resource.id.removeprefix(_RUN)))
+            on_event(event.event, UUID(event.resource.id.removeprefix(_RUN_PREFIX)))

@@ -7,12 +7,12 @@ from logging import Logger, LoggerAdapter
 from typing import Any
 
 
-async def repeatedly(
-    work: Callable[[], Awaitable[object]], pause: float, logger: "Logger | LoggerAdapter[Any]"
+async def run_periodically(
+    work: Callable[[], Awaitable[object]], interval_seconds: float, logger: "Logger | LoggerAdapter[Any]"
 ) -> None:
     """Do it again and again until cancelled, with about `pause` seconds before each time: workers shall not march."""
     while True:
-        await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311  # no secret
+        await asyncio.sleep(interval_seconds * random.uniform(0.7, 1.3))  # noqa: S311  # no secret
         try:
             await work()
         except Exception as error:

@@ -21,36 +21,36 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 
 # A run that is being cancelled has given signs of life before, if it is in anybody's hands. One that is being taken up
 # has not yet.
-CANCELLING_FOR: Final = timedelta(seconds=10)
-_IN_BETWEEN: Final = FlowRunFilter(
+CANCELLATION_GRACE: Final = timedelta(seconds=10)
+_TRANSITIONAL_RUNS: Final = FlowRunFilter(
     state=FlowRunFilterState(
         type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.CANCELLING, StateType.PAUSED])
     )
 )
 
 
-async def in_between(client: PrefectClient, pool: str) -> Sequence[FlowRun]:
+async def list_transitional_runs(client: PrefectClient, pool: str) -> Sequence[FlowRun]:
     """Runs of the pool that are being taken up, cancelled, or are suspended."""
-    named = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
-    return await client.read_flow_runs(flow_run_filter=_IN_BETWEEN, work_pool_filter=named)
+    pool_filter = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
+    return await client.read_flow_runs(flow_run_filter=_TRANSITIONAL_RUNS, work_pool_filter=pool_filter)
 
 
-async def is_forsaken(client: PrefectClient, run: FlowRun, silence: timedelta) -> bool:
+async def is_orphaned(client: PrefectClient, run: FlowRun, heartbeat_timeout: timedelta) -> bool:
     """Whether a run has stayed Pending or Cancelling, and given no sign of life for as long as `silence`."""
     now = datetime.now(UTC)
     if run.state is None or run.state.is_paused():
         return False
-    if run.state.timestamp > now - (CANCELLING_FOR if run.state.is_cancelling() else silence):
+    if run.state.timestamp > now - (CANCELLATION_GRACE if run.state.is_cancelling() else heartbeat_timeout):
         return False
-    signs = EventFilter(
+    heartbeats = EventFilter(
         event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
         resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
-        occurred=EventOccurredFilter(since=now - silence),
+        occurred=EventOccurredFilter(since=now - heartbeat_timeout),
     )
-    return not (await client.read_events(signs, limit=1)).events
+    return not (await client.read_events(heartbeats, limit=1)).events
 
 
-def is_stopped(run: FlowRun) -> bool:
+def is_stop_requested(run: FlowRun) -> bool:
     """Somebody has cancelled it, or suspended it (a flow that pauses itself goes on waiting in its own process)."""
     state = run.state
     return state is not None and (state.is_cancelling() or (state.is_paused() and state.name == "Suspended"))

@@ -21,28 +21,28 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ParameterBindError, SignatureMismatchError
 from prefect.workers.base import BaseWorker
 
-from deployments.automations import Watch
+from deployments.automations import LivenessSettings
 from deployments.worker.configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
-from deployments.worker.engine import Order
-from deployments.worker.entrypoints import CannotRun, load
-from deployments.worker.news import STOPPED, listen
-from deployments.worker.repeating import repeatedly
-from deployments.worker.runs import Runs
+from deployments.worker.engine import StopReason
+from deployments.worker.entrypoints import UnrunnableFlow, load_flow
+from deployments.worker.news import STOP_EVENTS, listen
+from deployments.worker.repeating import run_periodically
+from deployments.worker.runs import RunManager
 from deployments.worker.settings import WorkerSettings
-from deployments.worker.sweep import in_between, is_forsaken, is_stopped
-from videojobs.loop_thread import LoopThread
+from deployments.worker.sweep import is_orphaned, is_stop_requested, list_transitional_runs
+from videojobs.loop_thread import BackgroundEventLoop
 
 # A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
-STUCK_SECONDS: Final = 5.0
+UNRESPONSIVE_SECONDS: Final = 5.0
 # Between two polls that events ask for: one poll hears of all runs that there are.
-POLL_PAUSE_SECONDS: Final = 0.2
+POLL_DEBOUNCE_SECONDS: Final = 0.2
 RECONNECT_SECONDS: Final = 2.0
 # Each run that waits keeps some thousand objects. By Python's own thresholds (700, 10, 10) all of them were looked
 # through every ten runs that began, 1.5 ms for each run that waits, in which nothing else moves.
-GARBAGE_THRESHOLDS: Final = (10_000, 10, 10)
-FLOWS: Final = "flows"
+GC_THRESHOLDS: Final = (10_000, 10, 10)
+FLOW_LOOP_NAME: Final = "flows"
 """The name of the loop in which the flows run."""
-CANNOT_RUN: Final = (CannotRun, ParameterBindError, SignatureMismatchError)
+UNRUNNABLE_ERRORS: Final = (UnrunnableFlow, ParameterBindError, SignatureMismatchError)
 
 
 class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult]):
@@ -60,84 +60,87 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settings = WorkerSettings()
-        self._place = f"{socket.gethostname()}:{os.getpid()}"
-        self._gate = asyncio.Semaphore(self._settings.starts_at_once)
-        self._polling = asyncio.Lock()
-        self._news = asyncio.Event()
-        self._in_hand: set[UUID] = set()
-        self._taken_since_poll: set[UUID] = set()
-        self._left_some = False  # of the runs that there are: until there is room, or for another worker
-        self._called_off: set[UUID] = set()  # cancelled before their flow began
-        self._draining = False
-        self._moved_at = time.monotonic()  # when the flows' loop last answered
+        self._identifier = f"{socket.gethostname()}:{os.getpid()}"
+        self._start_semaphore = asyncio.Semaphore(self._settings.starts_at_once)
+        self._poll_lock = asyncio.Lock()
+        self._poll_requested = asyncio.Event()
+        self._active_run_ids: set[UUID] = set()
+        self._claimed_since_poll: set[UUID] = set()
+        self._has_backlog = False  # of the runs that there are: until there is room, or for another worker
+        self._cancelled_before_start: set[UUID] = set()  # cancelled before their flow began
+        self._is_draining = False
+        self._loop_responded_at = time.monotonic()  # when the flows' loop last answered
 
     # ---- from start to stop ----------------------------------------------------------------------------------
 
     async def setup(self) -> None:
-        self._heed_sigterm()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        self._install_sigterm_handler()
+        gc.set_threshold(*GC_THRESHOLDS)
         await super().setup()
         # Beside the worker's own loop, which polls and answers however busy the flows are. And signals, which Python
         # hands to the main thread only, are for the worker: Prefect's engine would crash the one run that gets them.
-        self._flows = LoopThread(FLOWS, threads=self._settings.threads)
-        self._runs = Runs(self._settings.heartbeat_seconds)
-        await self._flows.do(self._runs.open())
-        work = {
+        self._flow_loop = BackgroundEventLoop(FLOW_LOOP_NAME, threads=self._settings.threads)
+        self._run_manager = RunManager(self._settings.heartbeat_seconds)
+        await self._flow_loop.run(self._run_manager.open())
+        intervals = {
             self._listen: RECONNECT_SECONDS,
-            self._poll_when_told: POLL_PAUSE_SECONDS,
-            self._look_around: self._settings.sweep_seconds,
+            self._poll_on_event: POLL_DEBOUNCE_SECONDS,
+            self._scan_for_orphans: self._settings.sweep_seconds,
         }
-        self._beside = [asyncio.create_task(repeatedly(each, pause, self._logger)) for each, pause in work.items()]
+        self._background_tasks = [
+            asyncio.create_task(run_periodically(job, interval_seconds, self._logger))
+            for job, interval_seconds in intervals.items()
+        ]
 
-    def _heed_sigterm(self) -> None:
+    def _install_sigterm_handler(self) -> None:
         """Stop in order when asked to, and at once when asked again.
 
         Prefect's command sends itself a SIGINT for it, and a process that a script put into the background ignores
         that: it would never stop.
         """
-        if threading.current_thread() is not threading.main_thread() or (main := asyncio.current_task()) is None:
+        if threading.current_thread() is not threading.main_thread() or (main_task := asyncio.current_task()) is None:
             return  # somebody else's process: its signals are its own
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
             loop.remove_signal_handler(SIGTERM)
-            main.cancel()
+            main_task.cancel()
 
         loop.add_signal_handler(SIGTERM, stop)
 
     async def teardown(self, *exc_info: Any) -> None:
         """After an interrupt, runs are handed back; after the only round of `--run-once`, they are waited for."""
-        for task in self._beside:
+        for task in self._background_tasks:
             task.cancel()
-        self._draining = exc_info[0] is not None
-        patience = self._settings.drain_seconds if self._draining else None
-        if self._in_hand:
-            self._logger.info("Stopping, with %d runs in hand", len(self._in_hand))
-        while self._in_hand or self._submitting_flow_run_ids:
-            await self._flows.do(self._runs.drain(patience))
+        self._is_draining = exc_info[0] is not None
+        timeout = self._settings.drain_seconds if self._is_draining else None
+        if self._active_run_ids:
+            self._logger.info("Stopping, with %d runs in hand", len(self._active_run_ids))
+        while self._active_run_ids or self._submitting_flow_run_ids:
+            await self._flow_loop.run(self._run_manager.drain(timeout))
             await asyncio.sleep(0.05)
-        await self._flows.do(self._runs.close())
+        await self._flow_loop.run(self._run_manager.close())
         await super().teardown(*exc_info)
-        await self._flows.close()
+        await self._flow_loop.close()
 
     # ---- taking runs -----------------------------------------------------------------------------------------
 
     async def _sync_and_initialize(self) -> None:
-        with self._outlasting_outages():
+        with self._tolerate_outages():
             await super()._sync_and_initialize()
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        with self._outlasting_outages():
-            async with self._polling:
-                if await self._is_moving():
-                    self._left_some = not self._has_room()
-                    if not self._left_some:
-                        self._taken_since_poll = {*self._in_hand, *self._submitting_flow_run_ids}
+        with self._tolerate_outages():
+            async with self._poll_lock:
+                if await self._is_flow_loop_responsive():
+                    self._has_backlog = not self._has_start_capacity()
+                    if not self._has_backlog:
+                        self._claimed_since_poll = {*self._active_run_ids, *self._submitting_flow_run_ids}
                         return await super().get_and_submit_flow_runs()
         return []
 
     @contextmanager
-    def _outlasting_outages(self) -> Iterator[None]:
+    def _tolerate_outages(self) -> Iterator[None]:
         """Prefect's worker ends when the server is away for minutes. This one has runs in hand, and they go on."""
         try:
             yield
@@ -148,29 +151,31 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 raise
             self._logger.warning("The Prefect server answers %d", error.response.status_code)
 
-    async def _is_moving(self) -> bool:
+    async def _is_flow_loop_responsive(self) -> bool:
         """Whether the flows' loop answers. One that is stuck for so long that all runs count as dead ends the process.
 
         Nothing else would free it, and whoever keeps the worker running starts a new one.
         """
         try:
-            async with asyncio.timeout(STUCK_SECONDS):
-                await self._flows.do(asyncio.sleep(0))
+            async with asyncio.timeout(UNRESPONSIVE_SECONDS):
+                await self._flow_loop.run(asyncio.sleep(0))
         except TimeoutError:
-            still = time.monotonic() - self._moved_at
-            self._logger.error("For %.0f s no flow has moved: one blocks all, or the machine is overloaded", still)
-            if still > Watch().silence_seconds:
+            stalled_seconds = time.monotonic() - self._loop_responded_at
+            self._logger.error(
+                "For %.0f s no flow has moved: one blocks all, or the machine is overloaded", stalled_seconds
+            )
+            if stalled_seconds > LivenessSettings().silence_seconds:
                 os._exit(os.EX_SOFTWARE)  # in order it cannot end
             return False
-        self._moved_at = time.monotonic()
+        self._loop_responded_at = time.monotonic()
         return True
 
-    def _has_room(self) -> bool:
+    def _has_start_capacity(self) -> bool:
         """Whether a poll is worth it, whose answer has up to 200 runs."""
-        return 2 * self._room >= self._settings.starts_at_once
+        return 2 * self._start_capacity >= self._settings.starts_at_once
 
     @property
-    def _room(self) -> int:
+    def _start_capacity(self) -> int:
         """So many more are taken: behind those that begin, as many again wait for their turn."""
         return self._settings.starts_at_once - len(self._submitting_flow_run_ids)
 
@@ -181,27 +186,27 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         """
         fresh = []
         for response in flow_run_response:
-            if (run_id := response.flow_run.id) not in self._taken_since_poll:
+            if (run_id := response.flow_run.id) not in self._claimed_since_poll:
                 fresh.append(response)
-            elif run_id in self._in_hand:
+            elif run_id in self._active_run_ids:
                 state = (await self.client.read_flow_run(run_id)).state
                 if state is not None and state.is_scheduled():
-                    await self._flows.do(self._runs.stop(run_id, Order.LET_GO))
-        self._left_some = len(fresh) > self._room
-        return await super()._submit_scheduled_flow_runs(fresh[: self._room])
+                    await self._flow_loop.run(self._run_manager.stop(run_id, StopReason.ABANDON))
+        self._has_backlog = len(fresh) > self._start_capacity
+        return await super()._submit_scheduled_flow_runs(fresh[: self._start_capacity])
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
-        async with self._gate:
-            if self._draining:  # nobody has touched it: another worker finds it as it was
+        async with self._start_semaphore:
+            if self._is_draining:  # nobody has touched it: another worker finds it as it was
                 self._release_limit_slot(flow_run.id)
                 self._submitting_flow_run_ids.discard(flow_run.id)
                 return
             await super()._submit_run(flow_run)
-            await self._flows.do(self._runs.at_rest(flow_run.id, self._settings.begin_seconds))
-        if flow_run.id in self._called_off and flow_run.id not in self._in_hand:
-            await self._settle(flow_run)
-        if self._left_some and self._has_room():
-            self._news.set()
+            await self._flow_loop.run(self._run_manager.wait_until_idle(flow_run.id, self._settings.begin_seconds))
+        if flow_run.id in self._cancelled_before_start and flow_run.id not in self._active_run_ids:
+            await self._finalize_run(flow_run)
+        if self._has_backlog and self._has_start_capacity():
+            self._poll_requested.set()
 
     # ---- running them ----------------------------------------------------------------------------------------
 
@@ -212,70 +217,72 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> CoroutineWorkerResult:
         """Run it to its end, whatever that is: its state tells. Raises where the flow cannot be run at all."""
-        if configuration.ignored:
-            ignored = ", ".join(sorted(configuration.ignored))
+        if configuration.ignored_variables:
+            ignored = ", ".join(sorted(configuration.ignored_variables))
             self.get_flow_run_logger(flow_run).warning("Runs of this pool share one process; ignored: %s", ignored)
-        self._in_hand.add(flow_run.id)
-        self._taken_since_poll.add(flow_run.id)
+        self._active_run_ids.add(flow_run.id)
+        self._claimed_since_poll.add(flow_run.id)
         try:
-            await self._begin(flow_run, configuration.entrypoint)
+            await self._start_run(flow_run, configuration.entrypoint)
             if task_status is not None:
-                task_status.started(self._place)
-            await self._flows.do(self._runs.ended(flow_run.id))
-        except CANNOT_RUN as error:
+                task_status.started(self._identifier)
+            await self._flow_loop.run(self._run_manager.wait_until_ended(flow_run.id))
+        except UNRUNNABLE_ERRORS as error:
             await self._propose_failed_state(flow_run, error)  # as Crashed it would be run again and again
             raise
         finally:
-            self._in_hand.discard(flow_run.id)
-            self._called_off.discard(flow_run.id)
-        return CoroutineWorkerResult(identifier=self._place, status_code=0)
+            self._active_run_ids.discard(flow_run.id)
+            self._cancelled_before_start.discard(flow_run.id)
+        return CoroutineWorkerResult(identifier=self._identifier, status_code=0)
 
-    async def _begin(self, flow_run: FlowRun, entrypoint: str | None) -> None:
-        flow = await load(entrypoint)
-        stopped = self._draining or flow_run.id in self._called_off
-        await self._flows.do(self._runs.start(flow, flow_run, Order.HAND_BACK if stopped else None))
-        if flow_run.id in self._called_off:  # meanwhile
-            await self._flows.do(self._runs.stop(flow_run.id, Order.LET_GO))
+    async def _start_run(self, flow_run: FlowRun, entrypoint: str | None) -> None:
+        flow = await load_flow(entrypoint)
+        is_stopping = self._is_draining or flow_run.id in self._cancelled_before_start
+        await self._flow_loop.run(self._run_manager.start(flow, flow_run, StopReason.REQUEUE if is_stopping else None))
+        if flow_run.id in self._cancelled_before_start:  # meanwhile
+            await self._flow_loop.run(self._run_manager.stop(flow_run.id, StopReason.ABANDON))
 
     async def _cancel_run(self, flow_run_id: UUID) -> None:
         """Stop a run that somebody has cancelled or suspended. The base class may call it, too."""
-        self._called_off.add(flow_run_id)
-        await self._flows.do(self._runs.stop(flow_run_id, Order.LET_GO))
+        self._cancelled_before_start.add(flow_run_id)
+        await self._flow_loop.run(self._run_manager.stop(flow_run_id, StopReason.ABANDON))
 
     # ---- beside it -------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        await listen(self.work_pool.id, self._heard)
+        await listen(self.work_pool.id, self._handle_event)
 
-    def _heard(self, event: str, run_id: UUID) -> None:
-        if event not in STOPPED:
-            self._news.set()
-        elif run_id in (self._in_hand | self._submitting_flow_run_ids) and self._runs_task_group is not None:
+    def _handle_event(self, event: str, run_id: UUID) -> None:
+        if event not in STOP_EVENTS:
+            self._poll_requested.set()
+        elif run_id in (self._active_run_ids | self._submitting_flow_run_ids) and self._runs_task_group is not None:
             self._runs_task_group.start_soon(self._cancel_run, run_id)
 
-    async def _poll_when_told(self) -> None:
-        await self._news.wait()
-        self._news.clear()
+    async def _poll_on_event(self) -> None:
+        await self._poll_requested.wait()
+        self._poll_requested.clear()
         await self.get_and_submit_flow_runs()
 
-    async def _look_around(self) -> None:
+    async def _scan_for_orphans(self) -> None:
         """See to what was missed: runs that were stopped without an event, and runs that are in nobody's hands."""
-        silence = timedelta(seconds=Watch().silence_seconds)
-        for run in await in_between(self.client, self._work_pool_name):
-            if run.id in self._in_hand:
-                if is_stopped(run):
+        heartbeat_timeout = timedelta(seconds=LivenessSettings().silence_seconds)
+        for run in await list_transitional_runs(self.client, self._work_pool_name):
+            if run.id in self._active_run_ids:
+                if is_stop_requested(run):
                     await self._cancel_run(run.id)
-            elif run.id not in self._submitting_flow_run_ids and await is_forsaken(self.client, run, silence):
+            elif run.id not in self._submitting_flow_run_ids and await is_orphaned(self.client, run, heartbeat_timeout):
                 self._logger.warning("The flow run %s is in nobody's hands", run.id)
-                await self._settle(run)
+                await self._finalize_run(run)
 
-    async def _settle(self, flow_run: FlowRun) -> None:
+    async def _finalize_run(self, flow_run: FlowRun) -> None:
         """Give a run that is in nobody's hands the state that it should have: Cancelled, or scheduled again."""
-        self._called_off.discard(flow_run.id)
+        self._cancelled_before_start.discard(flow_run.id)
         try:
             configuration = await self.job_configuration.resolve_for_flow_run(
                 flow_run, client=self.client, work_pool=self.work_pool, worker_name=self.name
             )
-            await self._flows.do(self._runs.start(await load(configuration.entrypoint), flow_run, Order.HAND_BACK))
+            await self._flow_loop.run(
+                self._run_manager.start(await load_flow(configuration.entrypoint), flow_run, StopReason.REQUEUE)
+            )
         except Exception as error:
             self._logger.warning("Flow run %s could not be settled: %s", flow_run.id, error)

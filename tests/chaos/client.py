@@ -7,17 +7,17 @@ from typing import Any, Final
 import httpx
 
 DEPLOYMENT: Final = "pro-video/pro-video"
-PAUSE_SECONDS: Final = 1.0
-ANSWER_SECONDS: Final = 10.0  # for a server that is being killed, or has much to do
+RETRY_DELAY: Final = 1.0
+TIMEOUT: Final = 10.0  # for a server that is being killed, or has much to do
 
 
-class Client:
+class PrefectApiClient:
     """Talks to the Prefect API without any library of Prefect's. Counts what it had to send again."""
 
     def __init__(self, api: str, login: tuple[str, str] | None) -> None:
-        self._http = httpx.AsyncClient(base_url=api, auth=login, timeout=ANSWER_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=api, auth=login, timeout=TIMEOUT, trust_env=False)
         self._deployments: dict[str, str] = {}
-        self.sent_again = 0
+        self.retries = 0
 
     async def submit(self, parameters: Mapping[str, Any], key: str, deployment: str = DEPLOYMENT) -> str:
         """The id of the run of this key; returns only when the server has said so."""
@@ -25,8 +25,8 @@ class Client:
             try:
                 return await self._submit(parameters, key, deployment)
             except httpx.HTTPError:
-                self.sent_again += 1
-                await asyncio.sleep(PAUSE_SECONDS)
+                self.retries += 1
+                await asyncio.sleep(RETRY_DELAY)
 
     async def _submit(self, parameters: Mapping[str, Any], key: str, deployment: str) -> str:
         if deployment not in self._deployments:

@@ -5,27 +5,33 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, Literal
 
-Ending = Literal["completed", "failed", "parked"]
-Fault = tuple[str, Mapping[str, Any]]
+ExpectedOutcome = Literal["completed", "failed", "parked"]
+VendorFault = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class JobSpec:
     """A job that some client wants: when it asks (seconds after the start), and how it may end."""
 
     job_id: str
-    at: float
-    what: str
-    areas: bool
-    bad: bool = False
-    faults: Sequence[Fault] = ()
-    ends: tuple[Ending, ...] = ("completed",)
+    start_at: float
+    label: str
+    has_areas: bool
+    is_invalid: bool = False
+    faults: Sequence[VendorFault] = ()
+    expected_outcomes: tuple[ExpectedOutcome, ...] = ("completed",)
 
 
 # Out of a hundred.
-_MIX: Final[Mapping[str, int]] = {"lip-sync": 54, "with areas": 34, "Sync.so fails": 4, "GhostCut fails": 4, "bad": 4}
-_TROUBLED: Final = 0.2  # share of jobs for which something goes wrong at a vendor, beside the dying
-_SYNC_SO_TROUBLES: Final[Sequence[Mapping[str, Any]]] = (
+_JOB_MIX: Final[Mapping[str, int]] = {
+    "lip-sync": 54,
+    "with areas": 34,
+    "Sync.so fails": 4,
+    "GhostCut fails": 4,
+    "bad": 4,
+}
+_FAULT_RATE: Final = 0.2  # share of jobs for which something goes wrong at a vendor, beside the dying
+_SYNC_SO_FAULTS: Final[Sequence[Mapping[str, Any]]] = (
     {"kind": "reset", "when": "after"},
     {"kind": "http_error", "when": "after", "status": 502},
     {"kind": "malformed", "when": "after"},
@@ -34,7 +40,7 @@ _SYNC_SO_TROUBLES: Final[Sequence[Mapping[str, Any]]] = (
     {"kind": "truncated_download"},
     {"kind": "expired_link"},
 )
-_GHOSTCUT_TROUBLES: Final[Sequence[Mapping[str, Any]]] = (
+_GHOSTCUT_FAULTS: Final[Sequence[Mapping[str, Any]]] = (
     {"kind": "reset", "when": "after"},
     {"kind": "code", "code": 3006, "times": 2},
     {"kind": "malformed", "on": "status", "times": 2},
@@ -45,24 +51,24 @@ _GHOSTCUT_TROUBLES: Final[Sequence[Mapping[str, Any]]] = (
 )
 
 
-def wishes(chance: Random, count: int, seconds: float) -> list[Wish]:
+def generate_jobs(rng: Random, count: int, seconds: float) -> list[JobSpec]:
     """So many jobs over so much time, in the order in which they are asked for."""
-    times = sorted(chance.uniform(0, seconds) for _ in range(count))
-    return [_wish(chance, f"chaos-{number:04}", at) for number, at in enumerate(times, start=1)]
+    times = sorted(rng.uniform(0, seconds) for _ in range(count))
+    return [_generate_job(rng, f"chaos-{number:04}", at) for number, at in enumerate(times, start=1)]
 
 
-def _wish(chance: Random, job_id: str, at: float) -> Wish:
-    [what] = chance.choices(list(_MIX), list(_MIX.values()))
+def _generate_job(rng: Random, job_id: str, at: float) -> JobSpec:
+    [what] = rng.choices(list(_JOB_MIX), list(_JOB_MIX.values()))
     areas = what in ("with areas", "GhostCut fails")
-    ends: tuple[Ending, ...] = ("completed",)
-    faults: list[Fault] = []
+    ends: tuple[ExpectedOutcome, ...] = ("completed",)
+    faults: list[VendorFault] = []
     if what == "Sync.so fails":
         faults, ends = [("sync_so", {"kind": "ends"})], ("failed",)
     if what == "GhostCut fails":
         faults, ends = [("ghostcut", {"kind": "ends", "status": 20})], ("failed",)
     if what == "bad":
         ends = ("failed",)
-    elif chance.random() < _TROUBLED:
-        vendor = chance.choice(["sync_so", "ghostcut"] if areas else ["sync_so"])
-        faults.append((vendor, chance.choice(_SYNC_SO_TROUBLES if vendor == "sync_so" else _GHOSTCUT_TROUBLES)))
-    return Wish(job_id, at, what, areas, bad=what == "bad", faults=faults, ends=ends)
+    elif rng.random() < _FAULT_RATE:
+        vendor = rng.choice(["sync_so", "ghostcut"] if areas else ["sync_so"])
+        faults.append((vendor, rng.choice(_SYNC_SO_FAULTS if vendor == "sync_so" else _GHOSTCUT_FAULTS)))
+    return JobSpec(job_id, at, what, areas, is_invalid=what == "bad", faults=faults, expected_outcomes=ends)

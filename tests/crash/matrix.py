@@ -5,105 +5,130 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from tests.crash.bench import Bench
+from tests.crash.bench import FaultHarness
 from tests.crash.cases import (
-    BOTH,
-    CHOSEN,
-    DECIDED,
-    HELD,
-    LAST,
+    CHAINED,
+    EVERY_POINT,
+    EXTRA_CASES,
+    HELD_JOBS,
+    LAST_PASS,
     LECTURE,
+    OPERATOR_SCENARIOS,
     OUTAGES,
-    STOPPED,
-    TROUBLES,
-    WHOLE,
+    STALLED,
+    VENDOR_FAULTS,
     Case,
-    Kind,
-    Strike,
+    Injection,
+    Scenario,
 )
-from tests.crash.play import Played, play
-from tests.crash.table import tell
+from tests.crash.play import CaseResult, run_case
+from tests.crash.table import print_progress
 
-RELAYS: Final = 6  # jobs in the short form
-AT_ONCE: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
-WORKERS: Final = AT_ONCE + 2  # of one run each, so that a strike meets no other job; and some are being started again
-POLLED: Final = ("ledger.renew", "ledger.tell", "ledger.hear", "sync_so.get", "ghostcut.status", "stream.fetch")
+SHORT_JOBS: Final = 6  # jobs in the short form
+MAX_CONCURRENCY: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
+WORKERS: Final = (
+    MAX_CONCURRENCY + 2
+)  # of one run each, so that a strike meets no other job; and some are being started again
+REPEATED_OPERATIONS: Final = (
+    "db.renew_leases",
+    "db.update_progress",
+    "db.record_callback",
+    "sync_so.get",
+    "ghostcut.status",
+    "stream.fetch",
+)
 """What is passed once a second, a poll or a piece of a file, or by the front door: how often and when depends on the
 machine, so only the first time is tried."""
-HELD_BACK_SECONDS: Final = 1000.0  # Prefect holds events back for 15 minutes, see docs/guarantees.md
-LOST_FROM, LOST_UNTIL = "ledger.intend.after_commit", "ledger.accept.after_commit"
+EVENT_DELAY_SECONDS: Final = 1000.0  # Prefect holds events back for 15 minutes, see docs/guarantees.md
+LOST_FROM, LOST_UNTIL = "db.create_intent.after_commit", "db.record_accepted.after_commit"
 
-Recorded = dict[Kind, list[str]]
+RecordedPoints = dict[Scenario, list[str]]
 
 
-async def play_full(bench: Bench, numbers: Iterator[int]) -> list[Played]:
+async def run_full(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseResult]:
     """All that there is to try."""
-    lost = await begin_outages(bench, numbers)
-    recorded = await record(bench, (*WHOLE, *LAST, *DECIDED), numbers)
-    played = await play_all(bench, every_case(_ways(recorded), numbers))
-    return [*recorded, *played, *(await asyncio.gather(*lost))]
+    outages = await start_outages(harness, numbers)
+    recorded = await record_points(harness, (*EVERY_POINT, *LAST_PASS, *OPERATOR_SCENARIOS), numbers)
+    results = await run_cases(harness, build_cases(_points_by_scenario(recorded), numbers))
+    return [*recorded, *results, *(await asyncio.gather(*outages))]
 
 
-async def play_some(bench: Bench, numbers: Iterator[int], words: str) -> list[Played]:
+async def run_matching(harness: FaultHarness, numbers: Iterator[int], words: str) -> list[CaseResult]:
     """The kinds of jobs whose names have these words in them, to see what has been mended."""
-    recorded = await record(bench, [kind for kind in (*WHOLE, *LAST, *DECIDED) if words in kind.name], numbers)
-    cases = [case for case in every_case(_ways(recorded), numbers) if words in case.kind.name]
-    lost = await begin_outages(bench, numbers, words)
-    return [*recorded, *(await play_all(bench, cases)), *(await asyncio.gather(*lost))]
+    recorded = await record_points(
+        harness, [kind for kind in (*EVERY_POINT, *LAST_PASS, *OPERATOR_SCENARIOS) if words in kind.name], numbers
+    )
+    cases = [case for case in build_cases(_points_by_scenario(recorded), numbers) if words in case.scenario.name]
+    outages = await start_outages(harness, numbers, words)
+    return [*recorded, *(await run_cases(harness, cases)), *(await asyncio.gather(*outages))]
 
 
-async def play_short(bench: Bench, numbers: Iterator[int]) -> list[Played]:
+async def run_short(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseResult]:
     """Each point of a job once, by few jobs that are killed again and again."""
-    recorded = await record(bench, (BOTH, LECTURE), numbers)
-    ways = _ways(recorded)
-    cases = [*relays(ways, BOTH, numbers, RELAYS), *relays(ways, LECTURE, numbers, 2), *lost_cases(ways, BOTH, numbers)]
-    return [*recorded, *(await play_all(bench, cases))]
+    recorded = await record_points(harness, (CHAINED, LECTURE), numbers)
+    points = _points_by_scenario(recorded)
+    cases = [
+        *relay_cases(points, CHAINED, numbers, SHORT_JOBS),
+        *relay_cases(points, LECTURE, numbers, 2),
+        *lost_cases(points, CHAINED, numbers),
+    ]
+    return [*recorded, *(await run_cases(harness, cases))]
 
 
-def _ways(recorded: Iterable[Played]) -> Recorded:
-    return {played.case.kind: played.passed for played in recorded}
+def _points_by_scenario(recorded: Iterable[CaseResult]) -> RecordedPoints:
+    return {played.case.scenario: played.passed_points for played in recorded}
 
 
-async def record(bench: Bench, kinds: Iterable[Kind], numbers: Iterator[int]) -> list[Played]:
+async def record_points(
+    harness: FaultHarness, scenarios: Iterable[Scenario], numbers: Iterator[int]
+) -> list[CaseResult]:
     """Each kind of job once, undisturbed."""
-    return await play_all(bench, [Case(next(numbers), kind) for kind in kinds])
+    return await run_cases(harness, [Case(next(numbers), kind) for kind in scenarios])
 
 
-async def play_all(bench: Bench, cases: Iterable[Case]) -> list[Played]:
+async def run_cases(harness: FaultHarness, cases: Iterable[Case]) -> list[CaseResult]:
     """All of them, some at once; in their own order."""
-    places = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(MAX_CONCURRENCY)
 
-    async def one(case: Case) -> Played:
-        async with places:
-            played = await play(bench, case)
-        tell(played)
+    async def run_one(case: Case) -> CaseResult:
+        async with slots:
+            played = await run_case(harness, case)
+        print_progress(played)
         return played
 
-    return await asyncio.gather(*map(one, cases))
+    return await asyncio.gather(*map(run_one, cases))
 
 
-def every_case(recorded: Recorded, numbers: Iterator[int]) -> list[Case]:
+def build_cases(recorded: RecordedPoints, numbers: Iterator[int]) -> list[Case]:
     """One job for each point of each kind, and all that is tried beside."""
-    struck = [Case(next(numbers), kind, (Strike(*step),)) for kind in recorded for step in _steps(kind, recorded[kind])]
-    beside = [*CHOSEN, *((kind, ()) for kind in (*STOPPED, *TROUBLES))]
-    return [*struck, *(Case(next(numbers), kind, tuple(strikes)) for kind, strikes in beside)]
+    injected = [
+        Case(next(numbers), kind, (Injection(*step),))
+        for kind in recorded
+        for step in _injection_points(kind, recorded[kind])
+    ]
+    others = [*EXTRA_CASES, *((kind, ()) for kind in (*STALLED, *VENDOR_FAULTS))]
+    return [*injected, *(Case(next(numbers), kind, tuple(strikes)) for kind, strikes in others)]
 
 
-def _steps(kind: Kind, passed: list[str]) -> list[tuple[str, int]]:
+def _injection_points(scenario: Scenario, passed: list[str]) -> list[tuple[str, int]]:
     """Where a kind is struck: (point, nth)."""
-    if kind in LAST:
-        return [(point, passed.count(point)) for point in dict.fromkeys(passed) if verb_of(point) in LAST[kind]]
-    if kind in DECIDED:
-        return [(point, 1) for point in dict.fromkeys(passed) if verb_of(point) in DECIDED[kind]]
+    if scenario in LAST_PASS:
+        return [
+            (point, passed.count(point))
+            for point in dict.fromkeys(passed)
+            if operation_of(point) in LAST_PASS[scenario]
+        ]
+    if scenario in OPERATOR_SCENARIOS:
+        return [(point, 1) for point in dict.fromkeys(passed) if operation_of(point) in OPERATOR_SCENARIOS[scenario]]
     steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
-    return [(point, nth) for point, nth in steps if nth == 1 or verb_of(point) not in POLLED]
+    return [(point, nth) for point, nth in steps if nth == 1 or operation_of(point) not in REPEATED_OPERATIONS]
 
 
-def verb_of(point: str) -> str:
+def operation_of(point: str) -> str:
     return point.rpartition(".")[0]
 
 
-def _is_lost(passed: list[str], step: tuple[str, int]) -> bool:
+def _loses_submission(passed: list[str], step: tuple[str, int]) -> bool:
     """Whether a kill there leaves GhostCut's submission in doubt: after its intent, and before its acceptance."""
     if "ghostcut.submit.before_call" not in passed:
         return False
@@ -115,42 +140,48 @@ def _is_lost(passed: list[str], step: tuple[str, int]) -> bool:
     return first <= at < last
 
 
-def relays(recorded: Recorded, kind: Kind, numbers: Iterator[int], runners: int) -> list[Case]:
+def relay_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[int], runners: int) -> list[Case]:
     """Few jobs that are killed at one point after the other: each point once, where time is short."""
-    passed = recorded[kind]
-    points = [point for point in dict.fromkeys(passed) if verb_of(point) not in POLLED]
-    surely = [point for point in points if not _is_lost(passed, (point, 1))]
-    share = -(-len(surely) // runners)
-    legs = [surely[start : start + share] for start in range(0, len(surely), share)]
-    return [Case(next(numbers), kind, tuple(map(Strike, leg))) for leg in legs]
+    passed = recorded[scenario]
+    points = [point for point in dict.fromkeys(passed) if operation_of(point) not in REPEATED_OPERATIONS]
+    resolvable = [point for point in points if not _loses_submission(passed, (point, 1))]
+    share = -(-len(resolvable) // runners)
+    groups = [resolvable[start : start + share] for start in range(0, len(resolvable), share)]
+    return [Case(next(numbers), scenario, tuple(map(Injection, leg))) for leg in groups]
 
 
-def lost_cases(recorded: Recorded, kind: Kind, numbers: Iterator[int]) -> list[Case]:
+def lost_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[int]) -> list[Case]:
     """The points between GhostCut's intent and its acceptance, of a job each: what became of it is asked there."""
-    passed = recorded[kind]
+    passed = recorded[scenario]
     steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
-    return [Case(next(numbers), kind, (Strike(*step),)) for step in steps if _is_lost(passed, step)]
+    return [Case(next(numbers), scenario, (Injection(*step),)) for step in steps if _loses_submission(passed, step)]
 
 
-async def begin_outages(bench: Bench, numbers: Iterator[int], words: str = "") -> list[asyncio.Task[Played]]:
+async def start_outages(
+    harness: FaultHarness, numbers: Iterator[int], words: str = ""
+) -> list[asyncio.Task[CaseResult]]:
     """For each of the outages with these words: all held jobs at once, and then the parts that run them are gone.
 
     Gives the jobs on their way home: they may take a quarter of an hour for it, in which others can be played.
     """
-    homeward: list[asyncio.Task[Played]] = []
+    recovering: list[asyncio.Task[CaseResult]] = []
     for parts in OUTAGES:
         name = f"{' and '.join(parts).replace('_', ' ')} lost"
         if words not in name:
             continue
-        late = HELD_BACK_SECONDS if "prefect_server" in parts else 0
+        late = EVENT_DELAY_SECONDS if "prefect_server" in parts else 0
         cases = [
-            Case(next(numbers), replace(kind, name=f"{kind.name}; {name}", late=late), (Strike(point, 1, "hang"),))
-            for kind, point in HELD
+            Case(
+                next(numbers),
+                replace(kind, name=f"{kind.name}; {name}", extra_seconds=late),
+                (Injection(point, 1, "hang"),),
+            )
+            for kind, point in HELD_JOBS
         ]
-        jobs = [asyncio.create_task(play(bench, case)) for case in cases]
-        await asyncio.gather(*(bench.until_struck(case.job_id) for case in cases))
-        await asyncio.gather(*map(bench.lose, parts))
+        jobs = [asyncio.create_task(run_case(harness, case)) for case in cases]
+        await asyncio.gather(*(harness.wait_until_injected(case.job_id) for case in cases))
+        await asyncio.gather(*map(harness.kill_service, parts))
         for part in reversed(parts):
-            await bench.bring_back(part)
-        homeward += jobs
-    return homeward
+            await harness.try_restart(part)
+        recovering += jobs
+    return recovering

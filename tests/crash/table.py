@@ -8,89 +8,95 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.crash.cases import ELSEWHERE
-from tests.crash.play import Played
+from tests.crash.cases import TESTED_ELSEWHERE
+from tests.crash.play import CaseResult
 
 COLUMNS: Final = ("Job", "Struck at", "How", "It ended", "Paid", "Runs", "Seconds", "On")
-NOT_AS_PROMISED: Final = ", not as promised"
+UNEXPECTED: Final = ", not as promised"
 
-Row = tuple[str, ...]
+TableRow = tuple[str, ...]
 """A job's cells, one for each of the columns."""
 
 
-def row_of(played: Played) -> Row:
-    """`Paid` are submissions on the books of Sync.so and of GhostCut."""
-    strikes = played.case.all_strikes
+def to_row(result: CaseResult) -> TableRow:
+    """`SubmissionWrites` are submissions on the books of Sync.so and of GhostCut."""
+    strikes = result.case.all_injections
     return (
-        played.case.kind.name,
+        result.case.scenario.name,
         ", ".join(f"{strike.point} #{strike.nth}" for strike in strikes) or "nowhere",
         ", ".join(dict.fromkeys(strike.action for strike in strikes)) or "-",
-        played.outcome + (NOT_AS_PROMISED if played.troubles else ""),
-        "{} + {}".format(*played.paid),
-        str(sum(run.run_count for run in played.runs)),
-        f"{played.seconds:.0f}",
+        result.outcome + (UNEXPECTED if result.problems else ""),
+        "{} + {}".format(*result.paid),
+        str(sum(run.run_count for run in result.runs)),
+        f"{result.seconds:.0f}",
         datetime.now(UTC).strftime("%Y-%m-%d"),
     )
 
 
-def tell(played: Played) -> None:
+def print_progress(result: CaseResult) -> None:
     """One line, as soon as a job is over."""
-    case = played.case
-    Console().print(f"{case.job_id} {case.kind.name}: {played.outcome} after {played.seconds:.0f} s", soft_wrap=True)
+    case = result.case
+    Console().print(
+        f"{case.job_id} {case.scenario.name}: {result.outcome} after {result.seconds:.0f} s", soft_wrap=True
+    )
 
 
-def show(results: Sequence[Played]) -> None:
-    rows = [row_of(played) for played in results]
+def print_table(results: Sequence[CaseResult]) -> None:
+    rows = [to_row(played) for played in results]
     table = Table(*COLUMNS, title=summary(rows))
     for row in rows:
-        table.add_row(*row, style="red" if _is_wrong(row) else None)
+        table.add_row(*row, style="red" if _is_unexpected(row) else None)
     console = Console(width=150)
     console.print(table)
     for played, row in zip(results, rows, strict=True):
-        for trouble in played.troubles:
+        for trouble in played.problems:
             console.print(f"[red]{played.case.job_id}[/] {' | '.join(row)}: {trouble}", soft_wrap=True)
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[TableRow]) -> str:
     struck = sum(row[1].count("#") for row in rows)
     parked = sum(row[3].startswith("parked") for row in rows)
-    return f"{len(rows)} jobs, {struck} times struck, {parked} parked, {sum(map(_is_wrong, rows))} not as promised"
+    return f"{len(rows)} jobs, {struck} times struck, {parked} parked, {sum(map(_is_unexpected, rows))} not as promised"
 
 
-def _is_wrong(row: Row) -> bool:
-    return row[3].endswith(NOT_AS_PROMISED)
+def _is_unexpected(row: TableRow) -> bool:
+    return row[3].endswith(UNEXPECTED)
 
 
-def write(results: Sequence[Played], page: Path, *, complete: bool) -> None:
+def write_page(results: Sequence[CaseResult], page: Path, *, complete: bool) -> None:
     """The page of the documentation. Where the run is not `complete`, the rows of other kinds of jobs stay."""
-    fresh = [row_of(played) for played in results]
-    page.write_text(page_of(fresh if complete else merged(rows_of(page.read_text()), fresh)))
+    new_rows = [to_row(played) for played in results]
+    page.write_text(render_page(new_rows if complete else merge_rows(parse_page(page.read_text()), new_rows)))
 
 
-def merged(old: Sequence[Row], fresh: Sequence[Row]) -> list[Row]:
+def merge_rows(old: Sequence[TableRow], new: Sequence[TableRow]) -> list[TableRow]:
     """All jobs of a kind are played together, so the fresh rows take the place of all of their kinds."""
-    again = {row[0] for row in fresh}
-    return [*(row for row in old if row[0] not in again), *fresh]
+    again = {row[0] for row in new}
+    return [*(row for row in old if row[0] not in again), *new]
 
 
-def page_of(rows: Sequence[Row]) -> str:
+def render_page(rows: Sequence[TableRow]) -> str:
     """Markdown."""
-    jobs = [_line(COLUMNS), _line(["---"] * len(COLUMNS)), *map(_line, rows)]
-    others = [_line(("Fault point", "Why, and what meets it")), _line(["---"] * 2), *map(_line, ELSEWHERE.items())]
-    return _PAGE.format(summary=summary(rows), rows="\n".join(jobs), others="\n".join(others))
+    jobs = [_markdown_line(COLUMNS), _markdown_line(["---"] * len(COLUMNS)), *map(_markdown_line, rows)]
+    others = [
+        _markdown_line(("Fault point", "Why, and what meets it")),
+        _markdown_line(["---"] * 2),
+        *map(_markdown_line, TESTED_ELSEWHERE.items()),
+    ]
+    return _PAGE_TEMPLATE.format(summary=summary(rows), rows="\n".join(jobs), others="\n".join(others))
 
 
-def rows_of(page: str) -> list[Row]:
-    """What `page_of` has written."""
-    _, _, rest = page.partition(f"{_line(['---'] * len(COLUMNS))}\n")
+def parse_page(page: str) -> list[TableRow]:
+    """What `render_page` has written."""
+    _, _, rest = page.partition(f"{_markdown_line(['---'] * len(COLUMNS))}\n")
     return [tuple(line.strip("| ").split(" | ")) for line in rest.partition("\n\n")[0].splitlines()]
 
 
-def _line(texts: Sequence[str]) -> str:
+def _markdown_line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-_PAGE: Final = """\
+_PAGE_TEMPLATE: Final = """\
 # The crash matrix
 
 Written by `make crash`: {summary}. `make crash CASES="words"` plays

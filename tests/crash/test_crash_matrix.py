@@ -15,14 +15,14 @@ from typing import Final
 import pytest
 
 from tests.crash import matrix, table
-from tests.crash.bench import Bench, open_bench
-from tests.crash.cases import ELSEWHERE
-from tests.crash.leftovers import leftovers
-from tests.crash.play import Played
-from tests.crash.verdict import troubles
-from videojobs.faults import POINTS
+from tests.crash.bench import FaultHarness, open_fault_harness
+from tests.crash.cases import TESTED_ELSEWHERE
+from tests.crash.leftovers import find_leaks
+from tests.crash.play import CaseResult
+from tests.crash.verdict import find_problems
+from videojobs.faults import FAULT_POINTS
 
-CHOSEN: Final = os.environ.get("CRASH_CASES", "")
+SELECTED_CASES: Final = os.environ.get("CRASH_CASES", "")
 PAGE: Final = Path(__file__).parents[2] / "docs/crash-matrix.md"
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(2 * 3600)]
@@ -32,46 +32,46 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(2 * 3600)]
 class Results:
     """All jobs that were played, and what was left behind."""
 
-    played: list[Played]
-    left: list[str]
+    cases: list[CaseResult]
+    leaks: list[str]
 
 
 @pytest.fixture(scope="session")
-async def bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultHarness]:
     folder = tmp_path_factory.mktemp("crash")
-    async with open_bench(folder, workers=matrix.WORKERS, options=["--limit", "1"]) as bench:
-        yield bench
+    async with open_fault_harness(folder, workers=matrix.WORKERS, options=["--limit", "1"]) as harness:
+        yield harness
 
 
 @pytest.fixture(scope="session")
-async def results(bench: Bench) -> Results:
+async def results(harness: FaultHarness) -> Results:
     numbers = count(1)
-    match CHOSEN:
+    match SELECTED_CASES:
         case "":
-            played = await matrix.play_full(bench, numbers)
+            cases = await matrix.run_full(harness, numbers)
         case "short":
-            played = await matrix.play_short(bench, numbers)
+            cases = await matrix.run_short(harness, numbers)
         case words:
-            played = await matrix.play_some(bench, numbers, words)
-    for each in played:
-        each.troubles = troubles(each)
-    found = Results(played, [] if CHOSEN else await leftovers(bench))
-    if CHOSEN != "short":
-        table.write(found.played, PAGE, complete=not CHOSEN)
-    table.show(found.played)
+            cases = await matrix.run_matching(harness, numbers, words)
+    for each in cases:
+        each.problems = find_problems(each)
+    found = Results(cases, [] if SELECTED_CASES else await find_leaks(harness))
+    if SELECTED_CASES != "short":
+        table.write_page(found.cases, PAGE, complete=not SELECTED_CASES)
+    table.print_table(found.cases)
     return found
 
 
-async def test_every_job_comes_home_as_promised(results: Results) -> None:
-    assert {played.case.job_id: played.troubles for played in results.played if played.troubles} == {}
+async def test_every_job_recovers_as_expected(results: Results) -> None:
+    assert {played.case.job_id: played.problems for played in results.cases if played.problems} == {}
 
 
-@pytest.mark.skipif(bool(CHOSEN), reason="what is free again after minutes is not waited for")
-async def test_nothing_is_left_behind(results: Results) -> None:
-    assert results.left == []
+@pytest.mark.skipif(bool(SELECTED_CASES), reason="what is free again after minutes is not waited for")
+async def test_no_resources_are_leaked(results: Results) -> None:
+    assert results.leaks == []
 
 
-@pytest.mark.skipif(bool(CHOSEN), reason="strikes a part of them only")
-async def test_every_fault_point_is_struck_or_says_why_not(results: Results) -> None:
-    struck = {strike.point for played in results.played for strike in played.struck}
-    assert set(POINTS) - struck == set(ELSEWHERE)
+@pytest.mark.skipif(bool(SELECTED_CASES), reason="strikes a part of them only")
+async def test_every_fault_point_is_injected_or_exempted(results: Results) -> None:
+    struck = {strike.point for played in results.cases for strike in played.injected}
+    assert set(FAULT_POINTS) - struck == set(TESTED_ELSEWHERE)

@@ -2,67 +2,75 @@
 
 from collections.abc import Iterator
 
-from tests.crash.play import Played, hangs
-from videojobs.ledger import IN_DOUBT, SubmissionState
-from videojobs.states import Point, Status, reached
+from tests.crash.play import CaseResult, is_hanging
+from videojobs.ledger import IN_DOUBT_STATES, SubmissionState
+from videojobs.states import RecoveryPoint, Status, has_reached
 
 
-def troubles(played: Played) -> list[str]:
+def find_problems(result: CaseResult) -> list[str]:
     """What is not as it has to be."""
-    return [*_struck(played), *_ended(played), *_paid(played), *_told(played), *_left(played)]
+    return [
+        *_check_injections(result),
+        *_check_outcome(result),
+        *_check_payments(result),
+        *_check_events(result),
+        *_check_leftovers(result),
+    ]
 
 
-def _struck(played: Played) -> Iterator[str]:
-    missed = played.case.all_strikes[len(played.struck) :]
+def _check_injections(result: CaseResult) -> Iterator[str]:
+    missed = result.case.all_injections[len(result.injected) :]
     if missed:
         yield f"it never passed {missed[0].point}, so nothing was tried"
 
 
-def _ended(played: Played) -> Iterator[str]:
-    kind = played.case.kind
-    if played.outcome != kind.ends:
-        yield f"it is {played.outcome}: {_reason(played)}"
-    for run in played.unfinished:
+def _check_outcome(result: CaseResult) -> Iterator[str]:
+    kind = result.case.scenario
+    if result.outcome != kind.expected:
+        yield f"it is {result.outcome}: {_outcome_reason(result)}"
+    for run in result.unfinished_runs:
         yield f"its run {run.name!r} is still {run.state_name}"
-    if played.outcome == "parked" and played.job and "dashboard" not in (played.job.parked_reason or ""):
-        yield f"it is parked without a word on what to do: {played.job.parked_reason}"
-    yield from played.failures
+    if result.outcome == "parked" and result.job and "dashboard" not in (result.job.parked_reason or ""):
+        yield f"it is parked without a word on what to do: {result.job.parked_reason}"
+    yield from result.defects
 
 
-def _reason(played: Played) -> str:
-    job = played.job
+def _outcome_reason(result: CaseResult) -> str:
+    job = result.job
     return (job.parked_reason or job.error_message or job.progress_message) if job is not None else ""
 
 
-def _paid(played: Played) -> Iterator[str]:
+def _check_payments(result: CaseResult) -> Iterator[str]:
     """The vendors' own books: never more than what was wanted, and no less where the job is completed."""
-    for vendor, wanted, found in zip(("Sync.so", "GhostCut"), played.case.kind.paid, played.paid, strict=True):
-        if found > wanted or (found < wanted and played.outcome == played.case.kind.ends):
+    for vendor, wanted, found in zip(
+        ("Sync.so", "GhostCut"), result.case.scenario.expected_submissions, result.paid, strict=True
+    ):
+        if found > wanted or (found < wanted and result.outcome == result.case.scenario.expected):
             yield f"{vendor} was paid {found} times instead of {wanted}"
 
 
-def _told(played: Played) -> Iterator[str]:
+def _check_events(result: CaseResult) -> Iterator[str]:
     """The events: progress only rises, and the recovery point goes back on an operator's word only."""
-    for before, after in zip(played.events, played.events[1:], strict=False):
+    for before, after in zip(result.events, result.events[1:], strict=False):
         if after.progress < before.progress:
             yield f"progress fell from {before.progress} to {after.progress}"
-        if not reached(Point(after.point), Point(before.point)) and after.kind != "reopened":
+        if not has_reached(RecoveryPoint(after.point), RecoveryPoint(before.point)) and after.kind != "reopened":
             yield f"it went back from {before.point} to {after.point}"
-    ends = [event.kind for event in played.events if event.kind == "completed"]
+    ends = [event.kind for event in result.events if event.kind == "completed"]
     if len(ends) > 1:
         yield "it was completed twice"
 
 
-def _left(played: Played) -> Iterator[str]:
+def _check_leftovers(result: CaseResult) -> Iterator[str]:
     """On the books of a job that is over: nobody's lease, no submission in doubt."""
-    job = played.job
+    job = result.job
     if job is None:
-        yield from (f"{name} is still in the bucket" for name in played.objects)
+        yield from (f"{name} is still in the bucket" for name in result.objects)
         return
-    if job.lease_holder is not None and not hangs(played.case):
+    if job.lease_holder is not None and not is_hanging(result.case):
         yield f"the lease is still held by {job.lease_holder}"
     over = job.status == Status.COMPLETED
-    if over and any(row.state in (*IN_DOUBT, SubmissionState.WAITING) for row in played.submissions):
+    if over and any(row.state in (*IN_DOUBT_STATES, SubmissionState.WAITING) for row in result.submissions):
         yield "it is completed, and a submission is in doubt"
     if over and job.progress_percentage != 100:
         yield f"it is completed at {job.progress_percentage}%"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.emulators import clips, ghostcut_desk, sync_so_desk
-from tests.emulators.ghostcut_desk import GhostCutDesk
-from tests.emulators.listener import Listener, listening, serving_files
-from tests.emulators.program import Program
-from tests.emulators.sync_so_desk import SyncSoDesk
+from tests.emulators.ghostcut_desk import GhostCutEmulatorClient
+from tests.emulators.listener import CallbackReceiver, run_callback_receiver, serve_files
+from tests.emulators.program import EmulatorProcess
+from tests.emulators.sync_so_desk import SyncSoEmulatorClient
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +20,9 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips.write_video(folder / "short.mp4", seconds=0.4)
     clips.write_video(folder / "clean.mp4", text=False)
     clips.write_video(folder / "silent.mp4", seed=None)
-    clips.write_sound(folder / "two-seconds.wav", 2.0, seed=2)
-    clips.write_sound(folder / "half-a-second.wav", 0.5, seed=3)
-    clips.write_sound(folder / "long.wav", 3.6, seed=4)
+    clips.write_audio(folder / "two-seconds.wav", 2.0, seed=2)
+    clips.write_audio(folder / "half-a-second.wav", 0.5, seed=3)
+    clips.write_audio(folder / "long.wav", 3.6, seed=4)
     (folder / "text.mp4").write_text("not a film")
     (folder / "half.mp4").write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     return folder
@@ -30,32 +30,34 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def files(media: Path) -> Iterator[str]:
-    with serving_files(media) as url:
+    with serve_files(media) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def listener() -> Iterator[Listener]:
-    with listening() as listener:
+def listener() -> Iterator[CallbackReceiver]:
+    with run_callback_receiver() as listener:
         yield listener
 
 
 @pytest.fixture(scope="session")
-def sync_so(files: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncSoDesk]:
+def sync_so(files: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncSoEmulatorClient]:
     secrets = {
         "SYNC_SO_API_KEY": sync_so_desk.API_KEY,
         "SYNC_SO_WEBHOOK_SECRET": sync_so_desk.WEBHOOK_SECRET,
     }
-    program = Program("sync_so", tmp_path_factory.mktemp("sync-so"), secrets)
+    program = EmulatorProcess("sync_so", tmp_path_factory.mktemp("sync-so"), secrets)
     program.start("--processing-seconds", "0")
-    yield SyncSoDesk(program, files, tmp_path_factory.mktemp("results"))
-    assert program.end() == 0
+    yield SyncSoEmulatorClient(program, files, tmp_path_factory.mktemp("results"))
+    assert program.stop() == 0
 
 
 @pytest.fixture(scope="session")
-def ghostcut(files: str, listener: Listener, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GhostCutDesk]:
+def ghostcut(
+    files: str, listener: CallbackReceiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GhostCutEmulatorClient]:
     secrets = {"GHOSTCUT_APP_KEY": ghostcut_desk.APP_KEY, "GHOSTCUT_APP_SECRET": ghostcut_desk.APP_SECRET}
-    program = Program("ghostcut", tmp_path_factory.mktemp("ghostcut"), secrets)
+    program = EmulatorProcess("ghostcut", tmp_path_factory.mktemp("ghostcut"), secrets)
     program.start("--processing-seconds", "0")
-    yield GhostCutDesk(program, files, listener, tmp_path_factory.mktemp("results"))
-    assert program.end() == 0
+    yield GhostCutEmulatorClient(program, files, listener, tmp_path_factory.mktemp("results"))
+    assert program.stop() == 0

@@ -23,35 +23,35 @@ class Delivery:
         return json.loads(self.raw)
 
 
-class Listener:
+class CallbackReceiver:
     """Takes deliveries; `answers` holds (status, body) for the next ones, then all are taken with 200 "ok"."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.answers: list[tuple[int, bytes]] = []
-        self._arrived: dict[str, queue.Queue[Delivery]] = {}
+        self.replies: list[tuple[int, bytes]] = []
+        self._inboxes: dict[str, queue.Queue[Delivery]] = {}
 
     def inbox(self, path: str) -> "queue.Queue[Delivery]":
-        return self._arrived.setdefault(path, queue.Queue())
+        return self._inboxes.setdefault(path, queue.Queue())
 
-    def next(self, path: str) -> Delivery:
+    def wait_for(self, path: str) -> Delivery:
         """The next delivery at that path."""
         return self.inbox(path).get(timeout=15)
 
-    def arrive(self, delivery: Delivery) -> tuple[int, bytes]:
+    def receive(self, delivery: Delivery) -> tuple[int, bytes]:
         self.inbox(delivery.path).put(delivery)
-        return self.answers.pop(0) if self.answers else (200, b"ok")
+        return self.replies.pop(0) if self.replies else (200, b"ok")
 
 
 @contextmanager
-def listening() -> Iterator[Listener]:
-    listener = Listener()
+def run_callback_receiver() -> Iterator[CallbackReceiver]:
+    listener = CallbackReceiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, body = listener.arrive(Delivery(self.path, headers, raw))
+            status, body = listener.receive(Delivery(self.path, headers, raw))
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -60,12 +60,12 @@ def listening() -> Iterator[Listener]:
         def log_message(self, *_: object) -> None:
             return
 
-    with _served(Handler) as listener.url:
+    with _run_http_server(Handler) as listener.url:
         yield listener
 
 
 @contextmanager
-def serving_files(folder: Path) -> Iterator[str]:
+def serve_files(folder: Path) -> Iterator[str]:
     """The folder's address. Every path under /forbidden is refused."""
 
     class Handler(SimpleHTTPRequestHandler):
@@ -78,12 +78,12 @@ def serving_files(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    with _served(partial(Handler, directory=str(folder))) as url:
+    with _run_http_server(partial(Handler, directory=str(folder))) as url:
         yield url
 
 
 @contextmanager
-def _served(handler: Any) -> Iterator[str]:
+def _run_http_server(handler: Any) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 15  # seconds until a program has to answer or be gone
+TIMEOUT_SECONDS = 15  # seconds until a program has to answer or be gone
 
 
 def free_port() -> int:
@@ -23,7 +23,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Program:
+class EmulatorProcess:
     """`vendor` is the emulator's module; the data folder outlives a restart."""
 
     def __init__(self, vendor: str, folder: Path, secrets: dict[str, str]) -> None:
@@ -38,47 +38,47 @@ class Program:
     def start(self, *options: str) -> None:
         place = ["--port", str(self.port), "--data", str(self.folder)]
         self._process = subprocess.Popen([*self._command, *place, *options], cwd=ROOT, env=self._environment)
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not self._is_healthy():
             assert self._process.poll() is None, "the emulator ended by itself"
             assert time.monotonic() < deadline, "the emulator does not answer"
             time.sleep(0.02)
 
-    def _answers(self) -> bool:
+    def _is_healthy(self) -> bool:
         try:
             return self.control("GET", "health").is_success
         except httpx.TransportError:
             return False
 
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal; returns the exit code."""
         assert self._process is not None
-        self._process.send_signal(how)
-        return self._process.wait(PATIENCE)
+        self._process.send_signal(signum)
+        return self._process.wait(TIMEOUT_SECONDS)
 
-    def gone(self) -> None:
+    def ensure_stopped(self) -> None:
         """Make sure that nothing stays behind, also where a test failed half-way."""
         if self._process is not None and self._process.poll() is None:
-            self.end(signal.SIGKILL)
+            self.stop(signal.SIGKILL)
 
     def control(self, method: str, page: str, body: object = None) -> httpx.Response:
         return self.http.request(method, f"{self.url}/_emulator/{page}", json=body)
 
-    def books(self) -> Any:
+    def dump_state(self) -> Any:
         return self.control("GET", "books").json()
 
-    def change(self, **settings: object) -> None:
+    def update_settings(self, **settings: object) -> None:
         self.control("PATCH", "settings", settings).raise_for_status()
 
-    def arm(self, kind: str, **details: object) -> None:
+    def inject_fault(self, kind: str, **details: object) -> None:
         self.control("POST", "faults", {"kind": kind, **details}).raise_for_status()
 
     @contextmanager
-    def settings(self, **changes: object) -> Iterator[None]:
+    def temporary_settings(self, **changes: object) -> Iterator[None]:
         """Settings for a while."""
         before = self.control("GET", "settings").json()
-        self.change(**changes)
+        self.update_settings(**changes)
         try:
             yield
         finally:
-            self.change(**{name: before[name] for name in changes})
+            self.update_settings(**{name: before[name] for name in changes})

@@ -10,7 +10,7 @@ from deployments.local.emulators import fetching
 JOBS = 150  # more than httpx has connections
 
 
-async def _slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A file that takes longer than the emulator waits for a server that says nothing."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\n")
@@ -21,16 +21,14 @@ async def _slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-def _contents(folder: Path) -> list[bytes]:
+def _file_contents(folder: Path) -> list[bytes]:
     return [file.read_bytes() for file in folder.iterdir()]
 
 
-async def test_of_hundreds_of_jobs_that_begin_at_once_none_is_told_that_its_input_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetching, "NETWORK_SECONDS", 0.5)
-    server = await asyncio.start_server(_slowly, "127.0.0.1", 0, backlog=JOBS)
+async def test_150_concurrent_jobs_all_fetch_their_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "HTTP_TIMEOUT", 0.5)
+    server = await asyncio.start_server(_serve_slowly, "127.0.0.1", 0, backlog=JOBS)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4"
-    async with server, fetching.open_network() as network:
-        await asyncio.gather(*(fetching.fetch(network, url, tmp_path / str(job)) for job in range(JOBS)))
-    assert _contents(tmp_path) == [b"." * 8] * JOBS
+    async with server, fetching.create_http_client() as network:
+        await asyncio.gather(*(fetching.download(network, url, tmp_path / str(job)) for job in range(JOBS)))
+    assert _file_contents(tmp_path) == [b"." * 8] * JOBS

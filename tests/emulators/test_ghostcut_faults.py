@@ -3,74 +3,74 @@
 import httpx
 import pytest
 
-from tests.emulators.ghostcut_desk import GhostCutDesk
+from tests.emulators.ghostcut_desk import GhostCutEmulatorClient
 
 
-def made(ghostcut: GhostCutDesk) -> int:
-    return len(ghostcut.program.books()["submissions"])
+def submission_count(ghostcut: GhostCutEmulatorClient) -> int:
+    return len(ghostcut.program.dump_state()["submissions"])
 
 
 @pytest.mark.parametrize(("when", "more"), [("before", 0), ("after", 1)])
 @pytest.mark.parametrize("code", [9999, 3006])
-def test_an_error_code_comes_before_or_after_the_submission_is_taken(
-    ghostcut: GhostCutDesk, code: int, when: str, more: int
+def test_an_error_code_can_precede_or_follow_acceptance(
+    ghostcut: GhostCutEmulatorClient, code: int, when: str, more: int
 ) -> None:
-    before = made(ghostcut)
-    ghostcut.program.arm("code", code=code, when=when)
-    answer = ghostcut.post("work/free", ghostcut.body())
+    before = submission_count(ghostcut)
+    ghostcut.program.inject_fault("code", code=code, when=when)
+    answer = ghostcut.post_signed("work/free", ghostcut.make_body())
     assert (answer.status_code, answer.json()["code"]) == (200, code)
-    assert made(ghostcut) == before + more
+    assert submission_count(ghostcut) == before + more
 
 
 @pytest.mark.parametrize(("when", "more"), [("before", 0), ("after", 1)])
-def test_a_gateway_error_and_a_broken_body_come_before_or_after(ghostcut: GhostCutDesk, when: str, more: int) -> None:
-    before = made(ghostcut)
-    ghostcut.program.arm("http_error", status=502, when=when)
-    assert ghostcut.post("work/free", ghostcut.body()).status_code == 502
-    ghostcut.program.arm("malformed", when=when)
-    with pytest.raises(ValueError, match="Unterminated"):
-        ghostcut.post("work/free", ghostcut.body()).json()
-    assert made(ghostcut) == before + 2 * more
-
-
-@pytest.mark.parametrize(("when", "more"), [("before", 0), ("after", 1)])
-def test_a_connection_is_reset_before_or_after_the_submission_is_taken(
-    ghostcut: GhostCutDesk, when: str, more: int
+def test_a_502_or_a_broken_body_can_precede_or_follow_acceptance(
+    ghostcut: GhostCutEmulatorClient, when: str, more: int
 ) -> None:
-    before = made(ghostcut)
-    ghostcut.program.arm("reset", when=when)
+    before = submission_count(ghostcut)
+    ghostcut.program.inject_fault("http_error", status=502, when=when)
+    assert ghostcut.post_signed("work/free", ghostcut.make_body()).status_code == 502
+    ghostcut.program.inject_fault("malformed", when=when)
+    with pytest.raises(ValueError, match="Unterminated"):
+        ghostcut.post_signed("work/free", ghostcut.make_body()).json()
+    assert submission_count(ghostcut) == before + 2 * more
+
+
+@pytest.mark.parametrize(("when", "more"), [("before", 0), ("after", 1)])
+def test_a_reset_can_precede_or_follow_acceptance(ghostcut: GhostCutEmulatorClient, when: str, more: int) -> None:
+    before = submission_count(ghostcut)
+    ghostcut.program.inject_fault("reset", when=when)
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-        ghostcut.post("work/free", ghostcut.body())
-    assert made(ghostcut) == before + more
+        ghostcut.post_signed("work/free", ghostcut.make_body())
+    assert submission_count(ghostcut) == before + more
 
 
-def test_a_fault_after_acceptance_waits_for_a_submission_that_is_accepted(ghostcut: GhostCutDesk) -> None:
-    ghostcut.program.arm("http_error", when="after")
-    assert ghostcut.submit(ghostcut.body(urls=[]))["code"] == 3008
-    assert ghostcut.post("work/free", ghostcut.body()).status_code == 502
+def test_an_after_fault_skips_a_rejected_submission(ghostcut: GhostCutEmulatorClient) -> None:
+    ghostcut.program.inject_fault("http_error", when="after")
+    assert ghostcut.submit(ghostcut.make_body(urls=[]))["code"] == 3008
+    assert ghostcut.post_signed("work/free", ghostcut.make_body()).status_code == 502
 
 
-def test_a_fault_on_the_status_knows_what_the_work_was_submitted_with(ghostcut: GhostCutDesk) -> None:
-    mine, other = ghostcut.body(names=["mine"]), ghostcut.body(names=["other"])
-    ids = [ghostcut.accepted(mine), ghostcut.accepted(other)]
-    ghostcut.program.arm("code", code=9999, on="status", match='"mine"')
-    codes = [ghostcut.post("work/status", {"idWorks": [identity]}).json()["code"] for identity in ids]
+def test_a_status_fault_matches_the_submitted_body(ghostcut: GhostCutEmulatorClient) -> None:
+    mine, other = ghostcut.make_body(names=["mine"]), ghostcut.make_body(names=["other"])
+    ids = [ghostcut.submit_and_get_id(mine), ghostcut.submit_and_get_id(other)]
+    ghostcut.program.inject_fault("code", code=9999, on="status", match='"mine"')
+    codes = [ghostcut.post_signed("work/status", {"idWorks": [identity]}).json()["code"] for identity in ids]
     assert codes == [9999, 1000]
 
 
-def test_a_download_can_break_off_and_a_link_can_expire(ghostcut: GhostCutDesk) -> None:
-    url = ghostcut.ended(ghostcut.body())["videoUrl"]
-    ghostcut.program.arm("truncated_download")
+def test_a_download_can_be_truncated_and_a_link_can_expire(ghostcut: GhostCutEmulatorClient) -> None:
+    url = ghostcut.run_to_end(ghostcut.make_body())["videoUrl"]
+    ghostcut.program.inject_fault("truncated_download")
     with pytest.raises(httpx.RemoteProtocolError):
         ghostcut.program.http.get(url)
-    ghostcut.program.arm("expired_link")
+    ghostcut.program.inject_fault("expired_link")
     assert [ghostcut.program.http.get(url).status_code for _ in range(2)] == [403, 200]
 
 
-def test_an_acceptance_can_name_the_project_only_and_the_project_shows_the_work(ghostcut: GhostCutDesk) -> None:
-    body = ghostcut.body()
-    ghostcut.program.arm("no_work_ids")
+def test_an_acceptance_can_omit_work_ids(ghostcut: GhostCutEmulatorClient) -> None:
+    body = ghostcut.make_body()
+    ghostcut.program.inject_fault("no_work_ids")
     answer = ghostcut.submit(body)
     assert (answer["code"], list(answer["body"])) == (1000, ["idProject"])
-    [row] = ghostcut.post("work/status", {"idProjects": [answer["body"]["idProject"]]}).json()["body"]["content"]
+    [row] = ghostcut.post_signed("work/status", {"idProjects": [answer["body"]["idProject"]]}).json()["body"]["content"]
     assert row["url"] == body["urls"][0]

@@ -4,45 +4,49 @@ from typing import Any
 
 import pytest
 
-from tests.emulators.ghostcut_desk import GhostCutDesk
+from tests.emulators.ghostcut_desk import GhostCutEmulatorClient
 
-NEVER = 3600.0  # seconds of processing: until the test moves the clock
+ONE_HOUR_SECONDS = 3600.0  # seconds of processing: until the test moves the clock
 
 
-def test_a_work_walks_over_the_clock_to_success(ghostcut: GhostCutDesk) -> None:
-    body = ghostcut.film_body()
-    with ghostcut.program.settings(processing_seconds=NEVER):
-        identity = ghostcut.accepted(body)
+def test_a_work_goes_from_queued_to_success(ghostcut: GhostCutEmulatorClient) -> None:
+    body = ghostcut.make_film_body()
+    with ghostcut.program.temporary_settings(processing_seconds=ONE_HOUR_SECONDS):
+        identity = ghostcut.submit_and_get_id(body)
         (queued,) = ghostcut.status(identity)
-        ghostcut.program.change(processing_seconds=0)
-        done = ghostcut.delivery(body).body
+        ghostcut.program.update_settings(processing_seconds=0)
+        finished_work = ghostcut.next_callback(body).body
     assert (queued["processStatus"], queued["processStatusEnum"]["code"]) == (-1, -1)
     assert queued["processProgress"] < 1
     assert "videoUrl" not in queued
-    assert (done["processStatus"], done["processProgress"], done["errorDetail"]) == (1, 100.0, "")
-    assert (done["duration"], done["paidPoint"]) == (3.0, 1.0)
-    assert ghostcut.status(identity) == [done]
-    (entry,) = [row for row in ghostcut.program.books()["submissions"] if row["id"] == identity]
+    assert (finished_work["processStatus"], finished_work["processProgress"], finished_work["errorDetail"]) == (
+        1,
+        100.0,
+        "",
+    )
+    assert (finished_work["duration"], finished_work["paidPoint"]) == (3.0, 1.0)
+    assert ghostcut.status(identity) == [finished_work]
+    (entry,) = [row for row in ghostcut.program.dump_state()["submissions"] if row["id"] == identity]
     assert (entry["polls"], entry["paid"], entry["request"]) == (2, 1.0, body)
 
 
-def test_a_slow_work_is_seen_in_preparation_and_at_work(ghostcut: GhostCutDesk) -> None:
+def test_a_slow_work_passes_through_every_status(ghostcut: GhostCutEmulatorClient) -> None:
     seen = set()
-    with ghostcut.program.settings(processing_seconds=1.5):
-        body = ghostcut.body()
-        identity = ghostcut.accepted(body)
+    with ghostcut.program.temporary_settings(processing_seconds=1.5):
+        body = ghostcut.make_body()
+        identity = ghostcut.submit_and_get_id(body)
         while (status := ghostcut.status(identity)[0]["processStatus"]) < 1:
             seen.add(status)
     assert (seen, status) == ({-1, -2, 0}, 1)
 
 
-def test_unknown_ids_are_left_out(ghostcut: GhostCutDesk) -> None:
+def test_unknown_ids_are_omitted_from_the_status(ghostcut: GhostCutEmulatorClient) -> None:
     assert ghostcut.status(1, 2) == []
 
 
-def test_ids_may_be_asked_for_as_numbers_or_strings(ghostcut: GhostCutDesk) -> None:
-    identity = ghostcut.accepted(ghostcut.body())
-    answer = ghostcut.post("work/status", {"idWorks": [str(identity)]}).json()
+def test_the_status_accepts_ids_as_numbers_or_strings(ghostcut: GhostCutEmulatorClient) -> None:
+    identity = ghostcut.submit_and_get_id(ghostcut.make_body())
+    answer = ghostcut.post_signed("work/status", {"idWorks": [str(identity)]}).json()
     assert [item["id"] for item in answer["body"]["content"]] == [identity]
 
 
@@ -60,61 +64,61 @@ def test_ids_may_be_asked_for_as_numbers_or_strings(ghostcut: GhostCutDesk) -> N
         ("{files}/two-seconds.wav", 16),
     ],
 )
-def test_a_source_that_cannot_be_had_or_read_fails_at_full_progress(
-    ghostcut: GhostCutDesk, url: str, status: int
-) -> None:
-    work = ghostcut.ended(ghostcut.body(urls=[url.format(files=ghostcut.files)]))
+def test_an_unreadable_source_fails_at_full_progress(ghostcut: GhostCutEmulatorClient, url: str, status: int) -> None:
+    work = ghostcut.run_to_end(ghostcut.make_body(urls=[url.format(files=ghostcut.files)]))
     assert (work["processStatus"], work["processProgress"], work["paidPoint"]) == (status, 100.0, 0.0)
     assert "videoUrl" not in work
     assert work["processStatusEnum"]["description"]
 
 
 @pytest.mark.parametrize("status", [5, 18, 20, 22, 43, 111])
-def test_any_failure_can_be_ordered(ghostcut: GhostCutDesk, status: int) -> None:
-    ghostcut.program.arm("ends", status=status, detail="the reason")
-    work = ghostcut.ended(ghostcut.body())
+def test_any_failure_status_can_be_forced(ghostcut: GhostCutEmulatorClient, status: int) -> None:
+    ghostcut.program.inject_fault("ends", status=status, detail="the reason")
+    work = ghostcut.run_to_end(ghostcut.make_body())
     assert (work["processStatus"], work["errorDetail"], work["paidPoint"]) == (status, "the reason", 0.0)
 
 
-def balance(ghostcut: GhostCutDesk) -> float:
-    answer = ghostcut.post("point/query", {"notZero": True, "isValid": True}).json()
+def balance(ghostcut: GhostCutEmulatorClient) -> float:
+    answer = ghostcut.post_signed("point/query", {"notZero": True, "isValid": True}).json()
     assert answer["body"]["count"] == len(answer["body"]["pointAssets"])
     return float(sum(asset["pointBalance"] for asset in answer["body"]["pointAssets"]))
 
 
-def test_every_work_costs_points(ghostcut: GhostCutDesk) -> None:
+def test_every_work_costs_points(ghostcut: GhostCutEmulatorClient) -> None:
     before = balance(ghostcut)
-    body = ghostcut.body()
-    ghostcut.ended(body), ghostcut.ended(body)
+    body = ghostcut.make_body()
+    ghostcut.run_to_end(body), ghostcut.run_to_end(body)
     assert balance(ghostcut) == before - 2
 
 
-def test_without_points_a_work_does_not_start(ghostcut: GhostCutDesk) -> None:
-    with ghostcut.program.settings(points=0):
+def test_without_points_a_work_does_not_start(ghostcut: GhostCutEmulatorClient) -> None:
+    with ghostcut.program.temporary_settings(points=0):
         assert balance(ghostcut) == 0
-        assert ghostcut.ended(ghostcut.body())["processStatus"] == 73
+        assert ghostcut.run_to_end(ghostcut.make_body())["processStatus"] == 73
 
 
-def test_a_work_that_cannot_be_paid_at_its_end_is_locked_until_points_come_in(ghostcut: GhostCutDesk) -> None:
-    body = ghostcut.body()
-    with ghostcut.program.settings(processing_seconds=NEVER, points=1):
-        ids = [ghostcut.accepted(body), ghostcut.accepted(body)]
-        ghostcut.program.change(processing_seconds=2)  # both have begun before the first one is paid for
-        works = [ghostcut.delivery(body).body for _ in ids]
+def test_an_unpaid_result_is_locked_until_points_arrive(ghostcut: GhostCutEmulatorClient) -> None:
+    body = ghostcut.make_body()
+    with ghostcut.program.temporary_settings(processing_seconds=ONE_HOUR_SECONDS, points=1):
+        ids = [ghostcut.submit_and_get_id(body), ghostcut.submit_and_get_id(body)]
+        ghostcut.program.update_settings(processing_seconds=2)  # both have begun before the first one is paid for
+        works = [ghostcut.next_callback(body).body for _ in ids]
         assert sorted(work["processStatus"] for work in works) == [1, 83]
-        ghostcut.program.change(points=5)
-        unlocked = ghostcut.delivery(body).body
+        ghostcut.program.update_settings(points=5)
+        unlocked = ghostcut.next_callback(body).body
         assert (unlocked["processStatus"], balance(ghostcut)) == (1, 4)
         assert ghostcut.program.http.get(unlocked["videoUrl"]).status_code == 200
 
 
 @pytest.fixture(scope="module")
-def done(ghostcut: GhostCutDesk) -> dict[str, Any]:
-    return ghostcut.ended(ghostcut.body())
+def finished_work(ghostcut: GhostCutEmulatorClient) -> dict[str, Any]:
+    return ghostcut.run_to_end(ghostcut.make_body())
 
 
-def test_the_result_is_a_plain_link_that_may_expire(ghostcut: GhostCutDesk, done: dict[str, Any]) -> None:
-    assert ghostcut.program.http.get(done["videoUrl"]).headers["content-type"] == "video/mp4"
-    assert ghostcut.program.http.get(done["videoUrl"], headers={"Range": "bytes=0-9"}).status_code == 206
-    with ghostcut.program.settings(result_ttl=0.000001):
-        assert ghostcut.program.http.get(done["videoUrl"]).status_code == 403
+def test_the_result_is_a_plain_link_that_may_expire(
+    ghostcut: GhostCutEmulatorClient, finished_work: dict[str, Any]
+) -> None:
+    assert ghostcut.program.http.get(finished_work["videoUrl"]).headers["content-type"] == "video/mp4"
+    assert ghostcut.program.http.get(finished_work["videoUrl"], headers={"Range": "bytes=0-9"}).status_code == 206
+    with ghostcut.program.temporary_settings(result_ttl=0.000001):
+        assert ghostcut.program.http.get(finished_work["videoUrl"]).status_code == 403

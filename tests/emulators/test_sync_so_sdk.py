@@ -7,16 +7,16 @@ from sync import Audio, GenerationOptions, GenerationSegment, SegmentAudioInput,
 from sync.common.errors import UnauthorizedError
 from sync.core.api_error import ApiError
 
-from tests.emulators.sync_so_desk import API_KEY, SyncSoDesk
+from tests.emulators.sync_so_desk import API_KEY, SyncSoEmulatorClient
 
 
 @pytest.fixture(scope="module")
-def sdk(sync_so: SyncSoDesk) -> Sync:
+def sdk(sync_so: SyncSoEmulatorClient) -> Sync:
     return Sync(base_url=sync_so.program.url, api_key=API_KEY)
 
 
 @pytest.fixture(scope="module")
-def generation_id(sdk: Sync, sync_so: SyncSoDesk) -> str:
+def generation_id(sdk: Sync, sync_so: SyncSoEmulatorClient) -> str:
     """A generation with one segment, created through the SDK."""
     generation = sdk.generations.create(
         model="lipsync-2",
@@ -30,27 +30,27 @@ def generation_id(sdk: Sync, sync_so: SyncSoDesk) -> str:
     return generation.id
 
 
-def test_the_sdk_creates_and_polls(sdk: Sync, sync_so: SyncSoDesk, generation_id: str) -> None:
-    sync_so.ended(generation_id)
+def test_the_sdk_creates_and_polls(sdk: Sync, sync_so: SyncSoEmulatorClient, generation_id: str) -> None:
+    sync_so.wait_until_done(generation_id)
     generation = sdk.generations.get(generation_id)
     assert (generation.status, generation.output_duration) == ("COMPLETED", 4.0)
     assert generation.segments is not None
     assert generation.segments[0].audio_input.ref_id == "audio-1"
 
 
-def test_the_sdk_lists(sdk: Sync, sync_so: SyncSoDesk, generation_id: str) -> None:
-    sync_so.ended(generation_id)
+def test_the_sdk_lists_generations(sdk: Sync, sync_so: SyncSoEmulatorClient, generation_id: str) -> None:
+    sync_so.wait_until_done(generation_id)
     found = sdk.generations.list(status=["COMPLETED"], ids=[generation_id])
     assert [generation.id for generation in found] == [generation_id]
 
 
-def test_the_sdk_uploads_files(sdk: Sync, sync_so: SyncSoDesk, media: Path) -> None:
+def test_the_sdk_uploads_files(sdk: Sync, sync_so: SyncSoEmulatorClient, media: Path) -> None:
     with (media / "film.mp4").open("rb") as film, (media / "two-seconds.wav").open("rb") as sound:
         generation = sdk.generations.create_with_files(model="lipsync-2", video=film, audio=sound)
-    assert sync_so.ended(generation.id)["outputDuration"] == 2.0
+    assert sync_so.wait_until_done(generation.id)["outputDuration"] == 2.0
 
 
-def test_the_sdk_asks_for_models_and_costs(sdk: Sync, sync_so: SyncSoDesk) -> None:
+def test_the_sdk_lists_models_and_estimates_costs(sdk: Sync, sync_so: SyncSoEmulatorClient) -> None:
     assert "lipsync-2" in [model.id for model in sdk.models.list()]
     (estimate,) = sdk.generations.estimate_cost(
         model="lipsync-2",
@@ -59,7 +59,7 @@ def test_the_sdk_asks_for_models_and_costs(sdk: Sync, sync_so: SyncSoDesk) -> No
     assert estimate.estimated_frame_count == 50
 
 
-def test_the_sdk_understands_the_refusals(sdk: Sync, sync_so: SyncSoDesk) -> None:
+def test_the_sdk_parses_error_responses(sdk: Sync, sync_so: SyncSoEmulatorClient) -> None:
     with pytest.raises(UnauthorizedError):
         Sync(base_url=sync_so.program.url, api_key="wrong").generations.list()
     with pytest.raises(ApiError) as refusal:

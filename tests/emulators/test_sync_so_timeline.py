@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.local.emulators.sync_so.timeline import (
-    Cue,
     SegmentLength,
+    SegmentTiming,
     SyncMode,
-    picture_order,
-    pieces,
-    total,
+    build_pieces,
+    frame_order,
+    total_length,
 )
 
-RATE = Fraction(10)
+FRAME_RATE = Fraction(10)
 
 
 @pytest.mark.parametrize(
@@ -33,24 +33,39 @@ RATE = Fraction(10)
         ("bounce", 0.2, [2, 3]),
     ],
 )
-def test_each_mode_fits_the_picture_to_the_sound(mode: SyncMode, sound: float, shown: list[int]) -> None:
-    parts = pieces([Cue(0.2, 0.6, sound, mode)], 1.0, "changes")
-    assert picture_order(parts, RATE, 10) == [0, 1, *shown, 6, 7, 8, 9]
+def test_each_sync_mode_orders_the_frames(mode: SyncMode, sound: float, shown: list[int]) -> None:
+    parts = build_pieces([SegmentTiming(0.2, 0.6, sound, mode)], 1.0, "changes")
+    assert frame_order(parts, FRAME_RATE, 10) == [0, 1, *shown, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize(("length", "more"), [("changes", 1.0), ("kept", 0.0), ("odd", 2.0)])
-def test_the_switch_settles_how_long_the_result_is(length: SegmentLength, more: float) -> None:
-    parts = pieces([Cue(0.2, 0.6, 1.4, "remap")], 1.0, length)
-    assert total(parts) == pytest.approx(1.0 + more)
+def test_segment_length_setting_decides_the_duration(length: SegmentLength, more: float) -> None:
+    parts = build_pieces([SegmentTiming(0.2, 0.6, 1.4, "remap")], 1.0, length)
+    assert total_length(parts) == pytest.approx(1.0 + more)
 
 
 def test_segments_may_come_in_any_order() -> None:
-    late, early = Cue(0.5, 0.7, 0.4, "remap"), Cue(0.1, 0.2, 0.1, "remap")
-    assert picture_order(pieces([late, early], 1.0, "changes"), RATE, 10) == [0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 8, 9]
+    late, early = SegmentTiming(0.5, 0.7, 0.4, "remap"), SegmentTiming(0.1, 0.2, 0.1, "remap")
+    assert frame_order(build_pieces([late, early], 1.0, "changes"), FRAME_RATE, 10) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        5,
+        6,
+        6,
+        7,
+        8,
+        9,
+    ]
 
 
 def test_an_empty_segment_changes_nothing() -> None:
-    assert picture_order(pieces([Cue(0.3, 0.3, 2.0, "remap")], 1.0, "changes"), RATE, 10) == list(range(10))
+    assert frame_order(build_pieces([SegmentTiming(0.3, 0.3, 2.0, "remap")], 1.0, "changes"), FRAME_RATE, 10) == list(
+        range(10)
+    )
 
 
 @given(
@@ -59,13 +74,13 @@ def test_an_empty_segment_changes_nothing() -> None:
     mode=st.sampled_from(["remap", "cut_off", "silence", "loop", "bounce"]),
     rate=st.sampled_from([Fraction(25), Fraction(30_000, 1001), Fraction(12)]),
 )
-def test_every_result_is_as_long_as_its_pieces_and_shows_only_pictures_that_exist(
+def test_a_result_has_its_pieces_length_and_existing_frames(
     bounds: list[float], sounds: list[float], mode: SyncMode, rate: Fraction
 ) -> None:
     frames = int(5 * rate)
     ranges = zip(bounds[::2], bounds[1::2], strict=False)
-    cues = [Cue(start, end, sound, mode) for (start, end), sound in zip(ranges, sounds, strict=False)]
-    parts = pieces(cues, float(frames / rate), "changes")
-    order = picture_order(parts, rate, frames)
-    assert abs(len(order) - total(parts) * rate) <= 1
+    cues = [SegmentTiming(start, end, sound, mode) for (start, end), sound in zip(ranges, sounds, strict=False)]
+    parts = build_pieces(cues, float(frames / rate), "changes")
+    order = frame_order(parts, rate, frames)
+    assert abs(len(order) - total_length(parts) * rate) <= 1
     assert all(0 <= number < frames for number in order)

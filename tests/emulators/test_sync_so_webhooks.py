@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from deployments.local.emulators.sync_so.webhooks import signature
-from tests.emulators.listener import Delivery, Listener
-from tests.emulators.sync_so_desk import WEBHOOK_SECRET, SyncSoDesk
+from deployments.local.emulators.sync_so.webhooks import signature_header
+from tests.emulators.listener import CallbackReceiver, Delivery
+from tests.emulators.sync_so_desk import WEBHOOK_SECRET, SyncSoEmulatorClient
 
 
 def is_genuine(delivery: Delivery) -> bool:
@@ -17,15 +17,15 @@ def is_genuine(delivery: Delivery) -> bool:
     return hmac.compare_digest(given, right.hexdigest())
 
 
-def test_the_signature_is_that_of_the_fact_sheet_s_example() -> None:
-    assert signature("whsec_test", 1_700_000_000, b'{"id":"x"}') == (
+def test_the_signature_matches_the_documented_example() -> None:
+    assert signature_header("whsec_test", 1_700_000_000, b'{"id":"x"}') == (
         "t=1700000000,v1=80e8d098018f757aa814ab1abb924f35d304affa1d93d29611a54696207eb7c3"
     )
 
 
-def test_a_webhook_tells_the_end_in_its_own_spelling(sync_so: SyncSoDesk, listener: Listener) -> None:
-    identity = sync_so.accepted(sync_so.body(webhookUrl=f"{listener.url}/done?job=1", outputFileName="x"))
-    delivery = listener.next("/done?job=1")
+def test_a_webhook_reports_the_end_in_its_own_schema(sync_so: SyncSoEmulatorClient, listener: CallbackReceiver) -> None:
+    identity = sync_so.submit_and_get_id(sync_so.make_body(webhookUrl=f"{listener.url}/done?job=1", outputFileName="x"))
+    delivery = listener.wait_for("/done?job=1")
     assert is_genuine(delivery)
     assert (delivery.body["id"], delivery.body["status"]) == (identity, "COMPLETED")
     assert delivery.body["outputUrl"]
@@ -35,37 +35,43 @@ def test_a_webhook_tells_the_end_in_its_own_spelling(sync_so: SyncSoDesk, listen
     }
 
 
-def test_a_failure_is_told_too_but_a_rejection_only_if_so_set(sync_so: SyncSoDesk, listener: Listener) -> None:
-    sync_so.program.arm("ends", errorCode="controller_timeout")
-    sync_so.accepted(sync_so.body(webhookUrl=f"{listener.url}/failed"))
-    assert listener.next("/failed").body["error_code"] == "controller_timeout"
+def test_a_webhook_reports_failure_and_optionally_rejection(
+    sync_so: SyncSoEmulatorClient, listener: CallbackReceiver
+) -> None:
+    sync_so.program.inject_fault("ends", errorCode="controller_timeout")
+    sync_so.submit_and_get_id(sync_so.make_body(webhookUrl=f"{listener.url}/failed"))
+    assert listener.wait_for("/failed").body["error_code"] == "controller_timeout"
     for wanted in (False, True):
-        with sync_so.program.settings(webhook_on_rejected=wanted):
-            sync_so.program.arm("ends", status="REJECTED")
-            sync_so.ended(sync_so.accepted(sync_so.body(webhookUrl=f"{listener.url}/rejected-{wanted}")))
-    assert listener.next("/rejected-True").body["status"] == "REJECTED"
+        with sync_so.program.temporary_settings(webhook_on_rejected=wanted):
+            sync_so.program.inject_fault("ends", status="REJECTED")
+            sync_so.wait_until_done(
+                sync_so.submit_and_get_id(sync_so.make_body(webhookUrl=f"{listener.url}/rejected-{wanted}"))
+            )
+    assert listener.wait_for("/rejected-True").body["status"] == "REJECTED"
     assert listener.inbox("/rejected-False").empty()
 
 
 @pytest.mark.parametrize("status", [500, 204])
-def test_a_webhook_is_not_sent_again(sync_so: SyncSoDesk, listener: Listener, status: int) -> None:
-    listener.answers.append((status, b""))
+def test_a_webhook_is_not_retried(sync_so: SyncSoEmulatorClient, listener: CallbackReceiver, status: int) -> None:
+    listener.replies.append((status, b""))
     url = f"{listener.url}/once-{status}"
-    sync_so.accepted(sync_so.body(webhookUrl=url))
-    listener.next(f"/once-{status}")
-    sync_so.ended(sync_so.accepted(sync_so.body()))
+    sync_so.submit_and_get_id(sync_so.make_body(webhookUrl=url))
+    listener.wait_for(f"/once-{status}")
+    sync_so.wait_until_done(sync_so.submit_and_get_id(sync_so.make_body()))
     assert listener.inbox(f"/once-{status}").empty()
-    tries = [entry for entry in sync_so.program.books()["notifications"] if entry["url"] == url]
+    tries = [entry for entry in sync_so.program.dump_state()["notifications"] if entry["url"] == url]
     assert [entry["outcome"] for entry in tries] == [str(status)]
 
 
-def test_a_webhook_can_be_lost_come_twice_be_forged_or_old(sync_so: SyncSoDesk, listener: Listener) -> None:
+def test_a_webhook_can_be_lost_repeated_forged_or_stale(
+    sync_so: SyncSoEmulatorClient, listener: CallbackReceiver
+) -> None:
     for effect in ("drop", "duplicate", "wrong_signature", "old"):
-        sync_so.program.arm("webhook", effect=effect, match=f"/{effect}")
-        sync_so.accepted(sync_so.body(webhookUrl=f"{listener.url}/{effect}"))
-    assert not is_genuine(listener.next("/wrong_signature"))
-    assert listener.next("/duplicate").raw == listener.next("/duplicate").raw
-    old = listener.next("/old")
+        sync_so.program.inject_fault("webhook", effect=effect, match=f"/{effect}")
+        sync_so.submit_and_get_id(sync_so.make_body(webhookUrl=f"{listener.url}/{effect}"))
+    assert not is_genuine(listener.wait_for("/wrong_signature"))
+    assert listener.wait_for("/duplicate").raw == listener.wait_for("/duplicate").raw
+    old = listener.wait_for("/old")
     assert is_genuine(old)
     assert time.time() - int(old.headers["sync-signature"].split(",")[0].removeprefix("t=")) > 3000
     assert listener.inbox("/drop").empty()

@@ -6,34 +6,34 @@ import logging
 import httpx
 
 from deployments.gateway.app import create_app
-from deployments.gateway.backing import Backing
-from deployments.gateway.logs import JsonLines
-from videojobs.ledger import Ledger
+from deployments.gateway.backing import Services
+from deployments.gateway.logs import JsonFormatter
+from videojobs.ledger import JobRepository
 
 
-class Broken(Backing):
+class BrokenServices(Services):
     """Something behind the door is away."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def ledger(self) -> Ledger:
+    async def repository(self) -> JobRepository:
         raise self._error
 
 
-def called(backing: Backing, *, host: str = "127.0.0.1", raises: bool = True) -> httpx.AsyncClient:
+def asgi_client(services: Services, *, host: str = "127.0.0.1", raise_errors: bool = True) -> httpx.AsyncClient:
     """A client of this door, which comes from `host`. An error that nobody foresaw `raises` here, or is answered."""
-    transport = httpx.ASGITransport(create_app(backing), client=(host, 4711), raise_app_exceptions=raises)
+    transport = httpx.ASGITransport(create_app(services), client=(host, 4711), raise_app_exceptions=raise_errors)
     return httpx.AsyncClient(transport=transport, base_url="http://door")
 
 
-class Kept(logging.Handler):
+class LogCapture(logging.Handler):
     """JSON lines, kept."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[dict[str, object]] = []
-        self.setFormatter(JsonLines())
+        self.setFormatter(JsonFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(json.loads(self.format(record)))

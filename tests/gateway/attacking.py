@@ -7,48 +7,48 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.gateway.conftest import OpenDoor
-from tests.gateway.forms import EFFECTS, PROCESS, SEGMENTS
+from tests.gateway.conftest import ApiServer
+from tests.gateway.forms import EFFECTS, PROCESS_URL, SEGMENTS
 
 API: Final = "/api/v1"
-JOBS: Final = f"{API}/jobs"
-UPLOADS: Final = f"{API}/uploads"
+JOBS_URL: Final = f"{API}/jobs"
+UPLOADS_URL: Final = f"{API}/uploads"
 BOUNDARY: Final = "b0und"
 FORM_TYPE: Final = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 @dataclass(frozen=True)
-class Scene:
+class AttackContext:
     """An attacker with a token of its own, and a victim."""
 
-    door: OpenDoor
+    api: ApiServer
     http: httpx.AsyncClient
     user: str
-    victims_job: str
-    victims_upload: str
-    victims_source: str
+    victim_job: str
+    victim_upload: str
+    victim_source: str
 
-    async def form(self, content: bytes, **headers: str) -> httpx.Response:
-        return await self.http.post(PROCESS, content=content, headers=FORM_TYPE | headers)
+    async def post_form(self, content: bytes, **headers: str) -> httpx.Response:
+        return await self.http.post(PROCESS_URL, content=content, headers=FORM_TYPE | headers)
 
-    async def json(self, **changes: object) -> httpx.Response:
-        return await self.http.post(JOBS, json=request(**changes))
+    async def post_json(self, **changes: object) -> httpx.Response:
+        return await self.http.post(JOBS_URL, json=make_request(**changes))
 
-    async def raw_json(self, content: bytes) -> httpx.Response:
-        return await self.http.post(JOBS, content=content, headers={"Content-Type": "application/json"})
+    async def post_raw_json(self, content: bytes) -> httpx.Response:
+        return await self.http.post(JOBS_URL, content=content, headers={"Content-Type": "application/json"})
 
-    async def without_token(self, **headers: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self.door.address, headers=headers) as anybody:
-            return await anybody.get(JOBS)
+    async def get_without_token(self, **headers: str) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=self.api.base_url, headers=headers) as anybody:
+            return await anybody.get(JOBS_URL)
 
-    async def with_cookie(self, **headers: str) -> httpx.Response:
+    async def post_with_cookie(self, **headers: str) -> httpx.Response:
         """A change that a browser sends, on whoever's page."""
-        cookies = {"token": await self.door.token(self.user)}
-        async with httpx.AsyncClient(base_url=self.door.address, cookies=cookies, headers=headers) as browser:
-            return await browser.post(f"{JOBS}/{self.victims_job}/cancel")
+        cookies = {"token": await self.api.create_token(self.user)}
+        async with httpx.AsyncClient(base_url=self.api.base_url, cookies=cookies, headers=headers) as browser:
+            return await browser.post(f"{JOBS_URL}/{self.victim_job}/cancel")
 
 
-def request(**changes: object) -> dict[str, object]:
+def make_request(**changes: object) -> dict[str, object]:
     return {
         "video": "https://example.com/talk.mp4",
         "audio": [{"refId": f"audio-{i}", "source": f"https://example.com/{i}.wav"} for i in (1, 2)],
@@ -57,31 +57,31 @@ def request(**changes: object) -> dict[str, object]:
     } | changes
 
 
-def part(name: str, content: bytes, file_name: str | None = None) -> bytes:
+def form_part(name: str, content: bytes, file_name: str | None = None) -> bytes:
     file = f'; filename="{file_name}"' if file_name is not None else ""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
     return head.encode() + content + b"\r\n"
 
 
-END: Final = f"--{BOUNDARY}--\r\n".encode()
-Try = Callable[[Scene], Awaitable[httpx.Response]]
-ROWS: list[Any] = []
+FORM_END: Final = f"--{BOUNDARY}--\r\n".encode()
+Attack = Callable[[AttackContext], Awaitable[httpx.Response]]
+ATTACKS: list[Any] = []
 
 
-def row(name: str, *statuses: int) -> Callable[[Try], Try]:
+def attack_case(name: str, *statuses: int) -> Callable[[Attack], Attack]:
     """One attack, and the statuses that are right answers to it."""
 
-    def add(attack: Try) -> Try:
-        ROWS.append(pytest.param(attack, statuses, id=name))
+    def add(attack: Attack) -> Attack:
+        ATTACKS.append(pytest.param(attack, statuses, id=name))
         return attack
 
     return add
 
 
-def rows(name: str, statuses: tuple[int, ...], attempts: dict[str, Try]) -> None:
+def attack_cases(name: str, statuses: tuple[int, ...], attempts: dict[str, Attack]) -> None:
     for what, attack in attempts.items():
-        row(f"{name}: {what}", *statuses)(attack)
+        attack_case(f"{name}: {what}", *statuses)(attack)
 
 
-def get(path: str, **params: str) -> Try:
+def get_with_params(path: str, **params: str) -> Attack:
     return lambda scene: scene.http.get(path, params=params)

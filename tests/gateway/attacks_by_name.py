@@ -4,17 +4,26 @@ from urllib.parse import quote
 
 import httpx
 
-from tests.gateway.attacking import API, JOBS, UPLOADS, Scene, get, request, row, rows
-from tests.gateway.forms import PROCESS, fields, files
+from tests.gateway.attacking import (
+    API,
+    JOBS_URL,
+    UPLOADS_URL,
+    AttackContext,
+    attack_case,
+    attack_cases,
+    get_with_params,
+    make_request,
+)
+from tests.gateway.forms import PROCESS_URL, form_fields, form_files
 from videojobs.ledger.tokens import Scope
 
 # ---- ids, cursors, paths -----------------------------------------------------------------------------------
 
-rows(
+attack_cases(
     "a job id that is none",
     (404,),
     {
-        name: get(f"{JOBS}/{quote(job_id, safe='')}")
+        name: get_with_params(f"{JOBS_URL}/{quote(job_id, safe='')}")
         for name, job_id in {
             "traversal": "../../../../etc/passwd",
             "NUL": "x\0y",
@@ -26,140 +35,143 @@ rows(
         }.items()
     },
 )
-rows(
+attack_cases(
     "a parameter that is none",
     (422,),
     {
-        "what": get(f"{JOBS}/x/download", what="../../etc/passwd"),
-        "cursor": get(JOBS, cursor="' OR 1=1"),
-        "cursor of another form": get(JOBS, cursor="MjAyNi0wMS0wMSB4"),
-        "cursor with NUL": get(JOBS, cursor="MjAyNi0wMS0wMVQwMDowMDowMCswMDowMCB4AHk="),
-        "limit too small": get(JOBS, limit="-1"),
-        "limit too large": get(JOBS, limit="1000000000"),
-        "limit of 5000 digits": get(JOBS, limit="9" * 5000),
-        "user": get(JOBS, user="../grace"),
-        "status": get(JOBS, status="completed' --"),
+        "what": get_with_params(f"{JOBS_URL}/x/download", what="../../etc/passwd"),
+        "cursor": get_with_params(JOBS_URL, cursor="' OR 1=1"),
+        "cursor of another form": get_with_params(JOBS_URL, cursor="MjAyNi0wMS0wMSB4"),
+        "cursor with NUL": get_with_params(JOBS_URL, cursor="MjAyNi0wMS0wMVQwMDowMDowMCswMDowMCB4AHk="),
+        "limit too small": get_with_params(JOBS_URL, limit="-1"),
+        "limit too large": get_with_params(JOBS_URL, limit="1000000000"),
+        "limit of 5000 digits": get_with_params(JOBS_URL, limit="9" * 5000),
+        "user": get_with_params(JOBS_URL, user="../grace"),
+        "status": get_with_params(JOBS_URL, status="completed' --"),
     },
 )
-rows(
+attack_cases(
     "a path that leads elsewhere",
     (404,),
     {
-        "up": get("/api/v1/%2e%2e/%2e%2e/etc/passwd"),
-        "twice": get("//api/v1/jobs"),
-        "documentation": get("/docs"),
+        "up": get_with_params("/api/v1/%2e%2e/%2e%2e/etc/passwd"),
+        "twice": get_with_params("//api/v1/jobs"),
+        "documentation": get_with_params("/docs"),
     },
 )
-rows(
+attack_cases(
     "another method",
     (405,),
-    {method: lambda scene, method=method: scene.http.request(method, JOBS) for method in ("PUT", "DELETE", "TRACE")},  # type: ignore[misc]
+    {
+        method: lambda scene, method=method: scene.http.request(method, JOBS_URL)  # type: ignore[misc]
+        for method in ("PUT", "DELETE", "TRACE")
+    },
 )
 
 
 # ---- tokens ------------------------------------------------------------------------------------------------
 
-rows(
+attack_cases(
     "no valid token",
     (401,),
     {
-        "none": lambda scene: scene.without_token(),
-        "guessed": lambda scene: scene.without_token(Authorization=f"Bearer vj_{'x' * 43}"),
-        "SQL": lambda scene: scene.without_token(Authorization="Bearer ' OR '1'='1"),
-        "basic": lambda scene: scene.without_token(Authorization="Basic YWRtaW46YWRtaW4="),
-        "very long": lambda scene: scene.without_token(Authorization=f"Bearer {'x' * 10_000}"),
-        "empty": lambda scene: scene.without_token(Authorization="Bearer"),
-        "a hash of one": lambda scene: scene.without_token(Authorization=f"Bearer {'0' * 64}"),
+        "none": lambda scene: scene.get_without_token(),
+        "guessed": lambda scene: scene.get_without_token(Authorization=f"Bearer vj_{'x' * 43}"),
+        "SQL": lambda scene: scene.get_without_token(Authorization="Bearer ' OR '1'='1"),
+        "basic": lambda scene: scene.get_without_token(Authorization="Basic YWRtaW46YWRtaW4="),
+        "very long": lambda scene: scene.get_without_token(Authorization=f"Bearer {'x' * 10_000}"),
+        "empty": lambda scene: scene.get_without_token(Authorization="Bearer"),
+        "a hash of one": lambda scene: scene.get_without_token(Authorization=f"Bearer {'0' * 64}"),
     },
 )
 
 
-@row("a valid token in the address", 401)
-async def _(scene: Scene) -> httpx.Response:
-    token = await scene.door.token(scene.user)
-    async with httpx.AsyncClient(base_url=scene.door.address) as anybody:
-        return await anybody.get(JOBS, params={"token": token, "access_token": token})
+@attack_case("a valid token in the address", 401)
+async def _(scene: AttackContext) -> httpx.Response:
+    token = await scene.api.create_token(scene.user)
+    async with httpx.AsyncClient(base_url=scene.api.base_url) as anybody:
+        return await anybody.get(JOBS_URL, params={"token": token, "access_token": token})
 
 
-@row("a revoked token", 401)
-async def _(scene: Scene) -> httpx.Response:
-    token, text = await scene.door.ledger.create_token(scene.user, [Scope.READ], "")
-    await scene.door.ledger.revoke_token(token.id)
-    return await scene.without_token(Authorization=f"Bearer {text}")
+@attack_case("a revoked token", 401)
+async def _(scene: AttackContext) -> httpx.Response:
+    token, text = await scene.api.ledger.create_token(scene.user, [Scope.READ], "")
+    await scene.api.ledger.revoke_token(token.id)
+    return await scene.get_without_token(Authorization=f"Bearer {text}")
 
 
-@row("a reader's token starts a job", 403)
-async def _(scene: Scene) -> httpx.Response:
-    async with await scene.door.client(scene.user, Scope.READ) as reader:
-        return await reader.post(JOBS, json=request())
+@attack_case("a reader's token starts a job", 403)
+async def _(scene: AttackContext) -> httpx.Response:
+    async with await scene.api.create_client(scene.user, Scope.READ) as reader:
+        return await reader.post(JOBS_URL, json=make_request())
 
 
-@row("a submitter's token reads", 403)
-async def _(scene: Scene) -> httpx.Response:
-    async with await scene.door.client(scene.user, Scope.SUBMIT) as submitter:
-        return await submitter.get(JOBS)
+@attack_case("a submitter's token reads", 403)
+async def _(scene: AttackContext) -> httpx.Response:
+    async with await scene.api.create_client(scene.user, Scope.SUBMIT) as submitter:
+        return await submitter.get(JOBS_URL)
 
 
-rows(
+attack_cases(
     "another site's page makes a change by the cookie",
     (403,),
     {
-        "without Origin": lambda scene: scene.with_cookie(),
-        "its Origin": lambda scene: scene.with_cookie(Origin="https://evil.example"),
-        "Origin null": lambda scene: scene.with_cookie(Origin="null"),
-        "Origin that is no address": lambda scene: scene.with_cookie(Origin="http://["),
-        "Origin that begins alike": lambda scene: scene.with_cookie(Origin=f"{scene.door.address}.evil.example"),
+        "without Origin": lambda scene: scene.post_with_cookie(),
+        "its Origin": lambda scene: scene.post_with_cookie(Origin="https://evil.example"),
+        "Origin null": lambda scene: scene.post_with_cookie(Origin="null"),
+        "Origin that is no address": lambda scene: scene.post_with_cookie(Origin="http://["),
+        "Origin that begins alike": lambda scene: scene.post_with_cookie(Origin=f"{scene.api.base_url}.evil.example"),
     },
 )
 
 
 # ---- other people's things ---------------------------------------------------------------------------------
 
-rows(
+attack_cases(
     "somebody else's job",
     (404,),
     {
-        "status": lambda scene: scene.http.get(f"{API}/video-editors/pro-job/{scene.victims_job}/status"),
-        "details": lambda scene: scene.http.get(f"{JOBS}/{scene.victims_job}"),
-        "download": lambda scene: scene.http.get(f"{JOBS}/{scene.victims_job}/download"),
-        "events": lambda scene: scene.http.get(f"{JOBS}/{scene.victims_job}/events"),
-        "cancel": lambda scene: scene.http.post(f"{JOBS}/{scene.victims_job}/cancel"),
-        "retry": lambda scene: scene.http.post(f"{JOBS}/{scene.victims_job}/retry"),
+        "status": lambda scene: scene.http.get(f"{API}/video-editors/pro-job/{scene.victim_job}/status"),
+        "details": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}"),
+        "download": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}/download"),
+        "events": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}/events"),
+        "cancel": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/cancel"),
+        "retry": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/retry"),
     },
 )
-rows(
+attack_cases(
     "somebody else's files",
     (404, 422),
     {
         "completing the upload": lambda scene: scene.http.post(
-            f"{UPLOADS}/{scene.victims_upload}/complete", json={"etags": ["x"]}
+            f"{UPLOADS_URL}/{scene.victim_upload}/complete", json={"etags": ["x"]}
         ),
-        "the upload as a source": lambda scene: scene.json(video=scene.victims_source),
-        "by a path through one's own": lambda scene: scene.json(
-            video=f"s3://{scene.door.store.bucket}/users/{scene.user}/uploads/../../victim/x.mp4"
+        "the upload as a source": lambda scene: scene.post_json(video=scene.victim_source),
+        "by a path through one's own": lambda scene: scene.post_json(
+            video=f"s3://{scene.api.store.bucket}/users/{scene.user}/uploads/../../victim/x.mp4"
         ),
-        "another bucket": lambda scene: scene.json(video="s3://backups/database.mp4"),
-        "S3 in capitals": lambda scene: scene.json(video=scene.victims_source.replace("s3:", "S3:")),
+        "another bucket": lambda scene: scene.post_json(video="s3://backups/database.mp4"),
+        "S3 in capitals": lambda scene: scene.post_json(video=scene.victim_source.replace("s3:", "S3:")),
     },
 )
-rows(
+attack_cases(
     "in somebody else's name",
     (403, 422),
     {
-        "JSON": lambda scene: scene.json(user_id="victim"),
-        "JSON, no text": lambda scene: scene.json(user_id={"$ne": ""}),
-        "form": lambda scene: scene.http.post(PROCESS, files=files(), data=fields(user_id="victim")),
-        "list": get(JOBS, user="victim"),
+        "JSON": lambda scene: scene.post_json(user_id="victim"),
+        "JSON, no text": lambda scene: scene.post_json(user_id={"$ne": ""}),
+        "form": lambda scene: scene.http.post(PROCESS_URL, files=form_files(), data=form_fields(user_id="victim")),
+        "list": get_with_params(JOBS_URL, user="victim"),
     },
 )
-rows(
+attack_cases(
     "a source on the server",
     (422,),
     {
-        "path": lambda scene: scene.json(video="/etc/passwd"),
-        "file": lambda scene: scene.json(video="file:///etc/passwd"),
-        "drive": lambda scene: scene.json(video="C:\\Windows\\win.ini"),
-        "script": lambda scene: scene.json(video="javascript:alert(1)"),
-        "with a password": lambda scene: scene.json(video="https://a:b@example.com/x.mp4"),
+        "path": lambda scene: scene.post_json(video="/etc/passwd"),
+        "file": lambda scene: scene.post_json(video="file:///etc/passwd"),
+        "drive": lambda scene: scene.post_json(video="C:\\Windows\\win.ini"),
+        "script": lambda scene: scene.post_json(video="javascript:alert(1)"),
+        "with a password": lambda scene: scene.post_json(video="https://a:b@example.com/x.mp4"),
     },
 )

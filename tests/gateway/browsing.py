@@ -8,31 +8,37 @@ from typing import Any, Final
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
 CHROMIUM: Final = Path("/usr/bin/chromium")  # Debian's; playwright's own builds are in no package registry
-FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-SIZES: Final[dict[str, dict[str, Any]]] = {
+CHROMIUM_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+)
+SCREEN_SIZES: Final[dict[str, dict[str, Any]]] = {
     "desktop": {"viewport": {"width": 1280, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
 }
 
 
 @asynccontextmanager
-async def signed_in(address: str, token: str, **screen: Any) -> AsyncIterator[Page]:
+async def signed_in_page(address: str, token: str, **screen: Any) -> AsyncIterator[Page]:
     """A page of a browser that has the cookie. What a page's console complains about fails the test."""
     complaints: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         context = await browser.new_context(**screen)
         await context.add_cookies([{"name": "token", "value": token, "url": address}])
         page = await context.new_page()
         page.set_default_timeout(20_000)
-        page.on("console", lambda note: complaints.append(note.text) if _is_ours(note, address) else None)
+        page.on("console", lambda note: complaints.append(note.text) if _is_page_error(note, address) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
         await browser.close()
     assert complaints == [], complaints
 
 
-def _is_ours(note: ConsoleMessage, address: str) -> bool:
+def _is_page_error(note: ConsoleMessage, address: str) -> bool:
     """Not what another server answered: a test may have asked it to."""
     elsewhere = note.text.startswith("Failed to load resource") and not note.location["url"].startswith(address)
     return note.type == "error" and not elsewhere

@@ -15,69 +15,69 @@ import httpx
 import pytest
 import uvicorn
 
-from deployments.environment import NOTHING_GIVEN
+from deployments.environment import EMPTY_ENVIRONMENT
 from deployments.gateway.app import create_app
-from deployments.gateway.backing import Backing
-from deployments.gateway.connections import Serving
-from deployments.gateway.front import Front
-from deployments.gateway.settings import Door
+from deployments.gateway.backing import Services
+from deployments.gateway.connections import ServerConfig
+from deployments.gateway.front import AppState
+from deployments.gateway.settings import ApiSettings
 from deployments.local.stack import Stack
-from deployments.storage import store_of
-from tests.gateway.asgi import Broken, Kept
-from tests.gateway.prefect import PlayedPrefect
-from tests.ledger.conftest import job_id, ledger, opened
-from videojobs.errors import LedgerUnavailable
-from videojobs.ledger import Ledger, VideoJob, engine_for
+from deployments.storage import object_store_from_env
+from tests.gateway.asgi import BrokenServices, LogCapture
+from tests.gateway.prefect import FakePrefect
+from tests.ledger.conftest import create_leased_job, job_id, ledger
+from videojobs.errors import DatabaseUnavailable
+from videojobs.ledger import JobRepository, VideoJob, get_engine
 from videojobs.ledger.tokens import Scope
 from videojobs.media.store import ObjectStore
 
-__all__ = ["job_id", "ledger", "opened"]
+__all__ = ["create_leased_job", "job_id", "ledger"]
 
 
-class Ground(Backing):
+class IntegrationServices(Services):
     """What the door stands on in these tests."""
 
     def __init__(self, variables: dict[str, str]) -> None:
-        super().__init__(Door())
-        self._url = variables["DATABASE_URL"]
-        self._store = store_of(variables)
-        self.prefect = self.runs = PlayedPrefect()
+        super().__init__(ApiSettings())
+        self._database_url = variables["DATABASE_URL"]
+        self._store = object_store_from_env(variables)
+        self.prefect = self.runs = FakePrefect()
 
-    async def ledger(self) -> Ledger:
-        return Ledger(engine_for(self._url))
+    async def repository(self) -> JobRepository:
+        return JobRepository(get_engine(self._database_url))
 
     async def store(self, job: VideoJob | None = None) -> ObjectStore:
         return self._store
 
 
 @dataclass
-class OpenDoor:
+class ApiServer:
     """One that is open, and what a test does with it."""
 
-    address: str
-    ground: Ground
-    front: Front
-    ledger: Ledger  # of the test's own event loop
+    base_url: str
+    services: IntegrationServices
+    app_state: AppState
+    ledger: JobRepository  # of the test's own event loop
     store: ObjectStore
     _tokens: dict[str, str] = field(default_factory=dict)
 
     @property
-    def prefect(self) -> PlayedPrefect:
-        return self.ground.prefect
+    def prefect(self) -> FakePrefect:
+        return self.services.prefect
 
-    async def token(self, user: str, *scopes: Scope) -> str:
+    async def create_token(self, user: str, *scopes: Scope) -> str:
         _, text = await self.ledger.create_token(user, scopes or (Scope.SUBMIT, Scope.READ), "a test")
         return text
 
-    async def client(self, user: str, *scopes: Scope, **more: Any) -> httpx.AsyncClient:
+    async def create_client(self, user: str, *scopes: Scope, **more: Any) -> httpx.AsyncClient:
         """A client with a token of this user."""
-        headers = {"Authorization": f"Bearer {await self.token(user, *scopes)}"}
-        return httpx.AsyncClient(base_url=self.address, headers=headers, timeout=60, **more)
+        headers = {"Authorization": f"Bearer {await self.create_token(user, *scopes)}"}
+        return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=60, **more)
 
-    def left_of(self, user: str) -> list[str]:
+    def stored_keys(self, user: str) -> list[str]:
         """What lies in the storage for a user, half-sent objects included."""
         prefix = f"users/{user}/"
-        found = list(self.store.keys(prefix))
+        found = list(self.store.list_keys(prefix))
         try:
             pages = self.store.client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.store.bucket, Prefix=prefix
@@ -88,32 +88,32 @@ class OpenDoor:
 
 
 @pytest.fixture(scope="session")
-async def ground_variables(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, str]]:
+async def service_variables(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, str]]:
     data: Path = tmp_path_factory.mktemp("gateway")
     wanted = {"job_database", "object_store"}
-    async with Stack(data=data, environment=NOTHING_GIVEN, wanted=wanted, keep=False) as stack:
+    async with Stack(data=data, environment=EMPTY_ENVIRONMENT, services=wanted, keep_data=False) as stack:
         yield dict(stack.variables)
 
 
 @pytest.fixture(scope="session")
-async def database_url(ground_variables: dict[str, str]) -> str:
+async def database_url(service_variables: dict[str, str]) -> str:
     """For the fixtures of the ledger's own tests."""
-    return ground_variables["DATABASE_URL"]
+    return service_variables["DATABASE_URL"]
 
 
 @contextmanager
-def open_door(variables: dict[str, str], **settings: object) -> Iterator[OpenDoor]:
-    """A door in a thread with an event loop of its own, as in a process; `settings` are those of `Door`."""
+def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[ApiServer]:
+    """A door in a thread with an event loop of its own, as in a process; `settings` are those of `ApiSettings`."""
     names = {f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
-        ground = Ground(variables)
+        ground = IntegrationServices(variables)
         app = create_app(ground)
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-    serving = Serving(app, app.state.front.door, port=0, log_level="error", timeout_graceful_shutdown=1)
+    serving = ServerConfig(app, app.state.app_state.settings, port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(serving)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -123,34 +123,34 @@ def open_door(variables: dict[str, str], **settings: object) -> Iterator[OpenDoo
             thread.join(0.02)
         [listening] = server.servers[0].sockets
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        ledger = Ledger(engine_for(variables["DATABASE_URL"]))
-        yield OpenDoor(address, ground, app.state.front, ledger, store_of(variables))
+        ledger = JobRepository(get_engine(variables["DATABASE_URL"]))
+        yield ApiServer(address, ground, app.state.app_state, ledger, object_store_from_env(variables))
     finally:
         server.should_exit = True
         thread.join(10)
 
 
 @pytest.fixture(scope="session")
-async def shared_door(ground_variables: dict[str, str]) -> AsyncIterator[OpenDoor]:
-    with open_door(ground_variables, start_again_seconds=0.1, look_seconds=0.05, heartbeat_seconds=0.3) as door:
-        yield door
+async def shared_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServer]:
+    with run_api_server(service_variables, start_again_seconds=0.1, look_seconds=0.05, heartbeat_seconds=0.3) as api:
+        yield api
 
 
 @pytest.fixture
-def door(shared_door: OpenDoor) -> OpenDoor:
+def api(shared_api: ApiServer) -> ApiServer:
     """The usual one, with a Prefect that is there."""
-    shared_door.ground.prefect = shared_door.ground.runs = PlayedPrefect()
-    return shared_door
+    shared_api.services.prefect = shared_api.services.runs = FakePrefect()
+    return shared_api
 
 
 @pytest.fixture
-def broken() -> Backing:
-    return Broken(LedgerUnavailable("the job database on db-1 does not answer"))
+def broken_services() -> Services:
+    return BrokenServices(DatabaseUnavailable("the job database on db-1 does not answer"))
 
 
 @pytest.fixture
-def log() -> Iterator[Kept]:
-    kept, logger = Kept(), logging.getLogger("deployments.gateway")
+def log_capture() -> Iterator[LogCapture]:
+    kept, logger = LogCapture(), logging.getLogger("deployments.gateway")
     level = logger.level
     logger.addHandler(kept)
     logger.setLevel(logging.INFO)
@@ -166,13 +166,13 @@ def user() -> str:
 
 
 @pytest.fixture
-async def http(door: OpenDoor, user: str) -> AsyncIterator[httpx.AsyncClient]:
+async def http(api: ApiServer, user: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of that user."""
-    async with await door.client(user) as client:
+    async with await api.create_client(user) as client:
         yield client
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Something that another thread brings about."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110

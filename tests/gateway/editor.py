@@ -3,26 +3,26 @@
 import json
 from typing import Any, Final
 
-ONE: Final = "audio-1722945600123-k3j9x0q2a"  # from the dialog
-TWO: Final = "audio_1722945600456_p0o9i8u7y"  # from the timeline's drop zone
+DIALOG_REF_ID: Final = "audio-1722945600123-k3j9x0q2a"  # from the dialog
+DROP_ZONE_REF_ID: Final = "audio_1722945600456_p0o9i8u7y"  # from the timeline's drop zone
 REGION: Final = {"x": 0.3, "y": 0.3, "width": 0.4, "height": 0.4}
-Part = tuple[str, tuple[str | None, bytes]]
+FormPart = tuple[str, tuple[str | None, bytes]]
 
 
-def segment(start: float, end: float, ref_id: str, **crop: float | None) -> dict[str, Any]:
+def make_segment(start: float, end: float, ref_id: str, **crop: float | None) -> dict[str, Any]:
     return {"startTime": start, "endTime": end, "audioInput": {"refId": ref_id, **crop}}
 
 
-def area(kind: str = "erasure", start: float = 4.1, end: float = 8.3, **region: float) -> dict[str, Any]:
+def make_area(kind: str = "erasure", start: float = 4.1, end: float = 8.3, **region: float) -> dict[str, Any]:
     return {"type": kind, "startTime": start, "endTime": end, "region": REGION | region}
 
 
-def parts(
+def form_parts(
     video: tuple[str, bytes],
     sounds: list[tuple[str, bytes]],
     segments: list[dict[str, Any]],
     effects: list[dict[str, Any]] | None = None,
-) -> list[Part]:
+) -> list[FormPart]:
     """`effects` is left out where there are no areas."""
     texts = {"segments_data": json.dumps(segments)} | ({"effects": json.dumps(effects)} if effects else {})
     return [

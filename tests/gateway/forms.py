@@ -4,37 +4,37 @@ import json
 import uuid
 from typing import Any, Final
 
-PROCESS: Final = "/api/v1/video-editors/pro-sync-process"
-ALIAS: Final = "/api/v1/sync/pro-sync-process"
+PROCESS_URL: Final = "/api/v1/video-editors/pro-sync-process"
+ALIAS_URL: Final = "/api/v1/sync/pro-sync-process"
 SEGMENTS: Final = [
     {"startTime": 0, "endTime": 2, "audioInput": {"refId": "audio-1"}},
     {"startTime": 2.1, "endTime": 3.5, "audioInput": {"refId": "audio-2"}},
 ]
 EFFECTS: Final = [{"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.1, "end": 8.3}]
-MP4: Final = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
-WAV: Final = b"RIFF\x24\0\0\0WAVEfmt "
-Files = list[tuple[str, tuple[str, bytes]]]
+MP4_HEADER: Final = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
+WAV_HEADER: Final = b"RIFF\x24\0\0\0WAVEfmt "
+FormFiles = list[tuple[str, tuple[str, bytes]]]
 
 
-def a_video(size: int = 2000) -> bytes:
+def video_bytes(size: int = 2000) -> bytes:
     """Begins like one."""
-    return MP4 + b"v" * (size - len(MP4))
+    return MP4_HEADER + b"v" * (size - len(MP4_HEADER))
 
 
-def a_sound(letter: bytes = b"s", size: int = 1000) -> bytes:
+def audio_bytes(letter: bytes = b"s", size: int = 1000) -> bytes:
     """Begins like one."""
-    return WAV + letter * (size - len(WAV))
+    return WAV_HEADER + letter * (size - len(WAV_HEADER))
 
 
-def files(video: bytes | None = None) -> Files:
+def form_files(video: bytes | None = None) -> FormFiles:
     return [
-        ("file", ("talk.mp4", video or a_video())),
-        ("audio_files", ("one.wav", a_sound(b"1"))),
-        ("audio_files", ("two.wav", a_sound(b"2"))),
+        ("file", ("talk.mp4", video or video_bytes())),
+        ("audio_files", ("one.wav", audio_bytes(b"1"))),
+        ("audio_files", ("two.wav", audio_bytes(b"2"))),
     ]
 
 
-def fields(**changes: Any) -> dict[str, str]:
+def form_fields(**changes: Any) -> dict[str, str]:
     """Lists as JSON text; None leaves a field out."""
     given = {"segments_data": SEGMENTS, "effects": EFFECTS, "display_name": "A test"} | changes
     return {
@@ -44,6 +44,6 @@ def fields(**changes: Any) -> dict[str, str]:
     }
 
 
-def a_key() -> dict[str, str]:
+def new_idempotency_headers() -> dict[str, str]:
     """Of a job that nobody has asked for yet."""
     return {"Idempotency-Key": f"order-{uuid.uuid4()}"}

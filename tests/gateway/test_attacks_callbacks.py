@@ -9,26 +9,35 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.gateway.vendors import GHOSTCUT, SECRET, SYNC_SO, Caller, OnTheLedger, Vendor, books, submitted
-from tests.ledger.conftest import Opened
-from tests.unit.good_request import parsed
-from tests.unit.test_reach import REFUSED_AT_THE_DOOR
+from tests.gateway.vendors import (
+    GHOSTCUT,
+    SYNC_SO,
+    WEBHOOK_SECRET,
+    CallbackClient,
+    CallbackVendor,
+    FakeServices,
+    create_sent_submission,
+    job_records,
+)
+from tests.ledger.conftest import CreateLeasedJob
+from tests.unit.good_request import make_request
+from tests.unit.test_reach import REFUSED_SOURCES
 from videojobs.errors import InvalidRequest
-from videojobs.ledger import Ledger, SubmissionState
+from videojobs.ledger import JobRepository, SubmissionState
 
 NOW = int(time.time())
 Headers = Callable[[bytes], dict[str, str]]
 
 
-def sync(stamp: object, value: str) -> Headers:
+def sync_so_headers(stamp: object, value: str) -> Headers:
     return lambda _: {"Sync-Signature": f"t={stamp},v1={value}"}
 
 
-def mac(message: bytes, secret: str = SECRET, kind: str = "sha256") -> str:
+def hmac_hex(message: bytes, secret: str = WEBHOOK_SECRET, kind: str = "sha256") -> str:
     return hmac.new(secret.encode(), message, kind).hexdigest()
 
 
-def md5(message: bytes) -> str:
+def md5_hex(message: bytes) -> str:
     return hashlib.md5(message).hexdigest()  # noqa: S324  # the vendor's choice
 
 
@@ -36,49 +45,59 @@ def md5(message: bytes) -> str:
 class Forgery:
     """A signature that is none."""
 
-    what: str
-    vendor: Vendor
+    description: str
+    vendor: CallbackVendor
     headers: Headers
 
 
 FORGERIES = [
     Forgery("no signature", SYNC_SO, lambda _: {}),
     Forgery("an empty one", SYNC_SO, lambda _: {"Sync-Signature": ""}),
-    Forgery("another secret", SYNC_SO, lambda body: SYNC_SO.signed(body, secret="whsec_guessed")),
-    Forgery("an empty secret", SYNC_SO, lambda body: SYNC_SO.signed(body, secret="")),
-    Forgery("that of another body", SYNC_SO, lambda _: SYNC_SO.signed(SYNC_SO.body("43"))),
-    Forgery("that of the same JSON in other bytes", SYNC_SO, lambda body: SYNC_SO.signed(body.replace(b" ", b""))),
-    Forgery("an hour old, as it was sent then", SYNC_SO, lambda body: SYNC_SO.signed(body, age=3600)),
-    Forgery("of tomorrow", SYNC_SO, lambda body: SYNC_SO.signed(body, age=-86_400)),
+    Forgery("another secret", SYNC_SO, lambda body: SYNC_SO.signature_headers(body, secret="whsec_guessed")),
+    Forgery("an empty secret", SYNC_SO, lambda body: SYNC_SO.signature_headers(body, secret="")),
+    Forgery("that of another body", SYNC_SO, lambda _: SYNC_SO.signature_headers(SYNC_SO.report_body("43"))),
+    Forgery(
+        "that of the same JSON in other bytes", SYNC_SO, lambda body: SYNC_SO.signature_headers(body.replace(b" ", b""))
+    ),
+    Forgery("an hour old, as it was sent then", SYNC_SO, lambda body: SYNC_SO.signature_headers(body, age=3600)),
+    Forgery("of tomorrow", SYNC_SO, lambda body: SYNC_SO.signature_headers(body, age=-86_400)),
     Forgery(
         "an old one with a new time stamp",
         SYNC_SO,
-        lambda body: {"Sync-Signature": f"t={int(time.time())},v1={mac(f'{NOW - 3600}.'.encode() + body)}"},
+        lambda body: {"Sync-Signature": f"t={int(time.time())},v1={hmac_hex(f'{NOW - 3600}.'.encode() + body)}"},
     ),
-    Forgery("of the body without its time", SYNC_SO, lambda body: sync(int(time.time()), mac(body))(body)),
-    Forgery("no time at all", SYNC_SO, lambda body: {"Sync-Signature": f"v1={mac(b'.' + body)}"}),
-    Forgery("a time that is no number", SYNC_SO, sync("NaN", "0" * 64)),
-    Forgery("a time of five thousand digits", SYNC_SO, sync("9" * 5000, "0" * 64)),
-    Forgery("a time before all time", SYNC_SO, sync(-NOW, "0" * 64)),
-    Forgery("a scheme of another name", SYNC_SO, lambda body: {"Sync-Signature": f"t={NOW},v0={mac(body)}"}),
-    Forgery("nothing after v1", SYNC_SO, sync(int(time.time()), "")),
-    Forgery("a weaker hash", SYNC_SO, lambda body: sync(NOW, mac(f"{NOW}.".encode() + body, kind="sha1"))(body)),
+    Forgery(
+        "of the body without its time", SYNC_SO, lambda body: sync_so_headers(int(time.time()), hmac_hex(body))(body)
+    ),
+    Forgery("no time at all", SYNC_SO, lambda body: {"Sync-Signature": f"v1={hmac_hex(b'.' + body)}"}),
+    Forgery("a time that is no number", SYNC_SO, sync_so_headers("NaN", "0" * 64)),
+    Forgery("a time of five thousand digits", SYNC_SO, sync_so_headers("9" * 5000, "0" * 64)),
+    Forgery("a time before all time", SYNC_SO, sync_so_headers(-NOW, "0" * 64)),
+    Forgery("a scheme of another name", SYNC_SO, lambda body: {"Sync-Signature": f"t={NOW},v0={hmac_hex(body)}"}),
+    Forgery("nothing after v1", SYNC_SO, sync_so_headers(int(time.time()), "")),
+    Forgery(
+        "a weaker hash",
+        SYNC_SO,
+        lambda body: sync_so_headers(NOW, hmac_hex(f"{NOW}.".encode() + body, kind="sha1"))(body),
+    ),
     Forgery("the other header's name", SYNC_SO, lambda body: {"X-Signature-Primary": "0" * 64}),
-    Forgery("the other vendor's", SYNC_SO, GHOSTCUT.signed),
+    Forgery("the other vendor's", SYNC_SO, GHOSTCUT.signature_headers),
     Forgery("no signature", GHOSTCUT, lambda _: {}),
     Forgery("an empty one", GHOSTCUT, lambda _: {"Callback-Sign": ""}),
-    Forgery("another secret", GHOSTCUT, lambda body: GHOSTCUT.signed(body, secret="guessed")),
-    Forgery("an empty secret", GHOSTCUT, lambda body: GHOSTCUT.signed(body, secret="")),
-    Forgery("that of another body", GHOSTCUT, lambda _: GHOSTCUT.signed(GHOSTCUT.body("43"))),
-    Forgery("hashed once only", GHOSTCUT, lambda body: {"Callback-Sign": md5(body + SECRET.encode())}),
-    Forgery("hashed without the secret", GHOSTCUT, lambda body: {"Callback-Sign": md5(md5(body).encode())}),
+    Forgery("another secret", GHOSTCUT, lambda body: GHOSTCUT.signature_headers(body, secret="guessed")),
+    Forgery("an empty secret", GHOSTCUT, lambda body: GHOSTCUT.signature_headers(body, secret="")),
+    Forgery("that of another body", GHOSTCUT, lambda _: GHOSTCUT.signature_headers(GHOSTCUT.report_body("43"))),
+    Forgery("hashed once only", GHOSTCUT, lambda body: {"Callback-Sign": md5_hex(body + WEBHOOK_SECRET.encode())}),
+    Forgery("hashed without the secret", GHOSTCUT, lambda body: {"Callback-Sign": md5_hex(md5_hex(body).encode())}),
     Forgery(
-        "half of the right one", GHOSTCUT, lambda body: {"Callback-Sign": GHOSTCUT.signed(body)["Callback-Sign"][:16]}
+        "half of the right one",
+        GHOSTCUT,
+        lambda body: {"Callback-Sign": GHOSTCUT.signature_headers(body)["Callback-Sign"][:16]},
     ),
-    Forgery("the other vendor's", GHOSTCUT, SYNC_SO.signed),
+    Forgery("the other vendor's", GHOSTCUT, SYNC_SO.signature_headers),
 ]
 
-ADDRESSES = {
+CALLBACK_TOKENS = {
     "guessed": "x" * 43,
     "one character short": "{token:.42}",
     "one character more": "{token}x",
@@ -94,7 +113,7 @@ ADDRESSES = {
     "very long": "x" * 4000,
 }
 
-BODIES = {
+INVALID_BODIES = {
     "no JSON": b"{",
     "nothing": b"",
     "null": b"null",
@@ -114,103 +133,134 @@ BODIES = {
 
 
 @pytest.fixture
-def backing(ledger: Ledger) -> OnTheLedger:
-    return OnTheLedger(ledger)
+def services(ledger: JobRepository) -> FakeServices:
+    return FakeServices(ledger)
 
 
 @pytest.fixture
-def door(backing: OnTheLedger) -> Caller:
-    return Caller(backing)
+def api(services: FakeServices) -> CallbackClient:
+    return CallbackClient(services)
 
 
 @pytest.fixture
-async def doubt(ledger: Ledger, opened: Opened, vendor: Vendor) -> str:
+async def parked_submission_token(ledger: JobRepository, opened: CreateLeasedJob, vendor: CallbackVendor) -> str:
     """A parked job that any genuine callback would take up again; gives the token of its address."""
     lease = await opened()
-    submission = await submitted(ledger, lease, vendor)
-    await ledger.settle(lease, submission, SubmissionState.UNKNOWN, error="connection reset")
-    await ledger.park(lease, "nobody knows", doubt=submission)
-    await ledger.release(lease)
+    submission = await create_sent_submission(ledger, lease, vendor)
+    await ledger.record_outcome(lease, submission, SubmissionState.UNKNOWN, error="connection reset")
+    await ledger.park(lease, "nobody knows", unresolved=submission)
+    await ledger.release_lease(lease)
     return submission.callback_token
 
 
 @pytest.mark.parametrize(
     ("vendor", "forgery"),
     [(forgery.vendor, forgery) for forgery in FORGERIES],
-    ids=[f"{forgery.vendor.name}: {forgery.what}" for forgery in FORGERIES],
+    ids=[f"{forgery.vendor.name}: {forgery.description}" for forgery in FORGERIES],
 )
-async def test_a_forged_signature_is_refused(
-    ledger: Ledger, backing: OnTheLedger, door: Caller, job_id: str, doubt: str, vendor: Vendor, forgery: Forgery
+async def test_a_forged_signature_is_rejected(
+    ledger: JobRepository,
+    services: FakeServices,
+    api: CallbackClient,
+    job_id: str,
+    parked_submission_token: str,
+    vendor: CallbackVendor,
+    forgery: Forgery,
 ) -> None:
-    before = await books(ledger, job_id)
-    body = vendor.body("42")
-    answer = await door.call(vendor, doubt, body, forgery.headers(body))
+    before = await job_records(ledger, job_id)
+    body = vendor.report_body("42")
+    answer = await api.send_callback(vendor, parked_submission_token, body, forgery.headers(body))
     assert answer.status_code == 403
-    assert SECRET not in answer.text
-    assert await books(ledger, job_id) == before
-    assert backing.prefect.went_on == []
+    assert WEBHOOK_SECRET not in answer.text
+    assert await job_records(ledger, job_id) == before
+    assert services.prefect.resumed == []
 
 
 @pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
-@pytest.mark.parametrize("what", ADDRESSES)
-async def test_an_address_that_nobody_was_given_does_not_exist(
-    ledger: Ledger, door: Caller, job_id: str, doubt: str, vendor: Vendor, what: str
+@pytest.mark.parametrize("what", CALLBACK_TOKENS)
+async def test_an_unissued_callback_address_is_a_404(
+    ledger: JobRepository,
+    api: CallbackClient,
+    job_id: str,
+    parked_submission_token: str,
+    vendor: CallbackVendor,
+    what: str,
 ) -> None:
-    before = await books(ledger, job_id)
-    address = ADDRESSES[what].format(token=doubt, swapped=doubt.swapcase())
-    answer = await door.call(vendor, address, vendor.body("42"))
+    before = await job_records(ledger, job_id)
+    address = CALLBACK_TOKENS[what].format(token=parked_submission_token, swapped=parked_submission_token.swapcase())
+    answer = await api.send_callback(vendor, address, vendor.report_body("42"))
     assert answer.status_code == 404
-    assert await books(ledger, job_id) == before
+    assert await job_records(ledger, job_id) == before
 
 
 @pytest.mark.parametrize(("vendor", "other"), [(SYNC_SO, GHOSTCUT), (GHOSTCUT, SYNC_SO)], ids=str)
-async def test_the_address_of_one_vendor_is_none_of_the_others(
-    ledger: Ledger, door: Caller, job_id: str, doubt: str, vendor: Vendor, other: Vendor
+async def test_a_callback_token_is_valid_for_its_vendor_only(
+    ledger: JobRepository,
+    api: CallbackClient,
+    job_id: str,
+    parked_submission_token: str,
+    vendor: CallbackVendor,
+    other: CallbackVendor,
 ) -> None:
-    before = await books(ledger, job_id)
-    assert (await door.call(other, doubt, other.body("42"))).status_code == 404
-    assert await books(ledger, job_id) == before
+    before = await job_records(ledger, job_id)
+    assert (await api.send_callback(other, parked_submission_token, other.report_body("42"))).status_code == 404
+    assert await job_records(ledger, job_id) == before
 
 
 @pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
-@pytest.mark.parametrize("what", BODIES)
-async def test_a_signed_body_that_is_no_report_is_refused(
-    ledger: Ledger, backing: OnTheLedger, door: Caller, job_id: str, doubt: str, vendor: Vendor, what: str
+@pytest.mark.parametrize("what", INVALID_BODIES)
+async def test_a_signed_body_that_is_not_a_report_is_rejected(
+    ledger: JobRepository,
+    services: FakeServices,
+    api: CallbackClient,
+    job_id: str,
+    parked_submission_token: str,
+    vendor: CallbackVendor,
+    what: str,
 ) -> None:
     """As somebody could send it who has stolen the secret, or the vendor in error."""
-    before = await books(ledger, job_id)
-    assert (await door.call(vendor, doubt, BODIES[what])).status_code == 400
-    assert await books(ledger, job_id) == before
-    assert backing.prefect.went_on == []
+    before = await job_records(ledger, job_id)
+    assert (await api.send_callback(vendor, parked_submission_token, INVALID_BODIES[what])).status_code == 400
+    assert await job_records(ledger, job_id) == before
+    assert services.prefect.resumed == []
 
 
 @pytest.mark.parametrize(("vendor", "size"), [(SYNC_SO, 1024**2), (GHOSTCUT, 64 * 1024)], ids=["sync-so", "ghostcut"])
-async def test_a_body_that_is_too_long_is_not_even_looked_at(
-    ledger: Ledger, door: Caller, job_id: str, doubt: str, vendor: Vendor, size: int
+async def test_an_oversized_callback_body_is_not_read(
+    ledger: JobRepository,
+    api: CallbackClient,
+    job_id: str,
+    parked_submission_token: str,
+    vendor: CallbackVendor,
+    size: int,
 ) -> None:
-    before = await books(ledger, job_id)
-    assert (await door.call(vendor, doubt, vendor.body("42", error="x" * size))).status_code == 413
-    assert await books(ledger, job_id) == before
+    before = await job_records(ledger, job_id)
+    assert (
+        await api.send_callback(vendor, parked_submission_token, vendor.report_body("42", error="x" * size))
+    ).status_code == 413
+    assert await job_records(ledger, job_id) == before
 
 
 @pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_callbacks_come_by_post_only(door: Caller, doubt: str, vendor: Vendor, method: str) -> None:
-    assert (await door.http.request(method, f"/callbacks/{vendor.name}/{doubt}")).status_code == 405
+async def test_callbacks_come_by_post_only(
+    api: CallbackClient, parked_submission_token: str, vendor: CallbackVendor, method: str
+) -> None:
+    assert (await api.http.request(method, f"/callbacks/{vendor.name}/{parked_submission_token}")).status_code == 405
 
 
 @pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
-async def test_a_genuine_report_about_somebody_elses_work_is_a_note_and_no_proof(
-    ledger: Ledger, door: Caller, job_id: str, doubt: str, vendor: Vendor
+async def test_a_signed_report_of_a_foreign_work_is_only_noted(
+    ledger: JobRepository, api: CallbackClient, job_id: str, parked_submission_token: str, vendor: CallbackVendor
 ) -> None:
-    await door.call(vendor, doubt, vendor.body("somebody-elses"))
-    [submission] = await ledger.submissions(job_id)
+    await api.send_callback(vendor, parked_submission_token, vendor.report_body("somebody-elses"))
+    [submission] = await ledger.list_submissions(job_id)
     assert (submission.state, submission.vendor_id) == (SubmissionState.UNKNOWN, None)
 
 
-@pytest.mark.parametrize("source", REFUSED_AT_THE_DOOR)
+@pytest.mark.parametrize("source", REFUSED_SOURCES)
 @pytest.mark.parametrize("field", ["video", "audio[0].source"])
-def test_a_link_into_the_inside_is_refused_where_the_request_comes_in(source: str, field: str) -> None:
+def test_a_link_to_an_internal_host_is_rejected_at_submit(source: str, field: str) -> None:
     """By its name alone; what a name means is looked at when it is fetched (tests/media/test_pinned.py)."""
     audio = [{"refId": name, "source": "s3://media/one.wav"} for name in ("audio-1", "audio-2")]
     if field == "video":
@@ -218,5 +268,5 @@ def test_a_link_into_the_inside_is_refused_where_the_request_comes_in(source: st
     else:
         given = {"audio": [audio[0] | {"source": source}, audio[1]]}
     with pytest.raises(InvalidRequest) as caught:
-        parsed(**given)
-    assert [problem.path for problem in caught.value.problems] == [field]
+        make_request(**given)
+    assert [problem.path for problem in caught.value.errors] == [field]

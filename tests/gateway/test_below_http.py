@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.gateway.attacking import FORM_TYPE
-from tests.gateway.conftest import OpenDoor
-from tests.gateway.forms import PROCESS
+from tests.gateway.conftest import ApiServer
+from tests.gateway.forms import PROCESS_URL
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from tests.gateway.forms import PROCESS
     ],
     ids=["two lengths", "control characters", "less than nothing", "no HTTP", "an endless line"],
 )
-async def test_what_is_no_http_gets_no_further(door: OpenDoor, head: str) -> None:
-    assert await status_of(door, head) in (400, 401)
+async def test_malformed_http_is_rejected(api: ApiServer, head: str) -> None:
+    assert await send_raw_head(api, head) in (400, 401)
 
 
-async def status_of(door: OpenDoor, head: str) -> int:
+async def send_raw_head(api: ApiServer, head: str) -> int:
     """Of the answer to these bytes, after which the client only waits."""
-    host, port = door.address.removeprefix("http://").split(":")
+    host, port = api.base_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head.encode())
     async with asyncio.timeout(10):
@@ -37,22 +37,20 @@ async def status_of(door: OpenDoor, head: str) -> int:
 
 
 @pytest.mark.parametrize("expects", ["", "Expect: 100-continue\r\n"])
-async def test_a_form_that_says_it_has_60_gb_is_refused_before_it_is_sent(
-    door: OpenDoor, user: str, expects: str
-) -> None:
+async def test_a_form_announced_as_60_gb_is_rejected_before_upload(api: ApiServer, user: str, expects: str) -> None:
     head = (
-        f"POST {PROCESS} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM_TYPE['Content-Type']}\r\n{expects}"
-        f"Authorization: Bearer {await door.token(user)}\r\nContent-Length: {60 * 1024**3}\r\n\r\n"
+        f"POST {PROCESS_URL} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM_TYPE['Content-Type']}\r\n{expects}"
+        f"Authorization: Bearer {await api.create_token(user)}\r\nContent-Length: {60 * 1024**3}\r\n\r\n"
     )
-    assert await status_of(door, head) == 413
+    assert await send_raw_head(api, head) == 413
 
 
-async def test_who_is_refused_while_still_sending_sees_the_answer_and_may_ask_again(door: OpenDoor) -> None:
-    host, port = door.address.removeprefix("http://").split(":")
+async def test_a_client_rejected_mid_upload_gets_the_response(api: ApiServer) -> None:
+    host, port = api.base_url.removeprefix("http://").split(":")
     body = b"x" * 500_000
     reader, writer = await asyncio.open_connection(host, int(port))
     for _ in range(2):
-        writer.write(f"POST {PROCESS} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write(f"POST {PROCESS_URL} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         async with asyncio.timeout(10):
             await writer.drain()
             head = await reader.readuntil(b"\r\n\r\n")

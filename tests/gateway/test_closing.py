@@ -18,17 +18,17 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-from deployments.gateway.leaving import EndsStreams, Server
+from deployments.gateway.leaving import GracefulServer, StreamShutdownMiddleware
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def streaming(ended: threading.Event) -> Iterator[tuple[Server, str]]:
+def run_streaming_app(ended: threading.Event) -> Iterator[tuple[GracefulServer, str]]:
     """A door with an endless stream of events, in a thread; gives its server and address."""
     app = FastAPI()
     leaving = asyncio.Event()
-    app.add_middleware(EndsStreams, leaving=leaving)
+    app.add_middleware(StreamShutdownMiddleware, shutting_down=leaving)
 
     async def lines() -> AsyncIterator[str]:
         try:
@@ -43,7 +43,7 @@ def streaming(ended: threading.Event) -> Iterator[tuple[Server, str]]:
     async def events() -> StreamingResponse:
         return StreamingResponse(lines(), media_type="text/event-stream")
 
-    server = Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=60), leaving)
+    server = GracefulServer(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=60), leaving)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -54,9 +54,9 @@ def streaming(ended: threading.Event) -> Iterator[tuple[Server, str]]:
     assert not thread.is_alive()
 
 
-def test_streams_of_events_end_in_order_when_the_door_closes() -> None:
+def test_event_streams_end_cleanly_at_shutdown() -> None:
     ended = threading.Event()
-    with streaming(ended) as (server, address), httpx.stream("GET", f"{address}/events", timeout=30) as answer:
+    with run_streaming_app(ended) as (server, address), httpx.stream("GET", f"{address}/events", timeout=30) as answer:
         parts = answer.iter_text()
         assert next(parts) == "event: job\ndata: {}\n\n"
         server.should_exit = True
@@ -64,9 +64,9 @@ def test_streams_of_events_end_in_order_when_the_door_closes() -> None:
     assert ended.wait(5)
 
 
-def test_a_listener_that_leaves_ends_its_stream_only() -> None:
+def test_a_disconnecting_client_ends_only_its_stream() -> None:
     ended = threading.Event()
-    with streaming(ended) as (server, address):
+    with run_streaming_app(ended) as (server, address):
         with httpx.stream("GET", f"{address}/events", timeout=30) as answer:
             next(answer.iter_text())
         assert ended.wait(5)
@@ -74,12 +74,12 @@ def test_a_listener_that_leaves_ends_its_stream_only() -> None:
 
 
 @contextmanager
-def program(
+def run_api_process(
     folder: Path, *, files: int | None = None, **settings: object
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
     """The front door as it is served, on nothing; gives its port and its log.
 
-    `settings` are those of `Door`; it may open so many `files`.
+    `settings` are those of `ApiSettings`; it may open so many `files`.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -92,19 +92,19 @@ def program(
         "VIDEOJOBS_GATEWAY_ANSWER_SECONDS": "60",
         **{f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    log = folder / "log"
-    with log.open("wb") as output:
+    log_capture = folder / "log"
+    with log_capture.open("wb") as output:
         limit = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
         command = [*limit, sys.executable, "-m", "deployments.gateway"]
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}, stderr=output)
         try:
-            yield process, port, log
+            yield process, port, log_capture
         finally:
             process.kill()
             process.wait()
 
 
-def connected(port: int) -> socket.socket:
+def connect_when_up(port: int) -> socket.socket:
     """A connection, as soon as somebody listens."""
     deadline = monotonic() + 60
     while True:
@@ -115,8 +115,8 @@ def connected(port: int) -> socket.socket:
             sleep(0.05)
 
 
-def test_told_to_close_it_takes_nobody_new_and_lets_a_request_come_to_its_end(tmp_path: Path) -> None:
-    with program(tmp_path) as (process, port, log), connected(port) as connection:
+def test_sigterm_lets_the_request_in_flight_finish(tmp_path: Path) -> None:
+    with run_api_process(tmp_path) as (process, port, log_capture), connect_when_up(port) as connection:
         token = "t" * 43
         head = f"POST /callbacks/sync-so/{token} HTTP/1.1\r\nHost: door\r\nContent-Length: 4\r\n\r\n{{}}"
         connection.sendall(head.encode())
@@ -133,7 +133,7 @@ def test_told_to_close_it_takes_nobody_new_and_lets_a_request_come_to_its_end(tm
         connection.sendall(b"  ")
         assert connection.recv(64).startswith(b"HTTP/1.1 503 "), "Prefect is away, so it is asked to come again"
         process.wait(30)
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        lines = [json.loads(line) for line in log_capture.read_text().splitlines()]
     [request] = [line for line in lines if line.get("route")]
     assert (request["route"], request["status"]) == ("/callbacks/sync-so/{token}", 503)
     assert token not in json.dumps(lines)

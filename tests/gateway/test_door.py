@@ -9,20 +9,20 @@ from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 
 from blocks import JobDatabase
-from blocks.known import KnownBlocks
-from deployments.gateway.callbacks import MAX_BYTES
-from tests.gateway.asgi import Broken, called
-from videojobs.errors import ConfigurationError, LedgerUnavailable, Retryable
+from blocks.known import BlockCache
+from deployments.gateway.callbacks import MAX_WORK_BYTES
+from tests.gateway.asgi import BrokenServices, asgi_client
+from videojobs.errors import ConfigurationError, DatabaseUnavailable, RetryableError
 
-ADDRESS = f"/callbacks/ghostcut/{'x' * 43}"
-
-
-def client(error: Exception | None = None) -> httpx.AsyncClient:
-    return called(Broken(error or LedgerUnavailable("the job database does not answer")))
+CALLBACK_PATH = f"/callbacks/ghostcut/{'x' * 43}"
 
 
-async def test_it_is_up_whatever_is_away_behind_it() -> None:
-    async with client() as http:
+def broken_client(error: Exception | None = None) -> httpx.AsyncClient:
+    return asgi_client(BrokenServices(error or DatabaseUnavailable("the job database does not answer")))
+
+
+async def test_healthz_is_up_while_the_dependencies_are_down() -> None:
+    async with broken_client() as http:
         answer = await http.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "up\n")
 
@@ -30,8 +30,8 @@ async def test_it_is_up_whatever_is_away_behind_it() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        LedgerUnavailable("postgres on db-1 does not answer"),
-        Retryable("the Prefect server did not give the block on db-1"),
+        DatabaseUnavailable("postgres on db-1 does not answer"),
+        RetryableError("the Prefect server did not give the block on db-1"),
         ConfigurationError("the Prefect server has no block job-database on db-1"),
         httpx.ConnectError("db-1 refused the connection"),
         ObjectNotFound(http_exc=OSError("no deployment on db-1")),
@@ -39,14 +39,14 @@ async def test_it_is_up_whatever_is_away_behind_it() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_vendor_is_asked_to_come_again_and_told_nothing_else(error: Exception) -> None:
-    async with client(error) as http:
-        answer = await http.post(ADDRESS, content=b"{}")
+async def test_a_callback_gets_503_without_internals(error: Exception) -> None:
+    async with broken_client(error) as http:
+        answer = await http.post(CALLBACK_PATH, content=b"{}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
     assert "db-1" not in answer.text
 
 
-async def test_no_more_is_read_of_a_body_than_a_callback_can_have() -> None:
+async def test_a_callback_body_is_read_up_to_its_limit() -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -55,69 +55,69 @@ async def test_no_more_is_read_of_a_body_than_a_callback_can_have() -> None:
             read += 1024
             yield b"x" * 1024
 
-    async with client() as http:
-        answer = await http.post(ADDRESS, content=endless())
+    async with broken_client() as http:
+        answer = await http.post(CALLBACK_PATH, content=endless())
     assert answer.status_code == 413
-    assert read <= MAX_BYTES + 2048
+    assert read <= MAX_WORK_BYTES + 2048
 
 
-async def test_a_body_that_never_ends_does_not_hold_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stalling_callback_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_GATEWAY_ANSWER_SECONDS", "0.05")
 
     async def stalling() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(60)
 
-    async with client() as http:
-        answer = await http.post(ADDRESS, content=stalling())
+    async with broken_client() as http:
+        answer = await http.post(CALLBACK_PATH, content=stalling())
     assert answer.status_code == 503
 
 
 # ---- blocks ----------------------------------------------------------------------------------------------
 
 
-class Prefect:
+class FakeBlockLoader:
     """Gives a new block for each time that it is asked, or does not answer."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        self.away: Exception | None = None
+        self.load_count = 0
+        self.error: Exception | None = None
 
     async def load(self, kind: type[Block], name: str) -> Block:
-        self.asked += 1
-        if self.away:
-            raise self.away
-        return JobDatabase(url=f"postgresql://{name}-{self.asked}")
+        self.load_count += 1
+        if self.error:
+            raise self.error
+        return JobDatabase(url=f"postgresql://{name}-{self.load_count}")
 
 
-async def url(blocks: KnownBlocks) -> str:
+async def load_url(blocks: BlockCache) -> str:
     return (await blocks.get(JobDatabase, "db")).url.get_secret_value()
 
 
-async def test_a_block_is_asked_for_once_and_again_when_it_is_due() -> None:
-    prefect = Prefect()
-    kept = KnownBlocks(seconds=3600, patience=3, load=prefect.load)
-    assert [await url(kept), await url(kept)] == ["postgresql://db-1"] * 2
-    due = KnownBlocks(seconds=0, patience=3, load=prefect.load)
-    assert [await url(due), await url(due)] == ["postgresql://db-2", "postgresql://db-3"]
+async def test_a_block_is_cached_and_reloaded_when_stale() -> None:
+    prefect = FakeBlockLoader()
+    kept = BlockCache(ttl_seconds=3600, load_timeout=3, loader=prefect.load)
+    assert [await load_url(kept), await load_url(kept)] == ["postgresql://db-1"] * 2
+    due = BlockCache(ttl_seconds=0, load_timeout=3, loader=prefect.load)
+    assert [await load_url(due), await load_url(due)] == ["postgresql://db-2", "postgresql://db-3"]
 
 
-async def test_while_prefect_is_away_the_last_block_known_is_used() -> None:
-    prefect = Prefect()
-    blocks = KnownBlocks(seconds=0, patience=3, load=prefect.load)
-    await url(blocks)
-    prefect.away = Retryable("no answer")
-    assert await url(blocks) == "postgresql://db-1"
+async def test_a_cached_block_is_used_while_prefect_is_down() -> None:
+    prefect = FakeBlockLoader()
+    blocks = BlockCache(ttl_seconds=0, load_timeout=3, loader=prefect.load)
+    await load_url(blocks)
+    prefect.error = RetryableError("no answer")
+    assert await load_url(blocks) == "postgresql://db-1"
 
 
-async def test_a_block_that_was_never_there_and_one_that_is_gone_are_said_so() -> None:
-    prefect = Prefect()
-    blocks = KnownBlocks(seconds=0, patience=3, load=prefect.load)
-    prefect.away = Retryable("no answer")
-    with pytest.raises(Retryable, match="no answer"):
-        await url(blocks)
-    prefect.away = None
-    await url(blocks)
-    prefect.away = ConfigurationError("no block db")
+async def test_a_missing_block_raises_its_own_error() -> None:
+    prefect = FakeBlockLoader()
+    blocks = BlockCache(ttl_seconds=0, load_timeout=3, loader=prefect.load)
+    prefect.error = RetryableError("no answer")
+    with pytest.raises(RetryableError, match="no answer"):
+        await load_url(blocks)
+    prefect.error = None
+    await load_url(blocks)
+    prefect.error = ConfigurationError("no block db")
     with pytest.raises(ConfigurationError):
-        await url(blocks)
+        await load_url(blocks)

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from tests.gateway.conftest import OpenDoor
-from tests.gateway.test_jobs import completed, held
-from videojobs.ledger import engine_for
+from tests.gateway.conftest import ApiServer
+from tests.gateway.test_jobs import create_completed_job, create_leased_job
+from videojobs.ledger import get_engine
 
 
-async def told(answer: httpx.Response) -> AsyncIterator[dict[str, Any] | None]:
+async def read_events(answer: httpx.Response) -> AsyncIterator[dict[str, Any] | None]:
     """The data of each event; None for a comment."""
     async for line in answer.aiter_lines():
         if line.startswith("data: "):
@@ -22,19 +22,19 @@ async def told(answer: httpx.Response) -> AsyncIterator[dict[str, Any] | None]:
             yield None
 
 
-def stream(http: httpx.AsyncClient, job_id: str) -> Any:
+def open_event_stream(http: httpx.AsyncClient, job_id: str) -> Any:
     return http.stream("GET", f"/api/v1/jobs/{job_id}/events")
 
 
-async def test_a_listener_hears_how_it_stands_each_change_and_the_end(
-    door: OpenDoor, http: httpx.AsyncClient, user: str
+async def test_a_stream_sends_the_state_each_change_and_the_end(
+    api: ApiServer, http: httpx.AsyncClient, user: str
 ) -> None:
-    lease = await held(door, user)
-    async with stream(http, lease.job_id) as answer, asyncio.timeout(20):
+    lease = await create_leased_job(api, user)
+    async with open_event_stream(http, lease.job_id) as answer, asyncio.timeout(20):
         assert answer.headers["content-type"].startswith("text/event-stream")
-        events = (event async for event in told(answer) if event is not None)
+        events = (event async for event in read_events(answer) if event is not None)
         assert (await anext(events))["message"] == "Uploading files..."
-        await door.ledger.tell(lease, 5, "Halfway up")
+        await api.ledger.update_progress(lease, 5, "Halfway up")
         assert await anext(events) == {
             "job_id": lease.job_id,
             "status": "processing",
@@ -43,50 +43,48 @@ async def test_a_listener_hears_how_it_stands_each_change_and_the_end(
             "output_url": None,
             "parked": False,
         }
-        await door.ledger.park(lease, "nobody knows")
+        await api.ledger.park(lease, "nobody knows")
         assert (await anext(events))["parked"] is True
-        await door.ledger.fail(lease, "given up")
+        await api.ledger.fail(lease, "given up")
         assert [event["status"] async for event in events] == ["failed"]
 
 
-async def test_of_a_job_that_has_ended_a_listener_hears_that_only(
-    door: OpenDoor, http: httpx.AsyncClient, user: str
+async def test_a_stream_of_a_finished_job_sends_its_end_only(
+    api: ApiServer, http: httpx.AsyncClient, user: str
 ) -> None:
-    job = await completed(door, user)
-    async with stream(http, job.id) as answer, asyncio.timeout(10):
-        assert [event["status"] async for event in told(answer) if event] == ["completed"]
+    job = await create_completed_job(api, user)
+    async with open_event_stream(http, job.id) as answer, asyncio.timeout(10):
+        assert [event["status"] async for event in read_events(answer) if event] == ["completed"]
 
 
-async def test_while_nothing_happens_the_connection_is_kept_open(
-    door: OpenDoor, http: httpx.AsyncClient, user: str
-) -> None:
-    lease = await held(door, user)
-    async with stream(http, lease.job_id) as answer, asyncio.timeout(10):
-        events = told(answer)
+async def test_an_idle_stream_sends_keep_alive_comments(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    lease = await create_leased_job(api, user)
+    async with open_event_stream(http, lease.job_id) as answer, asyncio.timeout(10):
+        events = read_events(answer)
         assert (await anext(events)) is not None
         assert [await anext(events), await anext(events)] == [None, None]
 
 
-async def test_fifty_listeners_cost_no_connections_to_postgres_and_all_hear_the_end(
-    door: OpenDoor, http: httpx.AsyncClient, user: str, ground_variables: dict[str, str]
+async def test_50_streams_share_postgres_connections_and_all_end(
+    api: ApiServer, http: httpx.AsyncClient, user: str, service_variables: dict[str, str]
 ) -> None:
-    leases = [await held(door, user) for _ in range(5)]
-    heard: list[str] = []
+    leases = [await create_leased_job(api, user) for _ in range(5)]
+    statuses: list[str] = []
 
     async def listen(job_id: str) -> None:
-        async with stream(http, job_id) as answer:
-            async for event in told(answer):
+        async with open_event_stream(http, job_id) as answer:
+            async for event in read_events(answer):
                 if event:
-                    heard.append(event["status"])
+                    statuses.append(event["status"])
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for number in range(50):
             group.create_task(listen(leases[number % 5].job_id))
-        while len(heard) < 50:  # noqa: ASYNC110
+        while len(statuses) < 50:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        async with engine_for(ground_variables["DATABASE_URL"]).connect() as connection:
+        async with get_engine(service_variables["DATABASE_URL"]).connect() as connection:
             count = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'videojobs%'"
             assert ((await connection.execute(text(count))).scalar_one()) <= 25
         for lease in leases:
-            await door.ledger.fail(lease, "the end")
-    assert heard.count("failed") == 50
+            await api.ledger.fail(lease, "the end")
+    assert statuses.count("failed") == 50

@@ -6,21 +6,25 @@ import sys
 
 import httpx
 
-from deployments.gateway.logs import JsonLines
-from tests.gateway.asgi import Kept
-from tests.gateway.conftest import until
-from tests.gateway.forms import PROCESS, fields, files
-from tests.gateway.vendors import SYNC_SO, Caller, OnTheLedger, submitted
-from tests.ledger.conftest import Opened
-from videojobs.ledger import Ledger
+from deployments.gateway.logs import JsonFormatter
+from tests.gateway.asgi import LogCapture
+from tests.gateway.conftest import wait_until
+from tests.gateway.forms import PROCESS_URL, form_fields, form_files
+from tests.gateway.vendors import SYNC_SO, CallbackClient, FakeServices, create_sent_submission
+from tests.ledger.conftest import CreateLeasedJob
+from videojobs.ledger import JobRepository
 
 
-async def test_a_line_tells_its_job_and_its_request_and_no_secret(ledger: Ledger, opened: Opened, log: Kept) -> None:
+async def test_a_log_line_has_job_and_request_ids_and_no_secret(
+    ledger: JobRepository, opened: CreateLeasedJob, log_capture: LogCapture
+) -> None:
     lease = await opened()
-    submission = await submitted(ledger, lease, SYNC_SO)
-    await ledger.release(lease, in_order=False)
-    await Caller(OnTheLedger(ledger)).call(SYNC_SO, submission.callback_token, SYNC_SO.body("42"))
-    work, request = log.lines
+    submission = await create_sent_submission(ledger, lease, SYNC_SO)
+    await ledger.release_lease(lease, clean_exit=False)
+    await CallbackClient(FakeServices(ledger)).send_callback(
+        SYNC_SO, submission.callback_token, SYNC_SO.report_body("42")
+    )
+    work, request = log_capture.lines
     assert work["job_id"] == request["job_id"] == lease.job_id
     assert work["request_id"] == request["request_id"]
     assert {name: request[name] for name in ("method", "route", "status")} == {
@@ -28,29 +32,29 @@ async def test_a_line_tells_its_job_and_its_request_and_no_secret(ledger: Ledger
         "route": "/callbacks/sync-so/{token}",
         "status": 200,
     }
-    assert submission.callback_token not in json.dumps(log.lines)
+    assert submission.callback_token not in json.dumps(log_capture.lines)
 
 
-async def test_the_line_of_a_form_tells_the_job_that_it_has_become(http: httpx.AsyncClient, log: Kept) -> None:
-    answer = await http.post(PROCESS, files=files(), data=fields())
-    await until(lambda: any(line.get("status") == 202 for line in log.lines))
-    assert {line["job_id"] for line in log.lines} == {answer.json()["job_id"]}
+async def test_the_log_line_of_a_form_has_its_job_id(http: httpx.AsyncClient, log_capture: LogCapture) -> None:
+    answer = await http.post(PROCESS_URL, files=form_files(), data=form_fields())
+    await wait_until(lambda: any(line.get("status") == 202 for line in log_capture.lines))
+    assert {line["job_id"] for line in log_capture.lines} == {answer.json()["job_id"]}
 
 
-async def test_an_address_that_nobody_was_given_leaves_no_trace_of_what_was_guessed(ledger: Ledger, log: Kept) -> None:
-    door = Caller(OnTheLedger(ledger))
-    await door.call(SYNC_SO, "g" * 43, SYNC_SO.body("42"))
-    await door.http.get("/anything?X-Amz-Signature=secret")
-    assert [line["route"] for line in log.lines] == ["/callbacks/sync-so/{token}", "(none)"]
-    assert not [word for word in ("g" * 43, "secret", "anything") if word in json.dumps(log.lines)]
+async def test_a_guessed_callback_token_is_not_logged(ledger: JobRepository, log_capture: LogCapture) -> None:
+    api = CallbackClient(FakeServices(ledger))
+    await api.send_callback(SYNC_SO, "g" * 43, SYNC_SO.report_body("42"))
+    await api.http.get("/anything?X-Amz-Signature=secret")
+    assert [line["route"] for line in log_capture.lines] == ["/callbacks/sync-so/{token}", "(none)"]
+    assert not [word for word in ("g" * 43, "secret", "anything") if word in json.dumps(log_capture.lines)]
 
 
-def test_an_error_is_one_line_with_all_that_it_says() -> None:
+def test_an_error_is_logged_as_one_complete_line() -> None:
     try:
         raise ValueError("first\nsecond")
     except ValueError:
         record = logging.LogRecord("door", logging.ERROR, __file__, 1, "It %s", ("broke",), sys.exc_info())
-    line = JsonLines().format(record)
+    line = JsonFormatter().format(record)
     assert "\n" not in line
     told = json.loads(line)
     assert (told["level"], told["message"]) == ("error", "It broke")

@@ -7,14 +7,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.gateway.app import create_app
-from deployments.gateway.backing import Backing
-from tests.gateway.asgi import Broken, Kept, called
-from tests.gateway.vendors import SYNC_SO, Caller, OnTheLedger, submitted
-from tests.ledger.conftest import Opened
-from videojobs.ledger import Ledger
+from deployments.gateway.backing import Services
+from tests.gateway.asgi import BrokenServices, LogCapture, asgi_client
+from tests.gateway.vendors import SYNC_SO, CallbackClient, FakeServices, create_sent_submission
+from tests.ledger.conftest import CreateLeasedJob
+from videojobs.ledger import JobRepository
 
 
-def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def parse_metrics(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every figure by its name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -23,98 +23,102 @@ def read(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-async def figures(http: httpx.AsyncClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+async def fetch_metrics(http: httpx.AsyncClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     answer = await http.get("/metrics")
     assert answer.status_code == 200
-    return read(answer.text)
+    return parse_metrics(answer.text)
 
 
-def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+def metric_key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return name, frozenset(labels.items())
 
 
-async def test_the_state_of_the_jobs_can_be_watched(
-    ledger: Ledger, opened: Opened, monkeypatch: pytest.MonkeyPatch
+async def test_metrics_report_jobs_by_state(
+    ledger: JobRepository, opened: CreateLeasedJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_GATEWAY_METRICS_SECONDS", "0")
-    async with called(OnTheLedger(ledger)) as http:
-        before = await figures(http)
+    async with asgi_client(FakeServices(ledger)) as http:
+        before = await fetch_metrics(http)
         lease = await opened()
-        await submitted(ledger, lease, SYNC_SO)
+        await create_sent_submission(ledger, lease, SYNC_SO)
         await ledger.park(lease, "nobody knows")
-        after = await figures(http)
-    parked = key("videojobs_jobs", status="processing", point="uploaded", parked="true")
+        after = await fetch_metrics(http)
+    parked = metric_key("videojobs_jobs", status="processing", point="uploaded", parked="true")
     assert after[parked] - before.get(parked, 0) == 1
-    assert after[key("videojobs_parked_jobs")] - before[key("videojobs_parked_jobs")] == 1
-    intended = key("videojobs_submissions_last_day", vendor="Sync.so", state="intended")
+    assert after[metric_key("videojobs_parked_jobs")] - before[metric_key("videojobs_parked_jobs")] == 1
+    intended = metric_key("videojobs_submissions_last_day", vendor="Sync.so", state="intended")
     assert after[intended] - before.get(intended, 0) == 1
-    assert after[key("videojobs_ledger_up")] == 1
-    assert key("videojobs_oldest_job_seconds") in after
-    assert key("videojobs_spent_today", vendor="Sync.so", unit="usd") in after
+    assert after[metric_key("videojobs_ledger_up")] == 1
+    assert metric_key("videojobs_oldest_job_seconds") in after
+    assert metric_key("videojobs_spent_today", vendor="Sync.so", unit="usd") in after
 
 
-async def test_the_ledger_is_asked_once_for_all_who_read_the_figures_within_some_seconds(ledger: Ledger) -> None:
+async def test_job_metrics_are_cached_between_scrapes(ledger: JobRepository) -> None:
     asked = 0
 
-    class Counting(OnTheLedger):
-        async def ledger(self) -> Ledger:
+    class CountingServices(FakeServices):
+        async def repository(self) -> JobRepository:
             nonlocal asked
             asked += 1
-            return await super().ledger()
+            return await super().repository()
 
-    async with called(Counting(ledger)) as http:
+    async with asgi_client(CountingServices(ledger)) as http:
         await asyncio.gather(*(http.get("/metrics") for _ in range(5)))
     assert asked == 1
 
 
-async def test_while_the_ledger_is_away_that_is_what_the_figures_say(broken: Backing) -> None:
-    async with called(broken) as http:
-        found = await figures(http)
-    assert found[key("videojobs_ledger_up")] == 0
+async def test_metrics_report_an_unavailable_database(broken_services: Services) -> None:
+    async with asgi_client(broken_services) as http:
+        found = await fetch_metrics(http)
+    assert found[metric_key("videojobs_ledger_up")] == 0
     assert not [name for name, _ in found if name.startswith("videojobs_jobs")]
 
 
-async def test_callbacks_are_counted_by_what_became_of_them(ledger: Ledger, opened: Opened, broken: Backing) -> None:
-    submission = await submitted(ledger, await opened(), SYNC_SO)
-    door = Caller(OnTheLedger(ledger))
-    body = SYNC_SO.body("42")
-    await door.call(SYNC_SO, submission.callback_token, body)
-    await door.call(SYNC_SO, submission.callback_token, body, SYNC_SO.signed(body, secret="guessed"))
-    await door.call(SYNC_SO, "x" * 43, body)
-    found = await figures(door.http)
-    assert found[key("videojobs_callbacks_total", vendor="Sync.so", outcome="taken")] == 1
-    assert found[key("videojobs_callbacks_total", vendor="Sync.so", outcome="refused")] == 2
-    away = Caller(broken)
-    await away.call(SYNC_SO, submission.callback_token, body)
-    assert (await figures(away.http))[key("videojobs_callbacks_total", vendor="Sync.so", outcome="put off")] == 1
+async def test_callbacks_are_counted_by_outcome(
+    ledger: JobRepository, opened: CreateLeasedJob, broken_services: Services
+) -> None:
+    submission = await create_sent_submission(ledger, await opened(), SYNC_SO)
+    api = CallbackClient(FakeServices(ledger))
+    body = SYNC_SO.report_body("42")
+    await api.send_callback(SYNC_SO, submission.callback_token, body)
+    await api.send_callback(SYNC_SO, submission.callback_token, body, SYNC_SO.signature_headers(body, secret="guessed"))
+    await api.send_callback(SYNC_SO, "x" * 43, body)
+    found = await fetch_metrics(api.http)
+    assert found[metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="taken")] == 1
+    assert found[metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="refused")] == 2
+    away = CallbackClient(broken_services)
+    await away.send_callback(SYNC_SO, submission.callback_token, body)
+    assert (await fetch_metrics(away.http))[
+        metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="put off")
+    ] == 1
 
 
-async def test_requests_are_counted_by_their_route_so_no_address_can_make_figures_of_its_own(broken: Backing) -> None:
-    async with called(broken) as http:
+async def test_requests_are_counted_by_route_template(broken_services: Services) -> None:
+    async with asgi_client(broken_services) as http:
         await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"12345")
         for path in ("/a", "/b?token=secret", "/callbacks/nobody/secret"):
             await http.get(path)
         await http.request("BREW", "/healthz")
         answer = await http.get("/metrics")
-    found = read(answer.text)
+    found = parse_metrics(answer.text)
     route = "/callbacks/sync-so/{token}"
-    assert found[key("videojobs_gateway_requests_total", method="POST", route=route, status="503")] == 1
-    assert found[key("videojobs_gateway_received_bytes_total", route=route)] == 5
-    assert found[key("videojobs_gateway_requests_total", method="GET", route="(none)", status="404")] == 3
-    assert found[key("videojobs_gateway_requests_total", method="other", route="/healthz", status="405")] == 1
+    assert found[metric_key("videojobs_gateway_requests_total", method="POST", route=route, status="503")] == 1
+    assert found[metric_key("videojobs_gateway_received_bytes_total", route=route)] == 5
+    assert found[metric_key("videojobs_gateway_requests_total", method="GET", route="(none)", status="404")] == 3
+    assert found[metric_key("videojobs_gateway_requests_total", method="other", route="/healthz", status="405")] == 1
     assert "secret" not in answer.text
     assert "s" * 43 not in answer.text
 
 
-async def test_an_error_that_nobody_foresaw_is_counted_and_logged_as_one(log: "Kept") -> None:
-    app = create_app(Broken(ZeroDivisionError("oh")))
+async def test_an_unhandled_error_is_counted_and_logged(log_capture: "LogCapture") -> None:
+    app = create_app(BrokenServices(ZeroDivisionError("oh")))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as http:
         assert (await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"{}")).status_code == 500
-        found = await figures(http)
+        found = await fetch_metrics(http)
     route = "/callbacks/sync-so/{token}"
-    assert found[key("videojobs_gateway_requests_total", method="POST", route=route, status="500")] == 1
-    assert [line["status"] for line in log.lines if line.get("route") == route] == [500]
+    assert found[metric_key("videojobs_gateway_requests_total", method="POST", route=route, status="500")] == 1
+    assert [line["status"] for line in log_capture.lines if line.get("route") == route] == [500]
 
 
 @pytest.mark.parametrize(
@@ -129,12 +133,12 @@ async def test_an_error_that_nobody_foresaw_is_counted_and_logged_as_one(log: "K
         ("Bearer the-token", 200),
     ],
 )
-async def test_where_a_token_is_set_the_figures_are_for_who_has_it(
-    broken: Backing, monkeypatch: pytest.MonkeyPatch, given: str | None, status: int
+async def test_metrics_require_the_token_where_one_is_set(
+    broken_services: Services, monkeypatch: pytest.MonkeyPatch, given: str | None, status: int
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_GATEWAY_METRICS_TOKEN", "the-token")
     headers = httpx.Headers() if given is None else httpx.Headers({b"authorization": given.encode()})
-    async with called(broken, host="203.0.113.9") as http:
+    async with asgi_client(broken_services, host="203.0.113.9") as http:
         assert (await http.get("/metrics", headers=headers)).status_code == status
 
 
@@ -151,8 +155,8 @@ async def test_where_a_token_is_set_the_figures_are_for_who_has_it(
         ("127.0.0.1", {"X-Real-IP": "127.0.0.1"}, 403),
     ],
 )
-async def test_without_a_token_they_are_for_callers_on_the_same_machine(
-    broken: Backing, host: str, headers: dict[str, str], status: int
+async def test_metrics_without_a_token_are_for_localhost_only(
+    broken_services: Services, host: str, headers: dict[str, str], status: int
 ) -> None:
-    async with called(broken, host=host) as http:
+    async with asgi_client(broken_services, host=host) as http:
         assert (await http.get("/metrics", headers=headers)).status_code == status

@@ -6,65 +6,67 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deployments.gateway import readiness
-from deployments.gateway.backing import Backing
-from tests.gateway.asgi import called
+from deployments.gateway.backing import Services
+from tests.gateway.asgi import asgi_client
 
 
-async def at_once(_: Backing) -> None:
+async def check_passes(_: Services) -> None:
     """A part that is there."""
 
 
-async def gone(_: Backing) -> None:
+async def check_fails(_: Services) -> None:
     raise OSError("db-1 refused the connection")
 
 
-async def hanging(_: Backing) -> None:
+async def check_hangs(_: Services) -> None:
     await asyncio.Event().wait()
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def set_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Parts that answer as they are told, all others at once."""
 
-    def told(**checks: Callable[[Backing], Awaitable[None]]) -> None:
+    def set_checks(**checks: Callable[[Services], Awaitable[None]]) -> None:
         for name in readiness.CHECKS:
-            monkeypatch.setitem(readiness.CHECKS, name, checks.get(name, at_once))
+            monkeypatch.setitem(readiness.CHECKS, name, checks.get(name, check_passes))
 
     monkeypatch.setenv("VIDEOJOBS_GATEWAY_READY_SECONDS", "0.05")
-    return told
+    return set_checks
 
 
-async def test_it_is_ready_when_all_that_it_stands_on_answers(parts: Callable[..., None], broken: Backing) -> None:
-    parts()
-    async with called(broken) as http:
+async def test_readyz_is_ready_when_all_dependencies_respond(
+    set_checks: Callable[..., None], broken_services: Services
+) -> None:
+    set_checks()
+    async with asgi_client(broken_services) as http:
         answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"postgres": "up", "prefect": "up", "storage": "up"})
 
 
 @pytest.mark.parametrize("part", ["postgres", "prefect", "storage"])
-@pytest.mark.parametrize("how", [gone, hanging], ids=["gone", "hanging"])
-async def test_a_part_that_does_not_answer_in_time_is_named_and_nothing_else_is_told(
-    parts: Callable[..., None], broken: Backing, part: str, how: Callable[[Backing], Awaitable[None]]
+@pytest.mark.parametrize("how", [check_fails, check_hangs], ids=["gone", "hanging"])
+async def test_readyz_names_a_failed_dependency_only(
+    set_checks: Callable[..., None], broken_services: Services, part: str, how: Callable[[Services], Awaitable[None]]
 ) -> None:
-    parts(**{part: how})
-    async with called(broken) as http, asyncio.timeout(5):
+    set_checks(**{part: how})
+    async with asgi_client(broken_services) as http, asyncio.timeout(5):
         answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {name: "away" if name == part else "up" for name in ("postgres", "prefect", "storage")}
 
 
-async def test_a_part_that_hangs_is_not_asked_again_by_everybody_who_wants_to_know(
-    parts: Callable[..., None], broken: Backing
+async def test_concurrent_probes_share_one_hanging_check(
+    set_checks: Callable[..., None], broken_services: Services
 ) -> None:
     asked = 0
 
-    async def counted(_: Backing) -> None:
+    async def count_and_hang(_: Services) -> None:
         nonlocal asked
         asked += 1
         await asyncio.Event().wait()
 
-    parts(storage=counted)
-    async with called(broken) as http:
+    set_checks(storage=count_and_hang)
+    async with asgi_client(broken_services) as http:
         await asyncio.gather(*(http.get("/readyz") for _ in range(5)))
         await http.get("/readyz")
     assert asked == 1

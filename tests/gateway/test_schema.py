@@ -5,19 +5,19 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.gateway.conftest import open_door
+from tests.gateway.conftest import run_api_server
 from videojobs.ledger.tokens import Scope
 
-EXAMPLES: Final = 15  # of each kind for each address; hundreds find nothing more, and take minutes
+EXAMPLES_PER_OPERATION: Final = 15  # of each kind for each address; hundreds find nothing more, and take minutes
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
-UNLIMITED: Final = {
+UNLIMITED_SETTINGS: Final = {
     "requests_per_minute": 1_000_000,
     "failures_per_minute": 1_000_000,
     "direct_uploads_at_once": 10_000,
 }
 
 
-async def run(*options: str, folder: Path) -> tuple[int | None, str]:
+async def run_schemathesis(*options: str, folder: Path) -> tuple[int | None, str]:
     """In a folder of its own: it keeps what it has found there."""
     process = await asyncio.create_subprocess_exec(
         SCHEMATHESIS, "run", *options, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -26,17 +26,17 @@ async def run(*options: str, folder: Path) -> tuple[int | None, str]:
     return process.returncode, out.decode()
 
 
-async def test_every_answer_is_one_that_the_document_tells_of(
-    ground_variables: dict[str, str], tmp_path: Path, user: str
+async def test_every_response_matches_the_openapi_document(
+    service_variables: dict[str, str], tmp_path: Path, user: str
 ) -> None:
-    with open_door(
-        ground_variables, **UNLIMITED, look_seconds=0.05, heartbeat_seconds=0.1, stream_minutes=0.005
-    ) as door:
-        token = await door.token(user, Scope.SUBMIT, Scope.READ)
-        code, out = await run(
-            f"{door.address}/openapi.json",
+    with run_api_server(
+        service_variables, **UNLIMITED_SETTINGS, look_seconds=0.05, heartbeat_seconds=0.1, stream_minutes=0.005
+    ) as api:
+        token = await api.create_token(user, Scope.SUBMIT, Scope.READ)
+        code, out = await run_schemathesis(
+            f"{api.base_url}/openapi.json",
             *("--header", f"Authorization: Bearer {token}"),
-            *("--max-examples", str(EXAMPLES), "--request-timeout", "20"),
+            *("--max-examples", str(EXAMPLES_PER_OPERATION), "--request-timeout", "20"),
             *("--generation-deterministic", "--no-color"),
             # Rules between fields, and what is in a file, are in no schema; 422 is a documented answer.
             *("--exclude-checks", "positive_data_acceptance"),

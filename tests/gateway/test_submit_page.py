@@ -9,32 +9,32 @@ import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
 from deployments.local.sample import write_clip
-from tests.gateway.browsing import SIZES, signed_in
-from tests.gateway.conftest import OpenDoor
-from tests.stack.short_clip import RATE, write_inputs
+from tests.gateway.browsing import SCREEN_SIZES, signed_in_page
+from tests.gateway.conftest import ApiServer
+from tests.stack.short_clip import FRAME_RATE, write_short_inputs
 
 pytestmark = pytest.mark.browser
 
-PORTRAIT = (180, 320)
+PORTRAIT_SIZE = (180, 320)
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("submit")
-    short = write_inputs(folder)
-    write_clip(folder / "portrait.mp4", seconds=2, size=PORTRAIT, fps=RATE)
+    short = write_short_inputs(folder)
+    write_clip(folder / "portrait.mp4", seconds=2, size=PORTRAIT_SIZE, fps=FRAME_RATE)
     return {"video": short.video, "audio": short.audio["audio-2"], "portrait": folder / "portrait.mp4"}
 
 
-@pytest.fixture(params=list(SIZES))
-async def page(request: pytest.FixtureRequest, door: OpenDoor, user: str) -> AsyncIterator[Page]:
+@pytest.fixture(params=list(SCREEN_SIZES))
+async def page(request: pytest.FixtureRequest, api: ApiServer, user: str) -> AsyncIterator[Page]:
     """Of both sizes."""
-    async with signed_in(door.address, await door.token(user), **SIZES[request.param]) as page:
-        await page.goto(f"{door.address}/submit")
+    async with signed_in_page(api.base_url, await api.create_token(user), **SCREEN_SIZES[request.param]) as page:
+        await page.goto(f"{api.base_url}/submit")
         yield page
 
 
-async def choose(page: Page, files: dict[str, Path], video: str = "video") -> None:
+async def choose_files(page: Page, files: dict[str, Path], video: str = "video") -> None:
     """Both files, and wait until the page knows them."""
     await page.set_input_files("#add-audio", files["audio"])
     await page.set_input_files("#video-file", files[video])
@@ -42,7 +42,7 @@ async def choose(page: Page, files: dict[str, Path], video: str = "video") -> No
     await expect(page.locator("#audio-rows .entry")).to_have_count(1)
 
 
-async def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+async def drag_mouse(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
     """With the mouse, in steps as a hand makes them."""
     await page.mouse.move(*start)
     await page.mouse.down()
@@ -51,27 +51,27 @@ async def drag(page: Page, start: tuple[float, float], end: tuple[float, float])
     await page.mouse.up()
 
 
-async def box_of(thing: Locator) -> dict[str, float]:
+async def bounding_box(thing: Locator) -> dict[str, float]:
     """Where it is on the screen, in pixels."""
     found = await thing.bounding_box()
     assert found is not None
     return {side: found[side] for side in ("x", "y", "width", "height")}
 
 
-async def draw(page: Page, x: float, y: float, w: float, h: float) -> None:
+async def draw_area(page: Page, x: float, y: float, w: float, h: float) -> None:
     """An area, by its place in fractions of what is seen of the picture."""
     await page.locator("#player").evaluate("element => element.scrollIntoView()")
     await page.locator("#draw-area").click()  # a finger needs it, a mouse does not mind
     await page.locator("#player").evaluate("element => element.scrollIntoView()")
-    box = await box_of(page.locator("#canvas"))
+    box = await bounding_box(page.locator("#canvas"))
 
-    def at(across: float, down: float) -> tuple[float, float]:
+    def to_screen(across: float, down: float) -> tuple[float, float]:
         return box["x"] + across * box["width"], box["y"] + down * box["height"]
 
-    await drag(page, at(x, y), at(x + w, y + h))
+    await drag_mouse(page, to_screen(x, y), to_screen(x + w, y + h))
 
 
-async def drafted(page: Page) -> dict[str, Any]:
+async def draft_request(page: Page) -> dict[str, Any]:
     """The request as it stands: what the page asks the server's rules about."""
     async with page.expect_request("**/submit/check") as asked:
         await page.locator("#display-name").fill(f"{await page.locator('#display-name').input_value()}.")
@@ -80,72 +80,70 @@ async def drafted(page: Page) -> dict[str, Any]:
     return found
 
 
-def near(area: dict[str, Any]) -> dict[str, float]:
+def rounded_area(area: dict[str, Any]) -> dict[str, float]:
     """To a hundredth: a pixel of a phone's picture is a three-hundredth."""
     return {side: round(area[side], 2) for side in "xywh"}
 
 
 @pytest.mark.parametrize("video", ["video", "portrait"])
-async def test_an_area_has_the_fractions_of_the_picture_whatever_its_size_and_its_bars(
-    page: Page, files: dict[str, Path], video: str
-) -> None:
-    await choose(page, files, video)
-    screen, canvas = await box_of(page.locator("#video")), await box_of(page.locator("#canvas"))
+async def test_an_area_is_in_fractions_of_the_video_frame(page: Page, files: dict[str, Path], video: str) -> None:
+    await choose_files(page, files, video)
+    screen, canvas = await bounding_box(page.locator("#video")), await bounding_box(page.locator("#canvas"))
     ratio = canvas["width"] / canvas["height"]
     assert ratio == pytest.approx(9 / 16 if video == "portrait" else 16 / 9, rel=0.02)
     if video == "portrait":
         assert screen["width"] > canvas["width"] + 20, "there are bars beside it"
-    await draw(page, 0.25, 0.5, 0.5, 0.25)
+    await draw_area(page, 0.25, 0.5, 0.5, 0.25)
     await page.locator("#add-segment").click()
-    [area] = (await drafted(page))["effects"]
-    assert near(area) == {"x": 0.25, "y": 0.5, "w": 0.5, "h": 0.25}
+    [area] = (await draft_request(page))["effects"]
+    assert rounded_area(area) == {"x": 0.25, "y": 0.5, "w": 0.5, "h": 0.25}
     assert (area["kind"], area["start"]) == ("erasure", 0)
 
 
-async def test_an_area_is_moved_resized_and_deleted_by_mouse_and_by_keys(page: Page, files: dict[str, Path]) -> None:
-    await choose(page, files)
+async def test_an_area_is_edited_by_mouse_and_by_keyboard(page: Page, files: dict[str, Path]) -> None:
+    await choose_files(page, files)
     await page.locator("#add-segment").click()
-    await draw(page, 0.2, 0.2, 0.4, 0.4)
-    canvas, area = await box_of(page.locator("#canvas")), page.locator(".area")
-    middle = await box_of(area)
+    await draw_area(page, 0.2, 0.2, 0.4, 0.4)
+    canvas, area = await bounding_box(page.locator("#canvas")), page.locator(".area")
+    middle = await bounding_box(area)
     start = (middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
-    await drag(page, start, (start[0] + 0.1 * canvas["width"], start[1] + canvas["height"]))
-    [moved] = (await drafted(page))["effects"]
-    assert near(moved) == {"x": 0.3, "y": 0.6, "w": 0.4, "h": 0.4}, "it stops at the edge of the picture"
+    await drag_mouse(page, start, (start[0] + 0.1 * canvas["width"], start[1] + canvas["height"]))
+    [moved] = (await draft_request(page))["effects"]
+    assert rounded_area(moved) == {"x": 0.3, "y": 0.6, "w": 0.4, "h": 0.4}, "it stops at the edge of the picture"
     await area.focus()
     for _ in range(4):
         await page.keyboard.press("ArrowLeft")
     await page.keyboard.press("Alt+Shift+ArrowUp")
-    [keyed] = (await drafted(page))["effects"]
-    assert near(keyed) == {"x": 0.28, "y": 0.6, "w": 0.4, "h": 0.35}
+    [keyed] = (await draft_request(page))["effects"]
+    assert rounded_area(keyed) == {"x": 0.28, "y": 0.6, "w": 0.4, "h": 0.35}
     await area.focus()
     await page.keyboard.press("Delete")
-    assert (await drafted(page))["effects"] == []
+    assert (await draft_request(page))["effects"] == []
 
 
-async def test_segments_are_marked_on_the_timeline_and_never_overlap(page: Page, files: dict[str, Path]) -> None:
-    await choose(page, files)
+async def test_timeline_segments_never_overlap(page: Page, files: dict[str, Path]) -> None:
+    await choose_files(page, files)
     await page.locator("#add-segment").click()
     await page.locator("#add-segment").click()
     await page.locator("#timeline").scroll_into_view_if_needed()
     first, second = (page.locator("#segment-lane .span").nth(index) for index in (0, 1))
     edge = first.locator("[data-edge=end]")
-    box, lane = await box_of(edge), await box_of(page.locator("#segment-lane"))
+    box, lane = await bounding_box(edge), await bounding_box(page.locator("#segment-lane"))
     await page.locator("#timeline").evaluate("element => element.scrollIntoView()")
-    box = await box_of(edge)
+    box = await bounding_box(edge)
     at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    await drag(page, at, (at[0] + lane["width"], at[1]))
-    segments = (await drafted(page))["segments"]
+    await drag_mouse(page, at, (at[0] + lane["width"], at[1]))
+    segments = (await draft_request(page))["segments"]
     assert segments[0]["endTime"] == segments[1]["startTime"], "it stops where the next one begins"
     await second.locator("[data-edge=end]").focus()
     await page.keyboard.press("ArrowLeft")
-    moved = (await drafted(page))["segments"][1]
+    moved = (await draft_request(page))["segments"][1]
     assert moved["endTime"] == pytest.approx(segments[1]["endTime"] - 0.1)
     await expect(second.locator("[data-edge=end]")).to_have_attribute("aria-valuenow", str(moved["endTime"]))
 
 
-async def test_exact_seconds_can_be_typed_and_problems_show_where_they_are(page: Page, files: dict[str, Path]) -> None:
-    await choose(page, files)
+async def test_seconds_can_be_typed_and_show_their_problems(page: Page, files: dict[str, Path]) -> None:
+    await choose_files(page, files)
     await page.locator("#add-segment").click()
     end = page.get_by_label("End (s)")
     await end.fill("99.5")
@@ -157,48 +155,48 @@ async def test_exact_seconds_can_be_typed_and_problems_show_where_they_are(page:
     await expect(end).to_be_focused()
     await end.fill("0.75")
     await expect(page.get_by_text("Ready to send")).to_be_visible()
-    assert (await drafted(page))["segments"][0]["endTime"] == 0.75
+    assert (await draft_request(page))["segments"][0]["endTime"] == 0.75
 
 
-async def test_before_anything_is_chosen_the_page_says_what_to_do_first(page: Page) -> None:
+async def test_an_empty_submit_page_says_what_to_do_first(page: Page) -> None:
     await expect(page.get_by_role("button", name="Choose a video", exact=True)).to_be_visible()
     await expect(page.locator("#send")).to_be_disabled()
     await expect(page.locator("[aria-invalid]")).to_have_count(0)  # nothing is wrong yet
 
 
-async def test_what_is_sent_arrives_as_it_was_marked_by_either_way(
-    page: Page, files: dict[str, Path], door: OpenDoor, user: str
+async def test_a_submitted_job_has_the_marked_segments_and_areas(
+    page: Page, files: dict[str, Path], api: ApiServer, user: str
 ) -> None:
-    await choose(page, files)
+    await choose_files(page, files)
     await page.locator("#add-segment").click()
-    await draw(page, 0.25, 0.5, 0.5, 0.25)
+    await draw_area(page, 0.25, 0.5, 0.5, 0.25)
     await page.get_by_label("Name of the job").fill("From the browser")
     await page.get_by_role("button", name="Send the job").click()
     await page.wait_for_url("**/jobs/*")
     await expect(page.get_by_role("heading", name="From the browser")).to_be_visible()
-    job = await door.ledger.job(page.url.rsplit("/", 1)[-1])
+    job = await api.ledger.get_job(page.url.rsplit("/", 1)[-1])
     assert job.user_id == user
-    assert near(job.request["effects"][0]) == {"x": 0.25, "y": 0.5, "w": 0.5, "h": 0.25}
-    sent = door.store.head(job.request["video"].removeprefix(f"s3://{door.store.bucket}/"))
+    assert rounded_area(job.request["effects"][0]) == {"x": 0.25, "y": 0.5, "w": 0.5, "h": 0.25}
+    sent = api.store.head(job.request["video"].removeprefix(f"s3://{api.store.bucket}/"))
     assert sent is not None
     assert sent.size == files["video"].stat().st_size
 
 
-async def refuse(route: Route) -> None:
+async def reject_upload(route: Route) -> None:
     """As a storage that lets browsers ask, and then takes nothing."""
     allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "PUT"}
     await route.fulfill(status=200 if route.request.method == "OPTIONS" else 403, headers=allowed)
 
 
-async def test_where_the_storage_is_out_of_reach_the_form_takes_the_files(
-    page: Page, files: dict[str, Path], door: OpenDoor, user: str
+async def test_the_form_uploads_if_the_storage_is_unreachable(
+    page: Page, files: dict[str, Path], api: ApiServer, user: str
 ) -> None:
-    storage = door.store.presign("any", 60).split(f"/{door.store.bucket}/")[0]
-    await page.route(f"{storage}/**", refuse)
-    await choose(page, files)
+    storage = api.store.presign("any", 60).split(f"/{api.store.bucket}/")[0]
+    await page.route(f"{storage}/**", reject_upload)
+    await choose_files(page, files)
     await page.locator("#add-segment").click()
     async with page.expect_request("**/pro-sync-process"):
         await page.get_by_role("button", name="Send the job").click()
     await page.wait_for_url("**/jobs/*")
-    job = await door.ledger.job(page.url.rsplit("/", 1)[-1])
+    job = await api.ledger.get_job(page.url.rsplit("/", 1)[-1])
     assert [segment["audioInput"]["refId"] for segment in job.request["segments"]] == ["audio-1"]

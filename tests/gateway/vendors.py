@@ -12,44 +12,44 @@ import httpx
 from pydantic import SecretStr
 
 from deployments.gateway.app import create_app
-from deployments.gateway.backing import Backing
-from deployments.gateway.settings import Door
-from tests.gateway.prefect import PlayedPrefect
-from videojobs.ledger import Lease, Ledger, Submission, VideoJob
-from videojobs.states import Point, Stage
+from deployments.gateway.backing import Services
+from deployments.gateway.settings import ApiSettings
+from tests.gateway.prefect import FakePrefect
+from videojobs.ledger import JobRepository, Lease, Submission, VideoJob
+from videojobs.states import RecoveryPoint, Stage
 
-SECRET = "a-secret-of-the-account"
+WEBHOOK_SECRET = "a-secret-of-the-account"
 
 
-class OnTheLedger(Backing):
+class FakeServices(Services):
     """Blocks are given, and Prefect is played."""
 
-    def __init__(self, ledger: Ledger, *, webhook_secret: str | None = SECRET) -> None:
-        super().__init__(Door())
+    def __init__(self, ledger: JobRepository, *, webhook_secret: str | None = WEBHOOK_SECRET) -> None:
+        super().__init__(ApiSettings())
         self._ledger = ledger
         self._webhook_secret = webhook_secret
-        self.prefect = self.runs = PlayedPrefect()
+        self.prefect = self.runs = FakePrefect()
 
-    async def ledger(self) -> Ledger:
+    async def repository(self) -> JobRepository:
         return self._ledger
 
     async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
-        return SecretStr(SECRET)
+        return SecretStr(WEBHOOK_SECRET)
 
     async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
         return None if self._webhook_secret is None else SecretStr(self._webhook_secret)
 
 
 @dataclass(frozen=True)
-class Vendor:
+class CallbackVendor:
     """How one of them calls back."""
 
     name: str
     stage: Stage
-    before: tuple[Point, ...]  # that a job passes until it is submitted
-    submitted: Point
+    prior_points: tuple[RecoveryPoint, ...]  # that a job passes until it is submitted
+    submitted_point: RecoveryPoint
 
-    def body(self, vendor_id: str, **more: Any) -> bytes:
+    def report_body(self, vendor_id: str, **more: Any) -> bytes:
         report: dict[str, Any]
         if self.stage is Stage.LIP_SYNC:
             report = {"id": vendor_id, "status": "COMPLETED", "outputUrl": "https://example.com/1.mp4", "error": None}
@@ -57,7 +57,7 @@ class Vendor:
             report = {"id": vendor_id, "idProject": 7, "processStatus": 1, "videoUrl": "https://example.com/1.mp4"}
         return json.dumps(report | more).encode()
 
-    def signed(self, body: bytes, *, secret: str = SECRET, age: float = 0) -> dict[str, str]:
+    def signature_headers(self, body: bytes, *, secret: str = WEBHOOK_SECRET, age: float = 0) -> dict[str, str]:
         """The headers, as each vendor's fact sheet writes them down."""
         if self.stage is Stage.LIP_SYNC:
             moment = int(time.time() - age)
@@ -67,48 +67,52 @@ class Vendor:
         return {"Callback-Sign": hashlib.md5((inner + secret).encode()).hexdigest()}  # noqa: S324
 
 
-SYNC_SO = Vendor("sync-so", Stage.LIP_SYNC, (Point.UPLOADED,), Point.LIP_SYNC_SUBMITTED)
-GHOSTCUT = Vendor(
+SYNC_SO = CallbackVendor("sync-so", Stage.LIP_SYNC, (RecoveryPoint.UPLOADED,), RecoveryPoint.LIP_SYNC_SUBMITTED)
+GHOSTCUT = CallbackVendor(
     "ghostcut",
     Stage.TEXT_REMOVAL,
-    (Point.UPLOADED, Point.LIP_SYNC_SUBMITTED, Point.LIP_SYNC_STORED),
-    Point.TEXT_REMOVAL_SUBMITTED,
+    (RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryPoint.LIP_SYNC_STORED),
+    RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
 )
 VENDORS = (SYNC_SO, GHOSTCUT)
 
 
-class Caller:
+class CallbackClient:
     """Calls the door over ASGI."""
 
-    def __init__(self, backing: Backing) -> None:
-        transport = httpx.ASGITransport(create_app(backing))
+    def __init__(self, services: Services) -> None:
+        transport = httpx.ASGITransport(create_app(services))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://door")
 
-    async def call(
-        self, vendor: Vendor, token: str, body: bytes, headers: Mapping[str, str] | None = None
+    async def send_callback(
+        self, vendor: CallbackVendor, token: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        given = vendor.signed(body) if headers is None else headers
+        given = vendor.signature_headers(body) if headers is None else headers
         return await self.http.post(f"/callbacks/{vendor.name}/{token}", content=body, headers=dict(given))
 
 
-async def submitted(ledger: Ledger, lease: Lease, vendor: Vendor) -> Submission:
+async def create_sent_submission(ledger: JobRepository, lease: Lease, vendor: CallbackVendor) -> Submission:
     """A paid call that a run has just sent: its answer is not on the books yet."""
-    for point in vendor.before:
+    for point in vendor.prior_points:
         await ledger.advance(lease, point)
-    intent = await ledger.intend(lease, vendor.stage, lambda _: b"{}")
+    intent = await ledger.create_intent(lease, vendor.stage, lambda _: b"{}")
     return intent.submission
 
 
-async def books(ledger: Ledger, job_id: str, *, but: str = "") -> object:
+async def job_records(ledger: JobRepository, job_id: str, *, exclude_column: str = "") -> object:
     """All that is on the books about a job, to be compared; `but` one column of its submissions."""
-    job = await ledger.job(job_id)
+    job = await ledger.get_job(job_id)
     columns = [column.key for column in VideoJob.__table__.columns]
-    rows = await ledger.submissions(job_id)
-    events = await ledger.events(job_id)
+    rows = await ledger.list_submissions(job_id)
+    events = await ledger.list_events(job_id)
     return (
         {name: getattr(job, name) for name in columns},
         [
-            {column.key: getattr(row, column.key) for column in Submission.__table__.columns if column.key != but}
+            {
+                column.key: getattr(row, column.key)
+                for column in Submission.__table__.columns
+                if column.key != exclude_column
+            }
             for row in rows
         ],
         [(event.id, event.kind, event.detail) for event in events],

@@ -6,8 +6,8 @@ import uuid
 
 import httpx
 
-from tests.gateway.conftest import OpenDoor
-from tests.ledger.conftest import a_request
+from tests.gateway.conftest import ApiServer
+from tests.ledger.conftest import make_request
 from videojobs.ledger import Lease
 from videojobs.ledger.tokens import Scope
 
@@ -16,31 +16,31 @@ FACTS = {  # what is measured on a job's files
     "video": {"duration": 10.0, "width": 640, "height": 360, "frame_rate": 25.0, "container": "mp4", "size": 1},
     "audio": {"audio-1": {"duration": 2.0, "container": "wav", "size": 1}},
 }
-HOSTILE = """<script>alert(1)</script>"'&{{7*7}}"""
+HOSTILE_NAME = """<script>alert(1)</script>"'&{{7*7}}"""
 
 
-async def browser(door: OpenDoor, user: str, *scopes: Scope) -> httpx.AsyncClient:
+async def browser_client(api: ApiServer, user: str, *scopes: Scope) -> httpx.AsyncClient:
     """Somebody who is signed in, and whose browser tells where requests come from."""
-    cookies = {"token": await door.token(user, *scopes)}
-    return httpx.AsyncClient(base_url=door.address, cookies=cookies, headers={"Origin": door.address})
+    cookies = {"token": await api.create_token(user, *scopes)}
+    return httpx.AsyncClient(base_url=api.base_url, cookies=cookies, headers={"Origin": api.base_url})
 
 
-async def opened_job(door: OpenDoor, user: str = "ada", *, name: str = "A job", areas: int = 0) -> str:
+async def create_job(api: ApiServer, user: str = "ada", *, name: str = "A job", areas: int = 0) -> str:
     """A job that came in a moment ago."""
-    request = a_request(areas=areas, name=name).model_copy(update={"user_id": user})
+    request = make_request(areas=areas, name=name).model_copy(update={"user_id": user})
     job_id = f"job-{uuid.uuid4()}"
-    await door.ledger.open(job_id, request, actor="test")
+    await api.ledger.create(job_id, request, actor="test")
     return job_id
 
 
-async def taken_up(door: OpenDoor, job_id: str) -> Lease:
+async def lease_job(api: ApiServer, job_id: str) -> Lease:
     """A run works on it."""
     lease = Lease(job_id, f"{uuid.uuid4()}/1")
-    assert await door.ledger.claim(lease, seconds=60) is None
+    assert await api.ledger.acquire_lease(lease, seconds=60) is None
     return lease
 
 
-async def text(http: httpx.AsyncClient, path: str, status: int = 200) -> str:
+async def page_text(http: httpx.AsyncClient, path: str, status: int = 200) -> str:
     """A page as a person reads it: without tags."""
     answer = await http.get(path)
     assert answer.status_code == status, answer.text

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.lecture.course import CAMERA, Course
+from tests.lecture.course import CAMERA_MASK, SampleLecture
 from tests.lecture.tiny_whisper import write_model
-from videojobs.lecture.checking import check_lecture
-from videojobs.lecture.models import Deck, Lecture, Transcript
+from videojobs.lecture.checking import validate_lecture
+from videojobs.lecture.models import LectureInfo, SlideDeck, Transcript
 from videojobs.lecture.options import SlideOptions, SpeechOptions
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.slides import find_slides
+from videojobs.lecture.slides import extract_slides
 from videojobs.lecture.speech import transcribe
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _bare_environment() -> Iterator[None]:
+def _clear_environment() -> Iterator[None]:
     """Defaults are tested, whatever the developer's environment says."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("VIDEOJOBS_LECTURE_")]:
@@ -27,12 +27,12 @@ def _bare_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Course().write(tmp_path_factory.mktemp("course") / "course.mp4")
+    return SampleLecture().write(tmp_path_factory.mktemp("course") / "course.mp4")
 
 
 @pytest.fixture(scope="session")
-def lecture(video: Path) -> Lecture:
-    return check_lecture(video, LectureSettings())
+def lecture(video: Path) -> LectureInfo:
+    return validate_lecture(video, LectureSettings())
 
 
 @pytest.fixture(scope="session")
@@ -41,19 +41,19 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def deck(video: Path, lecture: Lecture, pictures: Path) -> Deck:
-    return find_slides(video, lecture, SlideOptions(masks=[CAMERA]), pictures)
+def deck(video: Path, lecture: LectureInfo, pictures: Path) -> SlideDeck:
+    return extract_slides(video, lecture, SlideOptions(masks=[CAMERA_MASK]), pictures)
 
 
 @pytest.fixture(scope="session")
-def told() -> list[float]:
+def progress_reports() -> list[float]:
     """The progress of `transcript`."""
     return []
 
 
 @pytest.fixture(scope="session")
-def transcript(video: Path, lecture: Lecture, told: list[float]) -> Transcript:
-    return transcribe(video, lecture, SpeechOptions(), LectureSettings(), on_progress=told.append)
+def transcript(video: Path, lecture: LectureInfo, progress_reports: list[float]) -> Transcript:
+    return transcribe(video, lecture, SpeechOptions(), LectureSettings(), on_progress=progress_reports.append)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from videojobs.lecture.options import Mask
 
-Picture = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 
 SPEECH = Path(__file__).with_name("speech.ogg")
 SENTENCES = (
@@ -33,12 +33,17 @@ SENTENCES = (
     "Remember the clouds that we saw before. They bring the rain.",
     "This is the end of the lecture. Thank you for your time.",
 )
-SPOKEN_AT = (0.0, 5.845, 12.415, 16.88, 23.29, 27.745, 32.6, 37.135, 42.29)
-LENGTH = 46.9
-QUICK = {"preset": "veryfast", "crf": "28", "deadline": "realtime", "cpu-used": "8"}  # each encoder takes its own
-LEAD = 0.5  # seconds; a slide is shown before it is spoken about
+SENTENCE_STARTS = (0.0, 5.845, 12.415, 16.88, 23.29, 27.745, 32.6, 37.135, 42.29)
+SPEECH_SECONDS = 46.9
+FAST_ENCODER_OPTIONS = {
+    "preset": "veryfast",
+    "crf": "28",
+    "deadline": "realtime",
+    "cpu-used": "8",
+}  # each encoder takes its own
+SLIDE_LEAD_SECONDS = 0.5  # seconds; a slide is shown before it is spoken about
 
-TEXTS = (
+SLIDE_TEXTS = (
     ("Water", "A lecture on rain and rivers", "Part one of three"),
     ("Oceans", "97 percent is salt water", "3 percent is fresh", "Most of that is ice"),
     ("Evaporation", "The sun heats the sea", "Vapour rises"),
@@ -48,17 +53,17 @@ TEXTS = (
     ("The city", "Clean water every day", "Pipes and pumps"),
     ("The end", "Thank you", "Any questions?"),
 )
-ORDER = (0, 1, 2, 3, 4, 5, 6, 3, 7)
+SLIDE_ORDER = (0, 1, 2, 3, 4, 5, 6, 3, 7)
 """Which slide is shown with which sentence: the clouds come twice."""
 
-CAMERA = Mask(x=0.76, y=0.7, w=0.24, h=0.3)
+CAMERA_MASK = Mask(x=0.76, y=0.7, w=0.24, h=0.3)
 FADE, BLACK, CUT = "fade", "black", "cut"
-CHANGES = (CUT, CUT, FADE, CUT, CUT, BLACK, CUT, CUT, FADE)
-FADE_SECONDS, BLACK_SECONDS, FLY_SECONDS = 0.5, 0.4, 0.6
+TRANSITIONS = (CUT, CUT, FADE, CUT, CUT, BLACK, CUT, CUT, FADE)
+FADE_SECONDS, BLACK_SECONDS, FLY_IN_SECONDS = 0.5, 0.4, 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSlide:
     """Which slide is on the screen from when to when, in seconds."""
 
     slide: int
@@ -66,31 +71,31 @@ class Shown:
     end: float
 
 
-def schedule() -> list[Shown]:
-    starts = [max(0.0, at - LEAD) for at in SPOKEN_AT]
-    return [Shown(*each) for each in zip(ORDER, starts, [*starts[1:], LENGTH], strict=True)]
+def slide_schedule() -> list[ShownSlide]:
+    starts = [max(0.0, at - SLIDE_LEAD_SECONDS) for at in SENTENCE_STARTS]
+    return [ShownSlide(*each) for each in zip(SLIDE_ORDER, starts, [*starts[1:], SPEECH_SECONDS], strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SampleLecture:
     """How the lecture is filmed; the file's ending chooses the container."""
 
     size: tuple[int, int] = (640, 360)
-    rate: Fraction = Fraction(10)
+    frame_rate: Fraction = Fraction(10)
     rotation: int = 0
     codec: str = "libx264"
     camera: bool = True
     voice: str | None = "aac"
-    stills_only: bool = False
+    slide_changes_only: bool = False
     """A frame only where the picture changes, as some screen recorders write them."""
-    until: float = LENGTH
+    end_seconds: float = SPEECH_SECONDS
 
     def write(self, path: Path) -> Path:
         with av.open(path, "w") as film:
-            picture = film.add_stream(self.codec, rate=self.rate, options=QUICK)
+            picture = film.add_stream(self.codec, rate=self.frame_rate, options=FAST_ENCODER_OPTIONS)
             assert isinstance(picture, VideoStream)
             picture.width, picture.height, picture.pix_fmt = *self.size, "yuv420p"
-            picture.codec_context.time_base = 1 / self.rate
+            picture.codec_context.time_base = 1 / self.frame_rate
             if self.rotation:
                 picture.set_display_rotation(self.rotation)
             sound = film.add_stream(self.voice, rate=16_000, layout="mono") if self.voice else None
@@ -98,53 +103,55 @@ class Course:
                 film.mux(picture.encode(frame))
             film.mux(picture.encode(None))
             if isinstance(sound, AudioStream):
-                _speak(film, sound, self.until)
+                _write_audio(film, sound, self.end_seconds)
         return path
 
     def _frames(self) -> Iterator[VideoFrame]:
-        before: Picture | None = None
-        for number in range(round(self.until * self.rate)):
-            time = float(number / self.rate)
-            picture = self.picture(time)
-            last = number == round(self.until * self.rate) - 1
-            if self.stills_only and before is not None and not last and np.array_equal(picture, before):
+        before: Frame | None = None
+        for number in range(round(self.end_seconds * self.frame_rate)):
+            time = float(number / self.frame_rate)
+            picture = self.frame_at(time)
+            last = number == round(self.end_seconds * self.frame_rate) - 1
+            if self.slide_changes_only and before is not None and not last and np.array_equal(picture, before):
                 continue
             before = picture
             frame = VideoFrame.from_ndarray(np.rot90(picture, -self.rotation // 90).copy(), format="rgb24")
-            frame.pts, frame.time_base = number, 1 / self.rate
+            frame.pts, frame.time_base = number, 1 / self.frame_rate
             yield frame
 
-    def picture(self, time: float) -> Picture:
+    def frame_at(self, time: float) -> Frame:
         """What is on the screen at a time."""
         upright = (self.size[1], self.size[0]) if self.rotation % 180 else self.size
-        timetable = schedule()
+        timetable = slide_schedule()
         place = max(index for index, shown in enumerate(timetable) if shown.start <= time)
-        since, change = time - timetable[place].start, CHANGES[place]
-        page = slide(ORDER[place], since if place != 7 else LENGTH, upright)
+        since, change = time - timetable[place].start, TRANSITIONS[place]
+        page = draw_slide(SLIDE_ORDER[place], since if place != 7 else SPEECH_SECONDS, upright)
         if place and change == FADE and since < FADE_SECONDS:
             share = since / FADE_SECONDS
-            page = cv2.addWeighted(slide(ORDER[place - 1], LENGTH, upright), 1 - share, page, share, 0).astype(np.uint8)
+            page = cv2.addWeighted(
+                draw_slide(SLIDE_ORDER[place - 1], SPEECH_SECONDS, upright), 1 - share, page, share, 0
+            ).astype(np.uint8)
         if place and change == BLACK and since < BLACK_SECONDS:
             page[:] = 0
         if self.camera:
-            _lecturer(page, time)
+            _draw_lecturer(page, time)
         return page
 
 
-def slide(number: int, since: float, size: tuple[int, int] = (640, 360)) -> Picture:
+def draw_slide(number: int, shown_seconds: float, size: tuple[int, int] = (640, 360)) -> Frame:
     """A slide as it is some seconds after it came up: its lines fly in from the right, one after the other."""
     width, height = size
     page = np.full((height, width, 3), 250, np.uint8)
     page[: height // 7] = (30, 60, 110)
     page[-height // 40 :] = (30, 60, 110)
-    title, *lines = TEXTS[number]
+    title, *lines = SLIDE_TEXTS[number]
     scale = min(width, height) / 360
-    _write(page, title, 0.04 * width, 0.1 * height, 1.0 * scale, (255, 255, 255))
+    _draw_text(page, title, 0.04 * width, 0.1 * height, 1.0 * scale, (255, 255, 255))
     for line, text in enumerate(lines):
-        flown = min(1.0, max(0.0, (since - 0.4 - 0.8 * line) / FLY_SECONDS))
+        flown = min(1.0, max(0.0, (shown_seconds - 0.4 - 0.8 * line) / FLY_IN_SECONDS))
         if flown:
             left = (0.08 + (1 - flown) * 0.9) * width
-            _write(
+            _draw_text(
                 page,
                 f"- {text}",
                 left,
@@ -155,16 +162,16 @@ def slide(number: int, since: float, size: tuple[int, int] = (640, 360)) -> Pict
     return page
 
 
-def _write(page: Picture, text: str, x: float, y: float, scale: float, color: tuple[int, int, int]) -> None:
+def _draw_text(frame: Frame, text: str, x: float, y: float, scale: float, color: tuple[int, int, int]) -> None:
     thickness = max(1, round(2 * scale))
-    cv2.putText(page, text, (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
+    cv2.putText(frame, text, (round(x), round(y)), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
 
 
-def _lecturer(page: Picture, time: float) -> None:
+def _draw_lecturer(frame: Frame, time: float) -> None:
     """A head that nods and turns before a wall, in the corner."""
-    height, width = page.shape[:2]
-    left, top = round(CAMERA.x * width), round(CAMERA.y * height)
-    corner = page[top:, left:]
+    height, width = frame.shape[:2]
+    left, top = round(CAMERA_MASK.x * width), round(CAMERA_MASK.y * height)
+    corner = frame[top:, left:]
     corner[:] = (90, 110, 90)
     high, wide = corner.shape[:2]
     x, y = wide * (0.5 + 0.2 * np.sin(time * 3)), high * (0.5 + 0.15 * np.cos(time * 5))
@@ -174,11 +181,11 @@ def _lecturer(page: Picture, time: float) -> None:
     cv2.circle(corner, (round(x), round(y)), max(2, wide // 30), (40, 40, 40), -1)
 
 
-def _speak(film: av.container.OutputContainer, track: AudioStream, until: float) -> None:
+def _write_audio(film: av.container.OutputContainer, track: AudioStream, end_seconds: float) -> None:
     resampler = av.AudioResampler(track.codec_context.format, "mono", 16_000, track.codec_context.frame_size)
     with av.open(SPEECH) as speech:
         for frame in speech.decode(audio=0):
-            if frame.time is not None and frame.time >= until:
+            if frame.time is not None and frame.time >= end_seconds:
                 break
             for piece in resampler.resample(frame):
                 film.mux(track.encode(piece))

@@ -11,19 +11,19 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from tests.lecture.course import LENGTH, Course, slide
-from tests.lecture.soundtracks import RATE, with_sound
-from videojobs.errors import InvalidMedia, Stopped
-from videojobs.lecture.checking import check_lecture
+from tests.lecture.course import SPEECH_SECONDS, SampleLecture, draw_slide
+from tests.lecture.soundtracks import AUDIO_RATE, write_slide_with_audio
+from videojobs.errors import InvalidMedia, WorkCancelled
+from videojobs.lecture.checking import validate_lecture
 from videojobs.lecture.options import SlideOptions
-from videojobs.lecture.sampling import samples
+from videojobs.lecture.sampling import sample_frames
 from videojobs.lecture.settings import HOUR, LectureSettings
-from videojobs.lecture.slides import find_slides
+from videojobs.lecture.slides import extract_slides
 
-PLAIN = LectureSettings()
+DEFAULT_SETTINGS = LectureSettings()
 
 
-def hours_long(path: Path, hours: int) -> Path:
+def write_hours_long_video(path: Path, hours: int) -> Path:
     """A new slide every hour, and a picture only then: a small file that is long by its header, and truly so."""
     with av.open(path, "w") as film:
         track = film.add_stream("libx264", rate=5)
@@ -31,7 +31,7 @@ def hours_long(path: Path, hours: int) -> Path:
         track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
         track.codec_context.time_base = Fraction(1, 5)
         for at in [*(hour * 18_000 for hour in range(hours)), hours * 18_000 - 1]:
-            page = slide(min(at // 18_000, 7), LENGTH, (320, 180))
+            page = draw_slide(min(at // 18_000, 7), SPEECH_SECONDS, (320, 180))
             frame = VideoFrame.from_ndarray(page, format="rgb24")
             frame.pts, frame.time_base = at, Fraction(1, 5)
             film.mux(track.encode(frame))
@@ -39,50 +39,50 @@ def hours_long(path: Path, hours: int) -> Path:
     return path
 
 
-def test_four_hours_are_worked_on_as_four_minutes_are(tmp_path: Path) -> None:
-    video = hours_long(tmp_path / "long.mp4", 4)
-    lecture = check_lecture(video, PLAIN)
+def test_a_four_hour_lecture_is_processed(tmp_path: Path) -> None:
+    video = write_hours_long_video(tmp_path / "long.mp4", 4)
+    lecture = validate_lecture(video, DEFAULT_SETTINGS)
     assert lecture.duration == pytest.approx(4 * HOUR, abs=1)
-    deck = find_slides(video, lecture, SlideOptions(), tmp_path)
+    deck = extract_slides(video, lecture, SlideOptions(), tmp_path)
     assert [each.start for each in deck.slides] == pytest.approx([0, HOUR, 2 * HOUR, 3 * HOUR], abs=0.5)
 
 
-def test_a_picture_that_stands_for_long_is_seen_however_soon_it_came(tmp_path: Path) -> None:
+def test_a_slide_with_one_frame_shown_for_minutes_is_found(tmp_path: Path) -> None:
     """A screen recorder writes a frame when something changes, and then none for minutes."""
     with av.open(tmp_path / "recorded.mkv", "w") as film:
         track = film.add_stream("libx264", rate=100)
         assert isinstance(track, VideoStream)
         track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
         for number, at in enumerate((0, 3, 6, 9, 60_00)):
-            frame = VideoFrame.from_ndarray(slide(number, LENGTH, (320, 180)), format="rgb24")
+            frame = VideoFrame.from_ndarray(draw_slide(number, SPEECH_SECONDS, (320, 180)), format="rgb24")
             frame.pts, frame.time_base = at, Fraction(1, 100)
             film.mux(track.encode(frame))
         film.mux(track.encode(None))
-    first, second, *_ = samples(tmp_path / "recorded.mkv", Event())
+    first, second, *_ = sample_frames(tmp_path / "recorded.mkv", Event())
     assert (first.start, first.end, second.start, second.end) == pytest.approx((0, 0.09, 0.09, 60))
 
 
-def test_what_says_to_be_too_long_is_refused_by_its_header(tmp_path: Path) -> None:
+def test_a_too_long_duration_in_the_header_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidMedia, match="14400 s long, and 10800 s is the limit"):
-        check_lecture(hours_long(tmp_path / "long.mp4", 4), LectureSettings(max_seconds=3 * HOUR))
+        validate_lecture(write_hours_long_video(tmp_path / "long.mp4", 4), LectureSettings(max_seconds=3 * HOUR))
 
 
-def test_four_hours_by_the_header_alone_are_not_believed(tmp_path: Path) -> None:
+def test_a_header_duration_without_frames_is_not_trusted(tmp_path: Path) -> None:
     """An MP4 lists its frames, so its true length is known. A Matroska file does not: what it declares is missing."""
-    second = np.zeros(RATE, np.int16)
-    content = bytearray(with_sound(tmp_path / "short.mp4", second).read_bytes())
+    second = np.zeros(AUDIO_RATE, np.int16)
+    content = bytearray(write_slide_with_audio(tmp_path / "short.mp4", second).read_bytes())
     for name, place in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16)):
         at = content.find(name) + 4 + place
         content[at : at + 4] = (int.from_bytes(content[at : at + 4]) * 14_400).to_bytes(4)
     (tmp_path / "short.mp4").write_bytes(content)
-    assert check_lecture(tmp_path / "short.mp4", PLAIN).duration == 1
+    assert validate_lecture(tmp_path / "short.mp4", DEFAULT_SETTINGS).duration == 1
 
-    content = bytearray(with_sound(tmp_path / "short.mkv", second).read_bytes())
+    content = bytearray(write_slide_with_audio(tmp_path / "short.mkv", second).read_bytes())
     at = content.find(b"\x44\x89\x88") + 3  # the element Duration, with 8 bytes of a float: milliseconds
     content[at : at + 8] = struct.pack(">d", 4 * HOUR * 1000)
     (tmp_path / "short.mkv").write_bytes(content)
     with pytest.raises(InvalidMedia, match="ends in the middle"):
-        check_lecture(tmp_path / "short.mkv", PLAIN)
+        validate_lecture(tmp_path / "short.mkv", DEFAULT_SETTINGS)
 
 
 def test_a_sound_file_is_refused(tmp_path: Path) -> None:
@@ -93,17 +93,17 @@ def test_a_sound_file_is_refused(tmp_path: Path) -> None:
             film.mux(track.encode(frame))
         film.mux(track.encode(None))
     with pytest.raises(InvalidMedia, match="no moving picture"):
-        check_lecture(tmp_path / "sound.mp4", PLAIN)
+        validate_lecture(tmp_path / "sound.mp4", DEFAULT_SETTINGS)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [(b"", "is empty"), (b"Dear Sir or Madam, " * 100, "not a video"), (b"\0" * 5000, "not a video")],
 )
-def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "what.mp4").write_bytes(content)
-    with pytest.raises(InvalidMedia, match=says):
-        check_lecture(tmp_path / "what.mp4", PLAIN)
+    with pytest.raises(InvalidMedia, match=message):
+        validate_lecture(tmp_path / "what.mp4", DEFAULT_SETTINGS)
 
 
 def test_a_video_without_a_single_frame_is_refused(tmp_path: Path) -> None:
@@ -113,11 +113,11 @@ def test_a_video_without_a_single_frame_is_refused(tmp_path: Path) -> None:
         track.width, track.height, track.pix_fmt = 320, 180, "yuv420p"
         film.start_encoding()
     with pytest.raises(InvalidMedia):
-        check_lecture(tmp_path / "none.mp4", PLAIN)
+        validate_lecture(tmp_path / "none.mp4", DEFAULT_SETTINGS)
 
 
 def test_a_cut_off_or_damaged_file_is_refused(tmp_path: Path) -> None:
-    video = Course(until=6).write(tmp_path / "whole.mp4")
+    video = SampleLecture(end_seconds=6).write(tmp_path / "whole.mp4")
     content = video.read_bytes()
     (tmp_path / "half.mp4").write_bytes(content[: len(content) // 2])
     rotten = bytearray(content)
@@ -126,12 +126,12 @@ def test_a_cut_off_or_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rotten.mp4").write_bytes(rotten)
     for name in ("half.mp4", "rotten.mp4"):
         with pytest.raises(InvalidMedia, match=r"ends in the middle|is damaged"):
-            check_lecture(tmp_path / name, PLAIN)
+            validate_lecture(tmp_path / name, DEFAULT_SETTINGS)
 
 
-def test_a_container_that_the_operator_does_not_take_is_refused(video: Path) -> None:
+def test_a_container_the_operator_excluded_is_refused(video: Path) -> None:
     with pytest.raises(InvalidMedia, match="convert it to one of MKV"):
-        check_lecture(video, LectureSettings(containers=frozenset({"mkv"})))
+        validate_lecture(video, LectureSettings(containers=frozenset({"mkv"})))
 
 
 def test_a_picture_without_slides_gives_none(tmp_path: Path) -> None:
@@ -143,23 +143,25 @@ def test_a_picture_without_slides_gives_none(tmp_path: Path) -> None:
             noise = np.random.default_rng(number).integers(0, 255, (180, 320, 3), dtype=np.uint8)
             film.mux(track.encode(VideoFrame.from_ndarray(noise, format="rgb24")))
         film.mux(track.encode(None))
-    lecture = check_lecture(tmp_path / "noise.mp4", PLAIN)
-    assert find_slides(tmp_path / "noise.mp4", lecture, SlideOptions(), tmp_path).slides == []
+    lecture = validate_lecture(tmp_path / "noise.mp4", DEFAULT_SETTINGS)
+    assert extract_slides(tmp_path / "noise.mp4", lecture, SlideOptions(), tmp_path).slides == []
 
 
-def test_checking_and_finding_stop_when_they_are_told_to(video: Path, tmp_path: Path) -> None:
+def test_validation_and_slide_detection_stop_on_request(video: Path, tmp_path: Path) -> None:
     stop = Event()
-    with pytest.raises(Stopped):
-        check_lecture(video, PLAIN, on_progress=lambda share: stop.set() if share > 0.2 else None, stop=stop)
-    lecture = check_lecture(video, PLAIN)
-    told: list[float] = []
+    with pytest.raises(WorkCancelled):
+        validate_lecture(
+            video, DEFAULT_SETTINGS, on_progress=lambda share: stop.set() if share > 0.2 else None, stop=stop
+        )
+    lecture = validate_lecture(video, DEFAULT_SETTINGS)
+    progress_reports: list[float] = []
     stop.clear()
 
-    def told_once(share: float) -> None:
-        told.append(share)
+    def stop_at_first_report(share: float) -> None:
+        progress_reports.append(share)
         stop.set()
 
-    with pytest.raises(Stopped):
-        find_slides(video, lecture, SlideOptions(), tmp_path, on_progress=told_once, stop=stop)
-    assert len(told) < 5
+    with pytest.raises(WorkCancelled):
+        extract_slides(video, lecture, SlideOptions(), tmp_path, on_progress=stop_at_first_report, stop=stop)
+    assert len(progress_reports) < 5
     assert not list(tmp_path.iterdir())

@@ -10,9 +10,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models
 
 SIZE, MELS = 8, 80
 WORDS = (" water", " rain")
-SAYS = 9  # positions, the four of the prompt among them, after which it ends
-_SPEAK = np.array([1, -1, 0, 0, 0, 0, 0, 0], np.float32)
-_END = np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)
+WORDS_PER_SEGMENT = 9  # positions, the four of the prompt among them, after which it ends
+_SPEECH_DIRECTION = np.array([1, -1, 0, 0, 0, 0, 0, 0], np.float32)
+_END_DIRECTION = np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)
 
 
 def write_model(folder: Path) -> Path:
@@ -31,12 +31,12 @@ def write_model(folder: Path) -> Path:
     spec = WhisperSpec(num_encoder_layers=1, num_encoder_heads=1, num_decoder_layers=1, num_decoder_heads=1)
     for name in spec.variables():
         if spec.variables()[name] is None:
-            _set(spec, name, _weights(name, len(vocabulary)))
-    spec.encoder.position_encodings.encodings = np.array([5 * _hand(at / 1500) for at in range(1500)])
+            _set_weight(spec, name, _weights(name, len(vocabulary)))
+    spec.encoder.position_encodings.encodings = np.array([5 * _angle_vector(at / 1500) for at in range(1500)])
     spec.decoder.position_encodings.encodings = np.array([_position(at) for at in range(448)])
     spec.decoder.layer[0].attention.linear[0].weight = 9 * np.eye(SIZE, dtype=np.float32)
     spec.decoder.layer[0].attention.linear[1].weight = np.eye(2 * SIZE, SIZE, dtype=np.float32)
-    spec.decoder.projection.weight = _projection(vocabulary)
+    spec.decoder.projection.weight = _output_projection(vocabulary)
     spec.register_vocabulary(vocabulary)
     languages = [vocabulary.index(f"<|{code}|>") for code in _LANGUAGE_CODES]
     settings = {"suppress_ids": [], "suppress_ids_begin": [], "lang_ids": languages, "alignment_heads": [(0, 0)]}
@@ -74,22 +74,29 @@ def _noise(*shape: int) -> NDArray[np.float32]:
 
 def _position(at: int) -> NDArray[np.float32]:
     """Word by word it looks a little later into the sound."""
-    return (_SPEAK if at < SAYS else _END) + _hand((at - 3.5) / (SAYS - 4))
+    return (_SPEECH_DIRECTION if at < WORDS_PER_SEGMENT else _END_DIRECTION) + _angle_vector(
+        (at - 3.5) / (WORDS_PER_SEGMENT - 4)
+    )
 
 
-def _hand(share: float) -> NDArray[np.float32]:
+def _angle_vector(share: float) -> NDArray[np.float32]:
     """Points like a clock's hand: two that point alike attend to each other."""
     angle = np.pi * min(1.0, max(0.0, share))
     return np.array([0, 0, 0, 0, np.cos(angle), np.sin(angle), 0, 0], np.float32)
 
 
-def _projection(vocabulary: list[str]) -> NDArray[np.float32]:
+def _output_projection(vocabulary: list[str]) -> NDArray[np.float32]:
     """It says some words and then ends, and takes everything for English."""
-    likely = {WORDS[0]: 9 * _SPEAK, WORDS[1]: 7 * _SPEAK, "<|endoftext|>": 9 * _END, "<|en|>": 5 * _SPEAK}
-    return np.array([likely.get(token, 0 * _SPEAK) for token in vocabulary])
+    likely = {
+        WORDS[0]: 9 * _SPEECH_DIRECTION,
+        WORDS[1]: 7 * _SPEECH_DIRECTION,
+        "<|endoftext|>": 9 * _END_DIRECTION,
+        "<|en|>": 5 * _SPEECH_DIRECTION,
+    }
+    return np.array([likely.get(token, 0 * _SPEECH_DIRECTION) for token in vocabulary])
 
 
-def _set(spec: object, name: str, value: NDArray[np.float32]) -> None:
+def _set_weight(spec: object, name: str, value: NDArray[np.float32]) -> None:
     *path, last = name.split("/")
     for part in path:
         head, _, number = part.rpartition("_")

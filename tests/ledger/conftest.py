@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environment import NOTHING_GIVEN
+from deployments.environment import EMPTY_ENVIRONMENT
 from deployments.local.stack import Stack
 from videojobs.intake import parse_request
-from videojobs.ledger import Lease, Ledger, engine_for
+from videojobs.ledger import JobRepository, Lease, get_engine
 from videojobs.request import JobRequest
 
-Opened = Callable[..., Awaitable[Lease]]
+CreateLeasedJob = Callable[..., Awaitable[Lease]]
 
 
 @pytest.fixture(scope="session")
 async def database_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     data: Path = tmp_path_factory.mktemp("ledger")
-    async with Stack(data=data, environment=NOTHING_GIVEN, wanted={"job_database"}, keep=False) as stack:
+    async with Stack(data=data, environment=EMPTY_ENVIRONMENT, services={"job_database"}, keep_data=False) as stack:
         yield stack.variables["DATABASE_URL"]
 
 
 @pytest.fixture
-async def ledger(database_url: str) -> Ledger:
-    return Ledger(engine_for(database_url))
+async def ledger(database_url: str) -> JobRepository:
+    return JobRepository(get_engine(database_url))
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def job_id() -> str:
     return f"job-{uuid.uuid4()}"
 
 
-def a_request(*, areas: int = 0, name: str = "A job") -> JobRequest:
+def make_request(*, areas: int = 0, name: str = "A job") -> JobRequest:
     """Two segments, and as many areas as wanted."""
     area = {"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.1, "end": 8.3}
     return parse_request(
@@ -51,13 +51,13 @@ def a_request(*, areas: int = 0, name: str = "A job") -> JobRequest:
 
 
 @pytest.fixture
-def opened(ledger: Ledger, job_id: str) -> Opened:
+def create_leased_job(ledger: JobRepository, job_id: str) -> CreateLeasedJob:
     """A job on the books, held by a run."""
 
-    async def open_and_claim(holder: str = "run-1/1", *, areas: int = 1) -> Lease:
-        await ledger.open(job_id, a_request(areas=areas), actor="test")
+    async def create(holder: str = "run-1/1", *, areas: int = 1) -> Lease:
+        await ledger.create(job_id, make_request(areas=areas), actor="test")
         lease = Lease(job_id, holder)
-        assert await ledger.claim(lease, seconds=60) is None
+        assert await ledger.acquire_lease(lease, seconds=60) is None
         return lease
 
-    return open_and_claim
+    return create

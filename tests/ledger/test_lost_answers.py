@@ -13,275 +13,279 @@ from sqlalchemy import text
 
 from tasks import submission as paying
 from tasks.run import JobRun
-from tasks.submission import Accepted, Finding, NoProof, NotTaken, PaidCall, buy, submit_once
-from tests.ledger.conftest import Opened, a_request
-from tests.ledger.test_bell import up
-from tests.ledger.test_submission import Vendor, a_call, state_of
+from tasks.submission import (
+    Accepted,
+    Inconclusive,
+    LookupResult,
+    NotReceived,
+    PaidCall,
+    submit_idempotently,
+    submit_paid,
+)
+from tests.ledger.conftest import CreateLeasedJob, make_request
+from tests.ledger.test_bell import wait_until_listening
+from tests.ledger.test_submission import FakeVendor, make_paid_call, submission_state
 from videojobs.errors import (
     ConfigurationError,
     JobParked,
     LeaseLost,
+    OutcomeStillUnknown,
     OutcomeUnknown,
-    Retryable,
-    StillInDoubt,
-    VendorThrottled,
+    RetryableError,
+    VendorRateLimited,
     VendorUnavailable,
 )
-from videojobs.ledger import Lease, Ledger, Submission, SubmissionState, engine_for
-from videojobs.states import Point
+from videojobs.ledger import JobRepository, Lease, Submission, SubmissionState, get_engine
+from videojobs.states import RecoveryPoint
 
-SEEN = {"works_seen": 3}
+PROOF = {"works_seen": 3}
 
 
 @pytest.fixture
-async def lease(ledger: Ledger, opened: Opened) -> Lease:
-    lease = await opened()
-    await ledger.advance(lease, Point.UPLOADED)
+async def lease(ledger: JobRepository, create_leased_job: CreateLeasedJob) -> Lease:
+    lease = await create_leased_job()
+    await ledger.advance(lease, RecoveryPoint.UPLOADED)
     return lease
 
 
-class Search:
+class FakeSearch:
     """What a vendor without keys shows of a submission, look by look; the last one again and again."""
 
-    def __init__(self, *findings: Finding | Exception | Callable[[], Awaitable[Finding]]) -> None:
+    def __init__(self, *findings: LookupResult | Exception | Callable[[], Awaitable[LookupResult]]) -> None:
         self.findings = list(findings)
-        self.looks = 0
+        self.calls = 0
 
-    async def __call__(self, submission: Submission) -> Finding:
-        self.looks += 1
+    async def __call__(self, submission: Submission) -> LookupResult:
+        self.calls += 1
         found = self.findings.pop(0) if len(self.findings) > 1 else self.findings[0]
         if isinstance(found, Exception):
             raise found
         return await found() if callable(found) else found
 
 
-def call(vendor: Vendor, search: Search) -> PaidCall:
-    return replace(a_call(vendor, replayable=False), find=search)
+def paid_call(vendor: FakeVendor, search: FakeSearch) -> PaidCall:
+    return replace(make_paid_call(vendor, replayable=False), find=search)
 
 
-def lost() -> OutcomeUnknown:
+def lost_answer() -> OutcomeUnknown:
     return OutcomeUnknown("connection reset")
 
 
-def early(seconds: float = 60) -> StillInDoubt:
-    return StillInDoubt("too early to tell", retry_after=seconds)
+def too_early(seconds: float = 60) -> OutcomeStillUnknown:
+    return OutcomeStillUnknown("too early to tell", retry_after=seconds)
 
 
-def shown(lease: Lease) -> Accepted:
+def found_work(lease: Lease) -> Accepted:
     return Accepted(vendor_id=f"found-{lease.job_id}", answer={}, metadata={})
 
 
-async def kinds(ledger: Ledger, lease: Lease) -> list[str]:
+async def event_kinds(ledger: JobRepository, lease: Lease) -> list[str]:
     told = ("intended", "unknown", "not_taken", "accepted", "parked")
-    return [event.kind for event in await ledger.events(lease.job_id) if event.kind in told]
+    return [event.kind for event in await ledger.list_events(lease.job_id) if event.kind in told]
 
 
-async def sql(ledger: Ledger, statement: str, lease: Lease) -> None:
-    async with engine_for(ledger.address).begin() as connection:
+async def run_sql(ledger: JobRepository, statement: str, lease: Lease) -> None:
+    async with get_engine(ledger.database_url).begin() as connection:
         await connection.execute(text(statement), {"id": lease.job_id})
 
 
-async def test_what_was_surely_not_taken_is_sent_again_and_the_events_tell_by_what_that_was_known(
-    ledger: Ledger, lease: Lease
-) -> None:
-    vendor = Vendor(lost(), "gen")
-    buying = call(vendor, Search(NotTaken(SEEN)))
+async def test_a_submission_proven_absent_is_resent_and_recorded(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(lost_answer(), "gen")
+    buying = paid_call(vendor, FakeSearch(NotReceived(PROOF)))
     with pytest.raises(
         VendorUnavailable, match=r"GhostCut has not taken the submission .*connection reset.*sent again"
     ):
-        await submit_once(ledger, lease, buying)
-    assert await state_of(ledger, lease) == SubmissionState.WAITING
-    await submit_once(ledger, lease, buying)
-    [row] = await ledger.submissions(lease.job_id)
+        await submit_idempotently(ledger, lease, buying)
+    assert await submission_state(ledger, lease) == SubmissionState.WAITING
+    await submit_idempotently(ledger, lease, buying)
+    [row] = await ledger.list_submissions(lease.job_id)
     assert (row.state, row.error, len(vendor.sent)) == (SubmissionState.ACCEPTED, None, 2)
     assert vendor.sent[0] == vendor.sent[1]
-    assert await kinds(ledger, lease) == ["intended", "unknown", "not_taken", "intended", "accepted"]
-    [proof] = [event.detail for event in await ledger.events(lease.job_id) if event.kind == "not_taken"]
+    assert await event_kinds(ledger, lease) == ["intended", "unknown", "not_taken", "intended", "accepted"]
+    [proof] = [event.detail for event in await ledger.list_events(lease.job_id) if event.kind == "not_taken"]
     assert proof is not None
     assert (proof["works_seen"], proof["submission"]) == (3, str(row.id))
 
 
-async def test_a_run_that_died_before_the_call_is_followed_by_one_that_sends_it(ledger: Ledger, lease: Lease) -> None:
-    vendor = Vendor("gen")
-    buying = call(vendor, Search(NotTaken(SEEN)))
-    await ledger.intend(lease, buying.stage, buying.body)
-    with pytest.raises(Retryable, match="a run died"):
-        await submit_once(ledger, lease, buying)
-    await submit_once(ledger, lease, buying)
+async def test_the_next_run_sends_what_a_dead_run_only_intended(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor("gen")
+    buying = paid_call(vendor, FakeSearch(NotReceived(PROOF)))
+    await ledger.create_intent(lease, buying.stage, buying.build_body)
+    with pytest.raises(RetryableError, match="a run died"):
+        await submit_idempotently(ledger, lease, buying)
+    await submit_idempotently(ledger, lease, buying)
     assert len(vendor.sent) == 1
 
 
-async def test_a_key_that_is_refused_while_it_is_looked_for_neither_parks_the_job_nor_sends_it_again(
-    ledger: Ledger, lease: Lease
-) -> None:
-    vendor = Vendor(lost(), "never")
-    buying = call(vendor, Search(ConfigurationError("401"), shown(lease)))
+async def test_an_api_key_refused_in_lookup_neither_parks_nor_resends(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(lost_answer(), "never")
+    buying = paid_call(vendor, FakeSearch(ConfigurationError("401"), found_work(lease)))
     with pytest.raises(VendorUnavailable, match="gives no answer: 401"):
-        await submit_once(ledger, lease, buying)
-    assert await kinds(ledger, lease) == ["intended", "unknown"]
-    await submit_once(ledger, lease, buying)
-    assert (await state_of(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
+        await submit_idempotently(ledger, lease, buying)
+    assert await event_kinds(ledger, lease) == ["intended", "unknown"]
+    await submit_idempotently(ledger, lease, buying)
+    assert (await submission_state(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
 
 
-async def test_what_is_not_known_yet_is_neither_parked_nor_sent_again(ledger: Ledger, lease: Lease) -> None:
-    vendor = Vendor(lost(), "never")
-    buying = call(vendor, Search(early(), early(), shown(lease)))
+async def test_an_undecided_outcome_neither_parks_nor_resends(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(lost_answer(), "never")
+    buying = paid_call(vendor, FakeSearch(too_early(), too_early(), found_work(lease)))
     for _ in range(2):
-        with pytest.raises(StillInDoubt):
-            await submit_once(ledger, lease, buying)
-    assert await state_of(ledger, lease) == SubmissionState.UNKNOWN
-    await submit_once(ledger, lease, buying)
-    assert await state_of(ledger, lease) == SubmissionState.ACCEPTED
+        with pytest.raises(OutcomeStillUnknown):
+            await submit_idempotently(ledger, lease, buying)
+    assert await submission_state(ledger, lease) == SubmissionState.UNKNOWN
+    await submit_idempotently(ledger, lease, buying)
+    assert await submission_state(ledger, lease) == SubmissionState.ACCEPTED
     assert len(vendor.sent) == 1
-    assert (await ledger.job(lease.job_id)).parked_reason is None
+    assert (await ledger.get_job(lease.job_id)).parked_reason is None
 
 
-async def test_a_vendor_that_cannot_be_asked_is_asked_again_later(ledger: Ledger, lease: Lease) -> None:
-    vendor = Vendor(lost(), "never")
-    buying = call(vendor, Search(VendorUnavailable("503"), shown(lease)))
+async def test_an_unreachable_vendor_is_queried_again_later(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(lost_answer(), "never")
+    buying = paid_call(vendor, FakeSearch(VendorUnavailable("503"), found_work(lease)))
     with pytest.raises(VendorUnavailable, match="503"):
-        await submit_once(ledger, lease, buying)
-    await submit_once(ledger, lease, buying)
-    assert (await state_of(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
+        await submit_idempotently(ledger, lease, buying)
+    await submit_idempotently(ledger, lease, buying)
+    assert (await submission_state(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
 
 
-async def test_where_nothing_is_proven_the_operator_reads_why(ledger: Ledger, lease: Lease) -> None:
-    vendor = Vendor(lost(), "never")
+async def test_without_proof_the_operator_reads_why(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(lost_answer(), "never")
     with pytest.raises(JobParked, match="connection reset; it lists no links"):
-        await submit_once(ledger, lease, call(vendor, Search(NoProof("it lists no links"))))
-    assert "GhostCut dashboard" in str((await ledger.job(lease.job_id)).parked_reason)
-    assert (await state_of(ledger, lease), len(vendor.sent)) == (SubmissionState.UNKNOWN, 1)
+        await submit_idempotently(ledger, lease, paid_call(vendor, FakeSearch(Inconclusive("it lists no links"))))
+    assert "GhostCut dashboard" in str((await ledger.get_job(lease.job_id)).parked_reason)
+    assert (await submission_state(ledger, lease), len(vendor.sent)) == (SubmissionState.UNKNOWN, 1)
 
 
-async def test_a_callback_that_comes_during_the_look_keeps_it_from_being_sent_again(
-    ledger: Ledger, lease: Lease
-) -> None:
-    async def named_meanwhile() -> Finding:
-        [row] = await ledger.submissions(lease.job_id)
-        await ledger.hear(row, "work-1")
-        return NotTaken(SEEN)
+async def test_a_callback_during_the_lookup_prevents_a_resend(ledger: JobRepository, lease: Lease) -> None:
+    async def record_callback_first() -> LookupResult:
+        [row] = await ledger.list_submissions(lease.job_id)
+        await ledger.record_callback(row, "work-1")
+        return NotReceived(PROOF)
 
-    vendor = Vendor(lost(), "never")
-    buying = call(vendor, Search(named_meanwhile, shown(lease)))
-    with pytest.raises(Retryable, match="something was heard"):
-        await submit_once(ledger, lease, buying)
-    assert await state_of(ledger, lease) == SubmissionState.UNKNOWN
-    await submit_once(ledger, lease, buying)
-    assert (await state_of(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
+    vendor = FakeVendor(lost_answer(), "never")
+    buying = paid_call(vendor, FakeSearch(record_callback_first, found_work(lease)))
+    with pytest.raises(RetryableError, match="something was heard"):
+        await submit_idempotently(ledger, lease, buying)
+    assert await submission_state(ledger, lease) == SubmissionState.UNKNOWN
+    await submit_idempotently(ledger, lease, buying)
+    assert (await submission_state(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
 
 
-async def test_a_callback_that_comes_after_the_look_keeps_it_from_being_sent_again(
-    ledger: Ledger, lease: Lease
-) -> None:
-    vendor = Vendor(lost(), "never")
-    buying = call(vendor, Search(NotTaken(SEEN), shown(lease)))
+async def test_a_callback_after_the_lookup_prevents_a_resend(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(lost_answer(), "never")
+    buying = paid_call(vendor, FakeSearch(NotReceived(PROOF), found_work(lease)))
     with pytest.raises(VendorUnavailable):
-        await submit_once(ledger, lease, buying)
-    await ledger.hear((await ledger.submissions(lease.job_id))[0], "work-1")
-    await submit_once(ledger, lease, buying)
-    assert (await state_of(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
+        await submit_idempotently(ledger, lease, buying)
+    await ledger.record_callback((await ledger.list_submissions(lease.job_id))[0], "work-1")
+    await submit_idempotently(ledger, lease, buying)
+    assert (await submission_state(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
 
 
-async def test_a_run_that_has_lost_its_lease_frees_nothing(ledger: Ledger, lease: Lease) -> None:
-    async def taken_over() -> Finding:
-        await ledger.release(lease)
-        await ledger.claim(Lease(lease.job_id, "another run/1"), 60)
-        return NotTaken(SEEN)
+async def test_a_run_without_its_lease_cannot_mark_not_accepted(ledger: JobRepository, lease: Lease) -> None:
+    async def lose_lease_first() -> LookupResult:
+        await ledger.release_lease(lease)
+        await ledger.acquire_lease(Lease(lease.job_id, "another run/1"), 60)
+        return NotReceived(PROOF)
 
     with pytest.raises(LeaseLost):
-        await submit_once(ledger, lease, call(Vendor(lost()), Search(taken_over)))
-    assert await state_of(ledger, lease) == SubmissionState.UNKNOWN
+        await submit_idempotently(ledger, lease, paid_call(FakeVendor(lost_answer()), FakeSearch(lose_lease_first)))
+    assert await submission_state(ledger, lease) == SubmissionState.UNKNOWN
 
 
-async def test_what_was_accepted_meanwhile_is_not_freed(ledger: Ledger, lease: Lease) -> None:
-    intent = await ledger.intend(lease, a_call(Vendor(), replayable=False).stage, lambda _: b"{}")
+async def test_an_acceptance_during_the_lookup_is_kept(ledger: JobRepository, lease: Lease) -> None:
+    intent = await ledger.create_intent(lease, make_paid_call(FakeVendor(), replayable=False).stage, lambda _: b"{}")
     asked_about = intent.submission
-    await ledger.accept(lease, asked_about, Point.LIP_SYNC_SUBMITTED, vendor_id=lease.job_id, answer={}, metadata={})
-    with pytest.raises(Retryable):
-        await ledger.not_taken(lease, asked_about, "nothing", SEEN)
-    assert await state_of(ledger, lease) == SubmissionState.ACCEPTED
+    await ledger.record_accepted(
+        lease, asked_about, RecoveryPoint.LIP_SYNC_SUBMITTED, vendor_id=lease.job_id, answer={}, metadata={}
+    )
+    with pytest.raises(RetryableError):
+        await ledger.record_not_accepted(lease, asked_about, "nothing", PROOF)
+    assert await submission_state(ledger, lease) == SubmissionState.ACCEPTED
 
 
-async def test_the_settling_time_counts_from_the_last_time_it_may_have_been_sent(ledger: Ledger, lease: Lease) -> None:
-    vendor = Vendor(VendorUnavailable("connection refused"), lost())
-    buying = call(vendor, Search(early()))
+async def test_the_settling_time_starts_at_the_last_possible_send(ledger: JobRepository, lease: Lease) -> None:
+    vendor = FakeVendor(VendorUnavailable("connection refused"), lost_answer())
+    buying = paid_call(vendor, FakeSearch(too_early()))
     with pytest.raises(VendorUnavailable):
-        await submit_once(ledger, lease, buying)
-    await sql(ledger, "UPDATE video_submissions SET intended_at = now() - interval '1 hour' WHERE job_id = :id", lease)
-    with pytest.raises(StillInDoubt):
-        await submit_once(ledger, lease, buying)
-    [row] = await ledger.submissions(lease.job_id)
-    assert await ledger.waited_for(row) < timedelta(minutes=1)
+        await submit_idempotently(ledger, lease, buying)
+    await run_sql(
+        ledger, "UPDATE video_submissions SET intended_at = now() - interval '1 hour' WHERE job_id = :id", lease
+    )
+    with pytest.raises(OutcomeStillUnknown):
+        await submit_idempotently(ledger, lease, buying)
+    [row] = await ledger.list_submissions(lease.job_id)
+    assert await ledger.submission_age(row) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("replayable", [True, False])
 @pytest.mark.parametrize(("hours", "renewed"), [([11], False), ([13], True), ([5, 5, 5], True)], ids=str)
-async def test_bytes_whose_links_are_about_to_end_are_never_sent_for_the_first_time(
-    ledger: Ledger, lease: Lease, hours: list[int], renewed: bool, replayable: bool
+async def test_a_request_with_expiring_links_is_not_sent(
+    ledger: JobRepository, lease: Lease, hours: list[int], renewed: bool, replayable: bool
 ) -> None:
     """However often the vendor asked to wait meanwhile."""
-    vendor = Vendor(*[VendorThrottled("wait") for _ in hours], "gen")
-    buying = replace(a_call(vendor, replayable=replayable), same_bytes_for=timedelta(hours=12))
+    vendor = FakeVendor(*[VendorRateLimited("wait") for _ in hours], "gen")
+    buying = replace(make_paid_call(vendor, replayable=replayable), body_max_age=timedelta(hours=12))
     for passed in hours:
-        with pytest.raises(VendorThrottled):
-            await submit_once(ledger, lease, buying)
+        with pytest.raises(VendorRateLimited):
+            await submit_idempotently(ledger, lease, buying)
         for moment in ("intended_at", "body_written_at"):
             older = f"UPDATE video_submissions SET {moment} = {moment} - interval '{passed} hours' WHERE job_id = :id"  # noqa: S608
-            await sql(ledger, older, lease)
-    await submit_once(ledger, lease, buying)
+            await run_sql(ledger, older, lease)
+    await submit_idempotently(ledger, lease, buying)
     assert len({key for key, _ in vendor.sent}) == len({body for _, body in vendor.sent}) == (2 if renewed else 1)
-    states = [row.state for row in await ledger.submissions(lease.job_id)]
+    states = [row.state for row in await ledger.list_submissions(lease.job_id)]
     assert states == (["refused"] if renewed else []) + ["accepted"]
 
 
-async def test_a_try_that_a_callback_has_overtaken_is_not_made(
-    ledger: Ledger, lease: Lease, monkeypatch: pytest.MonkeyPatch
+async def test_a_callback_prevents_a_late_second_send(
+    ledger: JobRepository, lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first one came late, and another was about to be sent."""
-    intend = ledger.intend
+    intend = ledger.create_intent
 
-    async def overtaken(*args: Any, **more: Any) -> Any:
+    async def record_callback_first(*args: Any, **more: Any) -> Any:
         intent = await intend(*args, **more)
-        await ledger.hear(intent.submission, f"work-{lease.job_id}")
+        await ledger.record_callback(intent.submission, f"work-{lease.job_id}")
         return intent
 
-    monkeypatch.setattr(ledger, "intend", overtaken)
-    vendor = Vendor("never")
-    with pytest.raises(Retryable):
-        await submit_once(ledger, lease, call(vendor, Search(early())))
+    monkeypatch.setattr(ledger, "create_intent", record_callback_first)
+    vendor = FakeVendor("never")
+    with pytest.raises(RetryableError):
+        await submit_idempotently(ledger, lease, paid_call(vendor, FakeSearch(too_early())))
     assert vendor.sent == []
 
 
 @pytest.mark.parametrize("outcome", [SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN])
-async def test_what_became_of_an_earlier_try_says_nothing_about_a_later_one(
-    ledger: Ledger, lease: Lease, outcome: SubmissionState
+async def test_an_earlier_attempts_outcome_does_not_settle_a_later_one(
+    ledger: JobRepository, lease: Lease, outcome: SubmissionState
 ) -> None:
-    buying = call(Vendor(), Search(early()))
-    earlier = (await ledger.intend(lease, buying.stage, buying.body)).submission
-    await ledger.not_taken(lease, earlier, "not taken", SEEN)
-    assert (await ledger.intend(lease, buying.stage, buying.body)).fresh
-    await ledger.settle(lease, earlier, outcome, error="late")
-    assert await state_of(ledger, lease) == SubmissionState.INTENDED
-    assert [event.kind for event in await ledger.events(lease.job_id)][-1] == "late_outcome"
+    buying = paid_call(FakeVendor(), FakeSearch(too_early()))
+    earlier = (await ledger.create_intent(lease, buying.stage, buying.build_body)).submission
+    await ledger.record_not_accepted(lease, earlier, "not taken", PROOF)
+    assert (await ledger.create_intent(lease, buying.stage, buying.build_body)).unsent
+    await ledger.record_outcome(lease, earlier, outcome, error="late")
+    assert await submission_state(ledger, lease) == SubmissionState.INTENDED
+    assert [event.kind for event in await ledger.list_events(lease.job_id)][-1] == "late_outcome"
 
 
-async def test_a_second_purchase_that_nobody_could_prevent_is_told_once(ledger: Ledger, lease: Lease) -> None:
-    buying = call(Vendor(), Search(early()))
-    submission = (await ledger.intend(lease, buying.stage, buying.body)).submission
+async def test_an_unavoidable_second_purchase_is_reported_once(ledger: JobRepository, lease: Lease) -> None:
+    buying = paid_call(FakeVendor(), FakeSearch(too_early()))
+    submission = (await ledger.create_intent(lease, buying.stage, buying.build_body)).submission
     for name in ("one", "two", "two"):
         vendor_id = f"{name}-{lease.job_id}"
-        await ledger.accept(lease, submission, buying.to, vendor_id=vendor_id, answer={}, metadata={})
-    await ledger.hear(submission, f"three-{lease.job_id}")
-    twice = [event.detail or {} for event in await ledger.events(lease.job_id) if event.kind == "bought_twice"]
+        await ledger.record_accepted(lease, submission, buying.next_point, vendor_id=vendor_id, answer={}, metadata={})
+    await ledger.record_callback(submission, f"three-{lease.job_id}")
+    twice = [event.detail or {} for event in await ledger.list_events(lease.job_id) if event.kind == "bought_twice"]
     assert [detail["other"] for detail in twice] == [f"two-{lease.job_id}", f"three-{lease.job_id}"]
 
 
-async def test_an_answer_that_says_accepted_and_no_more_is_kept_as_such(ledger: Ledger, lease: Lease) -> None:
-    buying = call(Vendor(OutcomeUnknown("accepted", taken=True)), Search(early()))
-    with pytest.raises(StillInDoubt):
-        await submit_once(ledger, lease, buying)
-    [row] = await ledger.submissions(lease.job_id)
-    assert row.vendor_answer == paying.TAKEN
+async def test_an_acceptance_without_an_id_is_recorded(ledger: JobRepository, lease: Lease) -> None:
+    buying = paid_call(FakeVendor(OutcomeUnknown("accepted", accepted=True)), FakeSearch(too_early()))
+    with pytest.raises(OutcomeStillUnknown):
+        await submit_idempotently(ledger, lease, buying)
+    [row] = await ledger.list_submissions(lease.job_id)
+    assert row.vendor_answer == paying.ACCEPTED_WITHOUT_ID
 
 
 @pytest.mark.parametrize(
@@ -293,47 +297,51 @@ async def test_an_answer_that_says_accepted_and_no_more_is_kept_as_such(ledger: 
     ],
     ids=["for longer than a minute", "until it was found not taken", "until it was sent again"],
 )
-async def test_a_run_that_stood_still_between_intent_and_call_does_not_call_any_more(
-    ledger: Ledger, lease: Lease, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+async def test_a_run_stalled_after_its_intent_does_not_send(
+    ledger: JobRepository, lease: Lease, monkeypatch: pytest.MonkeyPatch, meanwhile: str
 ) -> None:
-    intend = ledger.intend
+    intend = ledger.create_intent
 
-    async def slowly(*args: Any, **more: Any) -> Any:
+    async def stall(*args: Any, **more: Any) -> Any:
         intent = await intend(*args, **more)
-        await sql(ledger, meanwhile, lease)
+        await run_sql(ledger, meanwhile, lease)
         return intent
 
-    monkeypatch.setattr(ledger, "intend", slowly)
-    vendor = Vendor("never")
-    with pytest.raises(Retryable, match="stood still"):
-        await submit_once(ledger, lease, call(vendor, Search(early())))
+    monkeypatch.setattr(ledger, "create_intent", stall)
+    vendor = FakeVendor("never")
+    with pytest.raises(RetryableError, match="stood still"):
+        await submit_idempotently(ledger, lease, paid_call(vendor, FakeSearch(too_early())))
     assert vendor.sent == []
 
 
-async def taken_by_another_job(ledger: Ledger, vendor_id: str, *, connections: dict[str, str], ago: str) -> None:
+async def record_other_purchase(
+    ledger: JobRepository, vendor_id: str, *, connections: dict[str, str], age: str
+) -> None:
     lease = Lease(f"other-{vendor_id}", "run-2/1")
-    await ledger.open(lease.job_id, a_request(), actor="test", connections=connections)
-    await ledger.claim(lease, 60)
-    await ledger.advance(lease, Point.UPLOADED)
-    buying = a_call(Vendor(), replayable=False)
-    intent = await ledger.intend(lease, buying.stage, buying.body)
-    await ledger.accept(lease, intent.submission, buying.to, vendor_id=vendor_id, answer={}, metadata={})
-    at = f"UPDATE video_submissions SET accepted_at = now() - interval '{ago}' WHERE job_id = :id"  # noqa: S608
-    await sql(ledger, at, lease)
+    await ledger.create(lease.job_id, make_request(), actor="test", connections=connections)
+    await ledger.acquire_lease(lease, 60)
+    await ledger.advance(lease, RecoveryPoint.UPLOADED)
+    buying = make_paid_call(FakeVendor(), replayable=False)
+    intent = await ledger.create_intent(lease, buying.stage, buying.build_body)
+    await ledger.record_accepted(
+        lease, intent.submission, buying.next_point, vendor_id=vendor_id, answer={}, metadata={}
+    )
+    at = f"UPDATE video_submissions SET accepted_at = now() - interval '{age}' WHERE job_id = :id"  # noqa: S608
+    await run_sql(ledger, at, lease)
 
 
-async def test_what_an_account_has_surely_taken_is_known_by_the_books(ledger: Ledger, job_id: str) -> None:
+async def test_the_database_lists_an_accounts_confirmed_purchases(ledger: JobRepository, job_id: str) -> None:
     ours = {"ghostcut": f"block-{job_id}"}
-    await taken_by_another_job(ledger, f"an-hour-ago-{job_id}", connections=ours, ago="1 hour")
-    await taken_by_another_job(ledger, f"just-now-{job_id}", connections=ours, ago="1 second")
-    await taken_by_another_job(ledger, f"last-week-{job_id}", connections=ours, ago="7 days")
-    await taken_by_another_job(ledger, f"elsewhere-{job_id}", connections={"ghostcut": "another"}, ago="1 hour")
-    await ledger.open(job_id, a_request(), actor="test", connections=ours)
+    await record_other_purchase(ledger, f"an-hour-ago-{job_id}", connections=ours, age="1 hour")
+    await record_other_purchase(ledger, f"just-now-{job_id}", connections=ours, age="1 second")
+    await record_other_purchase(ledger, f"last-week-{job_id}", connections=ours, age="7 days")
+    await record_other_purchase(ledger, f"elsewhere-{job_id}", connections={"ghostcut": "another"}, age="1 hour")
+    await ledger.create(job_id, make_request(), actor="test", connections=ours)
     lease = Lease(job_id, "run-1/1")
-    await ledger.claim(lease, 60)
-    await ledger.advance(lease, Point.UPLOADED)
-    intent = await ledger.intend(lease, a_call(Vendor(), replayable=False).stage, lambda _: b"{}")
-    taken = await ledger.taken_around(intent.submission, timedelta(days=1), timedelta(minutes=10))
+    await ledger.acquire_lease(lease, 60)
+    await ledger.advance(lease, RecoveryPoint.UPLOADED)
+    intent = await ledger.create_intent(lease, make_paid_call(FakeVendor(), replayable=False).stage, lambda _: b"{}")
+    taken = await ledger.accepted_ids_around(intent.submission, timedelta(days=1), timedelta(minutes=10))
     assert taken == {f"an-hour-ago-{job_id}"}
 
 
@@ -341,41 +349,47 @@ async def test_what_an_account_has_surely_taken_is_known_by_the_books(ledger: Le
 
 
 @pytest.fixture
-def run(ledger: Ledger, lease: Lease, monkeypatch: pytest.MonkeyPatch) -> JobRun:
-    async def anew() -> Ledger:
-        return Ledger(engine_for(ledger.address))  # each event loop has its own
+def run_attempts(ledger: JobRepository, lease: Lease, monkeypatch: pytest.MonkeyPatch) -> JobRun:
+    async def retry() -> JobRepository:
+        return JobRepository(get_engine(ledger.database_url))  # each event loop has its own
 
     monkeypatch.setattr(paying, "get_run_logger", lambda: logging.getLogger("test"))
-    connections = SimpleNamespace(ledger=anew)
+    connections = SimpleNamespace(ledger=retry)
     return cast(JobRun, SimpleNamespace(lease=lease, job_id=lease.job_id, connections=connections))
 
 
-async def test_a_run_waits_until_it_is_known_and_uses_up_no_retries(run: JobRun, ledger: Ledger, lease: Lease) -> None:
-    vendor, search = Vendor(lost(), "never"), Search(*[early(0.001)] * 100, shown(lease))
-    await buy(run, call(vendor, search))
-    assert (search.looks, len(vendor.sent)) == (101, 1)
-    assert await state_of(ledger, lease) == SubmissionState.ACCEPTED
+async def test_waiting_for_an_outcome_uses_up_no_retries(
+    run_attempts: JobRun, ledger: JobRepository, lease: Lease
+) -> None:
+    vendor, search = FakeVendor(lost_answer(), "never"), FakeSearch(*[too_early(0.001)] * 100, found_work(lease))
+    await submit_paid(run_attempts, paid_call(vendor, search))
+    assert (search.calls, len(vendor.sent)) == (101, 1)
+    assert await submission_state(ledger, lease) == SubmissionState.ACCEPTED
 
 
-async def test_a_callback_wakes_the_run_that_waits_to_know(run: JobRun, ledger: Ledger, lease: Lease) -> None:
-    vendor, search = Vendor(lost(), "never"), Search(early(3600), early(3600), shown(lease))
-    buying = asyncio.create_task(buy(run, call(vendor, search)))
+async def test_a_callback_wakes_a_run_waiting_for_an_outcome(
+    run_attempts: JobRun, ledger: JobRepository, lease: Lease
+) -> None:
+    vendor, search = FakeVendor(lost_answer(), "never"), FakeSearch(too_early(3600), too_early(3600), found_work(lease))
+    buying = asyncio.create_task(submit_paid(run_attempts, paid_call(vendor, search)))
     async with asyncio.timeout(20):
-        await up(ledger)
-        while search.looks < 2:  # noqa: ASYNC110  # in another loop: at once, and when it has begun to listen
+        await wait_until_listening(ledger)
+        while search.calls < 2:  # noqa: ASYNC110  # in another loop: at once, and when it has begun to listen
             await asyncio.sleep(0.01)
-        await ledger.hear((await ledger.submissions(lease.job_id))[0], "work-1")
+        await ledger.record_callback((await ledger.list_submissions(lease.job_id))[0], "work-1")
         await buying
-    assert (await state_of(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
+    assert (await submission_state(ledger, lease), len(vendor.sent)) == (SubmissionState.ACCEPTED, 1)
 
 
-async def test_a_run_that_waits_to_know_can_be_cancelled(run: JobRun, ledger: Ledger, lease: Lease) -> None:
-    search = Search(early(3600))
-    buying = asyncio.create_task(buy(run, call(Vendor(lost()), search)))
+async def test_a_run_waiting_for_an_outcome_can_be_cancelled(
+    run_attempts: JobRun, ledger: JobRepository, lease: Lease
+) -> None:
+    search = FakeSearch(too_early(3600))
+    buying = asyncio.create_task(submit_paid(run_attempts, paid_call(FakeVendor(lost_answer()), search)))
     async with asyncio.timeout(20):
-        while not search.looks:  # noqa: ASYNC110  # in another event loop
+        while not search.calls:  # noqa: ASYNC110  # in another event loop
             await asyncio.sleep(0.01)
         buying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await buying
-    assert await state_of(ledger, lease) == SubmissionState.UNKNOWN
+    assert await submission_state(ledger, lease) == SubmissionState.UNKNOWN

@@ -7,47 +7,45 @@ import uuid
 
 from sqlalchemy import text
 
-from videojobs.ledger import Ledger, engine_for
+from videojobs.ledger import JobRepository, get_engine
 from videojobs.ledger.tokens import Scope
 
 
-async def test_a_token_is_found_by_its_text_and_its_text_is_nowhere_in_the_database(
-    ledger: Ledger, database_url: str
-) -> None:
+async def test_a_token_is_found_by_its_text_but_stored_only_as_a_hash(ledger: JobRepository, database_url: str) -> None:
     token, secret = await ledger.create_token("ada", [Scope.READ], "a test")
-    found = await ledger.token(secret)
+    found = await ledger.find_token(secret)
     assert found is not None
     assert (found.id, found.user_id, found.scopes) == (token.id, "ada", ["read"])
-    async with engine_for(database_url).connect() as connection:
+    async with get_engine(database_url).connect() as connection:
         rows = (await connection.execute(text("SELECT t::text FROM api_tokens AS t"))).scalars().all()
     assert not any(secret in row or secret.removeprefix("vj_") in row for row in rows)
 
 
-async def test_a_revoked_token_and_one_that_never_was_open_nothing(ledger: Ledger) -> None:
+async def test_revoked_and_unknown_tokens_grant_nothing(ledger: JobRepository) -> None:
     token, secret = await ledger.create_token("ada", [Scope.READ], "")
     assert await ledger.revoke_token(token.id)
-    assert await ledger.token(secret) is None
+    assert await ledger.find_token(secret) is None
     assert not await ledger.revoke_token(token.id), "twice"
-    assert await ledger.token("vj_guessed") is None
+    assert await ledger.find_token("vj_guessed") is None
 
 
-async def test_a_token_allows_its_scopes_and_an_admins_all_of_them(ledger: Ledger) -> None:
+async def test_a_token_allows_its_scopes_and_an_admins_all_of_them(ledger: JobRepository) -> None:
     reader, _ = await ledger.create_token("ada", [Scope.READ], "")
     admin, _ = await ledger.create_token("ada", [Scope.ADMIN], "")
     assert [reader.allows(scope) for scope in Scope] == [False, True, False]
     assert all(admin.allows(scope) for scope in Scope)
 
 
-async def test_a_text_that_is_kept_twice_is_one_token_and_stays_revoked(ledger: Ledger) -> None:
+async def test_importing_a_token_twice_keeps_it_revoked(ledger: JobRepository) -> None:
     secret = f"vj_{uuid.uuid4()}"
-    first = await ledger.keep_token(secret, "local", [Scope.ADMIN], "")
-    assert (await ledger.keep_token(secret, "local", [Scope.ADMIN], "")).id == first.id
+    first = await ledger.import_token(secret, "local", [Scope.ADMIN], "")
+    assert (await ledger.import_token(secret, "local", [Scope.ADMIN], "")).id == first.id
     await ledger.revoke_token(first.id)
-    await ledger.keep_token(secret, "local", [Scope.ADMIN], "")
-    assert await ledger.token(secret) is None
+    await ledger.import_token(secret, "local", [Scope.ADMIN], "")
+    assert await ledger.find_token(secret) is None
 
 
-async def command(database_url: str, *arguments: str) -> tuple[int | None, str, str]:
+async def run_command(database_url: str, *arguments: str) -> tuple[int | None, str, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deployments.gateway.tokens", *arguments),
         env={**os.environ, "DATABASE_URL": database_url, "COLUMNS": "200"},
@@ -58,21 +56,23 @@ async def command(database_url: str, *arguments: str) -> tuple[int | None, str, 
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_the_command_makes_shows_and_revokes_a_token(ledger: Ledger, database_url: str) -> None:
-    code, secret, told = await command(database_url, "create", "grace", "--scopes", "read,submit", "--label", "phone")
+async def test_the_command_makes_shows_and_revokes_a_token(ledger: JobRepository, database_url: str) -> None:
+    code, secret, told = await run_command(
+        database_url, "create", "grace", "--scopes", "read,submit", "--label", "phone"
+    )
     assert code == 0, told
-    token = await ledger.token(secret.strip())
+    token = await ledger.find_token(secret.strip())
     assert token is not None
     assert (token.user_id, sorted(token.scopes), token.label) == ("grace", ["read", "submit"], "phone")
-    _, listed, _ = await command(database_url, "list")
+    _, listed, _ = await run_command(database_url, "list")
     assert str(token.id) in listed
     assert secret.strip() not in listed
-    assert (await command(database_url, "revoke", str(token.id)))[0] == 0
-    assert await ledger.token(secret.strip()) is None
-    assert (await command(database_url, "revoke", str(token.id)))[0] == 1
+    assert (await run_command(database_url, "revoke", str(token.id)))[0] == 0
+    assert await ledger.find_token(secret.strip()) is None
+    assert (await run_command(database_url, "revoke", str(token.id)))[0] == 1
 
 
-async def test_the_command_refuses_what_no_token_can_be(database_url: str) -> None:
+async def test_the_command_refuses_an_invalid_token(database_url: str) -> None:
     for arguments in (("create", "../ada"), ("create", "ada", "--scopes", "root"), ("revoke", "1")):
-        code, out, told = await command(database_url, *arguments)
+        code, out, told = await run_command(database_url, *arguments)
         assert (code, out) == (2, ""), told

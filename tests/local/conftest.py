@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.local.folder import Folder
+from deployments.local.folder import DataDir
 from tests.local.supervisor import Supervisor
 
 
@@ -14,8 +14,8 @@ def data(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "data"
     yield folder
     if folder.exists():
-        with Folder(folder) as used:
-            used.erase()
+        with DataDir(folder) as used:
+            used.delete()
 
 
 @pytest.fixture
@@ -23,4 +23,4 @@ def supervisor(data: Path) -> Iterator[Supervisor]:
     """`up` as a program, so that it can be interrupted and killed."""
     supervisor = Supervisor(data)
     yield supervisor
-    supervisor.end()
+    supervisor.kill_all()

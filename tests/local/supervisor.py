@@ -9,7 +9,7 @@ from signal import Signals
 
 import psutil
 
-PARTS = ("object_store", "postgres")
+SERVICES = ("object_store", "postgres")
 
 
 class Supervisor:
@@ -18,12 +18,12 @@ class Supervisor:
     def __init__(self, data: Path) -> None:
         self._data = data
         self._process: subprocess.Popen[str] | None = None
-        self._family: list[psutil.Process] = []
+        self._processes: list[psutil.Process] = []
 
     def start(self) -> None:
         command = [sys.executable, "-m", "deployments.local", "up", "--ignore-environment"]
         self._process = subprocess.Popen(
-            [*command, "--data", str(self._data), "--parts", ",".join(PARTS)],
+            [*command, "--data", str(self._data), "--parts", ",".join(SERVICES)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -50,48 +50,48 @@ class Supervisor:
         output = self.read_until("Variables for other programs")
         assert "Variables for other programs" in output, output
 
-    def part(self, command: str) -> psutil.Process:
+    def service_process(self, command: str) -> psutil.Process:
         """The program with this word in its command line. Remembers who is there now."""
-        self._look_around()
-        return next(member for member in self._family if command in " ".join(member.cmdline()))
+        self._refresh_processes()
+        return next(member for member in self._processes if command in " ".join(member.cmdline()))
 
     def signal(self, number: Signals) -> None:
         """Remembers who is there now."""
-        self._look_around()
+        self._refresh_processes()
         self.process.send_signal(number)
 
-    def _look_around(self) -> None:
+    def _refresh_processes(self) -> None:
         with suppress(psutil.NoSuchProcess):
             own = psutil.Process(self.process.pid)
-            self._family = [own, *own.children(recursive=True)]
+            self._processes = [own, *own.children(recursive=True)]
 
-    def exit_code(self, *, within: float = 20) -> int:
-        return self.process.wait(timeout=within)
+    def exit_code(self, *, timeout: float = 20) -> int:
+        return self.process.wait(timeout=timeout)
 
-    def survivors(self, *, patience: float = 10) -> list[str]:
+    def survivors(self, *, timeout: float = 10) -> list[str]:
         """Who of those that were there still runs, after `patience` seconds at the most."""
-        deadline = time.monotonic() + patience
-        while (alive := self._alive()) and time.monotonic() < deadline:
+        deadline = time.monotonic() + timeout
+        while (alive := self._running_processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
         return [" ".join(member.cmdline()) for member in alive]
 
-    def _alive(self) -> list[psutil.Process]:
-        return [member for member in self._family if _runs(member)]
+    def _running_processes(self) -> list[psutil.Process]:
+        return [member for member in self._processes if _is_running(member)]
 
-    def end(self) -> None:
+    def kill_all(self) -> None:
         """Whatever the test found out."""
         if self._process:
-            self._look_around()
+            self._refresh_processes()
             self._process.kill()
             self._process.wait()
             if self._process.stdout:
                 self._process.stdout.close()
-            self.survivors(patience=5)
-        for member in self._alive():
+            self.survivors(timeout=5)
+        for member in self._running_processes():
             member.kill()
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -5,13 +5,13 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
 import pytest
 
-from deployments.environment import NOTHING_GIVEN
+from deployments.environment import EMPTY_ENVIRONMENT
 from deployments.local.stack import Stack
-from tests.local.supervisor import PARTS, Supervisor
+from tests.local.supervisor import SERVICES, Supervisor
 
 
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
-def test_a_signal_stops_a_running_stack_and_leaves_no_process(supervisor: Supervisor, number: Signals) -> None:
+def test_a_signal_stops_the_stack_without_leftover_processes(supervisor: Supervisor, number: Signals) -> None:
     supervisor.run_until_up()
 
     supervisor.signal(number)
@@ -20,7 +20,7 @@ def test_a_signal_stops_a_running_stack_and_leaves_no_process(supervisor: Superv
     assert not supervisor.survivors()
 
 
-def test_ctrl_c_in_the_middle_of_the_start_leaves_no_process(supervisor: Supervisor) -> None:
+def test_ctrl_c_during_startup_leaves_no_process(supervisor: Supervisor) -> None:
     supervisor.start()
     supervisor.read_until("ready after")  # the first of the two
 
@@ -32,17 +32,17 @@ def test_ctrl_c_in_the_middle_of_the_start_leaves_no_process(supervisor: Supervi
 
 def test_ctrl_c_twice_ends_everything_at_once(supervisor: Supervisor) -> None:
     supervisor.run_until_up()
-    supervisor.part("rclone").suspend()  # it would take no notice of a polite request
+    supervisor.service_process("rclone").suspend()  # it would take no notice of a polite request
 
     supervisor.signal(SIGINT)
     supervisor.read_until("Stopping")
     supervisor.signal(SIGINT)
 
-    assert supervisor.exit_code(within=5) == 0
+    assert supervisor.exit_code(timeout=5) == 0
     assert not supervisor.survivors()
 
 
-def test_kill_9_of_the_stack_leaves_no_process_and_the_next_start_works(supervisor: Supervisor) -> None:
+def test_kill_9_leaves_no_process_and_the_stack_restarts(supervisor: Supervisor) -> None:
     supervisor.run_until_up()
 
     supervisor.signal(SIGKILL)
@@ -52,24 +52,22 @@ def test_kill_9_of_the_stack_leaves_no_process_and_the_next_start_works(supervis
     supervisor.run_until_up()
 
 
-async def test_what_outlived_a_stack_and_its_watchdog_is_ended_by_the_next_start(
-    supervisor: Supervisor, data: Path
-) -> None:
+async def test_the_next_start_ends_orphaned_processes(supervisor: Supervisor, data: Path) -> None:
     supervisor.run_until_up()
-    watchdog, store = supervisor.part("watchdog"), supervisor.part("rclone")
+    watchdog, store = supervisor.service_process("watchdog"), supervisor.service_process("rclone")
     watchdog.kill()
     supervisor.signal(SIGKILL)
     supervisor.exit_code()
     assert store.is_running()
 
-    async with Stack(data=data, environment=NOTHING_GIVEN, wanted=PARTS):
+    async with Stack(data=data, environment=EMPTY_ENVIRONMENT, services=SERVICES):
         assert not supervisor.survivors()
 
 
-def test_a_part_that_ends_by_itself_stops_the_stack_with_a_message(supervisor: Supervisor) -> None:
+def test_a_service_that_exits_stops_the_stack_with_a_message(supervisor: Supervisor) -> None:
     supervisor.run_until_up()
 
-    supervisor.part("rclone").kill()
+    supervisor.service_process("rclone").kill()
 
     assert "object_store: ended by itself (signal SIGKILL)" in supervisor.read_until("object_store")
     assert supervisor.exit_code() == 1

@@ -13,13 +13,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.media.website import Website, serving
+from tests.media.website import Website, run_website
 from videojobs.media.store import ObjectStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-START_SECONDS = 10  # rclone needs 0.05 s; a busy machine more
+START_TIMEOUT_SECONDS = 10  # rclone needs 0.05 s; a busy machine more
 
 
 def free_port() -> int:
@@ -29,7 +29,7 @@ def free_port() -> int:
         return port
 
 
-def accepts(port: int) -> bool:
+def is_accepting_connections(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -63,8 +63,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Client]":
     rclone, folder = Path(sys.executable).with_name("rclone"), tmp_path_factory.mktemp("objects")
     server = subprocess.Popen([rclone, "serve", "s3", "--config", "", *access, folder], stderr=subprocess.DEVNULL)
     try:
-        deadline = monotonic() + START_SECONDS
-        while not accepts(port):
+        deadline = monotonic() + START_TIMEOUT_SECONDS
+        while not is_accepting_connections(port):
             assert server.poll() is None, "rclone did not start"
             assert monotonic() < deadline, "rclone does not answer"
             sleep(0.01)
@@ -84,5 +84,5 @@ def store(s3: "S3Client") -> ObjectStore:
 
 @pytest.fixture(scope="session")
 def website() -> Iterator[Website]:
-    with serving() as running:
+    with run_website() as running:
         yield running

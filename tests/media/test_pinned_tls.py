@@ -11,16 +11,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.media.internet import OUTSIDE, Resolver, content, the_internet
-from tests.media.website import CONTENT, Website, serving
+from tests.media.internet import PUBLIC_ADDRESS, FakeResolver, fake_network, fetch_content
+from tests.media.website import CONTENT, Website, run_website
 from videojobs.errors import TransferInterrupted
 from videojobs.media import network, pinned
-from videojobs.media.reach import Reach
+from videojobs.media.reach import UrlPolicy
 
-__all__ = ["the_internet"]
+__all__ = ["fake_network"]
 
 
-def certificate(folder: Path, name: str) -> Path:
+def make_certificate(folder: Path, name: str) -> Path:
     """A certificate of its own making, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -44,51 +44,55 @@ def certificate(folder: Path, name: str) -> Path:
     return file
 
 
-Asked = list[str | None]
+ServerNames = list[str | None]
 
 
 @pytest.fixture
-def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Website, Asked]]:
+def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Website, ServerNames]]:
     """A site outside with the certificate of `media.example`, and the names that clients asked it for."""
-    file = certificate(tmp_path, "media.example")
-    monkeypatch.setattr(pinned, "_tls", lambda: ssl.create_default_context(cafile=str(file)))
-    asked: Asked = []
+    file = make_certificate(tmp_path, "media.example")
+    monkeypatch.setattr(pinned, "_tls_context", lambda: ssl.create_default_context(cafile=str(file)))
+    asked: ServerNames = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     context.set_servername_callback(lambda _socket, name, _: asked.append(name))
-    with serving(OUTSIDE) as site:
+    with run_website(PUBLIC_ADDRESS) as site:
         site.socket = context.wrap_socket(site.socket, server_side=True)
         yield site, asked
 
 
-async def test_tls_sees_the_name_and_checks_the_certificate_by_it(tls_site: tuple[Website, Asked]) -> None:
+async def test_tls_uses_the_host_name_for_sni_and_verification(tls_site: tuple[Website, ServerNames]) -> None:
     site, asked = tls_site
     url = f"https://media.example:{site.server_port}/file"
-    assert await content(url, Resolver(media_example=[[OUTSIDE]]), Reach()) == CONTENT
+    assert await fetch_content(url, FakeResolver(media_example=[[PUBLIC_ADDRESS]]), UrlPolicy()) == CONTENT
     assert asked == ["media.example"]
     assert site.named == [f"media.example:{site.server_port}"]
 
 
-async def test_another_name_at_the_same_address_does_not_pass_with_that_certificate(
-    tls_site: tuple[Website, Asked],
+async def test_a_certificate_for_another_name_is_refused(
+    tls_site: tuple[Website, ServerNames],
 ) -> None:
     site, _ = tls_site
     with pytest.raises(TransferInterrupted, match="ConnectError"):
-        await content(f"https://other.example:{site.server_port}/file", Resolver(other_example=[[OUTSIDE]]), Reach())
+        await fetch_content(
+            f"https://other.example:{site.server_port}/file",
+            FakeResolver(other_example=[[PUBLIC_ADDRESS]]),
+            UrlPolicy(),
+        )
     assert site.named == []
 
 
-async def test_tls_that_takes_its_time_is_waited_for(
-    tls_site: tuple[Website, Asked], monkeypatch: pytest.MonkeyPatch
+async def test_a_slow_tls_handshake_completes(
+    tls_site: tuple[Website, ServerNames], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Longer than one slice of waiting, which then goes on where it was."""
     site, _ = tls_site
-    monkeypatch.setattr(network, "SLICE", 0.02)
+    monkeypatch.setattr(network, "WAIT_SLICE_SECONDS", 0.02)
 
-    def take_time(*_: object) -> None:
+    def delay(*_: object) -> None:
         site.closing.wait(0.1)
 
     assert isinstance(site.socket, ssl.SSLSocket)
-    site.socket.context.set_servername_callback(take_time)
+    site.socket.context.set_servername_callback(delay)
     url = f"https://media.example:{site.server_port}/steady"
-    assert await content(url, Resolver(media_example=[[OUTSIDE]]), Reach()) == CONTENT
+    assert await fetch_content(url, FakeResolver(media_example=[[PUBLIC_ADDRESS]]), UrlPolicy()) == CONTENT

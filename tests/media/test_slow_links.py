@@ -12,30 +12,30 @@ from typing import Final
 
 import pytest
 
-from tests.media.website import CONTENT, DRIPS, Website, serving
+from tests.media.website import CONTENT, TRICKLE_RESPONSES, Website, run_website
 from videojobs.errors import TransferInterrupted
-from videojobs.media.reach import Reach
-from videojobs.media.sources import copy_url_to_store, fetched
+from videojobs.media.reach import UrlPolicy
+from videojobs.media.sources import fetch_to_temp, stream_url_to_store
 from videojobs.media.store import ObjectStore
 
-NEAR = Reach(private=True, plain_http=True)  # the servers are on this machine
-CROWD: Final = 40  # transfers: more than there are threads for inputs
-AT_ONCE: Final = 2.0  # seconds, on a busy machine; no patience of ours is as short
+LOCAL_POLICY = UrlPolicy(allow_private=True, allow_http=True)  # the servers are on this machine
+TRANSFER_COUNT: Final = 40  # transfers: more than there are threads for inputs
+PROMPT_SECONDS: Final = 2.0  # seconds, on a busy machine; no patience of ours is as short
 
 
 @pytest.fixture
-def slow() -> Iterator[Website]:
-    with serving() as site:
+def slow_site() -> Iterator[Website]:
+    with run_website() as site:
         yield site
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_rate_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_LINK_WINDOW_SECONDS", "0.2")
 
 
 @pytest.fixture
-def deaf() -> Iterator[str]:
+def unresponsive_address() -> Iterator[str]:
     """An address where nobody accepts connections: its queue is full."""
     with socket.socket() as server, socket.socket() as first, socket.socket() as second:
         server.bind(("127.0.0.1", 0))
@@ -47,7 +47,7 @@ def deaf() -> Iterator[str]:
 
 
 @pytest.fixture
-def mute() -> Iterator[socket.socket]:
+def silent_server() -> Iterator[socket.socket]:
     """A server that accepts connections and says nothing, so that TLS never begins."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -60,14 +60,14 @@ def address(server: socket.socket) -> str:
 
 
 async def fetch(url: str) -> bytes:
-    async with fetched(url, reach=NEAR) as path:
+    async with fetch_to_temp(url, policy=LOCAL_POLICY) as path:
         return path.read_bytes()
 
 
 @asynccontextmanager
-async def many(url: str) -> AsyncIterator[list[asyncio.Task[bytes]]]:
+async def concurrent_fetches(url: str) -> AsyncIterator[list[asyncio.Task[bytes]]]:
     """A crowd of transfers from one link, cancelled in the end."""
-    tasks = [asyncio.create_task(fetch(url)) for _ in range(CROWD)]
+    tasks = [asyncio.create_task(fetch(url)) for _ in range(TRANSFER_COUNT)]
     try:
         yield tasks
     finally:
@@ -76,91 +76,91 @@ async def many(url: str) -> AsyncIterator[list[asyncio.Task[bytes]]]:
         await asyncio.wait(tasks)
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("page", DRIPS)
-async def test_a_link_that_drips_is_given_up_and_told_its_rate_but_not_its_address(slow: Website, page: str) -> None:
+@pytest.mark.usefixtures("short_rate_window")
+@pytest.mark.parametrize("page", TRICKLE_RESPONSES)
+async def test_a_trickling_link_is_aborted_with_its_rate_not_its_url(slow_site: Website, page: str) -> None:
     with pytest.raises(
         TransferInterrupted, match=r"link was too slow: \d+\.\d kB a second over \d+ s, and 32 kB"
     ) as told:
-        await fetch(slow.url(f"{page}?signature=secret"))
+        await fetch(slow_site.url(f"{page}?signature=secret"))
     assert "secret" not in str(told.value)
     assert "127.0.0.1" not in str(told.value)
 
 
-async def test_a_slow_link_that_keeps_up_the_least_rate_is_taken(
-    slow: Website, monkeypatch: pytest.MonkeyPatch
+async def test_a_slow_link_above_the_minimum_rate_is_downloaded(
+    slow_site: Website, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The megabyte comes when the server likes, over many windows: of 20 ms, so that each has to be judged."""
     monkeypatch.setenv("VIDEOJOBS_LINK_WINDOW_SECONDS", "0.02")
     monkeypatch.setenv("VIDEOJOBS_LINK_MIN_BYTES_PER_SECOND", "1")
-    assert await fetch(slow.url("steady")) == CONTENT
+    assert await fetch(slow_site.url("steady")) == CONTENT
 
 
-async def test_redirects_share_one_deadline(slow: Website, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_redirects_share_one_deadline(slow_site: Website, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of the five takes a tenth of a second."""
     monkeypatch.setenv("VIDEOJOBS_LINK_BASE_SECONDS", "0.3")
     monkeypatch.setenv("VIDEOJOBS_LINK_USUAL_BYTES_PER_SECOND", "1e12")
     with pytest.raises(TransferInterrupted, match="link was too slow: the transfer took more than"):
-        async with fetched(slow.url("lane?4"), reach=NEAR, max_bytes=len(CONTENT)):
+        async with fetch_to_temp(slow_site.url("lane?4"), policy=LOCAL_POLICY, max_bytes=len(CONTENT)):
             pass
 
 
-async def test_the_deadline_grows_with_the_largest_file_that_is_taken(
-    slow: Website, monkeypatch: pytest.MonkeyPatch
+async def test_the_deadline_grows_with_the_maximum_file_size(
+    slow_site: Website, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_LINK_BASE_SECONDS", "0.1")
     monkeypatch.setenv("VIDEOJOBS_LINK_USUAL_BYTES_PER_SECOND", str(len(CONTENT)))
-    async with fetched(slow.url("lane?3"), reach=NEAR, max_bytes=20 * len(CONTENT)) as path:
+    async with fetch_to_temp(slow_site.url("lane?3"), policy=LOCAL_POLICY, max_bytes=20 * len(CONTENT)) as path:
         assert path.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("page", DRIPS)
-async def test_a_cancelled_transfer_closes_its_connection_and_leaves_its_thread_to_the_next(
-    slow: Website, page: str
-) -> None:
-    async with many(slow.url(page)):
-        await asyncio.to_thread(slow.dripping.wait, 32, 10)  # all threads for inputs
+@pytest.mark.parametrize("page", TRICKLE_RESPONSES)
+async def test_a_cancelled_transfer_frees_its_connection_and_thread(slow_site: Website, page: str) -> None:
+    async with concurrent_fetches(slow_site.url(page)):
+        await asyncio.to_thread(slow_site.dripping.wait, 32, 10)  # all threads for inputs
     begun = monotonic()
-    assert await fetch(slow.url("file")) == CONTENT
-    assert await asyncio.to_thread(slow.dripping.wait, 0, AT_ONCE)
-    assert monotonic() - begun < AT_ONCE
+    assert await fetch(slow_site.url("file")) == CONTENT
+    assert await asyncio.to_thread(slow_site.dripping.wait, 0, PROMPT_SECONDS)
+    assert monotonic() - begun < PROMPT_SECONDS
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_transfer_that_is_cancelled_while_it_connects_leaves_its_thread_to_the_next(
-    slow: Website, deaf: str, mute: socket.socket, scheme: str
+async def test_a_transfer_cancelled_while_connecting_frees_its_thread(
+    slow_site: Website, unresponsive_address: str, silent_server: socket.socket, scheme: str
 ) -> None:
-    where = deaf if scheme == "http" else address(mute)
-    async with many(f"{scheme}://{where}/") as tasks:
+    where = unresponsive_address if scheme == "http" else address(silent_server)
+    async with concurrent_fetches(f"{scheme}://{where}/") as tasks:
         await asyncio.wait(tasks, timeout=0.3)  # nothing tells when a connection is being made
     begun = monotonic()
-    assert await fetch(slow.url("file")) == CONTENT
-    assert monotonic() - begun < AT_ONCE
+    assert await fetch(slow_site.url("file")) == CONTENT
+    assert monotonic() - begun < PROMPT_SECONDS
 
 
-async def test_slow_links_of_clients_hold_up_no_result(slow: Website, store: ObjectStore) -> None:
-    async with many(slow.url("drip")) as tasks:
-        assert await asyncio.to_thread(slow.dripping.wait, 32, 10)  # all threads for inputs, and the others wait
-        async with asyncio.timeout(10 * AT_ONCE):
-            await copy_url_to_store(slow.url("file"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
+async def test_slow_client_links_do_not_delay_results(slow_site: Website, store: ObjectStore) -> None:
+    async with concurrent_fetches(slow_site.url("drip")) as tasks:
+        assert await asyncio.to_thread(slow_site.dripping.wait, 32, 10)  # all threads for inputs, and the others wait
+        async with asyncio.timeout(10 * PROMPT_SECONDS):
+            await stream_url_to_store(
+                slow_site.url("file"), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY
+            )
         assert not any(task.done() for task in tasks)
     assert store.open("result.mp4").read() == CONTENT
 
 
-async def test_where_nobody_accepts_the_connection_it_is_given_up(deaf: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unaccepted_connection_times_out(unresponsive_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_LINK_CONNECT_SECONDS", "0.1")
     with pytest.raises(TransferInterrupted, match="ConnectTimeout"):
-        await fetch(f"http://{deaf}/")
+        await fetch(f"http://{unresponsive_address}/")
 
 
-async def test_where_tls_never_begins_it_is_given_up_and_the_connection_closed(
-    mute: socket.socket, monkeypatch: pytest.MonkeyPatch
+async def test_a_silent_tls_server_times_out_and_is_disconnected(
+    silent_server: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_LINK_CONNECT_SECONDS", "0.1")
     with pytest.raises(TransferInterrupted, match="ConnectTimeout") as told:
-        await fetch(f"https://{address(mute)}/")
-    connection, _ = mute.accept()
+        await fetch(f"https://{address(silent_server)}/")
+    connection, _ = silent_server.accept()
     with connection, connection.makefile("rb") as sent:
-        connection.settimeout(AT_ONCE)
+        connection.settimeout(PROMPT_SECONDS)
         assert sent.read()  # up to the end: the greeting, and then it is closed
     assert told.value  # which holds all that took part in it

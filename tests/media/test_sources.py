@@ -8,15 +8,15 @@ import pytest
 
 from tests.media.website import CONTENT, Website
 from videojobs.errors import InvalidMedia, TransferInterrupted
-from videojobs.media.reach import Reach
-from videojobs.media.sources import ExpiredLink, copy_url_to_store, fetched, is_stored, open_stored
+from videojobs.media.reach import UrlPolicy
+from videojobs.media.sources import ExpiredUrl, fetch_to_temp, is_s3_uri, open_s3, stream_url_to_store
 from videojobs.media.store import ObjectStore
 
-NEAR = Reach(private=True, plain_http=True)  # the website is on this machine
+LOCAL_POLICY = UrlPolicy(allow_private=True, allow_http=True)  # the website is on this machine
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temp_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary files of the test go."""
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -25,7 +25,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that says nothing is given up after a fifth of a second."""
     monkeypatch.setenv("VIDEOJOBS_LINK_WINDOW_SECONDS", "0.2")
 
@@ -38,23 +38,23 @@ def is_empty(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("page", ["file", "moved", "unmeasured"])
-async def test_a_link_becomes_a_file_that_is_gone_afterwards(website: Website, temporary: Path, page: str) -> None:
-    async with fetched(website.url(page), reach=NEAR) as path:
+async def test_a_link_becomes_a_file_that_is_gone_afterwards(website: Website, temp_root: Path, page: str) -> None:
+    async with fetch_to_temp(website.url(page), policy=LOCAL_POLICY) as path:
         assert path.read_bytes() == CONTENT
-    assert is_empty(temporary)
+    assert is_empty(temp_root)
 
 
-def test_an_object_in_storage_is_read_where_it_lies(store: ObjectStore) -> None:
+def test_an_s3_object_is_read_in_place(store: ObjectStore) -> None:
     store.put_bytes("from/a user.mp4", CONTENT, "video/mp4")
-    assert is_stored(store.uri("from/a user.mp4"))
-    assert open_stored(store.uri("from/a user.mp4"), store, len(CONTENT)).read() == CONTENT
+    assert is_s3_uri(store.uri("from/a user.mp4"))
+    assert open_s3(store.uri("from/a user.mp4"), store, len(CONTENT)).read() == CONTENT
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "file:{}", "FILE://{}"])
-async def test_a_local_file_is_used_where_it_is(tmp_path: Path, form: str) -> None:
+async def test_a_local_file_is_used_in_place(tmp_path: Path, form: str) -> None:
     clip = tmp_path / "a:clip.mp4"
     clip.write_bytes(CONTENT)
-    async with fetched(form.format(clip), allow_files=True) as path:
+    async with fetch_to_temp(form.format(clip), allow_files=True) as path:
         assert path == clip
     assert clip.exists()
 
@@ -62,14 +62,14 @@ async def test_a_local_file_is_used_where_it_is(tmp_path: Path, form: str) -> No
 async def test_a_file_address_may_be_percent_encoded(tmp_path: Path) -> None:
     clip = tmp_path / "mein Film.mp4"
     clip.write_bytes(CONTENT)
-    async with fetched(clip.as_uri(), allow_files=True) as path:
+    async with fetch_to_temp(clip.as_uri(), allow_files=True) as path:
         assert path == clip
 
 
 @pytest.mark.parametrize("source", ["/etc/hostname", "file:///etc/hostname", "/dev/zero"])
-async def test_files_of_the_machine_are_not_taken_unless_that_is_allowed(source: str) -> None:
+async def test_local_files_are_refused_unless_allowed(source: str) -> None:
     with pytest.raises(InvalidMedia, match="https link"):
-        async with fetched(source):
+        async with fetch_to_temp(source):
             pass
 
 
@@ -89,23 +89,23 @@ async def test_files_of_the_machine_are_not_taken_unless_that_is_allowed(source:
         ("https://", "not https or http"),
     ],
 )
-async def test_what_is_no_source_is_refused(source: str, message: str) -> None:
+async def test_an_invalid_source_is_refused(source: str, message: str) -> None:
     with pytest.raises(InvalidMedia, match=message):
-        async with fetched(source, allow_files=True, reach=NEAR):
+        async with fetch_to_temp(source, allow_files=True, policy=LOCAL_POLICY):
             pass
 
 
-async def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+async def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     loop = tmp_path / "loop.mp4"
     loop.symlink_to(loop)
     with pytest.raises(InvalidMedia, match=r"no such file|cannot be read"):
-        async with fetched(str(loop), allow_files=True):
+        async with fetch_to_temp(str(loop), allow_files=True):
             pass
 
 
-async def test_plain_http_is_not_taken_unless_that_is_allowed(website: Website) -> None:
+async def test_plain_http_is_refused_unless_allowed(website: Website) -> None:
     with pytest.raises(InvalidMedia, match="not https"):
-        async with fetched(website.url("file")):
+        async with fetch_to_temp(website.url("file")):
             pass
 
 
@@ -123,31 +123,29 @@ async def test_plain_http_is_not_taken_unless_that_is_allowed(website: Website) 
         ("ftp", "not https or http"),
     ],
 )
-async def test_a_link_that_gives_no_file_is_refused_without_repeating_it(
-    website: Website, page: str, message: str
-) -> None:
+async def test_a_link_without_a_file_is_refused_and_not_quoted(website: Website, page: str, message: str) -> None:
     with pytest.raises(InvalidMedia, match=message) as caught:
-        async with fetched(website.url(f"{page}?signature=secret"), reach=NEAR):
+        async with fetch_to_temp(website.url(f"{page}?signature=secret"), policy=LOCAL_POLICY):
             pass
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" not in str(caught.value)
 
 
 @pytest.mark.parametrize("page", ["file", "unmeasured"])
-async def test_a_file_that_is_too_large_is_not_fetched_to_its_end(website: Website, temporary: Path, page: str) -> None:
+async def test_a_too_large_file_is_not_fully_downloaded(website: Website, temp_root: Path, page: str) -> None:
     with pytest.raises(InvalidMedia, match="larger than 1 MB"):
-        async with fetched(website.url(page), reach=NEAR, max_bytes=1_000_000):
+        async with fetch_to_temp(website.url(page), policy=LOCAL_POLICY, max_bytes=1_000_000):
             pass
-    assert is_empty(temporary)
+    assert is_empty(temp_root)
 
 
 async def test_the_limit_holds_for_storage_and_local_files_too(store: ObjectStore, tmp_path: Path) -> None:
     store.put_bytes("big.mp4", CONTENT, "video/mp4")
     with pytest.raises(InvalidMedia, match="larger than 1 MB"):
-        open_stored(store.uri("big.mp4"), store, 1_000_000)
+        open_s3(store.uri("big.mp4"), store, 1_000_000)
     (tmp_path / "big.mp4").write_bytes(CONTENT)
     with pytest.raises(InvalidMedia, match="larger than 1 MB"):
-        async with fetched(str(tmp_path / "big.mp4"), allow_files=True, max_bytes=1_000_000):
+        async with fetch_to_temp(str(tmp_path / "big.mp4"), allow_files=True, max_bytes=1_000_000):
             pass
 
 
@@ -156,31 +154,31 @@ async def test_the_limit_holds_for_storage_and_local_files_too(store: ObjectStor
 )
 def test_an_object_that_is_not_in_storage_is_refused(store: ObjectStore, source: str, message: str) -> None:
     with pytest.raises(InvalidMedia, match=message):
-        open_stored(source.format(bucket=store.bucket), store, 1_000_000)
+        open_s3(source.format(bucket=store.bucket), store, 1_000_000)
 
 
 @pytest.mark.parametrize("page", ["cut", "silent", "500", "503", "429", "408"])
-async def test_a_transfer_that_another_try_may_heal_says_so(website: Website, temporary: Path, page: str) -> None:
+async def test_a_transient_download_error_is_retryable(website: Website, temp_root: Path, page: str) -> None:
     with pytest.raises(TransferInterrupted) as caught:
-        async with fetched(website.url(page), reach=NEAR):
+        async with fetch_to_temp(website.url(page), policy=LOCAL_POLICY):
             pass
     assert caught.value.retry_after == (7 if page.isdigit() else None)
-    assert is_empty(temporary)
+    assert is_empty(temp_root)
 
 
 @pytest.mark.parametrize("codings", ["gzip", "gzip,gzip,gzip", "aws-chunked,gzip"])
-async def test_a_file_that_is_sent_compressed_is_refused_and_never_unpacked(
-    website: Website, temporary: Path, codings: str
+async def test_a_compressed_response_is_refused_and_never_unpacked(
+    website: Website, temp_root: Path, codings: str
 ) -> None:
     with pytest.raises(InvalidMedia, match=r"compressed \(Content-Encoding\).*give a link that sends it as it is"):
-        async with fetched(website.url(f"packed?{codings}"), reach=NEAR):
+        async with fetch_to_temp(website.url(f"packed?{codings}"), policy=LOCAL_POLICY):
             pass
-    assert is_empty(temporary)
+    assert is_empty(temp_root)
 
 
 @pytest.mark.parametrize("coding", ["identity", "aws-chunked", "utf-8"])
-async def test_a_link_that_says_its_file_is_sent_as_it_is_is_taken(website: Website, coding: str) -> None:
-    async with fetched(website.url(f"packed?{coding}"), reach=NEAR) as path:
+async def test_an_identity_encoded_response_is_accepted(website: Website, coding: str) -> None:
+    async with fetch_to_temp(website.url(f"packed?{coding}"), policy=LOCAL_POLICY) as path:
         assert path.read_bytes() == bytes(10 * 1024**2)
 
 
@@ -188,57 +186,55 @@ async def test_a_link_that_says_its_file_is_sent_as_it_is_is_taken(website: Webs
 
 
 @pytest.mark.parametrize("page", ["file", "moved", "unmeasured"])
-async def test_a_result_streams_from_its_link_into_the_store(store: ObjectStore, website: Website, page: str) -> None:
-    stored = await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
+async def test_a_result_streams_into_the_object_store(store: ObjectStore, website: Website, page: str) -> None:
+    stored = await stream_url_to_store(
+        website.url(page), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY
+    )
     assert stored.size == len(CONTENT)
     assert store.open("result.mp4").read() == CONTENT
 
 
-async def test_a_result_whose_connection_breaks_off_goes_on_where_it_was(store: ObjectStore, website: Website) -> None:
-    await copy_url_to_store(website.url("broken"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
+async def test_an_interrupted_result_download_resumes(store: ObjectStore, website: Website) -> None:
+    await stream_url_to_store(website.url("broken"), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY)
     assert store.open("result.mp4").read() == CONTENT
     third = len(CONTENT) // 3 + 1
     assert website.asked == ["", f"bytes={third}-", f"bytes={2 * third}-"]
 
 
 @pytest.mark.parametrize("page", ["cut", "silent", "502", "broken-changed", "broken-for-good"])
-async def test_a_result_that_breaks_off_leaves_nothing_in_the_store(
-    store: ObjectStore, website: Website, page: str
-) -> None:
+async def test_a_failed_result_download_stores_nothing(store: ObjectStore, website: Website, page: str) -> None:
     with pytest.raises(TransferInterrupted) as caught:
-        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
-    assert not isinstance(caught.value, ExpiredLink)
-    assert list(store.keys("")) == []
+        await stream_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY)
+    assert not isinstance(caught.value, ExpiredUrl)
+    assert list(store.list_keys("")) == []
 
 
 @pytest.mark.parametrize("page", ["401", "403", "404", "410", "page"])
-async def test_a_link_that_has_expired_is_told_apart(store: ObjectStore, website: Website, page: str) -> None:
-    with pytest.raises(ExpiredLink):
-        await copy_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", reach=NEAR)
-    assert list(store.keys("")) == []
+async def test_an_expired_link_has_its_own_error(store: ObjectStore, website: Website, page: str) -> None:
+    with pytest.raises(ExpiredUrl):
+        await stream_url_to_store(website.url(page), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY)
+    assert list(store.list_keys("")) == []
 
 
-async def test_a_result_without_an_end_is_given_up_and_not_kept(store: ObjectStore, website: Website) -> None:
+async def test_an_endless_result_is_aborted_and_not_stored(store: ObjectStore, website: Website) -> None:
     with pytest.raises(InvalidMedia, match="larger than 20 MB"):
-        await copy_url_to_store(
-            website.url("endless"), store, "result.mp4", content_type="video/mp4", reach=NEAR, max_bytes=20e6
+        await stream_url_to_store(
+            website.url("endless"), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY, max_bytes=20e6
         )
-    assert list(store.keys("")) == []
+    assert list(store.list_keys("")) == []
 
 
-async def test_a_result_that_is_sent_compressed_is_not_unpacked_but_asked_for_again(
-    store: ObjectStore, website: Website
-) -> None:
-    with pytest.raises(ExpiredLink, match="compressed"):
-        await copy_url_to_store(
-            website.url("packed?gzip,gzip,gzip"), store, "result.mp4", content_type="video/mp4", reach=NEAR
+async def test_a_compressed_result_is_not_unpacked_but_retryable(store: ObjectStore, website: Website) -> None:
+    with pytest.raises(ExpiredUrl, match="compressed"):
+        await stream_url_to_store(
+            website.url("packed?gzip,gzip,gzip"), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY
         )
-    assert list(store.keys("")) == []
+    assert list(store.list_keys("")) == []
 
 
-async def test_a_transfer_that_nobody_waits_for_any_more_stops(store: ObjectStore, website: Website) -> None:
+async def test_a_cancelled_transfer_stops(store: ObjectStore, website: Website) -> None:
     copying = asyncio.create_task(
-        copy_url_to_store(website.url("paused"), store, "result.mp4", content_type="video/mp4", reach=NEAR)
+        stream_url_to_store(website.url("paused"), store, "result.mp4", content_type="video/mp4", policy=LOCAL_POLICY)
     )
     await asyncio.to_thread(website.paused.wait)
     copying.cancel()
@@ -246,4 +242,4 @@ async def test_a_transfer_that_nobody_waits_for_any_more_stops(store: ObjectStor
         await copying
     website.go_on.set()
     await asyncio.to_thread(website.left.wait)
-    assert list(store.keys("")) == []
+    assert list(store.list_keys("")) == []

@@ -13,14 +13,14 @@ from botocore.exceptions import (
 )
 
 from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted
-from videojobs.media.storage_errors import storage_errors
+from videojobs.media.storage_errors import translate_storage_errors
 from videojobs.media.store import ObjectStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def refused(status: int, code: str) -> ClientError:
+def client_error(status: int, code: str) -> ClientError:
     return ClientError(
         {
             "Error": {"Code": code, "Message": "AKIASECRET is not allowed"},
@@ -35,18 +35,18 @@ def refused(status: int, code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [
-        (refused(503, "SlowDown"), TransferInterrupted),
-        (refused(500, "InternalError"), TransferInterrupted),
-        (refused(429, "TooManyRequests"), TransferInterrupted),
-        (refused(400, "RequestTimeout"), TransferInterrupted),
-        (refused(404, "NoSuchUpload"), TransferInterrupted),
-        (refused(404, "NoSuchKey"), InvalidMedia),
-        (refused(404, "404"), InvalidMedia),
-        (refused(404, "NoSuchBucket"), ConfigurationError),
-        (refused(403, "AccessDenied"), ConfigurationError),
-        (refused(403, "InvalidAccessKeyId"), ConfigurationError),
-        (refused(301, "PermanentRedirect"), ConfigurationError),
-        (refused(400, "KeyTooLongError"), ConfigurationError),
+        (client_error(503, "SlowDown"), TransferInterrupted),
+        (client_error(500, "InternalError"), TransferInterrupted),
+        (client_error(429, "TooManyRequests"), TransferInterrupted),
+        (client_error(400, "RequestTimeout"), TransferInterrupted),
+        (client_error(404, "NoSuchUpload"), TransferInterrupted),
+        (client_error(404, "NoSuchKey"), InvalidMedia),
+        (client_error(404, "404"), InvalidMedia),
+        (client_error(404, "NoSuchBucket"), ConfigurationError),
+        (client_error(403, "AccessDenied"), ConfigurationError),
+        (client_error(403, "InvalidAccessKeyId"), ConfigurationError),
+        (client_error(301, "PermanentRedirect"), ConfigurationError),
+        (client_error(400, "KeyTooLongError"), ConfigurationError),
         (EndpointConnectionError(endpoint_url="http://store"), TransferInterrupted),
         (ReadTimeoutError(endpoint_url="http://store"), TransferInterrupted),
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), TransferInterrupted),
@@ -54,13 +54,13 @@ def refused(status: int, code: str) -> ClientError:
         (NoCredentialsError(), ConfigurationError),
     ],
 )
-def test_each_failure_of_a_storage_has_its_kind(raised: Exception, expected: type[Exception]) -> None:
-    with pytest.raises(expected) as caught, storage_errors("store an object"):
+def test_each_s3_error_has_its_own_exception(raised: Exception, expected: type[Exception]) -> None:
+    with pytest.raises(expected) as caught, translate_storage_errors("store an object"):
         raise raised
     assert "AKIASECRET" not in str(caught.value)
 
 
-class Liar:
+class FaultyS3Client:
     """A storage that takes everything, keeps `kept` bytes of it, and gives that back whatever it is asked for."""
 
     def __init__(self, kept: bytes | None) -> None:
@@ -75,7 +75,7 @@ class Liar:
 
     def head_object(self, **_: object) -> dict[str, int]:
         if self._kept is None:
-            raise refused(404, "404")
+            raise client_error(404, "404")
         return {"ContentLength": len(self._kept)}
 
     def get_object(self, **_: object) -> dict[str, Any]:
@@ -90,33 +90,33 @@ class Liar:
         return {"Errors": [{"Key": "held", "Code": "AccessDenied"}]} if "held" in self.deleted else {}
 
 
-def store_of(liar: Liar) -> ObjectStore:
-    return ObjectStore(cast("S3Client", liar), "bucket")
+def make_store(client: FaultyS3Client) -> ObjectStore:
+    return ObjectStore(cast("S3Client", client), "bucket")
 
 
 @pytest.mark.parametrize("kept", [None, b"half"])
-def test_an_object_that_was_not_kept_whole_is_removed(kept: bytes | None) -> None:
-    liar = Liar(kept)
+def test_an_incompletely_stored_object_is_removed(kept: bytes | None) -> None:
+    liar = FaultyS3Client(kept)
     with pytest.raises(TransferInterrupted, match="not all of them were stored"):
-        store_of(liar).put_bytes("result.mp4", b"all of it", "video/mp4")
+        make_store(liar).put_bytes("result.mp4", b"all of it", "video/mp4")
     assert liar.deleted == ["result.mp4"]
 
 
-def test_a_copy_that_is_not_there_is_tried_again() -> None:
+def test_a_missing_copy_is_retryable() -> None:
     with pytest.raises(TransferInterrupted, match="copy"):
-        store_of(Liar(None)).copy("a", "b")
+        make_store(FaultyS3Client(None)).copy("a", "b")
 
 
-def test_a_range_that_comes_short_is_not_taken_for_the_end_of_the_file() -> None:
+def test_a_short_range_read_is_not_treated_as_end_of_file() -> None:
     with pytest.raises(TransferInterrupted, match="5 of 9 bytes"):
-        store_of(Liar(b"long film")).open("film.mp4").read()
+        make_store(FaultyS3Client(b"long film")).open("film.mp4").read()
 
 
-def test_an_object_that_may_not_be_deleted_is_told() -> None:
+def test_a_denied_delete_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="delete objects"):
-        store_of(Liar(None)).delete(["held"])
+        make_store(FaultyS3Client(None)).delete(["held"])
 
 
-def test_a_place_before_the_start_of_an_object_does_not_exist() -> None:
+def test_seeking_before_the_start_of_an_object_fails() -> None:
     with pytest.raises(ValueError, match="before the start"):
-        store_of(Liar(b"film")).open("film.mp4").seek(-1)
+        make_store(FaultyS3Client(b"film")).open("film.mp4").seek(-1)

@@ -10,15 +10,15 @@ from typing import ClassVar
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
 
-DRIP_SECONDS = 0.01  # between two drips
-DRIPS = {
+TRICKLE_INTERVAL_SECONDS = 0.01  # between two drips
+TRICKLE_RESPONSES = {
     "drip": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"."),
     "drip-headers": (b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n"),
     "drip-interim": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
 }
 
 
-class Counter:
+class WaitableCounter:
     """A number that can be waited for."""
 
     def __init__(self, value: int) -> None:
@@ -48,10 +48,10 @@ class Website(ThreadingHTTPServer):
     request_queue_size = 128  # more than any test connects at once
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        super().__init__((host, 0), _Page)
+        super().__init__((host, 0), _RequestHandler)
         self.host = host
         self.closing, self.paused, self.go_on, self.left = Event(), Event(), Event(), Event()
-        self.dripping = Counter(0)
+        self.dripping = WaitableCounter(0)
         self.asked: list[str] = []  # ranges of `/broken...`
         self.named: list[str] = []  # what each request called this site
 
@@ -59,7 +59,7 @@ class Website(ThreadingHTTPServer):
         return f"http://{name or self.host}:{self.server_port}/{path}"
 
 
-class _Page(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Website
     redirects: ClassVar[dict[str, str]] = {
@@ -84,7 +84,7 @@ class _Page(BaseHTTPRequestHandler):
         elif name == "cut":
             self._answer(200, {"Content-Length": str(len(CONTENT) * 2)}, CONTENT)
         elif name.startswith("broken"):
-            self._break_off(name)
+            self._send_partial(name)
         elif name == "unmeasured":
             self._answer(200, {}, CONTENT)
         elif name == "silent":
@@ -99,15 +99,15 @@ class _Page(BaseHTTPRequestHandler):
                 self.rfile.read(1)
             self.server.left.set()
         else:
-            self._slowly_or_at_once(name, query)
+            self._answer_file(name, query)
 
-    def _slowly_or_at_once(self, name: str, query: str) -> None:
+    def _answer_file(self, name: str, query: str) -> None:
         if name == "lane":
             self.server.closing.wait(0.1)
             place = f"/lane?{int(query) - 1}" if int(query) else "/file"
             self._answer(302, {"Location": place, "Content-Length": "0"})
-        elif name in DRIPS:
-            self._drip(*DRIPS[name])
+        elif name in TRICKLE_RESPONSES:
+            self._trickle(*TRICKLE_RESPONSES[name])
         elif name.startswith("packed"):
             content = bytes(10 * 1024**2)
             for _ in range(query.count("gzip")):
@@ -117,13 +117,13 @@ class _Page(BaseHTTPRequestHandler):
             self._answer(200, {"Content-Length": str(len(CONTENT))})
             for start in range(0, len(CONTENT), len(CONTENT) // 16):
                 self.wfile.write(CONTENT[start : start + len(CONTENT) // 16])
-                self.server.closing.wait(DRIP_SECONDS)
+                self.server.closing.wait(TRICKLE_INTERVAL_SECONDS)
         elif name == "endless":
-            self._endless()
+            self._send_endless()
         else:
             self._answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT)
 
-    def _break_off(self, name: str) -> None:
+    def _send_partial(self, name: str) -> None:
         """A third of the file in each answer; `broken-changed` is another file the next time."""
         asked = self.headers.get("Range", "")
         start = int(asked.removeprefix("bytes=").rstrip("-") or 0)
@@ -136,15 +136,15 @@ class _Page(BaseHTTPRequestHandler):
         self.server.asked.append(asked)
         self._answer(status, headers, CONTENT[start : start + len(CONTENT) // 3 + 1])
 
-    def _drip(self, start: bytes, drip: bytes) -> None:
+    def _trickle(self, start: bytes, drip: bytes) -> None:
         self.server.dripping.add(1)
         with suppress(ConnectionError):
             self.wfile.write(start)
-            while not self.server.closing.wait(DRIP_SECONDS):
+            while not self.server.closing.wait(TRICKLE_INTERVAL_SECONDS):
                 self.wfile.write(drip)
         self.server.dripping.add(-1)
 
-    def _endless(self) -> None:
+    def _send_endless(self) -> None:
         with suppress(ConnectionError):
             self._answer(200, {}, CONTENT)
             while not self.server.closing.is_set():
@@ -163,7 +163,7 @@ class _Page(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(host: str = "127.0.0.1") -> Iterator[Website]:
+def run_website(host: str = "127.0.0.1") -> Iterator[Website]:
     with Website(host) as website:
         thread = Thread(target=website.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -7,31 +7,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.local.measure import frames
+from deployments.local.measure import read_frames
 from deployments.local.sample import SampleFiles
 
-Grey = NDArray[Any]
+GreyFrame = NDArray[Any]
 
-CONTRAST = 48  # of 255, between the caption's strokes and what they cover
-MIDDLE = 150  # a frame of the sample that shows the caption
+MIN_CONTRAST = 48  # of 255, between the caption's strokes and what they cover
+CAPTION_FRAME = 150  # a frame of the sample that shows the caption
 
 
-def visibility(sample: SampleFiles, video: Path) -> list[float]:
+def caption_visibility(sample: SampleFiles, video: Path) -> list[float]:
     """How much of the caption each frame of a video shows that was made of the sample: 0 is none of it, 1 is all."""
-    strokes, pattern, behind = _caption(sample.video, sample.clean)
+    strokes, pattern, behind = _caption_pattern(sample.video, sample.clean)
     strength = float((pattern * pattern).sum())
-    return [float(((_grey(picture)[strokes] - behind) * pattern).sum()) / strength for _, picture in frames(video)]
+    return [
+        float(((_to_grey(picture)[strokes] - behind) * pattern).sum()) / strength for _, picture in read_frames(video)
+    ]
 
 
 @cache
-def _caption(video: Path, clean: Path) -> tuple[Grey, Grey, Grey]:
+def _caption_pattern(video: Path, clean: Path) -> tuple[GreyFrame, GreyFrame, GreyFrame]:
     """Where the caption's strokes are, how much they stand out, and the average of what they cover."""
-    uncovered = [_grey(picture) for _, picture in frames(clean)]
-    shown = next(_grey(picture) for index, (_, picture) in enumerate(frames(video)) if index == MIDDLE)
-    difference = shown - uncovered[MIDDLE]
-    strokes = np.abs(difference) > CONTRAST
+    uncovered = [_to_grey(picture) for _, picture in read_frames(clean)]
+    shown = next(_to_grey(picture) for index, (_, picture) in enumerate(read_frames(video)) if index == CAPTION_FRAME)
+    difference = shown - uncovered[CAPTION_FRAME]
+    strokes = np.abs(difference) > MIN_CONTRAST
     return strokes, difference[strokes], np.mean(uncovered, axis=0)[strokes]  # the sky behind it hardly moves
 
 
-def _grey(picture: NDArray[np.uint8]) -> Grey:
+def _to_grey(picture: NDArray[np.uint8]) -> GreyFrame:
     return np.asarray(picture[:, :, 1], np.float32)  # green is most of what brightness is

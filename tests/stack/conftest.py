@@ -17,18 +17,18 @@ from prefect.flow_runs import wait_for_flow_run
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from deployments.environment import NOTHING_GIVEN, Environment
+from deployments.environment import EMPTY_ENVIRONMENT, Environment
 from deployments.local.figures import measure_job
-from deployments.local.measure import Report
+from deployments.local.measure import QualityReport
 from deployments.local.prefect_client import prefect_client
 from deployments.local.sample import SampleFiles, write_sample
 from deployments.local.stack import Stack
-from deployments.storage import store_of
+from deployments.storage import object_store_from_env
 from flows.pro_video import pro_video
 from tasks import watching
-from tests.stack.short_clip import request as short_request
-from tests.stack.short_clip import write_inputs
-from videojobs.ledger import Ledger, VideoJob, engine_for
+from tests.stack.short_clip import make_short_request as short_request
+from tests.stack.short_clip import write_short_inputs
+from videojobs.ledger import JobRepository, VideoJob, get_engine
 from videojobs.media.store import ObjectStore, parse_uri
 from videojobs.states import Stage
 
@@ -44,19 +44,19 @@ def prefect_settings(stack: Stack) -> Iterator[None]:
 
 
 @dataclass
-class Desk:
+class StackDriver:
     """What a test does with the stack: start runs, wait for them, look into the books of everybody."""
 
     stack: Stack
     sample: SampleFiles
-    short: SampleFiles
+    short_sample: SampleFiles
     prefect: PrefectClient
     folder: Path
     _deployments: dict[str, UUID] = field(default_factory=dict)
 
     @property
-    def ledger(self) -> Ledger:
-        return Ledger(engine_for(self.stack.variables["DATABASE_URL"]))
+    def ledger(self) -> JobRepository:
+        return JobRepository(get_engine(self.stack.variables["DATABASE_URL"]))
 
     @property
     def environment(self) -> Environment:
@@ -65,9 +65,9 @@ class Desk:
 
     @property
     def store(self) -> ObjectStore:
-        return store_of(self.stack.variables)
+        return object_store_from_env(self.stack.variables)
 
-    def request(self, **changes: Any) -> dict[str, Any]:
+    def make_request(self, **changes: Any) -> dict[str, Any]:
         """The owner's second acceptance case: two segments, one area (M12)."""
         request: dict[str, Any] = {
             "video": str(self.sample.video),
@@ -82,11 +82,11 @@ class Desk:
         }
         return request | changes
 
-    def small(self, *, areas: bool = True) -> dict[str, Any]:
+    def make_small_request(self, *, areas: bool = True) -> dict[str, Any]:
         """As little work as possible, for tests that do not look at the video."""
-        return short_request(str(self.short.video), str(self.short.audio["audio-2"]), areas=areas)
+        return short_request(str(self.short_sample.video), str(self.short_sample.audio["audio-2"]), areas=areas)
 
-    async def start(
+    async def start_run(
         self, request: dict[str, Any], *, idempotency_key: str | None = None, deployment: str = DEPLOYMENT
     ) -> FlowRun:
         """A run of the deployment, started through the Prefect API."""
@@ -96,70 +96,74 @@ class Desk:
             self._deployments[deployment], parameters=request, idempotency_key=idempotency_key
         )
 
-    async def run_here(self, request: dict[str, Any], job_id: str | None = None) -> VideoJob:
+    async def run_in_process(self, request: dict[str, Any], job_id: str | None = None) -> VideoJob:
         """The flow, called in this process (with the fixture `here`); gives the job, however the run ended."""
         job_id = job_id or f"job-{uuid.uuid4()}"
-        await self.state_here(request, job_id)
-        return await self.ledger.job(job_id)
+        await self.run_to_state(request, job_id)
+        return await self.ledger.get_job(job_id)
 
-    async def state_here(self, request: dict[str, Any], job_id: str) -> State[Any]:
-        """As `run_here`; gives the state in which the run ended."""
+    async def run_to_state(self, request: dict[str, Any], job_id: str) -> State[Any]:
+        """As `run_in_process`; gives the state in which the run ended."""
         return await pro_video(**request, job_id=job_id, return_state=True)
 
-    async def ended(self, flow_run: FlowRun) -> FlowRun:
+    async def wait_for_run(self, flow_run: FlowRun) -> FlowRun:
         with prefect_settings(self.stack):
             return await wait_for_flow_run(flow_run.id, timeout=150, poll_interval=1, client=self.prefect)
 
-    async def done(self, flow_run: FlowRun) -> VideoJob:
+    async def wait_for_job(self, flow_run: FlowRun) -> VideoJob:
         """The job of a run that has ended."""
-        await self.ended(flow_run)
+        await self.wait_for_run(flow_run)
         parameters = (await self.prefect.read_flow_run(flow_run.id)).parameters
-        return await self.ledger.job(parameters.get("job_id") or str(flow_run.id))
+        return await self.ledger.get_job(parameters.get("job_id") or str(flow_run.id))
 
-    async def final_video(self, job: VideoJob) -> Path:
+    async def download_result(self, job: VideoJob) -> Path:
         """The result, fetched from the address in the row."""
         assert job.output_url is not None, job.error_message
         file = self.folder / f"{job.id}.mp4"
-        self.store.fetch(parse_uri(job.output_url)[1], file)
+        self.store.download(parse_uri(job.output_url)[1], file)
         return file
 
-    def measure(self, job: VideoJob, video: Path) -> Report:
+    def measure_quality(self, job: VideoJob, video: Path) -> QualityReport:
         return measure_job(job, video, source=self.sample.video, clean=self.sample.clean, audio=self.sample.audio)
 
-    async def download(self, url: str) -> bytes:
+    async def fetch_link(self, url: str) -> bytes:
         """A link, opened by somebody without credentials."""
         async with httpx.AsyncClient() as http:
             answer = await http.get(url)
             answer.raise_for_status()
             return answer.content
 
-    async def paid(self, vendor: str, job_id: str) -> list[dict[str, Any]]:
+    async def vendor_submissions(self, vendor: str, job_id: str) -> list[dict[str, Any]]:
         """What the vendor itself has on its books for a job: every entry was paid for."""
-        return [entry for entry in (await self.books(vendor))["submissions"] if job_id in json.dumps(entry["request"])]
+        return [
+            entry
+            for entry in (await self.vendor_state(vendor))["submissions"]
+            if job_id in json.dumps(entry["request"])
+        ]
 
-    async def books(self, vendor: str) -> dict[str, Any]:
+    async def vendor_state(self, vendor: str) -> dict[str, Any]:
         """All that the vendor itself has written down."""
-        return await self._emulator(vendor, "GET", "books")
+        return await self._call_emulator(vendor, "GET", "books")
 
-    async def submission(self, job_id: str, stage: Stage) -> str | None:
+    async def submission_state(self, job_id: str, stage: Stage) -> str | None:
         """The state of a job's submission; None while there is none."""
-        live = await self.ledger.live_submission(job_id, stage)
+        live = await self.ledger.get_live_submission(job_id, stage)
         return live.state if live else None
 
-    async def fault(self, vendor: str, kind: str, job_id: str, *, times: int = 1, **more: Any) -> None:
+    async def inject_fault(self, vendor: str, kind: str, job_id: str, *, times: int = 1, **more: Any) -> None:
         """Let the vendor go wrong for requests that name this job."""
-        await self._emulator(vendor, "POST", "faults", {"kind": kind, "times": times, "match": job_id, **more})
+        await self._call_emulator(vendor, "POST", "faults", {"kind": kind, "times": times, "match": job_id, **more})
 
-    async def disarm(self, vendor: str) -> None:
+    async def clear_faults(self, vendor: str) -> None:
         """Let the vendor go wrong no more."""
         async with httpx.AsyncClient(base_url=self.stack.address_of(vendor)) as http:
             (await http.delete("/_emulator/faults")).raise_for_status()
 
-    async def settings(self, vendor: str, **changes: Any) -> dict[str, Any]:
+    async def update_vendor_settings(self, vendor: str, **changes: Any) -> dict[str, Any]:
         """Change the vendor's; gives all of them."""
-        return await self._emulator(vendor, "PATCH", "settings", changes)
+        return await self._call_emulator(vendor, "PATCH", "settings", changes)
 
-    async def _emulator(
+    async def _call_emulator(
         self, vendor: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         async with httpx.AsyncClient(base_url=self.stack.address_of(vendor)) as http:
@@ -170,23 +174,23 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackDriver]:
     folder = tmp_path_factory.mktemp("stack")
     sample = write_sample(folder / "sample")
-    started = Stack(data=folder / "data", environment=NOTHING_GIVEN, processing_seconds=0.5, keep=False)
+    started = Stack(data=folder / "data", environment=EMPTY_ENVIRONMENT, processing_seconds=0.5, keep_data=False)
     async with started as stack, prefect_client(stack.variables) as prefect:
-        yield Desk(stack, sample, write_inputs(folder / "short"), prefect, folder)
+        yield StackDriver(stack, sample, write_short_inputs(folder / "short"), prefect, folder)
         await APILogHandler.aflush()  # else the last lines are sent to a server that is gone
 
 
 @pytest.fixture
-def here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def in_process_flows(driver: StackDriver, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Flows that are called in this process run against the stack, as in a worker."""
     quick = dict.fromkeys(("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS"), "0.2")
-    for name, value in {**desk.stack.variables, **quick}.items():
+    for name, value in {**driver.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
-    watching._together.clear()  # what was read from another test's environment
-    with prefect_settings(desk.stack):
+    watching._registries.clear()  # what was read from another test's environment
+    with prefect_settings(driver.stack):
         yield
 
 
@@ -196,10 +200,10 @@ def job_id() -> str:
 
 
 @pytest.fixture
-async def no_scheduled_cleanup(desk: Desk) -> AsyncIterator[None]:
+async def no_scheduled_cleanup(driver: StackDriver) -> AsyncIterator[None]:
     """The one of the schedule would do what these tests want to see done."""
-    deployment = (await desk.prefect.read_deployment_by_name("cleanup/cleanup")).id
-    [schedule] = await desk.prefect.read_deployment_schedules(deployment)
-    await desk.prefect.update_deployment_schedule(deployment, schedule.id, active=False)
+    deployment = (await driver.prefect.read_deployment_by_name("cleanup/cleanup")).id
+    [schedule] = await driver.prefect.read_deployment_schedules(deployment)
+    await driver.prefect.update_deployment_schedule(deployment, schedule.id, active=False)
     yield
-    await desk.prefect.update_deployment_schedule(deployment, schedule.id, active=True)
+    await driver.prefect.update_deployment_schedule(deployment, schedule.id, active=True)

@@ -9,28 +9,28 @@ from typing import Any, Final
 
 import httpx
 
-from tests.stack.conftest import Desk
+from tests.stack.conftest import StackDriver
 
-PATIENCE: Final = 170  # seconds; two videos are worked on for a minute
-ASK_SECONDS: Final = 0.5
+TIMEOUT_SECONDS: Final = 170  # seconds; two videos are worked on for a minute
+POLL_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
-async def old_client(desk: Desk) -> AsyncIterator[httpx.AsyncClient]:
+async def legacy_client(driver: StackDriver) -> AsyncIterator[httpx.AsyncClient]:
     """It has an address and a token, as `make up` prints them."""
-    headers = {"Authorization": f"Bearer {desk.stack.variables['VIDEOJOBS_TOKEN']}"}
-    async with httpx.AsyncClient(base_url=desk.stack.address_of("gateway"), headers=headers, timeout=60) as client:
+    headers = {"Authorization": f"Bearer {driver.stack.variables['VIDEOJOBS_TOKEN']}"}
+    async with httpx.AsyncClient(base_url=driver.stack.address_of("gateway"), headers=headers, timeout=60) as client:
         yield client
 
 
-def form(video: Path, sounds: Sequence[Path], segments: Sequence[object], **fields: str) -> dict[str, Any]:
+def make_form(video: Path, sounds: Sequence[Path], segments: Sequence[object], **fields: str) -> dict[str, Any]:
     """The form data of a job."""
     files = [("file", (video.name, video.read_bytes()))]
     files += [("audio_files", (sound.name, sound.read_bytes())) for sound in sounds]
     return {"files": files, "data": {"segments_data": json.dumps(segments), **fields}}
 
 
-async def submitted(
+async def submit_form(
     http: httpx.AsyncClient, form: dict[str, Any], path: str = "/api/v1/video-editors/pro-sync-process"
 ) -> str:
     """Hands it in; gives the job's id."""
@@ -40,10 +40,10 @@ async def submitted(
     return job_id
 
 
-async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
+async def wait_for_status(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
     """Asks for the status until it is one of the two last."""
     seen = [0]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             answer = await http.get(f"/api/v1/video-editors/pro-job/{job_id}/status")
             assert answer.status_code == 200, answer.text
@@ -53,4 +53,4 @@ async def ended(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
             assert seen == sorted(seen), "progress never falls"
             if status["status"] != "processing":
                 return status
-            await asyncio.sleep(ASK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)

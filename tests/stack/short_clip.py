@@ -7,23 +7,23 @@ from typing import Any, Final
 
 from deployments.local.sample import Caption, SampleFiles, write_clip
 
-SECONDS: Final = 2.4
-SIZE: Final = (320, 180)
-RATE: Final = Fraction(15)  # frames a second: few, since each is decoded and drawn a dozen times
+CLIP_SECONDS: Final = 2.4
+CLIP_SIZE: Final = (320, 180)
+FRAME_RATE: Final = Fraction(15)  # frames a second: few, since each is decoded and drawn a dozen times
 SEGMENT: Final = {"startTime": 0, "endTime": 1.0, "audioInput": {"refId": "audio-2"}}  # the clip lasts 1.1 s
 AREA: Final = {"x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 1.5, "end": 2.1}
 _SPEECH: Final = Path(__file__).parents[2] / "deployments/local/sample/speech"
 
 
-def write_inputs(folder: Path) -> SampleFiles:
+def write_short_inputs(folder: Path) -> SampleFiles:
     """A clip of the sample's lake with a caption, and one piece of new speech."""
     folder.mkdir(parents=True, exist_ok=True)
     video, clean, audio = folder / "short.mp4", folder / "short-without-text.mp4", folder / "audio-2.flac"
     write_clip(
         video,
-        seconds=SECONDS,
-        size=SIZE,
-        fps=RATE,
+        seconds=CLIP_SECONDS,
+        size=CLIP_SIZE,
+        fps=FRAME_RATE,
         captions=[Caption(**AREA, text="Dawn")],
         sound=_SPEECH / "narration.ogg",
         clean=clean,
@@ -32,14 +32,14 @@ def write_inputs(folder: Path) -> SampleFiles:
     return SampleFiles(video=video, audio={"audio-2": audio}, clean=clean, request=folder / "none.json")
 
 
-def write_large(folder: Path, video: Path, size: int) -> Path:
+def write_padded_video(folder: Path, video: Path, size: int) -> Path:
     """The same video with `size` bytes that players skip: enough of it to be stored in parts."""
     large = folder / "large.mp4"
     large.write_bytes(video.read_bytes() + (size + 8).to_bytes(4, "big") + b"free" + bytes(size))
     return large
 
 
-def request(video: str, audio: str, *, areas: bool) -> dict[str, Any]:
+def make_short_request(video: str, audio: str, *, areas: bool) -> dict[str, Any]:
     """The parameters of a run, whose inputs come from such addresses."""
     return {
         "video": video,

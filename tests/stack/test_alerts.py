@@ -9,53 +9,53 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.schemas.objects import StateType
 
-from deployments.alerts import Alerts, alerts
-from deployments.automations import upsert
-from tasks.announcing import PARKED, announce
-from tests.emulators.listener import Listener, listening
-from tests.stack.conftest import Desk
+from deployments.alerts import AlertSettings, build_alert_automations
+from deployments.automations import upsert_automation
+from tasks.announcing import JOB_PARKED, emit_operator_event
+from tests.emulators.listener import CallbackReceiver, run_callback_receiver
+from tests.stack.conftest import StackDriver
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("in_process_flows")
 
 
 @pytest.fixture
-def operators() -> Iterator[Listener]:
-    with listening() as listener:
+def operators() -> Iterator[CallbackReceiver]:
+    with run_callback_receiver() as listener:
         yield listener
 
 
 @pytest.fixture
-async def told(desk: Desk, operators: Listener) -> Listener:
+async def alert_webhook(driver: StackDriver, operators: CallbackReceiver) -> CallbackReceiver:
     """Alerts go to the operators, who have a webhook."""
-    await CustomWebhookNotificationBlock.register_type_and_schema(client=desk.prefect)
+    await CustomWebhookNotificationBlock.register_type_and_schema(client=driver.prefect)
     block = CustomWebhookNotificationBlock(
         name="operators", url=f"{operators.url}/alerts", json_data={"subject": "{{subject}}", "body": "{{body}}"}
     )
     await block.save("operators", overwrite=True)
-    for automation in await alerts(desk.prefect, Alerts(block="custom-webhook/operators")):
-        await upsert(desk.prefect, automation)
+    for automation in await build_alert_automations(driver.prefect, AlertSettings(block="custom-webhook/operators")):
+        await upsert_automation(driver.prefect, automation)
     return operators
 
 
-async def heard(operators: Listener, about: str) -> dict[str, str]:
+async def wait_for_alert(operators: CallbackReceiver, about: str) -> dict[str, str]:
     """The alert about this job; others may come before it."""
     while True:
-        delivery = await asyncio.to_thread(operators.next, "/alerts")
+        delivery = await asyncio.to_thread(operators.wait_for, "/alerts")
         alert: dict[str, str] = json.loads(delivery.raw)
         if about in alert["body"]:
             return alert
 
 
-async def test_a_failed_job_and_a_parked_one_are_told_to_the_operators(
-    desk: Desk, told: Listener, job_id: str, tmp_path: Path
+async def test_operators_are_alerted_to_failed_and_parked_jobs(
+    driver: StackDriver, alert_webhook: CallbackReceiver, job_id: str, tmp_path: Path
 ) -> None:
     wanted = {"video": str(tmp_path / "nothing.mp4"), "job_id": job_id}
-    run = await desk.ended(await desk.start(wanted, deployment="lecture/lecture"))
+    run = await driver.wait_for_run(await driver.start_run(wanted, deployment="lecture/lecture"))
     assert run.state_type == StateType.FAILED
-    alert = await heard(told, job_id)
+    alert = await wait_for_alert(alert_webhook, job_id)
     assert alert["subject"] == "videojobs: a job has failed"
     assert "there is no such file" in alert["body"]
-    announce(PARKED, f"{job_id}-parked", "who knows")
-    alert = await heard(told, f"{job_id}-parked")
+    emit_operator_event(JOB_PARKED, f"{job_id}-parked", "who knows")
+    alert = await wait_for_alert(alert_webhook, f"{job_id}-parked")
     assert alert["subject"] == "videojobs: a job is parked"
     assert "who knows" in alert["body"]

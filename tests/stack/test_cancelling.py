@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 from prefect.states import Cancelling
 
-from tests.stack.conftest import Desk
+from tests.stack.conftest import StackDriver
 from videojobs.ledger import SubmissionState, UnknownJob
-from videojobs.states import Point, Stage, Status
+from videojobs.states import RecoveryPoint, Stage, Status
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("in_process_flows")
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60):
         while True:
             if await condition():
@@ -23,68 +23,70 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 @pytest.fixture
-async def slow_vendors(desk: Desk) -> AsyncIterator[None]:
+async def slow_vendors(driver: StackDriver) -> AsyncIterator[None]:
     """Vendors that take long enough to be cancelled while they work."""
     for vendor in ("sync_so", "ghostcut"):
-        await desk.settings(vendor, processing_seconds=3600)
+        await driver.update_vendor_settings(vendor, processing_seconds=3600)
     yield
     for vendor in ("sync_so", "ghostcut"):
-        await desk.settings(vendor, processing_seconds=0.5)
+        await driver.update_vendor_settings(vendor, processing_seconds=0.5)
 
 
-async def at(desk: Desk, job_id: str, stage: Stage) -> bool:
+async def is_accepted(driver: StackDriver, job_id: str, stage: Stage) -> bool:
     try:
-        return await desk.submission(job_id, stage) == SubmissionState.ACCEPTED
+        return await driver.submission_state(job_id, stage) == SubmissionState.ACCEPTED
     except UnknownJob:
         return False
 
 
-async def cancelled(desk: Desk, flow_run: UUID) -> bool:
-    run = await desk.prefect.read_flow_run(flow_run)
+async def is_cancelled(driver: StackDriver, flow_run: UUID) -> bool:
+    run = await driver.prefect.read_flow_run(flow_run)
     return run.state is not None and run.state.is_cancelled()
 
 
-async def test_a_cancelled_job_says_what_is_paid_for_and_a_later_run_takes_what_the_vendor_has_finished(
-    desk: Desk, job_id: str, slow_vendors: None
+async def test_a_cancelled_job_reuses_paid_results_when_rerun(
+    driver: StackDriver, job_id: str, slow_vendors: None
 ) -> None:
-    request = desk.small()
-    run = await desk.start({**request, "job_id": job_id})
-    await until(lambda: at(desk, job_id, Stage.LIP_SYNC))
-    await desk.prefect.set_flow_run_state(run.id, Cancelling())
-    await until(lambda: cancelled(desk, run.id))
-    job = await desk.ledger.job(job_id)
+    request = driver.make_small_request()
+    run = await driver.start_run({**request, "job_id": job_id})
+    await wait_until(lambda: is_accepted(driver, job_id, Stage.LIP_SYNC))
+    await driver.prefect.set_flow_run_state(run.id, Cancelling())
+    await wait_until(lambda: is_cancelled(driver, run.id))
+    job = await driver.ledger.get_job(job_id)
     assert (job.status, job.lease_holder) == (Status.CANCELLED, None)
-    [generation] = await desk.paid("sync_so", job_id)
+    [generation] = await driver.vendor_submissions("sync_so", job_id)
     assert job.error_message is not None
     assert generation["id"] in job.error_message
     assert "paid for" in job.error_message
-    assert [event.kind for event in await desk.ledger.events(job_id)][-1] == "cancelled"
+    assert [event.kind for event in await driver.ledger.list_events(job_id)][-1] == "cancelled"
 
     for vendor in ("sync_so", "ghostcut"):
-        await desk.settings(vendor, processing_seconds=0.5)
-    job = await desk.run_here(request, job_id)
+        await driver.update_vendor_settings(vendor, processing_seconds=0.5)
+    job = await driver.run_in_process(request, job_id)
     assert (job.status, job.error_message) == (Status.COMPLETED, None)
-    assert len(await desk.paid("sync_so", job_id)) == len(await desk.paid("ghostcut", job_id)) == 1
-    assert await cancelled(desk, run.id), "the cancelled run stays cancelled: nothing runs it again by itself"
+    assert (
+        len(await driver.vendor_submissions("sync_so", job_id))
+        == len(await driver.vendor_submissions("ghostcut", job_id))
+        == 1
+    )
+    assert await is_cancelled(driver, run.id), "the cancelled run stays cancelled: nothing runs it again by itself"
 
 
-async def test_a_paid_call_that_is_under_way_comes_to_its_end_before_its_cancelled_run_stops(
-    desk: Desk, job_id: str
-) -> None:
+async def test_a_cancelled_run_records_its_paid_call_before_stopping(driver: StackDriver, job_id: str) -> None:
     """GhostCut answers late; the run is cancelled meanwhile. Its answer still gets onto the books."""
-    await desk.fault("ghostcut", "slow", job_id, when="after", seconds=4)
-    run = await desk.start({**desk.small(), "job_id": job_id})
+    await driver.inject_fault("ghostcut", "slow", job_id, when="after", seconds=4)
+    run = await driver.start_run({**driver.make_small_request(), "job_id": job_id})
 
-    async def being_sent() -> bool:
-        return bool(await desk.paid("ghostcut", job_id))
+    async def is_being_sent() -> bool:
+        return bool(await driver.vendor_submissions("ghostcut", job_id))
 
-    await until(being_sent)
-    await desk.prefect.set_flow_run_state(run.id, Cancelling())
-    await until(lambda: cancelled(desk, run.id))
-    job = await desk.ledger.job(job_id)
-    assert (job.status, job.point) == (Status.CANCELLED, Point.TEXT_REMOVAL_SUBMITTED)
-    assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
+    await wait_until(is_being_sent)
+    await driver.prefect.set_flow_run_state(run.id, Cancelling())
+    await wait_until(lambda: is_cancelled(driver, run.id))
+    job = await driver.ledger.get_job(job_id)
+    assert (job.status, job.point) == (Status.CANCELLED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
+    assert await driver.submission_state(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
 
-    job = await desk.run_here(desk.small(), job_id)
+    job = await driver.run_in_process(driver.make_small_request(), job_id)
     assert job.status == Status.COMPLETED
-    assert len(await desk.paid("ghostcut", job_id)) == 1
+    assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1

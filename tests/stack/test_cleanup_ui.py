@@ -6,25 +6,25 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.stack.conftest import Desk
-from tests.stack.stuck_jobs import KINDS, make
-from tests.stack.test_cleanup import swept
+from tests.stack.conftest import StackDriver
+from tests.stack.stuck_jobs import STUCK_JOB_CASES, make_stuck_job
+from tests.stack.test_cleanup import run_cleanup
 from tests.stack.test_prefect_ui import page
 
 __all__ = ["page"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("here", "no_scheduled_cleanup")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("in_process_flows", "no_scheduled_cleanup")]
 
 
-async def test_the_report_is_a_table_that_fits_on_the_screen_and_leads_to_the_run_that_was_started(
-    desk: Desk, page: Page, tmp_path: Path
+async def test_the_report_table_fits_the_screen_and_links_the_run(
+    driver: StackDriver, page: Page, tmp_path: Path
 ) -> None:
     jobs = {name: str(uuid4()) for name in ("never taken up", "the death of its runs", "parked")}
     for name, job_id in jobs.items():
-        await make(desk, KINDS[name], job_id, tmp_path)
-    await swept(desk, dry_run=False)
+        await make_stuck_job(driver, STUCK_JOB_CASES[name], job_id, tmp_path)
+    await run_cleanup(driver, dry_run=False)
     await page.set_viewport_size({"width": 1500, "height": 1000})
-    await page.goto(f"{desk.stack.ui_url}/artifacts/key/cleanup")
+    await page.goto(f"{driver.stack.ui_url}/artifacts/key/cleanup")
     await page.locator("a[href*='/artifacts/artifact/']").first.click()
     for job_id in jobs.values():
         await expect(page.get_by_text(job_id)).to_be_visible()

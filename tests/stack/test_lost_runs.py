@@ -11,150 +11,146 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled, Cancelling, Pending, Running
 from sqlalchemy import make_url, text
 
-from deployments.local.postgres import PREFECT
+from deployments.local.postgres import PREFECT_DATABASE
 from flows.remove_text import remove_text
 from tasks.lip_sync import submit_lip_sync
-from tests.stack.conftest import DEPLOYMENT, Desk
-from tests.stack.stuck_jobs import DAYS, age
-from tests.stack.test_cancelling import until
-from tests.stack.test_cleanup import paid, swept
+from tests.stack.conftest import DEPLOYMENT, StackDriver
+from tests.stack.stuck_jobs import STUCK_DAYS, backdate_jobs
+from tests.stack.test_cancelling import wait_until
+from tests.stack.test_cleanup import run_cleanup, submission_counts
 from videojobs.intake import parse_request
-from videojobs.ledger import Lease, UnknownJob, engine_for
-from videojobs.settings import Access
+from videojobs.ledger import Lease, UnknownJob, get_engine
+from videojobs.settings import AccessSettings
 from videojobs.states import Stage, Status
 
-pytestmark = pytest.mark.usefixtures("here", "no_scheduled_cleanup")
+pytestmark = pytest.mark.usefixtures("in_process_flows", "no_scheduled_cleanup")
 
-_AGE: Final = (
-    f"UPDATE flow_run_state SET timestamp = timestamp - interval '{DAYS} days' WHERE flow_run_id = :id",  # noqa: S608
-    f"UPDATE flow_run SET state_timestamp = state_timestamp - interval '{DAYS} days' WHERE id = :id",  # noqa: S608
+_BACKDATE_SQL: Final = (
+    f"UPDATE flow_run_state SET timestamp = timestamp - interval '{STUCK_DAYS} days' WHERE flow_run_id = :id",  # noqa: S608
+    f"UPDATE flow_run SET state_timestamp = state_timestamp - interval '{STUCK_DAYS} days' WHERE id = :id",  # noqa: S608
 )
-_UNHEARD: Final = (
+_SET_STATE_SQL: Final = (
     "UPDATE flow_run_state SET type = CAST(:type AS state_type), name = :name WHERE flow_run_id = :id",
     "UPDATE flow_run SET state_type = CAST(:type AS state_type), state_name = :name WHERE id = :id",
 )
 
 
-async def left(desk: Desk, job_id: str, state: State[None]) -> FlowRun:
+async def make_orphaned_run(driver: StackDriver, job_id: str, state: State[None]) -> FlowRun:
     """A run of this job that has been in this state for days, in which no worker takes it."""
-    deployment = await desk.prefect.read_deployment_by_name(DEPLOYMENT)
-    run = await desk.prefect.create_flow_run_from_deployment(
-        deployment.id, parameters={**desk.small(areas=False), "job_id": job_id}, state=state
+    deployment = await driver.prefect.read_deployment_by_name(DEPLOYMENT)
+    run = await driver.prefect.create_flow_run_from_deployment(
+        deployment.id, parameters={**driver.make_small_request(areas=False), "job_id": job_id}, state=state
     )
-    await aged(desk, run.id)
+    await backdate_run(driver, run.id)
     return run
 
 
-async def aged(desk: Desk, run_id: UUID) -> None:
-    for statement in _AGE:
-        await on_the_server(desk, statement, id=run_id)
+async def backdate_run(driver: StackDriver, run_id: UUID) -> None:
+    for statement in _BACKDATE_SQL:
+        await execute_on_prefect_db(driver, statement, id=run_id)
 
 
-async def on_the_server(desk: Desk, statement: str, **values: object) -> None:
+async def execute_on_prefect_db(driver: StackDriver, statement: str, **values: object) -> None:
     """In the Prefect server's own database."""
-    server = make_url(desk.stack.variables["DATABASE_URL"]).set(database=PREFECT)
-    async with engine_for(server.render_as_string(hide_password=False)).begin() as connection:
+    server = make_url(driver.stack.variables["DATABASE_URL"]).set(database=PREFECT_DATABASE)
+    async with get_engine(server.render_as_string(hide_password=False)).begin() as connection:
         await connection.execute(text(statement), values)
 
 
-async def unheard(desk: Desk, run_id: UUID, state: str) -> None:
+async def set_state_without_event(driver: StackDriver, run_id: UUID, state: str) -> None:
     """The run is in this state, and the event that told of it is lost."""
-    for statement in _UNHEARD:
-        await on_the_server(desk, statement, id=run_id, type=state.upper(), name=state)
+    for statement in _SET_STATE_SQL:
+        await execute_on_prefect_db(driver, statement, id=run_id, type=state.upper(), name=state)
 
 
-async def is_completed(desk: Desk, run_id: UUID) -> bool:
-    return (await desk.prefect.read_flow_run(run_id)).state_name == "Completed"
+async def is_completed(driver: StackDriver, run_id: UUID) -> bool:
+    return (await driver.prefect.read_flow_run(run_id)).state_name == "Completed"
 
 
-async def opened(desk: Desk, job_id: str) -> None:
-    request = parse_request(desk.small(areas=False), access=Access(allow_local_files=True))
-    await desk.ledger.open(job_id, request, actor="test")
+async def create_job(driver: StackDriver, job_id: str) -> None:
+    request = parse_request(driver.make_small_request(areas=False), access=AccessSettings(allow_local_files=True))
+    await driver.ledger.create(job_id, request, actor="test")
 
 
 @pytest.mark.parametrize("state", ["Pending", "Running", "Crashed"])
-async def test_a_run_that_died_before_its_job_was_on_the_books_is_run(desk: Desk, job_id: str, state: str) -> None:
-    run = await left(desk, job_id, Pending())
-    await unheard(desk, run.id, state)
-    assert "set it to AwaitingRetry" in (await swept(desk, dry_run=True))[job_id]["would do"]
+async def test_a_run_that_died_before_creating_its_job_is_rerun(driver: StackDriver, job_id: str, state: str) -> None:
+    run = await make_orphaned_run(driver, job_id, Pending())
+    await set_state_without_event(driver, run.id, state)
+    assert "set it to AwaitingRetry" in (await run_cleanup(driver, dry_run=True))[job_id]["would do"]
     with pytest.raises(UnknownJob):
-        await desk.ledger.job(job_id)
-    assert (await swept(desk, dry_run=False))[job_id]["reason"] == "it died before its job was on the books"
-    await until(lambda: is_completed(desk, run.id))
-    assert (await desk.ledger.job(job_id)).status == Status.COMPLETED
-    assert await paid(desk, job_id) == (1, 0)
+        await driver.ledger.get_job(job_id)
+    assert (await run_cleanup(driver, dry_run=False))[job_id]["reason"] == "it died before its job was on the books"
+    await wait_until(lambda: is_completed(driver, run.id))
+    assert (await driver.ledger.get_job(job_id)).status == Status.COMPLETED
+    assert await submission_counts(driver, job_id) == (1, 0)
 
 
-async def test_a_run_that_was_cancelled_and_whose_worker_died_before_it_was_is_cancelled(
-    desk: Desk, job_id: str
-) -> None:
-    run = await left(desk, job_id, Cancelling())
-    await swept(desk, dry_run=False)
-    assert (await desk.prefect.read_flow_run(run.id)).state_name == "Cancelled"
+async def test_a_cancelling_run_of_a_dead_worker_becomes_cancelled(driver: StackDriver, job_id: str) -> None:
+    run = await make_orphaned_run(driver, job_id, Cancelling())
+    await run_cleanup(driver, dry_run=False)
+    assert (await driver.prefect.read_flow_run(run.id)).state_name == "Cancelled"
 
 
-async def test_a_run_whose_job_another_run_has_completed_ends_as_completed(desk: Desk, job_id: str) -> None:
-    await desk.run_here(desk.small(areas=False), job_id)
-    run = await left(desk, job_id, Running())
-    assert (await swept(desk, dry_run=False))[job_id]["reason"] == "its process is gone"
-    await until(lambda: is_completed(desk, run.id))
-    assert await paid(desk, job_id) == (1, 0)
+async def test_an_orphaned_run_of_a_completed_job_becomes_completed(driver: StackDriver, job_id: str) -> None:
+    await driver.run_in_process(driver.make_small_request(areas=False), job_id)
+    run = await make_orphaned_run(driver, job_id, Running())
+    assert (await run_cleanup(driver, dry_run=False))[job_id]["reason"] == "its process is gone"
+    await wait_until(lambda: is_completed(driver, run.id))
+    assert await submission_counts(driver, job_id) == (1, 0)
 
 
-async def test_a_run_that_died_before_it_let_go_of_its_completed_job_lets_go_of_it(desk: Desk, job_id: str) -> None:
-    await desk.run_here(desk.small(areas=False), job_id)
-    run = await left(desk, job_id, Running())
+async def test_the_lease_of_a_completed_job_is_released(driver: StackDriver, job_id: str) -> None:
+    await driver.run_in_process(driver.make_small_request(areas=False), job_id)
+    run = await make_orphaned_run(driver, job_id, Running())
     long_ago = -3600
-    await desk.ledger.claim(Lease(job_id, f"{run.id}/1"), long_ago)
-    assert "let go of its job" in (await swept(desk, dry_run=False))[job_id]["reason"]
-    await until(lambda: is_completed(desk, run.id))
-    assert (await desk.ledger.job(job_id)).lease_holder is None
-    assert await paid(desk, job_id) == (1, 0)
+    await driver.ledger.acquire_lease(Lease(job_id, f"{run.id}/1"), long_ago)
+    assert "let go of its job" in (await run_cleanup(driver, dry_run=False))[job_id]["reason"]
+    await wait_until(lambda: is_completed(driver, run.id))
+    assert (await driver.ledger.get_job(job_id)).lease_holder is None
+    assert await submission_counts(driver, job_id) == (1, 0)
 
 
-async def test_a_subflow_whose_caller_is_gone_is_crashed(desk: Desk, job_id: str) -> None:
-    await desk.run_here(desk.small(areas=False), job_id)
-    caller = await left(desk, job_id, Running())
-    call = await desk.prefect.create_task_run(submit_lip_sync, caller.id, dynamic_key="0")
-    run = await desk.prefect.create_flow_run(
+async def test_a_subflow_without_a_parent_run_is_crashed(driver: StackDriver, job_id: str) -> None:
+    await driver.run_in_process(driver.make_small_request(areas=False), job_id)
+    caller = await make_orphaned_run(driver, job_id, Running())
+    call = await driver.prefect.create_task_run(submit_lip_sync, caller.id, dynamic_key="0")
+    run = await driver.prefect.create_flow_run(
         remove_text, name=f"remove text from {job_id}", parent_task_run_id=call.id, state=Running()
     )
-    await aged(desk, run.id)
-    assert "the run that called it is gone" in (await swept(desk, dry_run=False))[job_id]["reason"]
-    assert (await desk.prefect.read_flow_run(run.id)).state_name == "Crashed"
+    await backdate_run(driver, run.id)
+    assert "the run that called it is gone" in (await run_cleanup(driver, dry_run=False))[job_id]["reason"]
+    assert (await driver.prefect.read_flow_run(run.id)).state_name == "Crashed"
 
 
-async def test_a_run_that_is_at_work_on_its_job_is_left_alone(desk: Desk, job_id: str) -> None:
-    run = await left(desk, job_id, Running())
-    await opened(desk, job_id)
-    await desk.ledger.claim(Lease(job_id, f"{run.id}/1"), 60)
-    assert job_id not in await swept(desk, dry_run=False)
-    assert (await desk.prefect.read_flow_run(run.id)).state_name == "Running"
-    await desk.prefect.delete_flow_run(run.id)
+async def test_a_run_that_holds_its_lease_is_left_alone(driver: StackDriver, job_id: str) -> None:
+    run = await make_orphaned_run(driver, job_id, Running())
+    await create_job(driver, job_id)
+    await driver.ledger.acquire_lease(Lease(job_id, f"{run.id}/1"), 60)
+    assert job_id not in await run_cleanup(driver, dry_run=False)
+    assert (await driver.prefect.read_flow_run(run.id)).state_name == "Running"
+    await driver.prefect.delete_flow_run(run.id)
 
 
-async def test_a_young_run_is_left_alone(desk: Desk, job_id: str) -> None:
-    deployment = await desk.prefect.read_deployment_by_name(DEPLOYMENT)
-    run = await desk.prefect.create_flow_run_from_deployment(
-        deployment.id, parameters={**desk.small(), "job_id": job_id}, state=Pending()
+async def test_a_recent_run_is_left_alone(driver: StackDriver, job_id: str) -> None:
+    deployment = await driver.prefect.read_deployment_by_name(DEPLOYMENT)
+    run = await driver.prefect.create_flow_run_from_deployment(
+        deployment.id, parameters={**driver.make_small_request(), "job_id": job_id}, state=Pending()
     )
-    assert job_id not in await swept(desk, dry_run=False)
-    await desk.prefect.delete_flow_run(run.id)
+    assert job_id not in await run_cleanup(driver, dry_run=False)
+    await driver.prefect.delete_flow_run(run.id)
 
 
-async def test_a_cancellation_that_its_worker_could_not_record_is_recorded_and_nothing_more_is_bought(
-    desk: Desk, job_id: str
-) -> None:
-    run = await left(desk, job_id, Cancelled())
-    await opened(desk, job_id)
+async def test_an_unrecorded_cancellation_is_recorded(driver: StackDriver, job_id: str) -> None:
+    run = await make_orphaned_run(driver, job_id, Cancelled())
+    await create_job(driver, job_id)
     lease = Lease(job_id, f"{run.id}/1")
-    await desk.ledger.claim(lease, 0)
-    await age(desk, job_id)
-    assert (await swept(desk, dry_run=True))[job_id]["verdict"] == "cancel"
-    assert (await desk.ledger.job(job_id)).status == Status.PROCESSING
-    await swept(desk, dry_run=False)
-    job = await desk.ledger.job(job_id)
+    await driver.ledger.acquire_lease(lease, 0)
+    await backdate_jobs(driver, job_id)
+    assert (await run_cleanup(driver, dry_run=True))[job_id]["verdict"] == "cancel"
+    assert (await driver.ledger.get_job(job_id)).status == Status.PROCESSING
+    await run_cleanup(driver, dry_run=False)
+    job = await driver.ledger.get_job(job_id)
     assert job.status == Status.CANCELLED
     assert "nothing was paid for" in str(job.error_message)
-    assert await desk.ledger.live_submission(job_id, Stage.LIP_SYNC) is None
-    assert await paid(desk, job_id) == (0, 0)
+    assert await driver.ledger.get_live_submission(job_id, Stage.LIP_SYNC) is None
+    assert await submission_counts(driver, job_id) == (0, 0)

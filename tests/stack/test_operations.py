@@ -10,16 +10,16 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from pydantic import SecretStr
 
-from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load
-from deployments.doctor import CHECKS, Trouble, examine
-from deployments.environment import NOTHING_GIVEN
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load_block
+from deployments.doctor import CHECKS, CheckFailed, run_checks
+from deployments.environment import EMPTY_ENVIRONMENT
 from deployments.register import register
 from deployments.storage import storage_block
-from tests.stack.conftest import Desk
+from tests.stack.conftest import StackDriver
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("in_process_flows")
 
-REGISTERED = {
+REGISTERED_NAMES = {
     "pool video-jobs",
     "deployment pro-video",
     "deployment lecture",
@@ -38,55 +38,55 @@ REGISTERED = {
 }
 
 
-async def on_the_server(desk: Desk) -> list[str]:
+async def registered_objects(driver: StackDriver) -> list[str]:
     """All that registering makes, by name."""
     return [
-        *(f"pool {pool.name}" for pool in await desk.prefect.read_work_pools()),
-        *(f"deployment {deployment.name}" for deployment in await desk.prefect.read_deployments()),
-        *(f"{automation.name}" for automation in await desk.prefect.read_automations()),
-        *(f"limit {limit.name}" for limit in await desk.prefect.read_global_concurrency_limits()),
-        *(f"block {block.name}" for block in await desk.prefect.read_block_documents()),
+        *(f"pool {pool.name}" for pool in await driver.prefect.read_work_pools()),
+        *(f"deployment {deployment.name}" for deployment in await driver.prefect.read_deployments()),
+        *(f"{automation.name}" for automation in await driver.prefect.read_automations()),
+        *(f"limit {limit.name}" for limit in await driver.prefect.read_global_concurrency_limits()),
+        *(f"block {block.name}" for block in await driver.prefect.read_block_documents()),
     ]
 
 
-async def test_registering_again_makes_nothing_twice(desk: Desk) -> None:
-    await register(desk.environment)
-    found = [name for name in await on_the_server(desk) if name in REGISTERED]
-    assert sorted(found) == sorted(REGISTERED)
+async def test_registering_again_creates_no_duplicates(driver: StackDriver) -> None:
+    await register(driver.environment)
+    found = [name for name in await registered_objects(driver) if name in REGISTERED_NAMES]
+    assert sorted(found) == sorted(REGISTERED_NAMES)
 
 
-async def test_registering_without_a_value_leaves_its_block_as_it_was(desk: Desk) -> None:
-    lines = await register(NOTHING_GIVEN)
+async def test_registering_without_a_value_keeps_its_block(driver: StackDriver) -> None:
+    lines = await register(EMPTY_ENVIRONMENT)
     assert any("block sync-so: left alone" in line for line in lines)
-    block = await load(SyncSoCredentials, "sync-so")
-    assert block.api_key.get_secret_value() == desk.stack.variables["SYNC_SO_API_KEY"]
+    block = await load_block(SyncSoCredentials, "sync-so")
+    assert block.api_key.get_secret_value() == driver.stack.variables["SYNC_SO_API_KEY"]
 
 
-async def test_the_doctor_finds_the_local_stack_in_good_health(desk: Desk, tmp_path: Path) -> None:
+async def test_the_doctor_passes_on_the_local_stack(driver: StackDriver, tmp_path: Path) -> None:
     command = (sys.executable, "-m", "deployments.doctor")
-    environment = {**desk.stack.variables, "COLUMNS": "200"}
+    environment = {**driver.stack.variables, "COLUMNS": "200"}
     doctor = await asyncio.create_subprocess_exec(
         *command, env=environment, cwd=tmp_path, stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await doctor.communicate()
     assert doctor.returncode == 0, printed.decode()
     assert printed.decode().count("✓") == len(CHECKS)
-    for secret in (name for name in desk.stack.variables if "SECRET" in name or name.endswith("_KEY")):
-        assert desk.stack.variables[secret] not in printed.decode()
+    for secret in (name for name in driver.stack.variables if "SECRET" in name or name.endswith("_KEY")):
+        assert driver.stack.variables[secret] not in printed.decode()
 
 
-async def test_the_doctor_says_of_each_broken_part_what_to_do(desk: Desk) -> None:
+async def test_the_doctor_gives_a_remedy_for_each_broken_part(driver: StackDriver) -> None:
     """Every part broken in its own way, each in a block of its own; the doctor still looks at all of them."""
     broken = Connections(database="broken-db", storage="broken-store", sync_so="broken-sync", ghostcut="no-such-block")
     await JobDatabase(url=SecretStr("postgresql://nobody:hush@127.0.0.1:1/x")).save("broken-db", overwrite=True)
-    store = storage_block(desk.environment.model_copy(update={"s3_bucket": "no-such-bucket"}))
+    store = storage_block(driver.environment.model_copy(update={"s3_bucket": "no-such-bucket"}))
     assert store is not None
     await store.save("broken-store", overwrite=True)
-    await SyncSoCredentials(api_key=SecretStr("wrong"), base_url=desk.stack.address_of("sync_so")).save(
+    await SyncSoCredentials(api_key=SecretStr("wrong"), base_url=driver.stack.address_of("sync_so")).save(
         "broken-sync", overwrite=True
     )
-    findings = await examine(broken)
-    said = {name: str(finding) for name, finding in findings.items() if isinstance(finding, Trouble)}
+    findings = await run_checks(broken)
+    said = {name: str(finding) for name, finding in findings.items() if isinstance(finding, CheckFailed)}
     assert set(said) == {"Job database", "Storage", "Sync.so", "GhostCut"}
     assert "mend DATABASE_URL" in said["Job database"]
     assert "hush" not in said["Job database"]
@@ -95,46 +95,46 @@ async def test_the_doctor_says_of_each_broken_part_what_to_do(desk: Desk) -> Non
     assert "make register" in said["GhostCut"]
 
 
-async def test_the_doctor_sees_a_wrong_ghostcut_secret_without_spending_anything(desk: Desk) -> None:
+async def test_the_doctor_detects_a_wrong_ghostcut_secret_for_free(driver: StackDriver) -> None:
     wrong = GhostCutCredentials(
-        app_key=SecretStr(desk.stack.variables["GHOSTCUT_APP_KEY"]),
+        app_key=SecretStr(driver.stack.variables["GHOSTCUT_APP_KEY"]),
         app_secret=SecretStr("wrong"),
-        base_url=desk.stack.address_of("ghostcut"),
+        base_url=driver.stack.address_of("ghostcut"),
     )
     await wrong.save("wrong-ghostcut", overwrite=True)
-    finding = (await examine(Connections(ghostcut="wrong-ghostcut")))["GhostCut"]
-    assert isinstance(finding, Trouble)
+    finding = (await run_checks(Connections(ghostcut="wrong-ghostcut")))["GhostCut"]
+    assert isinstance(finding, CheckFailed)
     assert "2004" in str(finding)
 
 
-async def test_the_doctor_sees_that_callbacks_of_sync_so_would_not_be_believed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_the_doctor_detects_a_missing_sync_so_webhook_secret(
+    driver: StackDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unsigned = SyncSoCredentials(
-        api_key=SecretStr(desk.stack.variables["SYNC_SO_API_KEY"]), base_url=desk.stack.address_of("sync_so")
+        api_key=SecretStr(driver.stack.variables["SYNC_SO_API_KEY"]), base_url=driver.stack.address_of("sync_so")
     )
     await unsigned.save("unsigned-sync", overwrite=True)
     monkeypatch.setenv("VIDEOJOBS_PUBLIC_URL", "https://door.example.com")
-    finding = (await examine(Connections(sync_so="unsigned-sync")))["Sync.so"]
-    assert isinstance(finding, Trouble)
+    finding = (await run_checks(Connections(sync_so="unsigned-sync")))["Sync.so"]
+    assert isinstance(finding, CheckFailed)
     assert "SYNC_SO_WEBHOOK_SECRET" in str(finding)
     monkeypatch.delenv("VIDEOJOBS_PUBLIC_URL")
-    assert not isinstance((await examine(Connections(sync_so="unsigned-sync")))["Sync.so"], Trouble)
+    assert not isinstance((await run_checks(Connections(sync_so="unsigned-sync")))["Sync.so"], CheckFailed)
 
 
-async def test_the_front_door_says_which_part_is_away_and_that_it_is_back(desk: Desk) -> None:
+async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> None:
     async def ready(http: httpx.AsyncClient) -> tuple[int, dict[str, str]]:
         answer = await http.get("/readyz")
         return answer.status_code, answer.json()
 
     up = {"postgres": "up", "prefect": "up", "storage": "up"}
-    async with httpx.AsyncClient(base_url=desk.stack.address_of("gateway"), timeout=30) as http:
+    async with httpx.AsyncClient(base_url=driver.stack.address_of("gateway"), timeout=30) as http:
         assert await ready(http) == (200, up)
-        await desk.stack.kill("object_store")
+        await driver.stack.kill("object_store")
         try:
             assert await ready(http) == (503, up | {"storage": "away"})
         finally:
-            await desk.stack.restart("object_store")
+            await driver.stack.restart("object_store")
         async with asyncio.timeout(60):
             while await ready(http) != (200, up):  # noqa: ASYNC110  # the store brings it about
                 await asyncio.sleep(0.2)
@@ -143,15 +143,15 @@ async def test_the_front_door_says_which_part_is_away_and_that_it_is_back(desk: 
     assert "videojobs_oldest_job_seconds" in figures
 
 
-async def test_the_clean_up_is_on_its_schedule_and_acts(desk: Desk) -> None:
+async def test_the_scheduled_cleanup_acts(driver: StackDriver) -> None:
     """As the scheduler makes its runs: started by hand, it only looks."""
-    deployment = await desk.prefect.read_deployment_by_name("cleanup/cleanup")
+    deployment = await driver.prefect.read_deployment_by_name("cleanup/cleanup")
     of_the_cleanup = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
     scheduled: list[FlowRun] = []
     async with asyncio.timeout(90):
         while not scheduled:  # the scheduler, a program of its own, brings it about
             await asyncio.sleep(0.5)
-            runs = await desk.prefect.read_flow_runs(deployment_filter=of_the_cleanup)
+            runs = await driver.prefect.read_flow_runs(deployment_filter=of_the_cleanup)
             scheduled = [run for run in runs if run.auto_scheduled]
     assert scheduled[0].parameters["config"]["dry_run"] is False
     assert deployment.parameters.get("config", {}).get("dry_run", True) is True

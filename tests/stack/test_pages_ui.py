@@ -8,28 +8,28 @@ import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.gateway.browsing import SIZES, signed_in
-from tests.gateway.test_submit_page import draw
-from tests.stack.conftest import Desk
-from tests.stack.test_cancelling import until
+from tests.gateway.browsing import SCREEN_SIZES, signed_in_page
+from tests.gateway.test_submit_page import draw_area
+from tests.stack.conftest import StackDriver
+from tests.stack.test_cancelling import wait_until
 from videojobs.ledger import UnknownJob
 from videojobs.states import Status
 
 pytestmark = pytest.mark.browser
 
-MOST_PATIENCE = 120_000  # milliseconds
+MAX_WAIT_MS = 120_000  # milliseconds
 
 
-@pytest.fixture(params=list(SIZES))
-async def page(request: pytest.FixtureRequest, desk: Desk) -> AsyncIterator[Page]:
+@pytest.fixture(params=list(SCREEN_SIZES))
+async def page(request: pytest.FixtureRequest, driver: StackDriver) -> AsyncIterator[Page]:
     """Of both sizes."""
-    address, token = desk.stack.address_of("gateway"), desk.stack.variables["VIDEOJOBS_TOKEN"]
-    async with signed_in(address, token, **SIZES[request.param]) as page:
+    address, token = driver.stack.address_of("gateway"), driver.stack.variables["VIDEOJOBS_TOKEN"]
+    async with signed_in_page(address, token, **SCREEN_SIZES[request.param]) as page:
         await page.goto(f"{address}/submit")
         yield page
 
 
-async def is_played(video: Locator) -> None:
+async def is_playable(video: Locator) -> None:
     """It has a picture, and goes on when it is told to."""
     await expect(video).to_have_js_property("error", None)
     await video.evaluate(
@@ -40,16 +40,16 @@ async def is_played(video: Locator) -> None:
     )
 
 
-async def test_a_job_is_drawn_sent_watched_played_and_downloaded(desk: Desk, page: Page, tmp_path: Path) -> None:
-    await page.set_input_files("#add-audio", [desk.sample.audio["audio-1"], desk.sample.audio["audio-2"]])
-    await page.set_input_files("#video-file", desk.sample.video)
+async def test_a_user_submits_a_job_and_downloads_its_video(driver: StackDriver, page: Page, tmp_path: Path) -> None:
+    await page.set_input_files("#add-audio", [driver.sample.audio["audio-1"], driver.sample.audio["audio-2"]])
+    await page.set_input_files("#video-file", driver.sample.video)
     await expect(page.locator("#audio-rows .entry")).to_have_count(2)
     for index, (start, end) in enumerate([("0", "2"), ("2.1", "3.5")]):
         await page.locator("#add-segment").click()
         row = page.locator("#segment-rows .entry").nth(index)
         await row.get_by_label("End (s)").fill(end)
         await row.get_by_label("Start (s)").fill(start)
-    await draw(page, 0.3, 0.3, 0.4, 0.4)
+    await draw_area(page, 0.3, 0.3, 0.4, 0.4)
     await page.get_by_label("From (s)").and_(page.locator("#area-rows input")).fill("4.1")
     await page.get_by_label("Until (s)").and_(page.locator("#area-rows input")).fill("8.3")
     await page.get_by_label("Name of the job").fill("From the submit page")
@@ -59,13 +59,13 @@ async def test_a_job_is_drawn_sent_watched_played_and_downloaded(desk: Desk, pag
         await page.get_by_role("button", name="Send the job").click()
 
     await page.wait_for_url("**/jobs/*")
-    await expect(page.locator("#standing")).to_contain_text("In progress", timeout=MOST_PATIENCE)
+    await expect(page.locator("#standing")).to_contain_text("In progress", timeout=MAX_WAIT_MS)
     await page.screenshot(path=tmp_path / "progress.png", full_page=True)
-    await expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=MOST_PATIENCE)
+    await expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=MAX_WAIT_MS)
 
     await page.get_by_role("button", name="Play both").click()
-    await is_played(page.locator("#after"))
-    await is_played(page.locator("#before"))
+    await is_playable(page.locator("#after"))
+    await is_playable(page.locator("#before"))
     apart = await page.evaluate("Math.abs(before.currentTime - after.currentTime)")
     assert apart < 2, "both go on together; by how much lip-sync moves them apart, the pieces say"
     await page.screenshot(path=tmp_path / "finished.png", full_page=True)
@@ -74,33 +74,35 @@ async def test_a_job_is_drawn_sent_watched_played_and_downloaded(desk: Desk, pag
     await picture.evaluate("image => image.decode()")
     assert await picture.evaluate("image => image.naturalWidth") > 1000
 
-    job = await desk.ledger.job(page.url.split("?")[0].rsplit("/", 1)[-1])
+    job = await driver.ledger.get_job(page.url.split("?")[0].rsplit("/", 1)[-1])
     link = await page.get_by_role("link", name="Download", exact=True).get_attribute("href")
-    cookies = {"token": desk.stack.variables["VIDEOJOBS_TOKEN"]}
-    async with httpx.AsyncClient(base_url=desk.stack.address_of("gateway"), cookies=cookies) as http:
+    cookies = {"token": driver.stack.variables["VIDEOJOBS_TOKEN"]}
+    async with httpx.AsyncClient(base_url=driver.stack.address_of("gateway"), cookies=cookies) as http:
         answer = await http.get(link or "", follow_redirects=True)
     result = tmp_path / "result.mp4"
     result.write_bytes(answer.raise_for_status().content)
     assert job.status == Status.COMPLETED
     assert [item["endTime"] for item in job.request["segments"]] == [2, 3.5]
-    assert desk.measure(job, result).failures() == []
+    assert driver.measure_quality(job, result).failures() == []
 
 
-async def is_taken_up(desk: Desk, job_id: str) -> bool:
+async def is_claimed(driver: StackDriver, job_id: str) -> bool:
     with suppress(UnknownJob):
-        return (await desk.ledger.job(job_id)).status == Status.PROCESSING
+        return (await driver.ledger.get_job(job_id)).status == Status.PROCESSING
     return False
 
 
-async def test_a_list_shows_a_job_go_on_to_its_end_without_a_reload(desk: Desk, page: Page, tmp_path: Path) -> None:
-    await desk.settings("sync_so", processing_seconds=6)
-    run = await desk.start(desk.small(areas=False) | {"display_name": "Seen from the list"})
-    await until(lambda: is_taken_up(desk, str(run.id)))
-    await page.goto(f"{desk.stack.address_of('gateway')}/jobs")
+async def test_the_list_follows_a_job_to_its_end_without_reload(
+    driver: StackDriver, page: Page, tmp_path: Path
+) -> None:
+    await driver.update_vendor_settings("sync_so", processing_seconds=6)
+    run = await driver.start_run(driver.make_small_request(areas=False) | {"display_name": "Seen from the list"})
+    await wait_until(lambda: is_claimed(driver, str(run.id)))
+    await page.goto(f"{driver.stack.address_of('gateway')}/jobs")
     row = page.locator(".job", has_text="Seen from the list").first
     await expect(row).to_contain_text("In progress")
     await page.evaluate("window.isTheSame = true")
     await page.screenshot(path=tmp_path / "list.png", full_page=True)
-    await expect(row).to_contain_text("Finished", timeout=MOST_PATIENCE)
+    await expect(row).to_contain_text("Finished", timeout=MAX_WAIT_MS)
     assert await page.evaluate("window.isTheSame"), "the page was not loaded again"
-    await desk.settings("sync_so", processing_seconds=0.5)
+    await driver.update_vendor_settings("sync_so", processing_seconds=0.5)

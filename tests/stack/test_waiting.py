@@ -10,166 +10,171 @@ from prefect.client.schemas.objects import TaskRun
 
 from deployments.limits import register_limits
 from tasks.slots import SYNC_SO_CREATES
-from tests.stack.conftest import Desk
-from tests.stack.stuck_jobs import sql, the_vendors_are_through
-from tests.stack.test_callbacks import completed
-from tests.stack.test_cancelling import until
-from tests.stack.test_deciding import decided
+from tests.stack.conftest import StackDriver
+from tests.stack.stuck_jobs import execute_sql, vendors_are_done
+from tests.stack.test_callbacks import wait_until_completed
+from tests.stack.test_cancelling import wait_until
+from tests.stack.test_deciding import apply_decision
 from videojobs.ledger import Lease, SubmissionState
-from videojobs.states import RULES, Point, Stage, Status
+from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, Status
 
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("in_process_flows")
 
 
-async def test_a_poll_that_lasts_too_long_is_handed_back_to_prefect_and_goes_on_as_a_retry(
-    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_long_poll_task_continues_as_a_prefect_retry(
+    driver: StackDriver, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_POLL_ATTEMPT_SECONDS", "0.1")
     monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")
-    await desk.settings("sync_so", processing_seconds=3)
+    await driver.update_vendor_settings("sync_so", processing_seconds=3)
     try:
-        job = await desk.run_here(desk.small(areas=False), job_id)
+        job = await driver.run_in_process(driver.make_small_request(areas=False), job_id)
     finally:
-        await desk.settings("sync_so", processing_seconds=0.5)
+        await driver.update_vendor_settings("sync_so", processing_seconds=0.5)
     assert job.status == Status.COMPLETED
-    waiting = await recorded(desk, job_id, "wait for the lip-sync")
+    waiting = await wait_for_task_run(driver, job_id, "wait for the lip-sync")
     assert waiting.run_count >= 2
 
 
-async def recorded(desk: Desk, job_id: str, name: str) -> TaskRun:
+async def wait_for_task_run(driver: StackDriver, job_id: str, name: str) -> TaskRun:
     """A task run as the server has it in the end; it learns of task runs a little later, from events."""
-    holder = next(event.actor for event in await desk.ledger.events(job_id) if event.kind == "claimed")
+    holder = next(event.actor for event in await driver.ledger.list_events(job_id) if event.kind == "claimed")
     of_the_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(holder.split("/")[0])]))
     named = TaskRunFilter(name=TaskRunFilterName(any_=[name]))
     while True:
-        found = await desk.prefect.read_task_runs(flow_run_filter=of_the_run, task_run_filter=named)
+        found = await driver.prefect.read_task_runs(flow_run_filter=of_the_run, task_run_filter=named)
         if found and found[0].state is not None and found[0].state.is_completed():
             return found[0]
         await asyncio.sleep(0.2)
 
 
-async def test_a_vendor_that_never_ends_gets_its_job_parked_with_the_paid_submission_kept(
-    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_vendor_that_never_finishes_parks_the_job(
+    driver: StackDriver, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_POLL_ATTEMPT_SECONDS", "0.1")
     monkeypatch.setenv("VIDEOJOBS_POLL_GIVE_UP_HOURS", "0.0005")  # 1.8 s
-    await desk.settings("ghostcut", processing_seconds=3600)
+    await driver.update_vendor_settings("ghostcut", processing_seconds=3600)
     try:
-        job = await desk.run_here(desk.small(), job_id)
+        job = await driver.run_in_process(driver.make_small_request(), job_id)
     finally:
-        await desk.settings("ghostcut", processing_seconds=0.5)
+        await driver.update_vendor_settings("ghostcut", processing_seconds=0.5)
     assert job.status == Status.PROCESSING
     assert "GhostCut has not finished" in (job.parked_reason or "")
-    assert await desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
+    assert await driver.submission_state(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
 
 
-STAGES = {"sync_so": Stage.LIP_SYNC, "ghostcut": Stage.TEXT_REMOVAL}
-NO_CALLBACK = {"sync_so": "webhook", "ghostcut": "callback"}
+STAGE_BY_VENDOR = {"sync_so": Stage.LIP_SYNC, "ghostcut": Stage.TEXT_REMOVAL}
+CALLBACK_FAULT_KIND = {"sync_so": "webhook", "ghostcut": "callback"}
 
 
-async def left_for_hours(desk: Desk, job_id: str, vendor: str) -> None:
+async def abandon_for_hours(driver: StackDriver, job_id: str, vendor: str) -> None:
     """A job whose vendor has it, and whose workers have been away for longer than anybody waits."""
-    working = asyncio.create_task(desk.state_here(desk.small(), job_id))
+    working = asyncio.create_task(driver.run_to_state(driver.make_small_request(), job_id))
 
     async def is_accepted() -> bool:
         assert not working.done(), "the job ended before its run could be killed"
-        return await desk.submission(job_id, STAGES[vendor]) == SubmissionState.ACCEPTED
+        return await driver.submission_state(job_id, STAGE_BY_VENDOR[vendor]) == SubmissionState.ACCEPTED
 
-    await until(is_accepted)
+    await wait_until(is_accepted)
     working.cancel()
     await asyncio.wait([working])
     hours_ago = "UPDATE video_submissions SET accepted_at = accepted_at - interval '7 hours' WHERE job_id = :id"
-    await sql(desk, hours_ago, job_id)
+    await execute_sql(driver, hours_ago, job_id)
 
 
-async def park(desk: Desk, job_id: str) -> None:
+async def park_overdue_job(driver: StackDriver, job_id: str) -> None:
     """As a run does that finds its vendor at work for too long."""
     lease = Lease(job_id, "overdue/1")
-    assert await desk.ledger.claim(lease, 60) is None
-    await desk.ledger.park(lease, "the vendor has not finished it within 6 hours")
-    await desk.ledger.release(lease)
+    assert await driver.ledger.acquire_lease(lease, 60) is None
+    await driver.ledger.park(lease, "the vendor has not finished it within 6 hours")
+    await driver.ledger.release_lease(lease)
 
 
 @pytest.fixture
-async def slow(desk: Desk) -> AsyncIterator[None]:
+async def slow_vendors(driver: StackDriver) -> AsyncIterator[None]:
     """The vendors need longer than it takes to park a job, also on a busy machine."""
-    await desk.settings("sync_so", processing_seconds=8)
-    await desk.settings("ghostcut", processing_seconds=8)
+    await driver.update_vendor_settings("sync_so", processing_seconds=8)
+    await driver.update_vendor_settings("ghostcut", processing_seconds=8)
     yield
-    await desk.settings("sync_so", processing_seconds=0.5)
-    await desk.settings("ghostcut", processing_seconds=0.5)
+    await driver.update_vendor_settings("sync_so", processing_seconds=0.5)
+    await driver.update_vendor_settings("ghostcut", processing_seconds=0.5)
 
 
-async def is_paid_once(desk: Desk, job_id: str) -> bool:
-    return len(await desk.paid("sync_so", job_id)) == len(await desk.paid("ghostcut", job_id)) == 1
+async def is_paid_once(driver: StackDriver, job_id: str) -> bool:
+    return (
+        len(await driver.vendor_submissions("sync_so", job_id))
+        == len(await driver.vendor_submissions("ghostcut", job_id))
+        == 1
+    )
 
 
-@pytest.mark.parametrize("vendor", STAGES)
-async def test_a_result_that_is_there_is_fetched_however_late_its_run_comes(
-    desk: Desk, job_id: str, vendor: str
-) -> None:
-    await left_for_hours(desk, job_id, vendor)
-    await until(lambda: the_vendors_are_through(desk, job_id))
-    job = await desk.run_here(desk.small(), job_id)
+@pytest.mark.parametrize("vendor", STAGE_BY_VENDOR)
+async def test_a_late_run_still_fetches_the_result(driver: StackDriver, job_id: str, vendor: str) -> None:
+    await abandon_for_hours(driver, job_id, vendor)
+    await wait_until(lambda: vendors_are_done(driver, job_id))
+    job = await driver.run_in_process(driver.make_small_request(), job_id)
     assert (job.status, job.parked_reason) == (Status.COMPLETED, None)
-    assert await is_paid_once(desk, job_id)
+    assert await is_paid_once(driver, job_id)
 
 
 @pytest.mark.parametrize(("decision", "named"), [("retry", False), ("adopt", True)])
-@pytest.mark.parametrize("vendor", STAGES)
-async def test_an_operator_frees_a_job_that_is_parked_at_a_slow_vendor(
-    desk: Desk, job_id: str, vendor: str, decision: str, named: bool
+@pytest.mark.parametrize("vendor", STAGE_BY_VENDOR)
+async def test_an_operator_resumes_a_job_parked_for_a_slow_vendor(
+    driver: StackDriver, job_id: str, vendor: str, decision: str, named: bool
 ) -> None:
-    await desk.fault(vendor, NO_CALLBACK[vendor], job_id, effect="drop", times=9)
-    await left_for_hours(desk, job_id, vendor)
-    await park(desk, job_id)
-    submission = await desk.ledger.live_submission(job_id, STAGES[vendor])
+    await driver.inject_fault(vendor, CALLBACK_FAULT_KIND[vendor], job_id, effect="drop", times=9)
+    await abandon_for_hours(driver, job_id, vendor)
+    await park_overdue_job(driver, job_id)
+    submission = await driver.ledger.get_live_submission(job_id, STAGE_BY_VENDOR[vendor])
     assert submission is not None
     more = {"vendor_id": submission.vendor_id} if named else {}
-    assert "goes on with job" in str(await decided(desk, job_id, decision, **more))
-    await completed(desk, job_id)
-    assert await is_paid_once(desk, job_id)
+    assert "goes on with job" in str(await apply_decision(driver, job_id, decision, **more))
+    await wait_until_completed(driver, job_id)
+    assert await is_paid_once(driver, job_id)
 
 
-@pytest.mark.parametrize("vendor", STAGES)
-async def test_the_vendors_callback_frees_a_job_that_is_parked_at_it(
-    desk: Desk, job_id: str, vendor: str, slow: None
+@pytest.mark.parametrize("vendor", STAGE_BY_VENDOR)
+async def test_a_callback_resumes_a_job_parked_for_its_vendor(
+    driver: StackDriver, job_id: str, vendor: str, slow_vendors: None
 ) -> None:
-    await left_for_hours(desk, job_id, vendor)
-    await park(desk, job_id)
-    await completed(desk, job_id)
-    assert await is_paid_once(desk, job_id)
+    await abandon_for_hours(driver, job_id, vendor)
+    await park_overdue_job(driver, job_id)
+    await wait_until_completed(driver, job_id)
+    assert await is_paid_once(driver, job_id)
 
 
 @pytest.mark.parametrize(
-    ("vendor", "point"), [("sync_so", Point.LIP_SYNC_SUBMITTED), ("ghostcut", Point.TEXT_REMOVAL_SUBMITTED)]
+    ("vendor", "point"),
+    [("sync_so", RecoveryPoint.LIP_SYNC_SUBMITTED), ("ghostcut", RecoveryPoint.TEXT_REMOVAL_SUBMITTED)],
 )
-async def test_a_job_that_hears_of_its_vendor_often_tells_its_progress_once_in_a_while(
-    desk: Desk, job_id: str, monkeypatch: pytest.MonkeyPatch, vendor: str, point: Point
+async def test_frequent_polls_record_progress_rarely(
+    driver: StackDriver, job_id: str, monkeypatch: pytest.MonkeyPatch, vendor: str, point: RecoveryPoint
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")  # GhostCut is asked every 0.2 s here
-    await desk.settings(vendor, processing_seconds=4)
+    await driver.update_vendor_settings(vendor, processing_seconds=4)
     try:
-        job = await desk.run_here(desk.small(), job_id)
+        job = await driver.run_in_process(driver.make_small_request(), job_id)
     finally:
-        await desk.settings(vendor, processing_seconds=0.5)
+        await driver.update_vendor_settings(vendor, processing_seconds=0.5)
     assert job.status == Status.COMPLETED
     told = [
         event.progress
-        for event in await desk.ledger.events(job_id)
-        if event.kind == "progress" and event.point == point and event.message == RULES[point].message
+        for event in await driver.ledger.list_events(job_id)
+        if event.kind == "progress" and event.point == point and event.message == POINT_SPECS[point].message
     ]
     assert len(told) <= 1, told
 
 
-async def test_generations_are_bought_no_faster_than_the_vendor_takes_them(desk: Desk) -> None:
+async def test_generations_respect_the_vendor_rate_limit(driver: StackDriver) -> None:
     two_seconds_apart = 0.5
-    await desk.prefect.upsert_global_concurrency_limit_by_name(SYNC_SO_CREATES, 1, two_seconds_apart)
+    await driver.prefect.upsert_global_concurrency_limit_by_name(SYNC_SO_CREATES, 1, two_seconds_apart)
     try:
-        jobs = await asyncio.gather(*(desk.run_here(desk.small(areas=False)) for _ in range(3)))
+        jobs = await asyncio.gather(*(driver.run_in_process(driver.make_small_request(areas=False)) for _ in range(3)))
     finally:
-        await register_limits(desk.prefect)
+        await register_limits(driver.prefect)
     assert [job.status for job in jobs] == [Status.COMPLETED] * 3
-    first, second, third = sorted([entry["created_at"] for job in jobs for entry in await desk.paid("sync_so", job.id)])
+    first, second, third = sorted(
+        [entry["created_at"] for job in jobs for entry in await driver.vendor_submissions("sync_so", job.id)]
+    )
     assert second - first > 1.9
     assert third - second > 1.9

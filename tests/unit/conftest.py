@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _bare_environment() -> Iterator[None]:
+def _clear_environment() -> Iterator[None]:
     """Defaults are tested, whatever the developer's environment says."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:

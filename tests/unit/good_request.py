@@ -6,7 +6,7 @@ from typing import Any
 from videojobs.intake import parse_request
 from videojobs.request import JobRequest
 
-RAW: dict[str, Any] = {
+RAW_REQUEST: dict[str, Any] = {
     "video": "s3://media/talk.mp4",
     "audio": [
         {"refId": "audio-1", "source": "s3://media/one.wav"},
@@ -21,5 +21,5 @@ RAW: dict[str, Any] = {
 }
 
 
-def parsed(**changes: object) -> JobRequest:
-    return parse_request({**deepcopy(RAW), **changes})
+def make_request(**changes: object) -> JobRequest:
+    return parse_request({**deepcopy(RAW_REQUEST), **changes})

@@ -16,28 +16,30 @@ from prefect.settings import (
 )
 
 from blocks import Connections
-from deployments.api_exposure import travels_in_clear
-from deployments.doctor import Caution, Trouble, access, server
+from deployments.api_exposure import sends_cleartext_credentials
+from deployments.doctor import CheckFailed, CheckWarning, check_api_access, check_prefect_server
 
 LOGIN = "somebody:secret"
-BASIC = "Basic c29tZWJvZHk6c2VjcmV0"
+BASIC_HEADER = "Basic c29tZWJvZHk6c2VjcmV0"
 
 
 @contextmanager
-def prefect_api(*, asks: bool, allows: str | None, otherwise: int, kind: str) -> Iterator[str]:
+def serve_prefect_api(
+    *, requires_login: bool, allowed_origin: str | None, denied_status: int, denied_content_type: str
+) -> Iterator[str]:
     """A server that gives its version: it `asks` for the login, and `allows` an origin to read what it answers.
 
     `otherwise` and `kind` are how it answers those without the login.
     """
 
-    class Answers(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            is_let_in = not asks or self.headers.get("Authorization") == BASIC
+            is_let_in = not requires_login or self.headers.get("Authorization") == BASIC_HEADER
             origin = self.headers.get("Origin")
-            self.send_response(200 if is_let_in else otherwise)
-            self.send_header("Content-Type", "application/json" if is_let_in else kind)
-            if allows and origin:
-                self.send_header("Access-Control-Allow-Origin", origin if allows == "echo" else allows)
+            self.send_response(200 if is_let_in else denied_status)
+            self.send_header("Content-Type", "application/json" if is_let_in else denied_content_type)
+            if allowed_origin and origin:
+                self.send_header("Access-Control-Allow-Origin", origin if allowed_origin == "echo" else allowed_origin)
             self.end_headers()
             self.wfile.write(f'"{prefect_version}"'.encode() if is_let_in else b"no")
 
@@ -51,7 +53,7 @@ def prefect_api(*, asks: bool, allows: str | None, otherwise: int, kind: str) ->
         def log_message(self, *_: object) -> None:
             """Nothing on the screen of a test."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as http:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}).start()
         try:
             yield f"http://127.0.0.1:{http.server_port}/api"
@@ -60,74 +62,83 @@ def prefect_api(*, asks: bool, allows: str | None, otherwise: int, kind: str) ->
 
 
 @contextmanager
-def configured(
-    *, asks: bool = True, allows: str | None = None, otherwise: int = 401, kind: str = "application/json"
+def configured_prefect_api(
+    *,
+    requires_login: bool = True,
+    allowed_origin: str | None = None,
+    denied_status: int = 401,
+    denied_content_type: str = "application/json",
 ) -> Iterator[str]:
     """Such a server as the one that is configured, with the right login."""
-    with prefect_api(asks=asks, allows=allows, otherwise=otherwise, kind=kind) as address:
+    with serve_prefect_api(
+        requires_login=requires_login,
+        allowed_origin=allowed_origin,
+        denied_status=denied_status,
+        denied_content_type=denied_content_type,
+    ) as address:
         login = {PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: LOGIN}
         with temporary_settings(login, restore_defaults={PREFECT_API_KEY}):
             yield address
 
 
-async def said(check: Callable[[Connections], Awaitable[str]]) -> str:
+async def failure_text(check: Callable[[Connections], Awaitable[str]]) -> str:
     """What the doctor finds wrong."""
-    with pytest.raises(Trouble) as trouble:
+    with pytest.raises(CheckFailed) as trouble:
         await check(Connections())
     return str(trouble.value)
 
 
 async def test_a_server_with_a_password_and_narrow_cors_is_in_order() -> None:
-    with configured(allows="https://prefect.example.com"):
-        found = await access(Connections())
-        assert not isinstance(found, Caution)
-        assert prefect_version in await server(Connections())
+    with configured_prefect_api(allowed_origin="https://prefect.example.com"):
+        found = await check_api_access(Connections())
+        assert not isinstance(found, CheckWarning)
+        assert prefect_version in await check_prefect_server(Connections())
 
 
-async def test_a_server_without_a_password_is_in_trouble_whatever_the_client_sends() -> None:
-    with configured(asks=False):
-        trouble = await said(access)
+async def test_a_server_without_a_password_fails_the_check() -> None:
+    with configured_prefect_api(requires_login=False):
+        trouble = await failure_text(check_api_access)
         assert "PREFECT_SERVER_API_AUTH_STRING=user:password" in trouble
         assert "CORS" not in trouble
 
 
-@pytest.mark.parametrize("allows", ["*", "echo"])
-async def test_a_server_that_lets_every_page_read_is_in_trouble_with_a_password_too(allows: str) -> None:
-    with configured(allows=allows):
-        trouble = await said(access)
+@pytest.mark.parametrize("allowed_origin", ["*", "echo"])
+async def test_open_cors_fails_the_check_despite_a_password(allowed_origin: str) -> None:
+    with configured_prefect_api(allowed_origin=allowed_origin):
+        trouble = await failure_text(check_api_access)
         assert "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS" in trouble
         assert "PREFECT_SERVER_API_AUTH_STRING" not in trouble
 
 
-async def test_a_server_as_prefect_starts_it_by_default_gets_both_sentences() -> None:
-    with configured(asks=False, allows="*"):
-        trouble = await said(access)
+async def test_a_default_prefect_server_gets_both_warnings() -> None:
+    with configured_prefect_api(requires_login=False, allowed_origin="*"):
+        trouble = await failure_text(check_api_access)
         assert "PREFECT_SERVER_API_AUTH_STRING" in trouble
         assert "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS" in trouble
 
 
-async def test_a_login_page_before_the_server_lets_nobody_in() -> None:
-    with configured(otherwise=200, kind="text/html; charset=utf-8"):
-        assert "password" in await access(Connections())
+async def test_a_login_page_counts_as_protection() -> None:
+    with configured_prefect_api(denied_status=200, denied_content_type="text/html; charset=utf-8"):
+        assert "password" in await check_api_access(Connections())
 
 
-async def test_a_server_that_breaks_without_a_password_is_not_believed_to_refuse() -> None:
-    with configured(otherwise=500):
-        assert "500" in await said(access)
+async def test_a_server_error_without_a_password_is_not_a_refusal() -> None:
+    with configured_prefect_api(denied_status=500):
+        assert "500" in await failure_text(check_api_access)
 
 
-async def test_a_client_without_the_password_is_told_which_setting_it_lacks() -> None:
-    with configured(), temporary_settings(restore_defaults={PREFECT_API_AUTH_STRING}):
-        assert "does not let us in (401): set PREFECT_API_AUTH_STRING" in await said(server)
+async def test_a_missing_client_password_names_the_setting() -> None:
+    with configured_prefect_api(), temporary_settings(restore_defaults={PREFECT_API_AUTH_STRING}):
+        assert "does not let us in (401): set PREFECT_API_AUTH_STRING" in await failure_text(check_prefect_server)
 
 
 async def test_prefect_cloud_has_keys_of_its_own() -> None:
     with (
-        configured(asks=False, allows="*") as address,
+        configured_prefect_api(requires_login=False, allowed_origin="*") as address,
         temporary_settings({PREFECT_CLOUD_API_URL: address, PREFECT_API_KEY: "pnu_key"}),
     ):
-        assert "Prefect Cloud" in await server(Connections())
-        assert "Prefect Cloud" in await access(Connections())
+        assert "Prefect Cloud" in await check_prefect_server(Connections())
+        assert "Prefect Cloud" in await check_api_access(Connections())
 
 
 @pytest.mark.parametrize(
@@ -141,14 +152,14 @@ async def test_prefect_cloud_has_keys_of_its_own() -> None:
         ("http://[::1]:4200/api", False),
     ],
 )
-def test_a_password_to_another_machine_without_tls_travels_in_clear_text(address: str, in_clear: bool) -> None:
+def test_a_password_sent_without_tls_is_in_clear_text(address: str, in_clear: bool) -> None:
     with temporary_settings({PREFECT_API_AUTH_STRING: LOGIN}):
-        assert travels_in_clear(address) is in_clear
+        assert sends_cleartext_credentials(address) is in_clear
 
 
-async def test_a_password_in_clear_text_is_a_caution_and_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured():
-        monkeypatch.setattr("deployments.api_exposure._is_this_machine", lambda _host: False)
-        found = await access(Connections())
-        assert isinstance(found, Caution)
+async def test_a_password_in_clear_text_is_only_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_prefect_api():
+        monkeypatch.setattr("deployments.api_exposure._is_localhost", lambda _host: False)
+        found = await check_api_access(Connections())
+        assert isinstance(found, CheckWarning)
         assert "clear text" in found

@@ -5,20 +5,22 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
-from deployments.automations import automations
+from deployments.automations import build_recovery_automations
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
 
 
-def crashes(automation: AutomationCore) -> bool:
+def marks_runs_crashed(automation: AutomationCore) -> bool:
     actions = [action for action in automation.actions if isinstance(action, ChangeFlowRunState)]
     return any(action.state == StateType.CRASHED for action in actions)
 
 
-DEADLY = [automation for automation in automations() if crashes(automation)]
+CRASHING_AUTOMATIONS = [automation for automation in build_recovery_automations() if marks_runs_crashed(automation)]
 
 
-@pytest.mark.parametrize("automation", DEADLY, ids=[automation.name for automation in DEADLY])
-def test_a_sign_of_life_is_enough_whichever_other_event_was_lost(automation: AutomationCore) -> None:
+@pytest.mark.parametrize(
+    "automation", CRASHING_AUTOMATIONS, ids=[automation.name for automation in CRASHING_AUTOMATIONS]
+)
+def test_a_heartbeat_alone_keeps_a_run_from_being_marked_crashed(automation: AutomationCore) -> None:
     assert isinstance(automation.trigger, EventTrigger)
     assert HEARTBEAT in automation.trigger.expect

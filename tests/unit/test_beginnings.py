@@ -2,11 +2,11 @@
 
 import pytest
 
-from videojobs.media.beginnings import container_of
+from videojobs.media.beginnings import sniff_container
 
 
 @pytest.mark.parametrize(
-    ("head", "container"),
+    ("first_bytes", "container"),
     [
         (b"\0\0\0\x18ftypmp42", "mp4"),
         (b"\0\0\0\x14ftypqt  ", "mov"),
@@ -29,5 +29,5 @@ from videojobs.media.beginnings import container_of
         (b"", None),
     ],
 )
-def test_a_file_is_taken_for_what_it_begins_like(head: bytes, container: str | None) -> None:
-    assert container_of(head) == container
+def test_a_container_is_recognized_by_its_first_bytes(first_bytes: bytes, container: str | None) -> None:
+    assert sniff_container(first_bytes) == container

@@ -8,21 +8,19 @@ from videojobs.ledger import Submission
 SUBMISSION = Submission(callback_token="t" * 43)
 
 
-def test_without_a_front_door_there_is_none() -> None:
+def test_without_a_public_url_there_is_no_callback_url() -> None:
     assert callback_url("sync-so", SUBMISSION) is None
     assert callback_url("ghostcut", SUBMISSION) is None
 
 
 @pytest.mark.parametrize("base", ["https://door.example.com/jobs", "https://door.example.com/jobs/"])
-def test_it_lies_below_the_public_address_and_ends_in_the_submissions_own_token(
-    monkeypatch: pytest.MonkeyPatch, base: str
-) -> None:
+def test_a_callback_url_ends_in_the_submissions_token(monkeypatch: pytest.MonkeyPatch, base: str) -> None:
     monkeypatch.setenv("VIDEOJOBS_PUBLIC_URL", base)
     assert callback_url("sync-so", SUBMISSION) == f"https://door.example.com/jobs/callbacks/sync-so/{'t' * 43}"
     assert callback_url("ghostcut", SUBMISSION) == f"https://door.example.com/jobs/callbacks/ghostcut/{'t' * 43}"
 
 
-def test_sync_so_which_takes_https_only_is_given_no_other_unless_plain_http_is_allowed(
+def test_sync_so_gets_an_http_callback_only_when_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VIDEOJOBS_PUBLIC_URL", "http://127.0.0.1:8080")

@@ -13,19 +13,19 @@ import pytest
 
 from videojobs import faults
 
-POINT = "ledger.accept.before_commit"
-OTHER = "ledger.accept.after_commit"
+POINT = "db.record_accepted.before_commit"
+OTHER_POINT = "db.record_accepted.after_commit"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def fault_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
 @pytest.fixture
-def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def armed_module(fault_dir: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module as a process has it that a test started with a folder."""
-    monkeypatch.setenv("VIDEOJOBS_FAULTS", str(folder))
+    monkeypatch.setenv("VIDEOJOBS_FAULT_DIR", str(fault_dir))
     assert faults.__spec__ is not None
     assert faults.__spec__.loader is not None
     own = importlib.util.module_from_spec(faults.__spec__)
@@ -33,84 +33,84 @@ def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return own
 
 
-def arm(folder: Path, job_id: str, **changes: Any) -> None:
-    (folder / f"{job_id}.json").write_text(json.dumps({"point": POINT, "nth": 1, "action": "raise", **changes}))
+def arm(fault_dir: Path, job_id: str, **changes: Any) -> None:
+    (fault_dir / f"{job_id}.json").write_text(json.dumps({"point": POINT, "nth": 1, "action": "raise", **changes}))
 
 
-def passed(folder: Path, job_id: str) -> list[str]:
-    return (folder / f"{job_id}.passed").read_text().splitlines()
+def passed_points(fault_dir: Path, job_id: str) -> list[str]:
+    return (fault_dir / f"{job_id}.passed").read_text().splitlines()
 
 
-def test_without_a_folder_a_fault_point_does_nothing_not_even_look_at_its_name() -> None:
+def test_without_a_directory_a_fault_point_does_nothing() -> None:
     faults.fault_point("no such point", "job")
 
 
-def test_a_job_that_nobody_armed_passes_and_leaves_no_trace(watched: ModuleType, folder: Path) -> None:
-    arm(folder, "other")
-    watched.fault_point(POINT, "job")
-    watched.fault_point(POINT)
-    assert [file.name for file in folder.iterdir()] == ["other.json"]
+def test_an_unarmed_job_passes_without_a_record(armed_module: ModuleType, fault_dir: Path) -> None:
+    arm(fault_dir, "other")
+    armed_module.fault_point(POINT, "job")
+    armed_module.fault_point(POINT)
+    assert [file.name for file in fault_dir.iterdir()] == ["other.json"]
 
 
-def test_an_armed_job_is_struck_at_its_point_and_no_other(watched: ModuleType, folder: Path) -> None:
-    arm(folder, "job")
-    watched.fault_point(OTHER, "job")
-    with pytest.raises(watched.Struck, match="a test asked to raise"):
-        watched.fault_point(POINT, "job")
-    assert passed(folder, "job") == [OTHER, POINT]
+def test_a_fault_is_injected_only_at_its_own_point(armed_module: ModuleType, fault_dir: Path) -> None:
+    arm(fault_dir, "job")
+    armed_module.fault_point(OTHER_POINT, "job")
+    with pytest.raises(armed_module.InjectedFault, match="a test asked to raise"):
+        armed_module.fault_point(POINT, "job")
+    assert passed_points(fault_dir, "job") == [OTHER_POINT, POINT]
 
 
-def test_it_strikes_when_the_point_is_passed_for_the_nth_time_and_never_again(
-    watched: ModuleType, folder: Path
-) -> None:
-    arm(folder, "job", nth=2)
-    watched.fault_point(POINT, "job")
-    with pytest.raises(watched.Struck):
-        watched.fault_point(POINT, "job")
-    watched.fault_point(POINT, "job")
+def test_a_fault_is_injected_once_at_the_nth_pass(armed_module: ModuleType, fault_dir: Path) -> None:
+    arm(fault_dir, "job", nth=2)
+    armed_module.fault_point(POINT, "job")
+    with pytest.raises(armed_module.InjectedFault):
+        armed_module.fault_point(POINT, "job")
+    armed_module.fault_point(POINT, "job")
 
 
-def test_a_recording_never_strikes(watched: ModuleType, folder: Path) -> None:
-    arm(folder, "job", nth=0)
+def test_recording_injects_no_fault(armed_module: ModuleType, fault_dir: Path) -> None:
+    arm(fault_dir, "job", nth=0)
     for _ in range(3):
-        watched.fault_point(POINT, "job")
-    assert passed(folder, "job") == [POINT] * 3
+        armed_module.fault_point(POINT, "job")
+    assert passed_points(fault_dir, "job") == [POINT] * 3
 
 
-def test_a_point_that_nobody_listed_is_a_mistake_wherever_faults_are_looked_for(watched: ModuleType) -> None:
+def test_an_unregistered_fault_point_is_an_error(armed_module: ModuleType) -> None:
     with pytest.raises(ValueError, match="not in the list"):
-        watched.fault_point("ledger.invented.before_commit")
+        armed_module.fault_point("db.invented.before_commit")
 
 
-def test_the_job_in_hand_is_the_one_that_is_struck(watched: ModuleType, folder: Path) -> None:
-    arm(folder, "job")
-    watched.job_in_hand.set("job")
-    with pytest.raises(watched.Struck):
-        watched.fault_point(POINT)
+def test_a_fault_is_injected_into_the_current_job(armed_module: ModuleType, fault_dir: Path) -> None:
+    arm(fault_dir, "job")
+    armed_module.current_job_id.set("job")
+    with pytest.raises(armed_module.InjectedFault):
+        armed_module.fault_point(POINT)
 
 
-def test_a_kill_leaves_the_process_no_last_word_and_strikes_once_in_all_its_lives(folder: Path) -> None:
-    arm(folder, "job", action="kill")
+def test_a_kill_is_immediate_and_happens_once_across_restarts(fault_dir: Path) -> None:
+    arm(fault_dir, "job", action="kill")
     program = f"from videojobs.faults import fault_point as f\ntry: f({POINT!r}, 'job')\nfinally: print('spoke')"
     command = [sys.executable, "-c", program]
     first, second = (
-        subprocess.run(command, env={"VIDEOJOBS_FAULTS": str(folder)}, capture_output=True, check=False, timeout=30)
+        subprocess.run(
+            command, env={"VIDEOJOBS_FAULT_DIR": str(fault_dir)}, capture_output=True, check=False, timeout=30
+        )
         for _ in range(2)
     )
     assert (first.returncode, first.stdout) == (-signal.SIGKILL, b"")
     assert (second.returncode, second.stdout) == (0, b"spoke\n")
 
 
-def test_a_hang_holds_the_process_where_it_is(folder: Path) -> None:
-    arm(folder, "job", action="hang")
+def test_a_hang_blocks_the_process(fault_dir: Path) -> None:
+    arm(fault_dir, "job", action="hang")
     program = f"from videojobs.faults import fault_point as f; f({POINT!r}, 'job'); print('went on')"
     with pytest.raises(subprocess.TimeoutExpired) as held:
         subprocess.run(
             [sys.executable, "-c", program],
-            env={"VIDEOJOBS_FAULTS": str(folder)},
+            env={"VIDEOJOBS_FAULT_DIR": str(fault_dir)},
             capture_output=True,
             check=False,
             timeout=1,
         )
     assert not held.value.stdout
-    assert passed(folder, "job") == [POINT]
+    assert passed_points(fault_dir, "job") == [POINT]

@@ -9,85 +9,85 @@ import pytest
 
 from blocks import Connections
 from tasks import watching
-from videojobs.errors import NotShown
+from videojobs.errors import VendorIdNotFound
 from videojobs.vendors.sync_so.wire import Generation
 
 DONE, RUNNING = Generation(id="g", status="COMPLETED"), Generation(id="g", status="PROCESSING")
 
 
-class SyncSo:
+class FakeSyncSo:
     """A vendor whose long polls never end by themselves, and whose lists are empty until they are filled."""
 
     sync_so = "a block"
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.was_asked = asyncio.Event()
         self.generation = RUNNING
-        self.broken_off = 0
+        self.interrupted_polls = 0
 
     @asynccontextmanager
-    async def sync_so_client(self) -> AsyncIterator["SyncSo"]:
+    async def sync_so_client(self) -> AsyncIterator["FakeSyncSo"]:
         yield self
 
     async def get(self, generation_id: str, *, wait_seconds: int | None = None) -> Generation:
-        self.asked.append("wait" if wait_seconds else "get")
+        self.calls.append("wait" if wait_seconds else "get")
         self.was_asked.set()
         if wait_seconds:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                self.broken_off += 1
+                self.interrupted_polls += 1
                 raise
         return self.generation
 
-    async def list_of(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
-        self.asked.append("list")
+    async def get_many(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
+        self.calls.append("list")
         return {"g": self.generation} if "g" in generation_ids else {}
 
 
 @pytest.fixture(autouse=True)
-def nobody_queues(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def at_once(_: str) -> None:
+def no_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def skip_wait(_: str) -> None:
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(watching, "turn", at_once)
+    monkeypatch.setattr(watching, "rate_limit", skip_wait)
 
 
 @pytest.fixture(autouse=True)
-async def fresh() -> AsyncIterator[None]:
-    watching._together.clear()
+async def clear_pollers() -> AsyncIterator[None]:
+    watching._registries.clear()
     yield
-    watching._together.clear()
+    watching._registries.clear()
 
 
-async def news(vendor: SyncSo, woken: asyncio.Event, generation_id: str = "g") -> watching.GenerationNews:
+async def next_status(vendor: FakeSyncSo, woken: asyncio.Event, generation_id: str = "g") -> watching.StatusUpdate:
     async with asyncio.timeout(5):
-        return await watching.generation_news(cast(Connections, vendor), generation_id, woken)
+        return await watching.next_status(cast(Connections, vendor), generation_id, woken)
 
 
-async def test_a_ring_breaks_off_the_long_poll_and_asks_at_once() -> None:
-    vendor, woken = SyncSo(), asyncio.Event()
-    waiting = asyncio.create_task(news(vendor, woken))
+async def test_a_notification_interrupts_the_long_poll() -> None:
+    vendor, woken = FakeSyncSo(), asyncio.Event()
+    waiting = asyncio.create_task(next_status(vendor, woken))
     await vendor.was_asked.wait()
     vendor.generation = DONE
     woken.set()
     told = await waiting
-    assert (told.generation.is_done, told.listed) == (True, False)
-    assert (vendor.asked, vendor.broken_off) == (["wait", "get"], 1)
+    assert (told.generation.is_done, told.from_list) == (True, False)
+    assert (vendor.calls, vendor.interrupted_polls) == (["wait", "get"], 1)
 
 
-async def test_a_ring_from_before_the_question_is_answered_by_it() -> None:
-    vendor, woken = SyncSo(), asyncio.Event()
+async def test_an_earlier_notification_is_covered_by_the_next_poll() -> None:
+    vendor, woken = FakeSyncSo(), asyncio.Event()
     woken.set()
-    waiting = asyncio.create_task(news(vendor, woken))
+    waiting = asyncio.create_task(next_status(vendor, woken))
     await vendor.was_asked.wait()
     for _ in range(10):
         await asyncio.sleep(0)
-    assert vendor.asked == ["wait"]
+    assert vendor.calls == ["wait"]
     woken.set()
     await waiting
-    assert vendor.asked == ["wait", "get"]
+    assert vendor.calls == ["wait", "get"]
 
 
 @pytest.fixture
@@ -97,40 +97,40 @@ def no_long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_long_polls")
-async def test_where_lists_are_asked_for_a_ring_asks_for_one_at_once() -> None:
-    vendor, woken = SyncSo(), asyncio.Event()
+async def test_a_notification_triggers_a_list_poll_at_once() -> None:
+    vendor, woken = FakeSyncSo(), asyncio.Event()
     vendor.generation = DONE
-    waiting = asyncio.create_task(news(vendor, woken))
+    waiting = asyncio.create_task(next_status(vendor, woken))
     await asyncio.sleep(0.01)
-    assert vendor.asked == []
+    assert vendor.calls == []
     woken.set()
     told = await waiting
-    assert (told.generation.is_done, told.listed) == (True, True)
-    assert vendor.asked == ["list"]
+    assert (told.generation.is_done, told.from_list) == (True, True)
+    assert vendor.calls == ["list"]
 
 
 @pytest.mark.usefixtures("no_long_polls")
-async def test_a_ring_between_two_lists_is_not_lost() -> None:
-    vendor, woken = SyncSo(), asyncio.Event()
+async def test_a_notification_between_two_list_polls_is_not_lost() -> None:
+    vendor, woken = FakeSyncSo(), asyncio.Event()
     woken.set()
-    await news(vendor, woken)
-    assert vendor.asked == ["list"]
+    await next_status(vendor, woken)
+    assert vendor.calls == ["list"]
     assert not woken.is_set()
 
 
 @pytest.mark.usefixtures("no_long_polls")
-async def test_a_generation_that_the_list_does_not_name_is_asked_for_again_later() -> None:
+async def test_a_generation_missing_from_the_list_is_polled_again() -> None:
     woken = asyncio.Event()
     woken.set()
-    with pytest.raises(NotShown):
-        await news(SyncSo(), woken, "unknown")
+    with pytest.raises(VendorIdNotFound):
+        await next_status(FakeSyncSo(), woken, "unknown")
 
 
-async def test_who_is_cancelled_leaves_no_question_behind() -> None:
-    vendor = SyncSo()
-    waiting = asyncio.create_task(news(vendor, asyncio.Event()))
+async def test_cancellation_leaves_no_poll_running() -> None:
+    vendor = FakeSyncSo()
+    waiting = asyncio.create_task(next_status(vendor, asyncio.Event()))
     await vendor.was_asked.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert vendor.broken_off == 1
+    assert vendor.interrupted_polls == 1

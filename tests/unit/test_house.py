@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("videojobs", "blocks", "tasks", "flows")  # each may import itself and those before it
+PACKAGES = ("videojobs", "blocks", "tasks", "flows")  # each may import itself and those before it
 
 
-def imported_by(room: str) -> Iterator[tuple[Path, str]]:
-    for file in (ROOT / room).rglob("*.py"):
+def imported_modules(package: str) -> Iterator[tuple[Path, str]]:
+    for file in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 yield from ((file, alias.name) for alias in node.names)
@@ -21,31 +21,31 @@ def imported_by(room: str) -> Iterator[tuple[Path, str]]:
                 yield file, node.module
 
 
-def tracked() -> list[Path]:
+def tracked_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.split("\0") if name]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_imports_point_one_way(room: str) -> None:
-    later = {*ROOMS[ROOMS.index(room) + 1 :], "deployments", "tests"}
-    backward = [f"{file.name}: {module}" for file, module in imported_by(room) if module.split(".")[0] in later]
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_one_way(package: str) -> None:
+    later = {*PACKAGES[PACKAGES.index(package) + 1 :], "deployments", "tests"}
+    backward = [f"{file.name}: {module}" for file, module in imported_modules(package) if module.split(".")[0] in later]
     assert backward == []
 
 
 def test_the_core_imports_no_prefect() -> None:
-    found = [f"{file.name}: {module}" for file, module in imported_by("videojobs") if module.startswith("prefect")]
+    found = [f"{file.name}: {module}" for file, module in imported_modules("videojobs") if module.startswith("prefect")]
     assert found == []
 
 
-def test_the_emulators_know_nothing_of_our_own_code() -> None:
+def test_the_emulators_import_no_product_code() -> None:
     emulators = "deployments/local/emulators"
     ours = ("videojobs", "blocks", "tasks", "flows")
-    assert [module for _, module in imported_by(emulators) if module.split(".")[0] in ours] == []
+    assert [module for _, module in imported_modules(emulators) if module.split(".")[0] in ours] == []
 
 
 @pytest.mark.parametrize(
-    ("what", "pattern"),
+    ("label", "pattern"),
     [
         ("a registry host", r"(files\.pythonhosted|pypi\.org/simple|--(extra-)?index-url|registry\.npmjs)"),
         ("a path of a machine", r"(?<![\w.])/(root|home/\w+|work/main|Users/\w+)/"),
@@ -53,8 +53,8 @@ def test_the_emulators_know_nothing_of_our_own_code() -> None:
         ("an access key of AWS", r"\bAKIA[0-9A-Z]{16}\b"),
     ],
 )
-def test_nothing_committed_holds(what: str, pattern: str) -> None:
+def test_committed_files_contain_no_private_data(label: str, pattern: str) -> None:
     own = Path(__file__)
-    texts = ((file, file.read_bytes()) for file in tracked() if file.is_file() and file != own)
+    texts = ((file, file.read_bytes()) for file in tracked_files() if file.is_file() and file != own)
     found = [file.name for file, content in texts if b"\0" not in content and re.search(pattern, content.decode())]
-    assert found == [], f"{what} in {found}"
+    assert found == [], f"{label} in {found}"

@@ -7,16 +7,16 @@ import pytest
 
 from tasks import backoff, steps
 from tasks.backoff import Backoff
-from videojobs.errors import VendorThrottled, VendorUnavailable
+from videojobs.errors import VendorRateLimited, VendorUnavailable
 
 
 @pytest.fixture(autouse=True)
-def no_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "uniform", lambda low, _: low)
 
 
 @pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def recorded_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What a step waited for; no time passes."""
     pauses: list[float] = []
 
@@ -28,41 +28,41 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-async def test_a_step_is_repeated_as_often_as_the_vendor_asks_to_wait_and_operators_hear_of_it(
-    slept: list[float], monkeypatch: pytest.MonkeyPatch
+async def test_a_rate_limited_step_retries_and_alerts_operators(
+    recorded_sleeps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = 0
     told: list[str] = []
-    monkeypatch.setattr(steps, "announce_silence", lambda vendor, reason: told.append(vendor))
+    monkeypatch.setattr(steps, "emit_vendor_unresponsive", lambda vendor, reason: told.append(vendor))
 
-    @steps.outlast_throttling
+    @steps.retry_while_throttled
     async def step(number: int) -> int:
         nonlocal calls
         calls += 1
         if calls <= 1_000:
-            raise VendorThrottled("wait", vendor="Sync.so", retry_after=90)
+            raise VendorRateLimited("wait", vendor="Sync.so", retry_after=90)
         return number
 
     assert await step(7) == 7
-    assert slept == [90] * 1_000
+    assert recorded_sleeps == [90] * 1_000
     assert told == ["Sync.so"] * 997, "from when it has lasted for five minutes"
 
 
-async def test_any_other_error_is_left_to_prefect(slept: list[float]) -> None:
-    @steps.outlast_throttling
+async def test_any_other_error_is_left_to_prefect(recorded_sleeps: list[float]) -> None:
+    @steps.retry_while_throttled
     async def step() -> None:
         raise VendorUnavailable("away", retry_after=90)
 
     with pytest.raises(VendorUnavailable):
         await step()
-    assert slept == []
+    assert recorded_sleeps == []
 
 
-def test_where_no_time_is_named_the_delay_doubles_up_to_five_minutes() -> None:
+def test_without_retry_after_the_delay_doubles_to_five_minutes() -> None:
     delays = Backoff()
-    assert [delays.delay(VendorThrottled("wait")) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
+    assert [delays.next_delay(VendorRateLimited("wait")) for _ in range(7)] == [10, 20, 40, 80, 160, 300, 300]
 
 
-@pytest.mark.parametrize(("told", "waited"), [(0, 1), (-5, 1), (2.5, 2.5), (7200, 7200), (10**9, 86_400)])
-def test_a_named_time_is_waited_for_a_day_at_most(told: float, waited: float) -> None:
-    assert Backoff().delay(VendorThrottled("wait", retry_after=told)) == waited
+@pytest.mark.parametrize(("retry_after", "waited"), [(0, 1), (-5, 1), (2.5, 2.5), (7200, 7200), (10**9, 86_400)])
+def test_retry_after_is_capped_at_one_day(retry_after: float, waited: float) -> None:
+    assert Backoff().next_delay(VendorRateLimited("wait", retry_after=retry_after)) == waited

@@ -12,213 +12,215 @@ import pytest
 from blocks import Connections
 from tasks import waiting
 from tasks.run import JobRun
-from tasks.waiting import Polling
+from tasks.waiting import PollAttempt
 from videojobs.errors import (
     ConfigurationError,
+    DatabaseUnavailable,
     JobParked,
-    LedgerUnavailable,
-    NotShown,
     StillRunning,
-    VendorRefused,
-    VendorThrottled,
+    VendorIdNotFound,
+    VendorRateLimited,
+    VendorRejected,
     VendorUnavailable,
     VideoJobError,
 )
-from videojobs.ledger import Lease, Ledger, Submission
+from videojobs.ledger import JobRepository, Lease, Submission
 from videojobs.states import Stage
 
 NO_ANSWERS = [
     ConfigurationError("401"),
-    VendorRefused("403", code="HTTP 403"),
-    NotShown("404"),
+    VendorRejected("403", code="HTTP 403"),
+    VendorIdNotFound("404"),
     VendorUnavailable("503"),
-    VendorThrottled("429"),
+    VendorRateLimited("429"),
 ]
 
 
-class Books:
+class FakeRepository:
     """What a job that waits asks the ledger, and tells it."""
 
     def __init__(self) -> None:
-        self.waited = timedelta(hours=1)
-        self.recorded: list[tuple[str, dict[str, Any]]] = []
-        self.told = asyncio.Event()
-        self.looked_up = 0
-        self.called_back: str | None = None
-        self.parked: list[str] = []
-        self.bell = self
-        self.call_back: Callable[[], None] = lambda: None
+        self.age = timedelta(hours=1)
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.event_added = asyncio.Event()
+        self.age_queries = 0
+        self.candidate_id: str | None = None
+        self.park_reasons: list[str] = []
+        self.notifications = self
+        self.notify_subscriber: Callable[[], None] = lambda: None
 
     @contextmanager
-    def heard_by(self, job_id: str, woken: Callable[[], None]) -> Iterator[None]:
-        self.call_back = woken
+    def subscribe(self, job_id: str, callback: Callable[[], None]) -> Iterator[None]:
+        self.notify_subscriber = callback
         yield
 
-    async def watched_for(self, submission: Submission) -> timedelta:
-        self.looked_up += 1
-        return self.waited
+    async def submission_age_since_reopen(self, submission: Submission) -> timedelta:
+        self.age_queries += 1
+        return self.age
 
-    async def live_submission(self, job_id: str, stage: Stage) -> Submission:
-        return Submission(vendor_id="work-1", candidate_id=self.called_back)
+    async def get_live_submission(self, job_id: str, stage: Stage) -> Submission:
+        return Submission(vendor_id="work-1", candidate_id=self.candidate_id)
 
-    async def record(self, lease: Lease, kind: str, detail: dict[str, Any]) -> None:
-        self.recorded.append((kind, detail))
-        self.told.set()
+    async def record_event(self, lease: Lease, kind: str, detail: dict[str, Any]) -> None:
+        self.events.append((kind, detail))
+        self.event_added.set()
 
     async def park(self, lease: Lease, reason: str) -> None:
-        self.parked.append(reason)
+        self.park_reasons.append(reason)
 
 
 @pytest.fixture
-def books() -> Books:
-    return Books()
+def repository() -> FakeRepository:
+    return FakeRepository()
 
 
 @pytest.fixture
-def announced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def announced_vendors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What operators are told about vendors."""
     told: list[str] = []
-    monkeypatch.setattr(waiting, "announce_silence", lambda vendor, reason: told.append(vendor))
+    monkeypatch.setattr(waiting, "emit_vendor_unresponsive", lambda vendor, reason: told.append(vendor))
     monkeypatch.setattr(waiting, "_failing_since", {})
     return told
 
 
 @pytest.fixture
-async def polling(books: Books, announced: list[str], monkeypatch: pytest.MonkeyPatch) -> Polling:
+async def polling(
+    repository: FakeRepository, announced_vendors: list[str], monkeypatch: pytest.MonkeyPatch
+) -> PollAttempt:
     monkeypatch.setenv("VIDEOJOBS_RETRY_DELAY_SECONDS", "0")
     monkeypatch.setattr(waiting, "get_run_logger", lambda: logging.getLogger("test"))
     run = JobRun(lease=Lease("job-1", "run/1"), connections=Connections())
     submission = Submission(stage=Stage.TEXT_REMOVAL.value, vendor_id="work-1")
-    return Polling(cast(Ledger, books), run, submission)
+    return PollAttempt(cast(JobRepository, repository), run, submission)
 
 
-def anew(polling: Polling) -> Polling:
+def next_attempt(polling: PollAttempt) -> PollAttempt:
     """The next attempt."""
-    return Polling(polling._ledger, polling._run, polling._submission)
+    return PollAttempt(polling._ledger, polling._run, polling._submission)
 
 
-async def fails(error: VideoJobError) -> str:
+async def fail_with(error: VideoJobError) -> str:
     raise error
 
 
-async def says(answer: str) -> str:
+async def answer_with(answer: str) -> str:
     return answer
 
 
 @pytest.mark.parametrize("error", NO_ANSWERS, ids=str)
-async def test_an_error_is_no_verdict_and_the_next_question_is_answered(
-    polling: Polling, books: Books, error: VideoJobError
+async def test_polling_continues_after_an_error(
+    polling: PollAttempt, repository: FakeRepository, error: VideoJobError
 ) -> None:
-    assert await polling.ask(fails(error)) is None
-    assert await polling.ask(says("done")) == "done"
-    assert books.parked == []
+    assert await polling.query(fail_with(error)) is None
+    assert await polling.query(answer_with("done")) == "done"
+    assert repository.park_reasons == []
 
 
-@pytest.mark.parametrize("error", [error for error in NO_ANSWERS if not isinstance(error, NotShown)], ids=str)
-async def test_a_vendor_out_of_reach_does_not_get_its_job_parked_whatever_the_clock_says(
-    polling: Polling, books: Books, error: VideoJobError
+@pytest.mark.parametrize("error", [error for error in NO_ANSWERS if not isinstance(error, VendorIdNotFound)], ids=str)
+async def test_an_unreachable_vendor_never_gets_its_job_parked(
+    polling: PollAttempt, repository: FakeRepository, error: VideoJobError
 ) -> None:
-    books.waited = timedelta(days=30)
+    repository.age = timedelta(days=30)
     for _ in range(3):
-        assert await polling.ask(fails(error)) is None
-    assert books.parked == []
+        assert await polling.query(fail_with(error)) is None
+    assert repository.park_reasons == []
 
 
-async def test_an_id_that_the_vendor_does_not_show_for_hours_parks_the_job(polling: Polling, books: Books) -> None:
-    assert await polling.ask(fails(NotShown("404"))) is None
-    books.waited, polling = timedelta(hours=7), anew(polling)
+async def test_an_id_missing_at_the_vendor_for_hours_parks_the_job(
+    polling: PollAttempt, repository: FakeRepository
+) -> None:
+    assert await polling.query(fail_with(VendorIdNotFound("404"))) is None
+    repository.age, polling = timedelta(hours=7), next_attempt(polling)
     with pytest.raises(JobParked, match="does not know work-1 any more"):
-        await polling.ask(fails(NotShown("404")))
+        await polling.query(fail_with(VendorIdNotFound("404")))
 
 
-async def test_only_a_vendor_that_is_still_at_work_after_hours_gets_its_job_parked(
-    polling: Polling, books: Books
+async def test_a_vendor_still_running_after_hours_parks_the_job(
+    polling: PollAttempt, repository: FakeRepository
 ) -> None:
     await polling.park_if_overdue()
-    books.waited, polling = timedelta(hours=7), anew(polling)
+    repository.age, polling = timedelta(hours=7), next_attempt(polling)
     with pytest.raises(JobParked, match="not finished work-1 within 6 hours"):
         await polling.park_if_overdue()
 
 
-async def test_the_ledger_is_asked_for_the_age_once_and_again_when_it_may_be_too_old(
-    polling: Polling, books: Books, monkeypatch: pytest.MonkeyPatch
+async def test_the_age_is_queried_once_and_again_when_overdue(
+    polling: PollAttempt, repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000.0
     monkeypatch.setattr(polling, "_clock", lambda: now)
     for _ in range(100):
         await polling.park_if_overdue()
-    assert books.looked_up == 1
-    books.waited = timedelta(hours=6)
+    assert repository.age_queries == 1
+    repository.age = timedelta(hours=6)
     now += 5 * 3600
     with pytest.raises(JobParked):
         await polling.park_if_overdue()
 
 
-async def test_a_vendor_that_has_called_back_is_through_whatever_its_status_says_yet(
-    polling: Polling, books: Books
-) -> None:
-    books.waited, books.called_back = timedelta(hours=7), "work-1"
+async def test_a_callback_ends_polling_despite_a_stale_status(polling: PollAttempt, repository: FakeRepository) -> None:
+    repository.age, repository.candidate_id = timedelta(hours=7), "work-1"
     await polling.park_if_overdue()
-    assert books.parked == []
+    assert repository.park_reasons == []
 
 
-async def test_a_ledger_that_is_away_is_left_to_prefect(polling: Polling) -> None:
-    with pytest.raises(LedgerUnavailable):
-        await polling.ask(fails(LedgerUnavailable("no Postgres")))
+async def test_a_database_outage_is_left_to_prefects_retry(polling: PollAttempt) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await polling.query(fail_with(DatabaseUnavailable("no Postgres")))
 
 
-async def test_the_jobs_events_tell_of_a_spell_of_errors_once(polling: Polling, books: Books) -> None:
+async def test_a_series_of_errors_is_one_event(polling: PollAttempt, repository: FakeRepository) -> None:
     for _ in range(5):
-        await polling.ask(fails(VendorUnavailable("503")))
-    [(kind, told)] = books.recorded
+        await polling.query(fail_with(VendorUnavailable("503")))
+    [(kind, told)] = repository.events
     assert (kind, told["stage"], told["vendor_id"], told["error"]) == ("no_answer", "text_removal", "work-1", "503")
-    await polling.ask(says("running"))
-    await polling.ask(fails(VendorUnavailable("503")))
-    assert len(books.recorded) == 2
+    await polling.query(answer_with("running"))
+    await polling.query(fail_with(VendorUnavailable("503")))
+    assert len(repository.events) == 2
 
 
 @pytest.mark.parametrize(
-    ("error", "seconds", "told"),
+    ("error", "seconds", "alerted"),
     [
         (ConfigurationError("401"), 0, True),
         (VendorUnavailable("503"), 0, False),
-        (NotShown("404"), 0, False),
+        (VendorIdNotFound("404"), 0, False),
         (VendorUnavailable("503"), 601, True),
     ],
     ids=str,
 )
-async def test_operators_hear_of_what_may_not_heal_by_itself(
-    polling: Polling,
-    announced: list[str],
+async def test_operators_are_alerted_to_persistent_errors(
+    polling: PollAttempt,
+    announced_vendors: list[str],
     monkeypatch: pytest.MonkeyPatch,
     error: VideoJobError,
     seconds: float,
-    told: bool,
+    alerted: bool,
 ) -> None:
     now = 1_000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
     for _ in range(2):  # attempts, each shorter than the spell of errors
-        await anew(polling).ask(fails(error))
+        await next_attempt(polling).query(fail_with(error))
         now += seconds
-    assert bool(announced) is told
+    assert bool(announced_vendors) is alerted
 
 
-async def test_a_callback_ends_the_delay_after_an_error(polling: Polling, books: Books) -> None:
-    with polling.heard():
-        asking = asyncio.create_task(polling.ask(fails(VendorThrottled("429", retry_after=3600))))
-        await books.told.wait()
+async def test_a_callback_ends_the_delay_after_an_error(polling: PollAttempt, repository: FakeRepository) -> None:
+    with polling.wake_on_callback():
+        asking = asyncio.create_task(polling.query(fail_with(VendorRateLimited("429", retry_after=3600))))
+        await repository.event_added.wait()
         await asyncio.sleep(0)
-        books.call_back()
+        repository.notify_subscriber()
         async with asyncio.timeout(5):
             assert await asking is None
 
 
-async def test_an_attempt_that_ends_says_why(polling: Polling, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_attempt_that_ends_says_why(polling: PollAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_POLL_ATTEMPT_SECONDS", "0.001")
 
     async def attempt() -> None:
-        async for _ in polling.rounds():
-            await polling.ask(fails(ConfigurationError("401")))
+        async for _ in polling.polls():
+            await polling.query(fail_with(ConfigurationError("401")))
 
     with pytest.raises(StillRunning, match="GhostCut gives no answer: 401"):
         await attempt()

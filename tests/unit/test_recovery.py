@@ -8,21 +8,28 @@ from typing import Any
 
 import pytest
 
-from tests.unit.good_request import parsed
+from tests.unit.good_request import make_request
 from videojobs.ledger.tables import ENDED_WITHOUT_RESULT, Submission, SubmissionState, VideoJob
-from videojobs.ledger.upkeep import Standing
-from videojobs.recovery import NOT_ASKED, Kind, Says, Truth, asked_about, decide
-from videojobs.request import canonical
-from videojobs.settings import Timings
-from videojobs.states import Point, Stage, Status
+from videojobs.ledger.upkeep import JobSnapshot
+from videojobs.recovery import (
+    NOT_QUERIED,
+    RecoveryAction,
+    VendorState,
+    VendorStatus,
+    decide_recovery,
+    submission_to_query,
+)
+from videojobs.request import to_canonical_json
+from videojobs.settings import TimingSettings
+from videojobs.states import RecoveryPoint, Stage, Status
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIP_SYNC, TEXT_REMOVAL = Stage.LIP_SYNC, Stage.TEXT_REMOVAL
-TIMINGS = Timings()
-WITH_AREAS, WITHOUT_AREAS = canonical(parsed()), canonical(parsed(effects=[]))
+TIMINGS = TimingSettings()
+WITH_AREAS, WITHOUT_AREAS = to_canonical_json(make_request()), to_canonical_json(make_request(effects=[]))
 
 
-def bought(stage: Stage, state: SubmissionState, *, hours_ago: float = 1, **more: Any) -> Submission:
+def make_submission(stage: Stage, state: SubmissionState, *, hours_ago: float = 1, **more: Any) -> Submission:
     """A submission; accepted ones have an id of the vendor's."""
     when = NOW - timedelta(hours=hours_ago)
     known = state in (SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.FAILED)
@@ -33,194 +40,302 @@ def bought(stage: Stage, state: SubmissionState, *, hours_ago: float = 1, **more
 
 
 @dataclass(frozen=True)
-class Row:
+class StuckJobCase:
     """A stuck job, and what becomes of it. `says` are words that a person must find in the reason."""
 
-    at: Point
-    kind: Kind
-    says: str
-    bought: Sequence[Submission] = ()
-    truth: Truth = NOT_ASKED
-    areas: bool = True
-    lease_alive: bool = False
-    run_waits: str | None = None
+    point: RecoveryPoint
+    action: RecoveryAction
+    reason: str
+    submissions: Sequence[Submission] = ()
+    vendor_status: VendorStatus = NOT_QUERIED
+    has_areas: bool = True
+    is_lease_alive: bool = False
+    waiting_run: str | None = None
     reopened_hours_ago: float | None = None
-    job: dict[str, Any] = field(default_factory=dict)
+    job_columns: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def standing(self) -> Standing:
-        request = WITH_AREAS if self.areas else WITHOUT_AREAS
-        columns = {"status": Status.PROCESSING.value, "claims": 1, "parked_reason": None, **self.job}
-        job = VideoJob(id="job-1", recovery_point=self.at.value, request=request, **columns)
+    def snapshot(self) -> JobSnapshot:
+        request = WITH_AREAS if self.has_areas else WITHOUT_AREAS
+        columns = {"status": Status.PROCESSING.value, "claims": 1, "parked_reason": None, **self.job_columns}
+        job = VideoJob(id="job-1", recovery_point=self.point.value, request=request, **columns)
         reopened = None if self.reopened_hours_ago is None else NOW - timedelta(hours=self.reopened_hours_ago)
-        return Standing(job, self.bought, self.lease_alive, NOW, reopened)
+        return JobSnapshot(job, self.submissions, self.is_lease_alive, NOW, reopened)
 
 
 ACCEPTED, DONE, WAITING = SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.WAITING
 INTENDED, UNKNOWN, FAILED = SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.FAILED
 
-SYNCED = bought(LIP_SYNC, DONE)
-WITH_SYNC_SO = [bought(LIP_SYNC, ACCEPTED)]
-WITH_GHOSTCUT = [SYNCED, bought(TEXT_REMOVAL, ACCEPTED)]
-LONG_WITH_GHOSTCUT = [SYNCED, bought(TEXT_REMOVAL, ACCEPTED, hours_ago=7)]
-NO_ANSWER = Truth(Says.NO_ANSWER, "connection refused")
+LIP_SYNC_DONE = make_submission(LIP_SYNC, DONE)
+AT_SYNC_SO = [make_submission(LIP_SYNC, ACCEPTED)]
+AT_GHOSTCUT = [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, ACCEPTED)]
+OVERDUE_AT_GHOSTCUT = [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, ACCEPTED, hours_ago=7)]
+NO_ANSWER = VendorStatus(VendorState.NO_ANSWER, "connection refused")
 
-TABLE = {
-    "opened, and never taken up": Row(Point.OPENED, Kind.RESUME, "nobody", job={"status": "pending"}),
-    "opened, its run died": Row(Point.OPENED, Kind.RESUME, "died"),
-    "uploaded": Row(Point.UPLOADED, Kind.RESUME, "surely not"),
-    "Sync.so had asked to wait": Row(Point.UPLOADED, Kind.RESUME, "surely not", [bought(LIP_SYNC, WAITING)]),
-    "died before Sync.so answered": Row(Point.UPLOADED, Kind.RESUME, "same key", [bought(LIP_SYNC, INTENDED)]),
-    "Sync.so's answer was lost": Row(Point.UPLOADED, Kind.RESUME, "same key", [bought(LIP_SYNC, UNKNOWN)]),
-    "Sync.so's answer was lost long ago": Row(
-        Point.UPLOADED, Kind.RESUME, "vendor's list", [bought(LIP_SYNC, UNKNOWN, hours_ago=21)]
+CASES = {
+    "opened, and never taken up": StuckJobCase(
+        RecoveryPoint.OPENED, RecoveryAction.RESUME, "nobody", job_columns={"status": "pending"}
     ),
-    "Sync.so refused, and another may follow": Row(
-        Point.UPLOADED, Kind.RESUME, "surely not", [bought(LIP_SYNC, SubmissionState.REFUSED)]
+    "opened, its run died": StuckJobCase(RecoveryPoint.OPENED, RecoveryAction.RESUME, "died"),
+    "uploaded": StuckJobCase(RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "surely not"),
+    "Sync.so had asked to wait": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "surely not", [make_submission(LIP_SYNC, WAITING)]
     ),
-    "Sync.so is at work": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.RESUME, "still at work", WITH_SYNC_SO, Truth(Says.RUNNING)
+    "died before Sync.so answered": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "same key", [make_submission(LIP_SYNC, INTENDED)]
     ),
-    "Sync.so is at work for hours": Row(
-        Point.LIP_SYNC_SUBMITTED,
-        Kind.PARK,
+    "Sync.so's answer was lost": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "same key", [make_submission(LIP_SYNC, UNKNOWN)]
+    ),
+    "Sync.so's answer was lost long ago": StuckJobCase(
+        RecoveryPoint.UPLOADED,
+        RecoveryAction.RESUME,
+        "vendor's list",
+        [make_submission(LIP_SYNC, UNKNOWN, hours_ago=21)],
+    ),
+    "Sync.so refused, and another may follow": StuckJobCase(
+        RecoveryPoint.UPLOADED,
+        RecoveryAction.RESUME,
+        "surely not",
+        [make_submission(LIP_SYNC, SubmissionState.REFUSED)],
+    ),
+    "Sync.so is at work": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.RESUME,
+        "still at work",
+        AT_SYNC_SO,
+        VendorStatus(VendorState.RUNNING),
+    ),
+    "Sync.so is at work for hours": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.PARK,
         "not finished the-lip_sync within 6 hours",
-        [bought(LIP_SYNC, ACCEPTED, hours_ago=7)],
-        Truth(Says.RUNNING),
+        [make_submission(LIP_SYNC, ACCEPTED, hours_ago=7)],
+        VendorStatus(VendorState.RUNNING),
     ),
-    "Sync.so is done, areas follow": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.RESUME, "text removal follows", WITH_SYNC_SO, Truth(Says.DONE)
+    "Sync.so is done, areas follow": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.RESUME,
+        "text removal follows",
+        AT_SYNC_SO,
+        VendorStatus(VendorState.DONE),
     ),
-    "Sync.so is done, no areas": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.COMPLETE, "Sync.so is done", WITH_SYNC_SO, Truth(Says.DONE), areas=False
+    "Sync.so is done, no areas": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.COMPLETE,
+        "Sync.so is done",
+        AT_SYNC_SO,
+        VendorStatus(VendorState.DONE),
+        has_areas=False,
     ),
-    "Sync.so is done and settled": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.COMPLETE, "Sync.so is done", [SYNCED], areas=False
+    "Sync.so is done and settled": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryAction.COMPLETE, "Sync.so is done", [LIP_SYNC_DONE], has_areas=False
     ),
-    "Sync.so failed": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.FAIL, "no face", WITH_SYNC_SO, Truth(Says.FAILED, "Lip-sync failed: no face")
-    ),
-    "Sync.so failed, and its run died before it said so": Row(
-        Point.LIP_SYNC_SUBMITTED,
-        Kind.FAIL,
+    "Sync.so failed": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.FAIL,
         "no face",
-        [bought(LIP_SYNC, FAILED, error="Lip-sync failed: no face")],
+        AT_SYNC_SO,
+        VendorStatus(VendorState.FAILED, "Lip-sync failed: no face"),
     ),
-    "Sync.so does not show it yet": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.LEAVE, "does not show the-lip_sync yet", WITH_SYNC_SO, Truth(Says.UNKNOWN)
+    "Sync.so failed, and its run died before it said so": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.FAIL,
+        "no face",
+        [make_submission(LIP_SYNC, FAILED, error="Lip-sync failed: no face")],
     ),
-    "Sync.so has not shown it for hours": Row(
-        Point.LIP_SYNC_SUBMITTED,
-        Kind.PARK,
+    "Sync.so does not show it yet": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.LEAVE,
+        "does not show the-lip_sync yet",
+        AT_SYNC_SO,
+        VendorStatus(VendorState.NOT_FOUND),
+    ),
+    "Sync.so has not shown it for hours": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.PARK,
         "does not know the-lip_sync",
-        [bought(LIP_SYNC, ACCEPTED, hours_ago=7)],
-        Truth(Says.UNKNOWN),
+        [make_submission(LIP_SYNC, ACCEPTED, hours_ago=7)],
+        VendorStatus(VendorState.NOT_FOUND),
     ),
-    "Sync.so is out of reach": Row(Point.LIP_SYNC_SUBMITTED, Kind.LEAVE, "connection refused", WITH_SYNC_SO, NO_ANSWER),
-    "written off, and the decision is being carried out": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.LEAVE, "decision", [bought(LIP_SYNC, SubmissionState.WRITTEN_OFF)]
+    "Sync.so is out of reach": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryAction.LEAVE, "connection refused", AT_SYNC_SO, NO_ANSWER
     ),
-    "lip-sync stored, no areas": Row(Point.LIP_SYNC_STORED, Kind.COMPLETE, "no areas", [SYNCED], areas=False),
-    "lip-sync stored, areas": Row(Point.LIP_SYNC_STORED, Kind.RESUME, "surely not", [SYNCED]),
-    "GhostCut had asked to wait": Row(
-        Point.LIP_SYNC_STORED, Kind.RESUME, "surely not", [SYNCED, bought(TEXT_REMOVAL, WAITING)]
+    "written off, and the decision is being carried out": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.LEAVE,
+        "decision",
+        [make_submission(LIP_SYNC, SubmissionState.WRITTEN_OFF)],
     ),
-    "GhostCut's answer was lost": Row(
-        Point.LIP_SYNC_STORED, Kind.RESUME, "vendor's list", [SYNCED, bought(TEXT_REMOVAL, UNKNOWN)]
+    "lip-sync stored, no areas": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED, RecoveryAction.COMPLETE, "no areas", [LIP_SYNC_DONE], has_areas=False
     ),
-    "died before GhostCut answered": Row(
-        Point.LIP_SYNC_STORED, Kind.RESUME, "vendor's list", [SYNCED, bought(TEXT_REMOVAL, INTENDED)]
+    "lip-sync stored, areas": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED, RecoveryAction.RESUME, "surely not", [LIP_SYNC_DONE]
     ),
-    "GhostCut's answer was lost, its callback came": Row(
-        Point.LIP_SYNC_STORED,
-        Kind.RESUME,
+    "GhostCut had asked to wait": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED,
+        RecoveryAction.RESUME,
+        "surely not",
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, WAITING)],
+    ),
+    "GhostCut's answer was lost": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED,
+        RecoveryAction.RESUME,
+        "vendor's list",
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN)],
+    ),
+    "died before GhostCut answered": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED,
+        RecoveryAction.RESUME,
+        "vendor's list",
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, INTENDED)],
+    ),
+    "GhostCut's answer was lost, its callback came": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED,
+        RecoveryAction.RESUME,
         "a work was named",
-        [SYNCED, bought(TEXT_REMOVAL, UNKNOWN, candidate_id="541461135")],
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, candidate_id="541461135")],
     ),
-    "GhostCut's answer was lost, but for the project": Row(
-        Point.LIP_SYNC_STORED,
-        Kind.RESUME,
+    "GhostCut's answer was lost, but for the project": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED,
+        RecoveryAction.RESUME,
         "a work was named",
-        [SYNCED, bought(TEXT_REMOVAL, UNKNOWN, vendor_batch_id="249807732")],
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, vendor_batch_id="249807732")],
     ),
-    "GhostCut is at work": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.RESUME, "GhostCut is still", WITH_GHOSTCUT, Truth(Says.RUNNING)
-    ),
-    "GhostCut is at work for hours": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.PARK, "ask the vendor", LONG_WITH_GHOSTCUT, Truth(Says.RUNNING)
-    ),
-    "GhostCut is at work for hours, and an operator has said to wait for it": Row(
-        Point.TEXT_REMOVAL_SUBMITTED,
-        Kind.RESUME,
+    "GhostCut is at work": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.RESUME,
         "GhostCut is still",
-        LONG_WITH_GHOSTCUT,
-        Truth(Says.RUNNING),
+        AT_GHOSTCUT,
+        VendorStatus(VendorState.RUNNING),
+    ),
+    "GhostCut is at work for hours": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.PARK,
+        "ask the vendor",
+        OVERDUE_AT_GHOSTCUT,
+        VendorStatus(VendorState.RUNNING),
+    ),
+    "GhostCut is at work for hours, and an operator has said to wait for it": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.RESUME,
+        "GhostCut is still",
+        OVERDUE_AT_GHOSTCUT,
+        VendorStatus(VendorState.RUNNING),
         reopened_hours_ago=1,
     ),
-    "GhostCut is done": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.COMPLETE, "GhostCut is done", WITH_GHOSTCUT, Truth(Says.DONE)
+    "GhostCut is done": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.COMPLETE,
+        "GhostCut is done",
+        AT_GHOSTCUT,
+        VendorStatus(VendorState.DONE),
     ),
-    "GhostCut failed": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.FAIL, "status 20", WITH_GHOSTCUT, Truth(Says.FAILED, "erase (status 20)")
+    "GhostCut failed": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.FAIL,
+        "status 20",
+        AT_GHOSTCUT,
+        VendorStatus(VendorState.FAILED, "erase (status 20)"),
     ),
-    "GhostCut locked it for want of points": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.PARK, "status 83", WITH_GHOSTCUT, Truth(Says.LOCKED, "points (status 83)")
+    "GhostCut locked it for want of points": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.PARK,
+        "status 83",
+        AT_GHOSTCUT,
+        VendorStatus(VendorState.LOCKED, "points (status 83)"),
     ),
-    "GhostCut does not show it yet": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.LEAVE, "yet", WITH_GHOSTCUT, Truth(Says.UNKNOWN)
+    "GhostCut does not show it yet": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.LEAVE,
+        "yet",
+        AT_GHOSTCUT,
+        VendorStatus(VendorState.NOT_FOUND),
     ),
-    "GhostCut has not shown it for hours": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.PARK, "any more", LONG_WITH_GHOSTCUT, Truth(Says.UNKNOWN)
+    "GhostCut has not shown it for hours": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.PARK,
+        "any more",
+        OVERDUE_AT_GHOSTCUT,
+        VendorStatus(VendorState.NOT_FOUND),
     ),
-    "GhostCut is out of reach, for hours": Row(
-        Point.TEXT_REMOVAL_SUBMITTED, Kind.LEAVE, "connection refused", LONG_WITH_GHOSTCUT, NO_ANSWER
+    "GhostCut is out of reach, for hours": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED, RecoveryAction.LEAVE, "connection refused", OVERDUE_AT_GHOSTCUT, NO_ANSWER
     ),
-    "text removal stored": Row(
-        Point.TEXT_REMOVAL_STORED, Kind.COMPLETE, "final video is stored", [SYNCED, bought(TEXT_REMOVAL, DONE)]
+    "text removal stored": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_STORED,
+        RecoveryAction.COMPLETE,
+        "final video is stored",
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, DONE)],
     ),
-    "a run is at work on it": Row(
-        Point.LIP_SYNC_SUBMITTED, Kind.LEAVE, "at work on it", WITH_SYNC_SO, Truth(Says.FAILED, "no"), lease_alive=True
+    "a run is at work on it": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.LEAVE,
+        "at work on it",
+        AT_SYNC_SO,
+        VendorStatus(VendorState.FAILED, "no"),
+        is_lease_alive=True,
     ),
-    "a run of it waits for a worker": Row(Point.UPLOADED, Kind.LEAVE, "run-7", run_waits="run-7"),
-    "parked": Row(Point.UPLOADED, Kind.LEAVE, "operator: who knows", job={"parked_reason": "who knows"}),
-    "its runs do not survive it": Row(
-        Point.UPLOADED, Kind.PARK, "10 runs in a row", job={"claims": TIMINGS.recovery_attempts}
+    "a run of it waits for a worker": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.LEAVE, "run-7", waiting_run="run-7"
     ),
-    "one more run may try": Row(Point.UPLOADED, Kind.RESUME, "", job={"claims": TIMINGS.recovery_attempts - 1}),
-    "cancelled meanwhile": Row(Point.UPLOADED, Kind.LEAVE, "cancelled", job={"status": "cancelled"}),
-    "failed meanwhile": Row(Point.UPLOADED, Kind.LEAVE, "failed", job={"status": "failed"}),
-    "a lecture is fetched": Row(Point.FETCHED, Kind.RESUME, "is kept"),
-    "its speech is recognised": Row(Point.TRANSCRIBED, Kind.RESUME, "is kept"),
-    "its slides are found": Row(Point.SLIDES_FOUND, Kind.RESUME, "is kept"),
-    "both": Row(Point.UNDERSTOOD, Kind.RESUME, "is kept"),
-    "its documents are stored": Row(Point.DOCUMENTS_STORED, Kind.COMPLETE, "PDF and the subtitles"),
-    "completed meanwhile": Row(Point.COMPLETED, Kind.LEAVE, "completed", job={"status": "completed"}),
+    "parked": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.LEAVE, "operator: who knows", job_columns={"parked_reason": "who knows"}
+    ),
+    "its runs do not survive it": StuckJobCase(
+        RecoveryPoint.UPLOADED,
+        RecoveryAction.PARK,
+        "10 runs in a row",
+        job_columns={"claims": TIMINGS.recovery_attempts},
+    ),
+    "one more run may try": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "", job_columns={"claims": TIMINGS.recovery_attempts - 1}
+    ),
+    "cancelled meanwhile": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.LEAVE, "cancelled", job_columns={"status": "cancelled"}
+    ),
+    "failed meanwhile": StuckJobCase(
+        RecoveryPoint.UPLOADED, RecoveryAction.LEAVE, "failed", job_columns={"status": "failed"}
+    ),
+    "a lecture is fetched": StuckJobCase(RecoveryPoint.FETCHED, RecoveryAction.RESUME, "is kept"),
+    "its speech is recognised": StuckJobCase(RecoveryPoint.TRANSCRIBED, RecoveryAction.RESUME, "is kept"),
+    "its slides are found": StuckJobCase(RecoveryPoint.SLIDES_FOUND, RecoveryAction.RESUME, "is kept"),
+    "both": StuckJobCase(RecoveryPoint.ANALYZED, RecoveryAction.RESUME, "is kept"),
+    "its documents are stored": StuckJobCase(
+        RecoveryPoint.DOCUMENTS_STORED, RecoveryAction.COMPLETE, "PDF and the subtitles"
+    ),
+    "completed meanwhile": StuckJobCase(
+        RecoveryPoint.COMPLETED, RecoveryAction.LEAVE, "completed", job_columns={"status": "completed"}
+    ),
 }
 
 
-@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
-def test_a_stuck_job_gets_the_verdict_of_the_table(row: Row) -> None:
-    verdict = decide(row.standing, row.truth, run_waits=row.run_waits)
-    assert verdict.kind is row.kind
-    assert row.says in verdict.reason
+@pytest.mark.parametrize("row", CASES.values(), ids=CASES)
+def test_a_stuck_job_gets_the_decision_of_the_table(row: StuckJobCase) -> None:
+    verdict = decide_recovery(row.snapshot, row.vendor_status, pending_run_id=row.waiting_run)
+    assert verdict.action is row.action
+    assert row.reason in verdict.reason
 
 
-def test_every_recovery_point_and_every_answer_of_a_vendor_is_in_the_table() -> None:
-    assert {row.at for row in TABLE.values()} == set(Point)
-    assert {row.truth.says for row in TABLE.values()} == set(Says)
-    assert {row.kind for row in TABLE.values()} == set(Kind)
+def test_the_table_covers_all_points_and_vendor_states() -> None:
+    assert {row.point for row in CASES.values()} == set(RecoveryPoint)
+    assert {row.vendor_status.state for row in CASES.values()} == set(VendorState)
+    assert {row.action for row in CASES.values()} == set(RecoveryAction)
 
 
-@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
-def test_a_vendor_is_asked_where_its_answer_is_given_in_the_table_and_nowhere_else(row: Row) -> None:
-    asked = asked_about(row.standing, row.run_waits)
-    assert (asked is not None) == (row.truth is not NOT_ASKED and not row.lease_alive)
+@pytest.mark.parametrize("row", CASES.values(), ids=CASES)
+def test_a_vendor_is_queried_only_where_its_answer_matters(row: StuckJobCase) -> None:
+    asked = submission_to_query(row.snapshot, row.waiting_run)
+    assert (asked is not None) == (row.vendor_status is not NOT_QUERIED and not row.is_lease_alive)
 
 
-def test_no_job_however_strange_is_without_a_verdict_and_none_fails_without_a_failure() -> None:
-    histories = [[], *([bought(stage, state)] for stage in Stage for state in SubmissionState)]
-    for at, submissions, says in product(Point, histories, Says):
-        verdict = decide(Row(at, Kind.LEAVE, "", submissions).standing, Truth(says, "its words"))
-        failed = says is Says.FAILED or any(row.state in ENDED_WITHOUT_RESULT for row in submissions)
+def test_every_job_has_a_decision_and_fails_only_on_a_failure() -> None:
+    histories = [[], *([make_submission(stage, state)] for stage in Stage for state in SubmissionState)]
+    for at, submissions, says in product(RecoveryPoint, histories, VendorState):
+        verdict = decide_recovery(
+            StuckJobCase(at, RecoveryAction.LEAVE, "", submissions).snapshot, VendorStatus(says, "its words")
+        )
+        failed = says is VendorState.FAILED or any(row.state in ENDED_WITHOUT_RESULT for row in submissions)
         assert verdict.reason
-        assert verdict.kind is not Kind.FAIL or failed
+        assert verdict.action is not RecoveryAction.FAIL or failed

@@ -5,58 +5,62 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.good_request import RAW, parsed
+from tests.unit.good_request import RAW_REQUEST, make_request
 from videojobs.errors import InvalidRequest
 from videojobs.intake import parse_request
-from videojobs.request import JobRequest, canonical, check_job_id, fingerprint
+from videojobs.request import JobRequest, fingerprint, to_canonical_json, validate_job_id
 
 
 def test_the_defaults_are_the_owners() -> None:
-    options = parsed().options
+    options = make_request().options
     assert (options.model, options.sync_mode) == ("lipsync-2", "remap")
     assert (options.inpaint_model, options.inpaint_language) == ("basic", "all")
 
 
 @pytest.mark.parametrize("blank", [None, "", "   "])
 def test_a_blank_display_name_is_none(blank: str | None) -> None:
-    assert parsed(display_name=blank).display_name is None
+    assert make_request(display_name=blank).display_name is None
 
 
-def test_space_around_a_name_or_a_place_is_not_part_of_it() -> None:
-    request = parsed(display_name=" Talk ", video="\ts3://media/talk.mp4\n")
+def test_spaces_around_names_and_uris_are_stripped() -> None:
+    request = make_request(display_name=" Talk ", video="\ts3://media/talk.mp4\n")
     assert (request.display_name, request.video) == ("Talk", "s3://media/talk.mp4")
 
 
-def test_a_request_cannot_be_changed_behind_the_door() -> None:
+def test_a_request_is_immutable_after_validation() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        parsed().video = "other"  # type: ignore[misc]  # what the test is about
+        make_request().video = "other"  # type: ignore[misc]  # what the test is about
 
 
 # ---- what is stored ------------------------------------------------------------------------------------------
 
 
 def test_the_stored_form_is_plain_json_under_the_public_names() -> None:
-    stored = canonical(parsed(effects=[{**RAW["effects"][0], "label": "logo"}]))
+    stored = to_canonical_json(make_request(effects=[{**RAW_REQUEST["effects"][0], "label": "logo"}]))
     assert json.loads(json.dumps(stored)) == stored
     assert stored["segments"][0] == {"startTime": 0.0, "endTime": 2.0, "audioInput": {"refId": "audio-1"}}
-    assert stored["effects"] == [{**RAW["effects"][0], "label": "logo"}]
+    assert stored["effects"] == [{**RAW_REQUEST["effects"][0], "label": "logo"}]
 
 
 def test_the_stored_form_of_no_effects_is_an_array() -> None:
-    assert canonical(parsed(effects=""))["effects"] == []
+    assert to_canonical_json(make_request(effects=""))["effects"] == []
 
 
 def test_the_stored_form_gives_the_same_request_back() -> None:
-    request = parsed(display_name="Talk")
-    assert parse_request(canonical(request)) == request == JobRequest.model_validate(canonical(request))
+    request = make_request(display_name="Talk")
+    assert parse_request(to_canonical_json(request)) == request == JobRequest.model_validate(to_canonical_json(request))
 
 
 def test_the_fingerprint_is_the_same_whatever_the_form() -> None:
-    shuffled = [dict(reversed(list(segment.items()))) for segment in reversed(RAW["segments"])]
-    whole = [{**RAW["segments"][0], "startTime": -0.0, "endTime": 2.0}, RAW["segments"][1]]
-    same = [parsed(segments=json.dumps(shuffled)), parsed(segments=whole), parsed(options={}, display_name="")]
-    same += [parsed(options=text) for text in ("", "{}", json.dumps(json.dumps({"model": "lipsync-2"})))]
-    assert {fingerprint(request) for request in same} == {fingerprint(parsed())}
+    shuffled = [dict(reversed(list(segment.items()))) for segment in reversed(RAW_REQUEST["segments"])]
+    whole = [{**RAW_REQUEST["segments"][0], "startTime": -0.0, "endTime": 2.0}, RAW_REQUEST["segments"][1]]
+    same = [
+        make_request(segments=json.dumps(shuffled)),
+        make_request(segments=whole),
+        make_request(options={}, display_name=""),
+    ]
+    same += [make_request(options=text) for text in ("", "{}", json.dumps(json.dumps({"model": "lipsync-2"})))]
+    assert {fingerprint(request) for request in same} == {fingerprint(make_request())}
 
 
 @pytest.mark.parametrize(
@@ -66,17 +70,17 @@ def test_the_fingerprint_is_the_same_whatever_the_form() -> None:
         {"effects": None},
         {"user_id": "user-2"},
         {"options": {"model": "sync-3"}},
-        {"segments": [RAW["segments"][0], {**RAW["segments"][1], "endTime": 3.6}]},
+        {"segments": [RAW_REQUEST["segments"][0], {**RAW_REQUEST["segments"][1], "endTime": 3.6}]},
     ],
     ids=lambda other: next(iter(other)),
 )
 def test_the_fingerprint_of_another_request_is_another(other: dict[str, object]) -> None:
-    assert fingerprint(parsed(**other)) != fingerprint(parsed())
+    assert fingerprint(make_request(**other)) != fingerprint(make_request())
 
 
-def test_the_fingerprint_stays_the_same_between_releases() -> None:
+def test_the_fingerprint_is_stable_between_releases() -> None:
     known = "2d264d300137e0cade5e9e62fd2dc6de46108bfe235b970cc65f7b595ec87094"
-    assert fingerprint(parsed()) == known
+    assert fingerprint(make_request()) == known
 
 
 # ---- what may name a job -------------------------------------------------------------------------------------
@@ -85,9 +89,9 @@ def test_the_fingerprint_stays_the_same_between_releases() -> None:
 @pytest.mark.parametrize("value", ["", "a b", "a/b", "../x", "-a", "x" * 65, "job\n", None, 7])
 def test_a_job_id_that_is_unsafe_in_a_path_is_refused(value: object) -> None:
     with pytest.raises(InvalidRequest, match="job_id: must be 1 to 64 letters"):
-        check_job_id(value)
+        validate_job_id(value)
 
 
 @pytest.mark.parametrize("value", ["1", "0191e5f0-7b1a-7000-8000-1a2b3c4d5e6f", "job_1.final"])
-def test_a_job_id_that_is_safe_in_a_path_is_taken(value: str) -> None:
-    assert check_job_id(value) == value
+def test_a_job_id_that_is_safe_in_a_path_is_accepted(value: str) -> None:
+    assert validate_job_id(value) == value

@@ -8,11 +8,11 @@ import pytest
 from prefect.blocks.core import Block
 
 import blocks.shared
-from blocks.known import KnownBlocks
-from blocks.shared import Shared
+from blocks.known import BlockCache
+from blocks.shared import ClientPool
 
 
-class Client:
+class FakeClient:
     def __init__(self, key: str) -> None:
         self.key = key
         self.is_open = True
@@ -24,15 +24,15 @@ class ShopAccount(Block):
     key: str
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
+    async def client(self) -> AsyncIterator[FakeClient]:
         await asyncio.sleep(0)
-        client = Client(self.key)
+        client = FakeClient(self.key)
         yield client
         client.is_open = False
         await asyncio.sleep(0)
 
 
-class Server:
+class BlockServer:
     """Gives the block, as it is at the moment."""
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class Server:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    server = Server()
-    monkeypatch.setattr(blocks.shared, "BLOCKS", KnownBlocks(seconds=0, patience=1, load=server.load))
+def server(monkeypatch: pytest.MonkeyPatch) -> BlockServer:
+    server = BlockServer()
+    monkeypatch.setattr(blocks.shared, "BLOCK_CACHE", BlockCache(ttl_seconds=0, load_timeout=1, loader=server.load))
     return server
 
 
-async def test_all_who_need_a_client_at_once_share_one_and_it_stays_open_for_the_next(server: Server) -> None:
-    shared = Shared()
+async def test_concurrent_users_share_a_client_that_stays_open(server: BlockServer) -> None:
+    shared = ClientPool()
     async with shared.client(ShopAccount, "shop") as one, shared.client(ShopAccount, "shop") as other:
         assert one is other
     async with shared.client(ShopAccount, "shop") as later:
@@ -58,10 +58,10 @@ async def test_all_who_need_a_client_at_once_share_one_and_it_stays_open_for_the
         assert later.is_open
 
 
-async def test_a_client_that_many_open_at_once_is_open_for_each_of_them(server: Server) -> None:
-    shared = Shared()
+async def test_a_shared_client_is_open_for_each_concurrent_user(server: BlockServer) -> None:
+    shared = ClientPool()
 
-    async def one_of_many() -> Client:
+    async def use_client() -> FakeClient:
         async with shared.client(ShopAccount, "shop") as client:
             assert client.is_open
             await asyncio.sleep(0)
@@ -69,11 +69,11 @@ async def test_a_client_that_many_open_at_once_is_open_for_each_of_them(server: 
             return client
 
     for server.key in ("first", "second", "third"):
-        assert len(set(await asyncio.gather(*(one_of_many() for _ in range(9))))) == 1
+        assert len(set(await asyncio.gather(*(use_client() for _ in range(9))))) == 1
 
 
-async def test_a_changed_block_makes_a_new_client_and_the_old_one_closes_with_its_last_user(server: Server) -> None:
-    shared = Shared()
+async def test_a_changed_block_replaces_the_client_after_its_last_use(server: BlockServer) -> None:
+    shared = ClientPool()
     async with AsyncExitStack() as first_user, AsyncExitStack() as second_user:
         old = await first_user.enter_async_context(shared.client(ShopAccount, "shop"))
         server.key = "changed"
@@ -85,8 +85,8 @@ async def test_a_changed_block_makes_a_new_client_and_the_old_one_closes_with_it
         assert new.is_open
 
 
-async def test_a_changed_block_closes_a_client_that_nobody_uses(server: Server) -> None:
-    shared = Shared()
+async def test_a_changed_block_closes_an_unused_client(server: BlockServer) -> None:
+    shared = ClientPool()
     async with shared.client(ShopAccount, "shop") as old:
         pass
     server.key = "changed"

@@ -9,22 +9,22 @@ import pytest
 from httpx import ConnectError, HTTPStatusError, Request, Response
 
 from tasks import slots
-from videojobs.at_rest import tell_when_at_rest
+from videojobs.at_rest import on_idle
 
 REQUEST = Request("POST", "http://prefect.example")
 LEASE = uuid4()
 
 
-class Server:
+class FakePrefectClient:
     """Prefect's client, as far as a place needs it; it answers in turn what is planned, then grants."""
 
     def __init__(self, *refusals: Exception) -> None:
         self.refusals = list(refusals)
         self.renewals: asyncio.Queue[UUID] = asyncio.Queue()
         self.lease_seconds: set[float] = set()
-        self.turns: list[tuple[str, int, str]] = []
-        self.given_back: list[UUID] = []
-        self.has_back = asyncio.Event()
+        self.rate_limit_calls: list[tuple[str, int, str]] = []
+        self.released: list[UUID] = []
+        self.release_seen = asyncio.Event()
         self.answers_releases = asyncio.Event()
         self.answers_releases.set()
 
@@ -44,7 +44,7 @@ class Server:
 
     async def increment_concurrency_slots(self, names: Sequence[str], slots: int, mode: str) -> Response:
         self._answer()
-        self.turns.append((names[0], slots, mode))
+        self.rate_limit_calls.append((names[0], slots, mode))
         return Response(200, json=[], request=REQUEST)
 
     async def renew_concurrency_lease(self, lease: UUID, seconds: float) -> None:
@@ -54,106 +54,106 @@ class Server:
 
     async def release_concurrency_slots_with_lease(self, lease: UUID) -> None:
         await self.answers_releases.wait()
-        self.given_back.append(lease)
-        self.has_back.set()
+        self.released.append(lease)
+        self.release_seen.set()
 
     def _answer(self) -> None:
         if self.refusals:
             raise self.refusals.pop(0)
 
 
-def refusal(status: int, **headers: str) -> HTTPStatusError:
+def http_error(status: int, **headers: str) -> HTTPStatusError:
     return HTTPStatusError("no", request=REQUEST, response=Response(status, headers=headers, request=REQUEST))
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_RENEWED_AFTER", 0.01 / 300)
-    monkeypatch.setattr(slots, "_AGAIN_SECONDS", 0.01)
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_RENEWAL_FRACTION", 0.01 / 300)
+    monkeypatch.setattr(slots, "_RETRY_SECONDS", 0.01)
 
 
-async def test_a_place_is_waited_for_while_there_is_none_or_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server(refusal(423, **{"Retry-After": "0.01"}), refusal(503), ConnectError("away"))
+async def test_a_slot_is_awaited_while_none_is_free_or_prefect_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakePrefectClient(http_error(423, **{"Retry-After": "0.01"}), http_error(503), ConnectError("away"))
     monkeypatch.setattr(slots, "get_client", lambda: server)
-    async with slots.slot("some-limit"):
+    async with slots.vendor_slot("some-limit"):
         assert server.refusals == []
-        assert server.given_back == []
+        assert server.released == []
     async with asyncio.timeout(5):
-        await server.has_back.wait()
-    assert server.given_back == [LEASE]
+        await server.release_seen.wait()
+    assert server.released == [LEASE]
 
 
 @pytest.mark.parametrize(("refusals", "at_rest"), [(0, []), (1, ["first", "second"])])
-async def test_a_job_is_at_rest_while_there_is_no_place_for_it_or_others_are_before_it(
+async def test_a_job_is_idle_while_it_queues_for_a_slot(
     monkeypatch: pytest.MonkeyPatch, refusals: int, at_rest: list[str]
 ) -> None:
     told: list[str] = []
 
-    async def one(name: str) -> None:
-        tell_when_at_rest(lambda: told.append(name))
-        async with slots.slot("some-limit"):
+    async def enter_slot(name: str) -> None:
+        on_idle(lambda: told.append(name))
+        async with slots.vendor_slot("some-limit"):
             pass
 
-    server = Server(*(refusal(423, **{"Retry-After": "0.01"}) for _ in range(refusals)))
+    server = FakePrefectClient(*(http_error(423, **{"Retry-After": "0.01"}) for _ in range(refusals)))
     monkeypatch.setattr(slots, "get_client", lambda: server)
-    await asyncio.gather(one("first"), one("second"))
+    await asyncio.gather(enter_slot("first"), enter_slot("second"))
     assert told == at_rest
 
 
-async def test_a_job_does_not_wait_until_its_place_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server()
+async def test_a_job_does_not_wait_for_its_slots_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakePrefectClient()
     monkeypatch.setattr(slots, "get_client", lambda: server)
     server.answers_releases.clear()
     async with asyncio.timeout(5):
-        async with slots.slot("some-limit"):
+        async with slots.vendor_slot("some-limit"):
             pass
-        assert server.given_back == []
+        assert server.released == []
         server.answers_releases.set()
-        await server.has_back.wait()
+        await server.release_seen.wait()
 
 
-async def test_a_held_place_is_renewed_again_and_again_also_after_the_server_was_away(
+async def test_a_slot_is_renewed_even_after_a_server_outage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    server = Server()
+    server = FakePrefectClient()
     monkeypatch.setattr(slots, "get_client", lambda: server)
-    async with slots.slot("some-limit"):
-        server.refusals += [refusal(500), ConnectError("away")]
+    async with slots.vendor_slot("some-limit"):
+        server.refusals += [http_error(500), ConnectError("away")]
         async with asyncio.timeout(5):
             assert [await server.renewals.get() for _ in range(3)] == [LEASE] * 3
         assert server.refusals == []
 
 
-async def test_a_place_is_taken_and_renewed_for_as_long_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server()
+async def test_slot_leases_last_as_long_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakePrefectClient()
     monkeypatch.setattr(slots, "get_client", lambda: server)
     monkeypatch.setenv("VIDEOJOBS_PLACE_LEASE_SECONDS", "600")
-    async with slots.slot("some-limit"), asyncio.timeout(5):
+    async with slots.vendor_slot("some-limit"), asyncio.timeout(5):
         assert await server.renewals.get() == LEASE
     assert server.lease_seconds == {600}
 
 
-async def test_a_place_is_given_back_when_its_job_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server()
+async def test_a_slot_is_released_when_its_job_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakePrefectClient()
     monkeypatch.setattr(slots, "get_client", lambda: server)
     with pytest.raises(ValueError, match="broken"):
-        async with slots.slot("some-limit"):
+        async with slots.vendor_slot("some-limit"):
             raise ValueError("broken")
-    assert server.given_back == [LEASE]
+    assert server.released == [LEASE]
 
 
-async def test_a_turn_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server(refusal(423, **{"Retry-After": "0.01"}), refusal(423, **{"Retry-After": "0.01"}))
+async def test_a_rate_limit_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakePrefectClient(http_error(423, **{"Retry-After": "0.01"}), http_error(423, **{"Retry-After": "0.01"}))
     monkeypatch.setattr(slots, "get_client", lambda: server)
-    await slots.turn("some-rate")
-    assert server.turns == [("some-rate", 1, "rate_limit")]
+    await slots.rate_limit("some-rate")
+    assert server.rate_limit_calls == [("some-rate", 1, "rate_limit")]
 
 
-@pytest.mark.parametrize("away", [refusal(503), ConnectError("away")])
-async def test_where_the_server_does_not_give_turns_the_vendor_is_asked_all_the_same(
+@pytest.mark.parametrize("away", [http_error(503), ConnectError("away")])
+async def test_an_unavailable_rate_limit_does_not_block_the_call(
     monkeypatch: pytest.MonkeyPatch, away: Exception
 ) -> None:
-    server = Server(away)
+    server = FakePrefectClient(away)
     monkeypatch.setattr(slots, "get_client", lambda: server)
-    await slots.turn("some-rate")
-    assert server.turns == []
+    await slots.rate_limit("some-rate")
+    assert server.rate_limit_calls == []

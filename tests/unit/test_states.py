@@ -2,72 +2,87 @@
 
 import pytest
 
-from videojobs.states import RULES, Point, allowed, arrival, completed_message, progress_within, reached
+from videojobs.states import (
+    POINT_SPECS,
+    RecoveryPoint,
+    can_transition,
+    completed_message,
+    has_reached,
+    progress_within,
+    resolve_arrival,
+)
 
 
-def test_every_recovery_point_has_a_rule() -> None:
-    assert set(RULES) == set(Point)
+def test_every_recovery_point_has_a_spec() -> None:
+    assert set(POINT_SPECS) == set(RecoveryPoint)
 
 
-def test_every_transition_leads_forward_and_never_to_less_progress() -> None:
-    for point, rule in RULES.items():
-        for following in rule.after:
-            assert reached(following, point)
-            assert not reached(point, following)
-            assert RULES[following].progress >= rule.progress
+def test_every_transition_leads_forward_without_losing_progress() -> None:
+    for point, rule in POINT_SPECS.items():
+        for following in rule.next_points:
+            assert has_reached(following, point)
+            assert not has_reached(point, following)
+            assert POINT_SPECS[following].progress >= rule.progress
 
 
 def test_every_point_can_reach_the_end() -> None:
-    for point in Point:
+    for point in RecoveryPoint:
         at = point
-        while at is not Point.COMPLETED:
-            assert RULES[at].after, f"{at} leads nowhere"
-            at = RULES[at].after[-1]
+        while at is not RecoveryPoint.COMPLETED:
+            assert POINT_SPECS[at].next_points, f"{at} leads nowhere"
+            at = POINT_SPECS[at].next_points[-1]
 
 
 def test_a_job_without_areas_may_skip_text_removal() -> None:
-    assert RULES[Point.LIP_SYNC_STORED].after == (Point.TEXT_REMOVAL_SUBMITTED, Point.COMPLETED)
+    assert POINT_SPECS[RecoveryPoint.LIP_SYNC_STORED].next_points == (
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryPoint.COMPLETED,
+    )
 
 
-def test_a_job_of_one_kind_never_comes_to_a_point_of_the_other() -> None:
-    assert not reached(Point.DOCUMENTS_STORED, Point.UPLOADED)
-    assert not reached(Point.TEXT_REMOVAL_STORED, Point.FETCHED)
+def test_job_kinds_share_no_intermediate_points() -> None:
+    assert not has_reached(RecoveryPoint.DOCUMENTS_STORED, RecoveryPoint.UPLOADED)
+    assert not has_reached(RecoveryPoint.TEXT_REMOVAL_STORED, RecoveryPoint.FETCHED)
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [(Point.TRANSCRIBED, Point.SLIDES_FOUND), (Point.SLIDES_FOUND, Point.TRANSCRIBED)]
+    ("first", "second"),
+    [(RecoveryPoint.TRANSCRIBED, RecoveryPoint.SLIDES_FOUND), (RecoveryPoint.SLIDES_FOUND, RecoveryPoint.TRANSCRIBED)],
 )
-def test_speech_and_slides_come_in_either_order_and_both_are_one_point(first: Point, second: Point) -> None:
-    assert arrival(Point.FETCHED, first) is first
-    assert not reached(first, second)
-    assert arrival(first, second) is Point.UNDERSTOOD
-    assert allowed(first, Point.UNDERSTOOD)
-    assert reached(Point.UNDERSTOOD, first)
+def test_speech_and_slides_arrive_in_any_order_at_one_point(first: RecoveryPoint, second: RecoveryPoint) -> None:
+    assert resolve_arrival(RecoveryPoint.FETCHED, first) is first
+    assert not has_reached(first, second)
+    assert resolve_arrival(first, second) is RecoveryPoint.ANALYZED
+    assert can_transition(first, RecoveryPoint.ANALYZED)
+    assert has_reached(RecoveryPoint.ANALYZED, first)
 
 
-def test_a_point_counts_as_reached_once_the_job_is_there_or_beyond() -> None:
-    assert reached(Point.UPLOADED, Point.UPLOADED)
-    assert reached(Point.COMPLETED, Point.UPLOADED)
-    assert not reached(Point.OPENED, Point.UPLOADED)
+def test_a_point_is_reached_when_the_job_is_at_or_past_it() -> None:
+    assert has_reached(RecoveryPoint.UPLOADED, RecoveryPoint.UPLOADED)
+    assert has_reached(RecoveryPoint.COMPLETED, RecoveryPoint.UPLOADED)
+    assert not has_reached(RecoveryPoint.OPENED, RecoveryPoint.UPLOADED)
 
 
 @pytest.mark.parametrize(
     ("point", "share", "percent"),
     [
-        (Point.OPENED, 0.5, 5),
-        (Point.LIP_SYNC_SUBMITTED, 0.0, 10),
-        (Point.LIP_SYNC_SUBMITTED, 1.0, 50),
-        (Point.TEXT_REMOVAL_SUBMITTED, 0.0, 70),
-        (Point.TEXT_REMOVAL_SUBMITTED, 1.0, 95),
-        (Point.TEXT_REMOVAL_SUBMITTED, 7.0, 95),
-        (Point.TEXT_REMOVAL_SUBMITTED, -1.0, 70),
+        (RecoveryPoint.OPENED, 0.5, 5),
+        (RecoveryPoint.LIP_SYNC_SUBMITTED, 0.0, 10),
+        (RecoveryPoint.LIP_SYNC_SUBMITTED, 1.0, 50),
+        (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, 0.0, 70),
+        (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, 1.0, 95),
+        (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, 7.0, 95),
+        (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, -1.0, 70),
     ],
 )
-def test_waiting_moves_progress_within_the_owners_bands(point: Point, share: float, percent: int) -> None:
+def test_waiting_moves_progress_within_the_owners_bands(point: RecoveryPoint, share: float, percent: int) -> None:
     assert progress_within(point, share) == percent
 
 
 def test_the_last_message_says_what_was_done() -> None:
-    assert completed_message(Point.LIP_SYNC_STORED) == "Pro video processing completed (lip-sync only)"
-    assert completed_message(Point.TEXT_REMOVAL_STORED) == "Pro video processing completed (lip-sync + text inpainting)"
-    assert completed_message(Point.DOCUMENTS_STORED) == "Lecture processing completed"
+    assert completed_message(RecoveryPoint.LIP_SYNC_STORED) == "Pro video processing completed (lip-sync only)"
+    assert (
+        completed_message(RecoveryPoint.TEXT_REMOVAL_STORED)
+        == "Pro video processing completed (lip-sync + text inpainting)"
+    )
+    assert completed_message(RecoveryPoint.DOCUMENTS_STORED) == "Lecture processing completed"

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from deployments.gateway.telling import timeline
+from deployments.gateway.telling import event_log
 from videojobs.ledger import JobEvent
 
 
-def shortened(*changes: str) -> str:
+def moved_end_event(*changes: str) -> str:
     event = JobEvent(
         at=datetime.now(UTC),
         kind="shortened",
@@ -15,17 +15,17 @@ def shortened(*changes: str) -> str:
         message="Lip-sync processing...",
         detail={"changes": list(changes)},
     )
-    [happening] = timeline([event])
+    [happening] = event_log([event])
     return happening.message
 
 
-def test_ends_that_were_moved_are_told_to_the_user() -> None:
-    assert shortened("the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s") == (
+def test_moved_segment_ends_are_reported_to_the_user() -> None:
+    assert moved_end_event("the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s") == (
         "Sync.so gets some ends earlier than they were given: "
         "the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s."
     )
 
 
-def test_of_many_ends_that_were_moved_some_are_told_and_the_others_counted() -> None:
-    assert shortened(*"abcd").endswith(": a; b; c; d.")
-    assert shortened(*"abcdef").endswith(": a; b; c; d; and 2 more like these.")
+def test_many_moved_ends_are_partly_listed_and_counted() -> None:
+    assert moved_end_event(*"abcd").endswith(": a; b; c; d.")
+    assert moved_end_event(*"abcdef").endswith(": a; b; c; d; and 2 more like these.")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.uninterrupted import uninterrupted
+from tasks.uninterrupted import run_shielded
 
-_whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+_caller: ContextVar[str] = ContextVar("whose", default="nobody's")
 
 
-class Call:
+class FakePaidCall:
     """Ends when it is allowed to."""
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class Call:
         return "paid"
 
 
-async def test_the_answer_and_the_error_come_back() -> None:
+async def test_the_result_or_the_error_is_returned() -> None:
     async def fail() -> None:
         raise ValueError("refused")
 
-    call = Call()
+    call = FakePaidCall()
     call.allowed.set()
-    assert await uninterrupted(call.make) == "paid"
+    assert await run_shielded(call.make) == "paid"
     with pytest.raises(ValueError, match="refused"):
-        await uninterrupted(fail)
+        await run_shielded(fail)
 
 
-async def test_who_is_cancelled_is_so_only_when_the_call_has_ended() -> None:
-    call = Call()
-    asking = asyncio.create_task(uninterrupted(call.make))
+async def test_cancellation_is_delivered_after_the_call_completes() -> None:
+    call = FakePaidCall()
+    asking = asyncio.create_task(run_shielded(call.make))
     await call.begun.wait()
     asking.cancel()
     await asyncio.sleep(0)
@@ -52,18 +52,18 @@ async def test_who_is_cancelled_is_so_only_when_the_call_has_ended() -> None:
     assert call.ended
 
 
-async def test_a_call_goes_on_when_the_loop_that_asked_for_it_has_ended() -> None:
-    call = Call()
+async def test_a_call_completes_after_its_event_loop_has_closed() -> None:
+    call = FakePaidCall()
 
-    async def give_up_soon() -> None:
-        asking = asyncio.create_task(uninterrupted(call.make))
+    async def cancel_early() -> None:
+        asking = asyncio.create_task(run_shielded(call.make))
         await asyncio.to_thread(asyncio.run_coroutine_threadsafe(call.begun.wait(), ours).result)
         for _ in range(2):
             asking.cancel()
             await asyncio.sleep(0)
 
     ours = asyncio.get_running_loop()
-    await asyncio.to_thread(asyncio.run, give_up_soon())
+    await asyncio.to_thread(asyncio.run, cancel_early())
     assert not call.ended
     call.allowed.set()
     async with asyncio.timeout(10):
@@ -71,23 +71,23 @@ async def test_a_call_goes_on_when_the_loop_that_asked_for_it_has_ended() -> Non
             await asyncio.sleep(0.01)
 
 
-async def test_all_calls_share_one_loop_and_each_has_the_context_of_who_asked() -> None:
-    async def where() -> tuple[int, str]:
-        return id(asyncio.get_running_loop()), _whose.get()
+async def test_calls_share_one_loop_but_keep_their_callers_context() -> None:
+    async def current_loop_and_caller() -> tuple[int, str]:
+        return id(asyncio.get_running_loop()), _caller.get()
 
-    async def ask(name: str) -> tuple[int, str]:
-        _whose.set(name)
-        return await uninterrupted(where)
+    async def call_as(name: str) -> tuple[int, str]:
+        _caller.set(name)
+        return await run_shielded(current_loop_and_caller)
 
-    found = await asyncio.gather(*(ask(name) for name in ("ada's", "bob's")))
+    found = await asyncio.gather(*(call_as(name) for name in ("ada's", "bob's")))
     assert [whose for _, whose in found] == ["ada's", "bob's"]
     assert len({loop for loop, _ in found} - {id(asyncio.get_running_loop())}) == 1
 
 
-def test_a_process_ends_when_its_calls_have_ended(tmp_path: Path) -> None:
+def test_process_exit_waits_for_running_calls(tmp_path: Path) -> None:
     program = f"""
 import asyncio, pathlib
-from tasks.uninterrupted import uninterrupted
+from tasks.uninterrupted import run_shielded
 
 async def call():
     loop.call_soon_threadsafe(begun.set)
@@ -97,7 +97,7 @@ async def call():
 async def main():
     global loop, begun
     loop, begun = asyncio.get_running_loop(), asyncio.Event()
-    asking = asyncio.create_task(uninterrupted(call))
+    asking = asyncio.create_task(run_shielded(call))
     await begun.wait()
     asking.cancel()
     await asyncio.sleep(0)

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deployments.environment import NOTHING_GIVEN
+from deployments.environment import EMPTY_ENVIRONMENT
 from deployments.local.prefect_client import prefect_client
 from deployments.local.stack import Stack
-from tests.stack.conftest import Desk
-from tests.stack.short_clip import write_inputs
-from tests.worker.crew import Crew
+from tests.stack.conftest import StackDriver
+from tests.stack.short_clip import write_short_inputs
+from tests.worker.crew import WorkerPool
 
-SETTINGS = {
+WORKER_SETTINGS = {
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.2",
     "VIDEOJOBS_LEASE_SECONDS": "3",  # how long a killed run keeps its job
     "VIDEOJOBS_SILENCE_SECONDS": "31",  # just above the least that it takes
@@ -23,40 +23,40 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[StackDriver]:
     folder = tmp_path_factory.mktemp("worker")
     stack = Stack(
         data=folder / "data",
-        environment=NOTHING_GIVEN,
-        wanted=["registration"],
+        environment=EMPTY_ENVIRONMENT,
+        services=["registration"],
         processing_seconds=0.5,
-        settings=SETTINGS,
-        keep=False,
+        settings=WORKER_SETTINGS,
+        keep_data=False,
     )
     async with stack, prefect_client(stack.variables) as prefect:
-        clip = write_inputs(folder / "clip")
-        yield Desk(stack, clip, clip, prefect, folder)
+        clip = write_short_inputs(folder / "clip")
+        yield StackDriver(stack, clip, clip, prefect, folder)
 
 
 @pytest.fixture
-async def crew(desk: Desk, request: pytest.FixtureRequest) -> AsyncIterator[Crew]:
+async def worker_pool(driver: StackDriver, request: pytest.FixtureRequest) -> AsyncIterator[WorkerPool]:
     """No worker yet, and no pool: the test's first worker makes one of its own."""
-    crew = Crew(desk, pool=request.node.name[:60])
-    yield crew
-    await crew.dismiss()
+    worker_pool = WorkerPool(driver, name=request.node.name[:60])
+    yield worker_pool
+    await worker_pool.kill_all()
 
 
 @pytest.fixture(scope="module")
-async def one(desk: Desk) -> AsyncIterator[Crew]:
+async def shared_pool(driver: StackDriver) -> AsyncIterator[WorkerPool]:
     """A crew of one worker, for all tests of a file that leave it alive, in the pool that `make register` makes."""
-    crew = Crew(desk)
-    await crew.worker("one")
-    yield crew
-    await crew.dismiss()
+    worker_pool = WorkerPool(driver)
+    await worker_pool.start_worker("one")
+    yield worker_pool
+    await worker_pool.kill_all()
 
 
 @pytest.fixture
-async def slow_sync_so(desk: Desk) -> AsyncIterator[None]:
-    await desk.settings("sync_so", processing_seconds=3600)
+async def slow_sync_so(driver: StackDriver) -> AsyncIterator[None]:
+    await driver.update_vendor_settings("sync_so", processing_seconds=3600)
     yield
-    await desk.settings("sync_so", processing_seconds=0.5)
+    await driver.update_vendor_settings("sync_so", processing_seconds=0.5)

@@ -10,17 +10,17 @@ from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 
-from videojobs.at_rest import at_rest
+from videojobs.at_rest import notify_idle
 
-arrived: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+arrival_events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 """Who has come to `meet`: seen only by those who run in the same process."""
 
 
 @flow
 async def meet(me: str, other: str) -> None:
     """Ends when the other one has come, too."""
-    arrived[me].set()
-    await arrived[other].wait()
+    arrival_events[me].set()
+    await arrival_events[other].wait()
 
 
 async def remember(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -28,7 +28,7 @@ async def remember(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -
 
 
 @task
-async def one_step(seconds: float) -> None:
+async def sleep_step(seconds: float) -> None:
     get_run_logger().info("hello from the step")
     await asyncio.sleep(seconds)
 
@@ -38,21 +38,21 @@ async def nap(seconds: float) -> None:
     """Waits in a task, and needs a moment to unwind."""
     try:
         get_run_logger().info("hello from the flow")
-        await one_step(seconds)
+        await sleep_step(seconds)
     finally:
         await asyncio.sleep(0.3)
         get_run_logger().info("unwound")
 
 
 @flow
-async def nap_at_rest(seconds: float) -> None:
+async def nap_while_idle(seconds: float) -> None:
     """As a job that waits for its vendor."""
-    at_rest()
+    notify_idle()
     await asyncio.sleep(seconds)
 
 
 @flow
-async def go_wrong(how: str) -> None:
+async def misbehave(how: str) -> None:
     """Ends in a way in which a flow should not."""
     match how:
         case "raise":
@@ -60,12 +60,12 @@ async def go_wrong(how: str) -> None:
         case "exit":
             sys.exit(3)
         case "exit in a task of its own":
-            await asyncio.create_task(_exit())
+            await asyncio.create_task(_exit_process())
         case "block":
             time.sleep(3)  # noqa: ASYNC251  # this is what it is for
 
 
-async def _exit() -> None:
+async def _exit_process() -> None:
     sys.exit(4)
 
 
@@ -74,4 +74,4 @@ def not_async() -> None:
     """What a worker of one loop cannot run."""
 
 
-EVERY = (meet, nap, nap_at_rest, go_wrong, not_async)
+ALL_FLOWS = (meet, nap, nap_while_idle, misbehave, not_async)

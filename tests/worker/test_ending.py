@@ -7,68 +7,74 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.states import Cancelling
 from prefect.workers.process import ProcessWorker
 
-from tests.worker.crew import Crew
+from tests.worker.crew import WorkerPool
 from tests.worker.small_flows import nap
 from videojobs.ledger import SubmissionState
 from videojobs.states import Stage, Status
 
 
-async def test_a_worker_that_is_asked_to_stop_ends_its_paid_call_and_hands_the_job_to_another_one(crew: Crew) -> None:
-    first = await crew.worker("leaving", "--type", "coroutine")
-    run, job_id = await crew.job(areas=True)
-    await crew.desk.fault("ghostcut", "slow", job_id, when="after", seconds=4)
-    await crew.bought(job_id, "ghostcut")  # on its books; its answer is on its way
-    await first.stop(SIGTERM, patience=30)
-    assert await first.ended() == 0
-    assert await crew.desk.submission(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
-    assert (await crew.desk.ledger.job(job_id)).lease_holder is None
-    assert (await crew.states(run))[-2:] == ["Running", "AwaitingRetry"]
+async def test_sigterm_finishes_the_paid_call_and_hands_over_the_job(worker_pool: WorkerPool) -> None:
+    first = await worker_pool.start_worker("leaving", "--type", "coroutine")
+    run, job_id = await worker_pool.start_job(areas=True)
+    await worker_pool.driver.inject_fault("ghostcut", "slow", job_id, when="after", seconds=4)
+    await worker_pool.wait_until_submitted(job_id, "ghostcut")  # on its books; its answer is on its way
+    await first.stop(SIGTERM, timeout=30)
+    assert await first.wait() == 0
+    assert await worker_pool.driver.submission_state(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
+    assert (await worker_pool.driver.ledger.get_job(job_id)).lease_holder is None
+    assert (await worker_pool.state_names(run))[-2:] == ["Running", "AwaitingRetry"]
 
-    await crew.worker("coming")
-    assert (await crew.comes_to(run, "Completed")).run_count == 2
-    assert (await crew.desk.ledger.job(job_id)).status == Status.COMPLETED
-    assert [len(await crew.desk.paid(vendor, job_id)) for vendor in ("sync_so", "ghostcut")] == [1, 1]
-
-
-async def test_runs_that_are_about_to_end_may_end_when_the_worker_is_asked_to_stop(crew: Crew) -> None:
-    worker = await crew.worker("patient", "--type", "coroutine")
-    run = await crew.give(nap, seconds=0.5)
-    await crew.comes_to(run, "Running")
-    await worker.stop(SIGTERM, patience=30)
-    assert (await crew.look(run)).state_name == "Completed"
+    await worker_pool.start_worker("coming")
+    assert (await worker_pool.wait_for_state(run, "Completed")).run_count == 2
+    assert (await worker_pool.driver.ledger.get_job(job_id)).status == Status.COMPLETED
+    assert [len(await worker_pool.driver.vendor_submissions(vendor, job_id)) for vendor in ("sync_so", "ghostcut")] == [
+        1,
+        1,
+    ]
 
 
-async def test_a_worker_that_a_script_put_into_the_background_stops_when_it_is_asked_to(crew: Crew) -> None:
+async def test_sigterm_lets_runs_that_are_nearly_done_finish(worker_pool: WorkerPool) -> None:
+    worker = await worker_pool.start_worker("patient", "--type", "coroutine")
+    run = await worker_pool.start_run(nap, seconds=0.5)
+    await worker_pool.wait_for_state(run, "Running")
+    await worker.stop(SIGTERM, timeout=30)
+    assert (await worker_pool.read_run(run)).state_name == "Completed"
+
+
+async def test_a_background_worker_stops_on_sigterm(worker_pool: WorkerPool) -> None:
     deaf_to_ctrl_c = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
-    worker = await crew.worker("background", "--type", "coroutine", by=deaf_to_ctrl_c)
-    await worker.stop(SIGTERM, patience=30)
-    assert await worker.ended() == 0
+    worker = await worker_pool.start_worker("background", "--type", "coroutine", command_prefix=deaf_to_ctrl_c)
+    await worker.stop(SIGTERM, timeout=30)
+    assert await worker.wait() == 0
 
 
-async def test_when_a_worker_is_killed_its_jobs_go_on_with_the_next_one_and_a_cancelled_one_ends(
-    crew: Crew, slow_sync_so: None
-) -> None:
-    first = await crew.worker("doomed", "--type", "coroutine")
-    (run, job_id), (unwanted, unwanted_id) = await crew.job(), await crew.job()
+async def test_jobs_of_a_killed_worker_resume_on_the_next_worker(worker_pool: WorkerPool, slow_sync_so: None) -> None:
+    first = await worker_pool.start_worker("doomed", "--type", "coroutine")
+    (run, job_id), (unwanted, unwanted_id) = await worker_pool.start_job(), await worker_pool.start_job()
     for each in (job_id, unwanted_id):
-        await crew.accepted(each)
+        await worker_pool.wait_until_accepted(each)
     await first.kill()
-    await crew.set(unwanted, Cancelling())
-    await crew.desk.settings("sync_so", processing_seconds=0.5)
-    await crew.worker("heir")
+    await worker_pool.set_state(unwanted, Cancelling())
+    await worker_pool.driver.update_vendor_settings("sync_so", processing_seconds=0.5)
+    await worker_pool.start_worker("heir")
 
-    assert (await crew.comes_to(run, "Completed", patience=90)).run_count == 2
-    assert (await crew.states(run)).count("Crashed") == 1
-    assert (await crew.desk.ledger.job(job_id)).status == Status.COMPLETED
-    await crew.comes_to(unwanted, "Cancelled")
-    assert "paid for" in str((await crew.desk.ledger.job(unwanted_id)).error_message)
-    assert [len(await crew.desk.paid("sync_so", each)) for each in (job_id, unwanted_id)] == [1, 1]
+    assert (await worker_pool.wait_for_state(run, "Completed", timeout=90)).run_count == 2
+    assert (await worker_pool.state_names(run)).count("Crashed") == 1
+    assert (await worker_pool.driver.ledger.get_job(job_id)).status == Status.COMPLETED
+    await worker_pool.wait_for_state(unwanted, "Cancelled")
+    assert "paid for" in str((await worker_pool.driver.ledger.get_job(unwanted_id)).error_message)
+    assert [len(await worker_pool.driver.vendor_submissions("sync_so", each)) for each in (job_id, unwanted_id)] == [
+        1,
+        1,
+    ]
 
 
-async def test_the_same_flow_runs_unchanged_on_prefects_own_process_worker(crew: Crew) -> None:
+async def test_the_flow_runs_unchanged_on_a_stock_process_worker(worker_pool: WorkerPool) -> None:
     template: dict[str, Any] = ProcessWorker.get_default_base_job_template()
-    await crew.prefect.create_work_pool(WorkPoolCreate(name=crew.pool, type="process", base_job_template=template))
-    await crew.worker("stock")
-    run, job_id = await crew.job()
-    await crew.comes_to(run, "Completed", "Failed", "Crashed", "Parked", patience=90)
-    assert (await crew.desk.ledger.job(job_id)).status == Status.COMPLETED
+    await worker_pool.prefect.create_work_pool(
+        WorkPoolCreate(name=worker_pool.name, type="process", base_job_template=template)
+    )
+    await worker_pool.start_worker("stock")
+    run, job_id = await worker_pool.start_job()
+    await worker_pool.wait_for_state(run, "Completed", "Failed", "Crashed", "Parked", timeout=90)
+    assert (await worker_pool.driver.ledger.get_job(job_id)).status == Status.COMPLETED

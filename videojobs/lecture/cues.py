@@ -10,8 +10,8 @@ from unicodedata import east_asian_width
 from videojobs.lecture.models import Word
 from videojobs.lecture.options import SubtitleOptions
 
-PAUSE: Final = 0.8  # seconds of silence after which a new subtitle begins
-BREATH: Final = 0.25  # seconds; a shorter pause is a fine place for a break, if one is needed
+MIN_PAUSE: Final = 0.8  # seconds of silence after which a new subtitle begins
+MIN_BREATH: Final = 0.25  # seconds; a shorter pause is a fine place for a break, if one is needed
 _SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "!", "?", "؟", "।")
 
 
@@ -24,15 +24,18 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues(words: Sequence[Word], options: SubtitleOptions) -> list[Cue]:
+def build_cues(words: Sequence[Word], options: SubtitleOptions) -> list[Cue]:
     """All subtitles, in order, none over another."""
-    groups = list(_groups(words, options))
+    groups = list(_group_words(words, options))
     starts = [max(0.0, group[0].start) for group in groups]
-    following = [*starts, math.inf][1:]
-    return [_cue(group, start, after, options) for group, start, after in zip(groups, starts, following, strict=True)]
+    next_starts = [*starts, math.inf][1:]
+    return [
+        _make_cue(group, start, next_start, options)
+        for group, start, next_start in zip(groups, starts, next_starts, strict=True)
+    ]
 
 
-def width(text: str) -> int:
+def display_width(text: str) -> int:
     """In characters of the Latin script; a Chinese, Japanese or Korean one is twice as wide."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
@@ -41,65 +44,65 @@ def ends_sentence(word: Word) -> bool:
     return word.text.rstrip("\"'”’»)").endswith(_SENTENCE_ENDS)
 
 
-def _groups(words: Sequence[Word], options: SubtitleOptions) -> Iterator[list[Word]]:
+def _group_words(words: Sequence[Word], options: SubtitleOptions) -> Iterator[list[Word]]:
     """The words of each subtitle."""
     group: list[Word] = []
     for word in words:
-        while group and (_is_over(group, word) or not _fits([*group, word], options)):
-            head, group = _parted(group, word)
+        while group and (_is_complete(group, word) or not _fits([*group, word], options)):
+            head, group = _split_cue(group, word)
             yield head
         group.append(word)
     if group:
         yield group
 
 
-def _is_over(group: Sequence[Word], word: Word) -> bool:
-    return word.start - group[-1].end >= PAUSE or ends_sentence(group[-1])
+def _is_complete(group: Sequence[Word], word: Word) -> bool:
+    return word.start - group[-1].end >= MIN_PAUSE or ends_sentence(group[-1])
 
 
 def _fits(group: Sequence[Word], options: SubtitleOptions) -> bool:
     if group[-1].end - group[0].start > options.longest_seconds:
         return False
-    return len(wrapped([word.text for word in group], options.line_length)) <= options.lines
+    return len(wrap_lines([word.text for word in group], options.line_length)) <= options.lines
 
 
-def _parted(group: list[Word], word: Word) -> tuple[list[Word], list[Word]]:
+def _split_cue(group: list[Word], word: Word) -> tuple[list[Word], list[Word]]:
     """A full subtitle, cut at the longest breath in its second half; the rest begins the next one."""
-    if _is_over(group, word):
+    if _is_complete(group, word):
         return group, []
     breaths = [(later.start - earlier.end, index) for index, (earlier, later) in enumerate(pairwise(group), 1)]
     late = [breath for breath in breaths if breath[1] >= len(group) / 2]
     length, index = max(late, default=(0.0, len(group)))
-    cut = index if length >= BREATH and word.start - group[-1].end < length else len(group)
+    cut = index if length >= MIN_BREATH and word.start - group[-1].end < length else len(group)
     return group[:cut], group[cut:]
 
 
-def wrapped(texts: Sequence[str], most: int) -> list[str]:
+def wrap_lines(texts: Sequence[str], max_width: int) -> list[str]:
     """In lines of at most so many characters, as few as can be, and of nearly the same length.
 
     A break is only made before a text; one that is longer than a line gets a line of its own.
     """
-    lines = _filled(texts, most)
+    lines = _fill_lines(texts, max_width)
     if len(lines) == 1:
         return lines
-    narrower = (_filled(texts, limit) for limit in range(max(1, most // 3), most))
+    narrower = (_fill_lines(texts, limit) for limit in range(max(1, max_width // 3), max_width))
     return next((fewer for fewer in narrower if len(fewer) == len(lines)), lines)
 
 
-def _filled(texts: Sequence[str], most: int) -> list[str]:
+def _fill_lines(texts: Sequence[str], max_width: int) -> list[str]:
     lines: list[str] = []
     for text in texts:
-        if lines and width((lines[-1] + text).strip()) <= most:
+        if lines and display_width((lines[-1] + text).strip()) <= max_width:
             lines[-1] += text
         else:
             lines.append(text)
     return [line.strip() for line in lines]
 
 
-def _cue(group: Sequence[Word], start: float, after: float, options: SubtitleOptions) -> Cue:
+def _make_cue(group: Sequence[Word], start: float, next_start: float, options: SubtitleOptions) -> Cue:
     """Shown until it can be read, but never into the next one."""
-    lines = tuple(wrapped([word.text for word in group], options.line_length))
-    needed = max(options.shortest_seconds, sum(map(width, lines)) / options.reading_speed)
-    wanted = max(group[-1].end, start + min(needed, options.longest_seconds))
-    end = min(wanted, start + options.longest_seconds, after - options.gap_seconds)
+    lines = tuple(wrap_lines([word.text for word in group], options.line_length))
+    needed = max(options.shortest_seconds, sum(map(display_width, lines)) / options.reading_speed)
+    wanted_end = max(group[-1].end, start + min(needed, options.longest_seconds))
+    end = min(wanted_end, start + options.longest_seconds, next_start - options.gap_seconds)
     return Cue(start, max(end, start + 0.001), lines)

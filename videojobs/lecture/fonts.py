@@ -10,8 +10,8 @@ from fontTools.ttLib import TTFont, TTLibError
 
 from videojobs.errors import ConfigurationError
 
-SHIPPED: Final = fontpkg_noto_sans.ROOT / "files" / "NotoSans[wdth,wght].ttf"
-REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+BUNDLED_FONT: Final = fontpkg_noto_sans.ROOT / "files" / "NotoSans[wdth,wght].ttf"
+REPLACEMENT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
 _INVISIBLE: Final = ("Cf", "Cc", "Zl", "Zp")  # Unicode's categories of what needs no shape
 
 
@@ -24,18 +24,18 @@ class Font:
     characters: frozenset[int]
 
 
-def fonts(named: Sequence[Path]) -> list[Font]:
+def load_fonts(extra_paths: Sequence[Path]) -> list[Font]:
     """All fonts in the order in which they are asked. Raises ConfigurationError where one cannot be used."""
-    return [_font(f"font{number}", path) for number, path in enumerate([SHIPPED, *named])]
+    return [_load_font(f"font{number}", path) for number, path in enumerate([BUNDLED_FONT, *extra_paths])]
 
 
-def missing(texts: Iterable[str], having: Sequence[Font]) -> list[str]:
+def missing_glyphs(texts: Iterable[str], available: Sequence[Font]) -> list[str]:
     """The characters that no font has, in the order of their codes."""
     wanted = {char for text in texts for char in text if not char.isspace()}
-    return sorted(char for char in wanted if not any(ord(char) in font.characters for font in having))
+    return sorted(char for char in wanted if not any(ord(char) in font.characters for font in available))
 
 
-def _font(family: str, path: Path) -> Font:
+def _load_font(family: str, path: Path) -> Font:
     try:
         with TTFont(path, fontNumber=0, lazy=True) as font:
             return Font(family, path, frozenset(font.getBestCmap() or ()))

@@ -5,8 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from videojobs.errors import InvalidRequest, Problem
-from videojobs.intake import SENTENCES, Wording, decoded, shape
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.intake import ERROR_MESSAGES, ErrorMessages, decode_json_text, validate_model
 from videojobs.lecture.options import (
     LectureOptions,
     Mask,
@@ -16,10 +16,10 @@ from videojobs.lecture.options import (
     SubtitleOptions,
 )
 from videojobs.lecture.request import LectureRequest
-from videojobs.request_rules import source_complaint
-from videojobs.settings import Access
+from videojobs.request_rules import source_error
+from videojobs.settings import AccessSettings
 
-_NESTED: Final[dict[tuple[str, ...], type[BaseModel]]] = {
+_MODELS_BY_PATH: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     (): LectureRequest,
     ("options",): LectureOptions,
     ("options", "speech"): SpeechOptions,
@@ -28,24 +28,28 @@ _NESTED: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("options", "slides", "masks"): Mask,
     ("options", "pdf"): PdfOptions,
 }
-_WORDING: Final = Wording(_NESTED, SENTENCES | {"less_than_equal": "must be {le:g} or less"})
+_ERROR_MESSAGES: Final = ErrorMessages(_MODELS_BY_PATH, ERROR_MESSAGES | {"less_than_equal": "must be {le:g} or less"})
 
 
-def parse_lecture(raw: Mapping[str, object], *, access: Access | None = None) -> LectureRequest:
+def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = None) -> LectureRequest:
     """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with every problem."""
     if not isinstance(raw, Mapping):
-        raise InvalidRequest([Problem("request", "must be an object")])
+        raise InvalidRequest([FieldError("request", "must be an object")])
     fields, problems = dict(raw), []
     try:
-        fields["options"] = decoded(raw.get("options")) or {}
+        fields["options"] = decode_json_text(raw.get("options")) or {}
     except ValueError as error:
         fields["options"] = {}
-        problems.append(Problem("options", str(error)))
-    request, complaints = shape(LectureRequest, fields, _WORDING)
-    problems += complaints
+        problems.append(FieldError("options", str(error)))
+    request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
+    problems += field_errors
     video = fields.get("video")
-    if isinstance(video, str) and video.strip() and (wrong := source_complaint(video.strip(), access or Access())):
-        problems.append(Problem("video", wrong))
+    if (
+        isinstance(video, str)
+        and video.strip()
+        and (error_text := source_error(video.strip(), access or AccessSettings()))
+    ):
+        problems.append(FieldError("video", error_text))
     if request is None or problems:
         raise InvalidRequest(problems)
     return request

@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Outcome = Literal["heard", "silent", "no_sound", "unavailable"]
+SpeechOutcome = Literal["heard", "silent", "no_sound", "unavailable"]
 """`heard`: there are words. `silent`: listened to the end, and nothing was understood. `no_sound`: no sound track.
 `unavailable`: nobody listened, because there is no speech recognition as it was asked for."""
 
 
-class _Part(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Lecture(_Part):
+class LectureInfo(_FrozenModel):
     """What is known of the video before work begins."""
 
     duration: float
@@ -27,14 +27,14 @@ class Lecture(_Part):
     """Bytes."""
 
 
-class Span(_Part):
+class Span(_FrozenModel):
     """A time in which something is shown."""
 
     start: float
     end: float
 
 
-class Slide(_Part):
+class Slide(_FrozenModel):
     """One slide, with every time at which it is shown."""
 
     number: int
@@ -48,14 +48,14 @@ class Slide(_Part):
         return self.spans[0].start
 
 
-class Deck(_Part):
+class SlideDeck(_FrozenModel):
     """All slides of a lecture: the JSON of times."""
 
     duration: float
     slides: list[Slide]
 
 
-class Word(_Part):
+class Word(_FrozenModel):
     """One spoken word."""
 
     text: str
@@ -65,10 +65,10 @@ class Word(_Part):
     probability: float | None = None
 
 
-class Transcript(_Part):
+class Transcript(_FrozenModel):
     """What was said."""
 
-    outcome: Outcome
+    outcome: SpeechOutcome
     reason: str | None = None
     """Why there are no words, where nobody listened."""
     engine: str | None = None
@@ -83,14 +83,14 @@ class Transcript(_Part):
         return "".join(word.text for word in self.words).strip()
 
 
-class Subtitles(_Part):
+class SubtitleFiles(_FrozenModel):
     """Which subtitle files were written; none where nobody listened."""
 
     files: list[str]
     cues: int
 
 
-class Document(_Part):
+class PdfDocument(_FrozenModel):
     """The PDF that was written."""
 
     file: str

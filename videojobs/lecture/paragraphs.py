@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from videojobs.lecture.cues import PAUSE, ends_sentence
-from videojobs.lecture.models import Deck, Word
+from videojobs.lecture.cues import MIN_PAUSE, ends_sentence
+from videojobs.lecture.models import SlideDeck, Word
 
-SECONDS: Final = 20.0  # a paragraph ends at the first sentence's end after so long
-LONGEST: Final = 45.0  # and here in any case: pocketsphinx writes no full stops
+TARGET_SECONDS: Final = 20.0  # a paragraph ends at the first sentence's end after so long
+MAX_SECONDS: Final = 45.0  # and here in any case: pocketsphinx writes no full stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Paragraph:
     text: str
 
 
-def spoken(deck: Deck, words: Iterable[Word]) -> dict[int, list[Paragraph]]:
+def paragraphs_by_slide(deck: SlideDeck, words: Iterable[Word]) -> dict[int, list[Paragraph]]:
     """By the slide's number. What is said before the first slide, or while none is shown, goes with the one before.
 
     A word belongs to the slide that is shown at its middle. A slide that is shown twice has the words of both times.
@@ -31,28 +31,28 @@ def spoken(deck: Deck, words: Iterable[Word]) -> dict[int, list[Paragraph]]:
     by_time: dict[int, list[Word]] = {}
     for word in words:
         by_time.setdefault(max(0, bisect_right(starts, (word.start + word.end) / 2) - 1), []).append(word)
-    for place, said in by_time.items():
+    for index, words_shown in by_time.items():
         if shown:
-            texts[shown[place][1]] += paragraphs(said)
+            texts[shown[index][1]] += split_paragraphs(words_shown)
     return texts
 
 
-def paragraphs(words: Iterable[Word]) -> Iterator[Paragraph]:
+def split_paragraphs(words: Iterable[Word]) -> Iterator[Paragraph]:
     gathered: list[Word] = []
     for word in words:
-        if gathered and _is_over(gathered, word):
-            yield _paragraph(gathered)
+        if gathered and _is_complete(gathered, word):
+            yield _make_paragraph(gathered)
             gathered = []
         gathered.append(word)
     if gathered:
-        yield _paragraph(gathered)
+        yield _make_paragraph(gathered)
 
 
-def _is_over(gathered: list[Word], word: Word) -> bool:
+def _is_complete(gathered: list[Word], word: Word) -> bool:
     seconds = word.start - gathered[0].start
-    ended = ends_sentence(gathered[-1]) or word.start - gathered[-1].end >= PAUSE
-    return seconds >= LONGEST or (ended and seconds >= SECONDS)
+    ended = ends_sentence(gathered[-1]) or word.start - gathered[-1].end >= MIN_PAUSE
+    return seconds >= MAX_SECONDS or (ended and seconds >= TARGET_SECONDS)
 
 
-def _paragraph(words: list[Word]) -> Paragraph:
+def _make_paragraph(words: list[Word]) -> Paragraph:
     return Paragraph(words[0].start, "".join(word.text for word in words).strip())

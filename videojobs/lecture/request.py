@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from videojobs.lecture.options import LectureOptions
-from videojobs.request import OWNER_ID, Label, Source
+from videojobs.request import ID_PATTERN, Label, Source
 
 VIDEO_HELP: Final = "Where the lecture is: s3://bucket/key or https://..., or a file path on a local stack."
 
@@ -22,7 +22,7 @@ class LectureRequest(BaseModel):
         description="The job's name in lists, and the PDF's title. Any text of up to 200 characters.",
         json_schema_extra={"position": 1},
     )
-    user_id: Annotated[str, Field(pattern=OWNER_ID)] = Field(
+    user_id: Annotated[str, Field(pattern=ID_PATTERN)] = Field(
         title="User",
         description="Whose job this is; results are stored under this name. "
         "1 to 64 letters, digits, - _ and ., starting with a letter or a digit.",

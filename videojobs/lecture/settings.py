@@ -11,7 +11,7 @@ from videojobs.settings import GIB, Containers
 HOUR = 3600.0
 
 
-def _split(value: object) -> object:
+def _split_paths(value: object) -> object:
     return [part.strip() for part in value.split(":") if part.strip()] if isinstance(value, str) else value
 
 
@@ -48,6 +48,6 @@ class LectureSettings(BaseSettings):
     whisper_threads: int = Field(default=0, ge=0, le=256)
     """Processor threads of the one model in a process; 0 leaves it to CTranslate2."""
 
-    fonts: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = ()
+    fonts: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_paths)] = ()
     """Font files for what the shipped one (Latin, Greek, Cyrillic, Devanagari) has no letters for, Chinese say; in the
     environment separated by colons, as in PATH."""

@@ -7,159 +7,168 @@ from typing import Final
 
 import cv2
 
-from videojobs.lecture.look import Look, Unrest, differing_bits, look_at
-from videojobs.lecture.models import Deck, Lecture, Slide, Span
+from videojobs.lecture.look import FrameSignature, MotionMask, bit_difference_ratio, build_signature
+from videojobs.lecture.models import LectureInfo, Slide, SlideDeck, Span
 from videojobs.lecture.options import SlideOptions
-from videojobs.lecture.sampling import Sample, samples
-from videojobs.lecture.work import Progress, ignored
-from videojobs.media.pictures import Picture, upright
+from videojobs.lecture.sampling import Sample, sample_frames
+from videojobs.lecture.work import ProgressCallback, no_progress
+from videojobs.media.pictures import ImageArray, to_upright_image
 
-LONG_SIDE: Final = 1920  # pixels of a slide's picture at most; text is readable, and a PDF of 100 slides can be mailed
-TRANSITION: Final = 1.0  # seconds; a slide that fades in begins where the one before begins to be gone
-AWAY: Final = 2.0  # seconds; a slide that was not seen for longer has another time of its own
-PATIENCE: Final = 5  # times the stability; so long something in a corner may move before the picture is taken anyway
-_ALIKE: Final = 0.2  # of the fingerprint's bits may differ before two slides are not even compared
+IMAGE_LONG_SIDE: Final = (
+    1920  # pixels of a slide's picture at most; text is readable, and a PDF of 100 slides can be mailed
+)
+MAX_TRANSITION_SECONDS: Final = 1.0  # seconds; a slide that fades in begins where the one before begins to be gone
+MAX_ABSENCE_SECONDS: Final = 2.0  # seconds; a slide that was not seen for longer has another time of its own
+STABILITY_TIMEOUT_FACTOR: Final = (
+    5  # times the stability; so long something in a corner may move before the picture is taken anyway
+)
+_MAX_FINGERPRINT_DIFFERENCE: Final = 0.2  # of the fingerprint's bits may differ before two slides are not even compared
 
 
 @dataclass(slots=True)
-class _Shown:
+class _SlideCandidate:
     """Something that is on the screen, from when it was first seen: a slide, if it stays."""
 
-    look: Look  # as it was last taken
+    signature: FrameSignature  # as it was last taken
     spans: list[Span]
-    best: Sample | None = None  # of which the picture is made
+    best_sample: Sample | None = None  # of which the picture is made
 
     @property
     def seconds(self) -> float:
         return self.spans[-1].end - self.spans[-1].start
 
-    def seen(self, sample: Sample) -> None:
+    def extend(self, sample: Sample) -> None:
         last = self.spans[-1]
-        if sample.start - last.end > AWAY:
+        if sample.start - last.end > MAX_ABSENCE_SECONDS:
             self.spans.append(Span(start=sample.start, end=sample.end))
         else:
             self.spans[-1] = Span(start=last.start, end=sample.end)
 
-    def take(self, sample: Sample, look: Look) -> None:
-        self.look, self.best = look, sample
+    def set_best(self, sample: Sample, signature: FrameSignature) -> None:
+        self.signature, self.best_sample = signature, sample
 
 
 @dataclass(slots=True)
-class _Kept:
+class _SavedSlide:
     """A slide whose picture is written."""
 
     spans: list[Span]
     picture: str
     fingerprint: int
-    packed: bytes  # its look; a lecture may have a thousand slides
+    signature_png: bytes  # its look; a lecture may have a thousand slides
 
 
 @dataclass(slots=True)
-class SlideFinder:
+class SlideDetector:
     """Is shown one sample after the other, and writes the picture of each slide into a folder when it is over."""
 
     options: SlideOptions
     folder: Path
-    _now: _Shown | None = None  # the slide
-    _next: _Shown | None = None  # what may become one
-    _before: Look | None = None
-    _unrest: Unrest = field(default_factory=Unrest)
+    _current: _SlideCandidate | None = None  # the slide
+    _candidate: _SlideCandidate | None = None  # what may become one
+    _previous_signature: FrameSignature | None = None
+    _motion_mask: MotionMask = field(default_factory=MotionMask)
     _still_since: float = 0.0
-    _kept: list[_Kept] = field(default_factory=list)
+    _saved: list[_SavedSlide] = field(default_factory=list)
 
     def add(self, sample: Sample) -> None:
-        look = self._unrest.without(look_at(sample, tuple(self.options.masks)), self._before)
-        if self._before is None or not self._before.is_still(look):
+        signature = self._motion_mask.exclude_motion(
+            build_signature(sample, tuple(self.options.masks)), self._previous_signature
+        )
+        if self._previous_signature is None or not self._previous_signature.is_still(signature):
             self._still_since = sample.start
-        self._before = look
-        shown = self._on_screen(sample, look)
-        shown.seen(sample)
-        if not look.is_blank and self._may_be_taken(shown, sample):
-            shown.take(sample, look)
-        if shown is self._next and shown.best and shown.seconds >= self.options.min_seconds:
-            self._turn_over(shown)
+        self._previous_signature = signature
+        shown = self._match_or_start(sample, signature)
+        shown.extend(sample)
+        if not signature.is_blank and self._is_stable(shown, sample):
+            shown.set_best(sample, signature)
+        if shown is self._candidate and shown.best_sample and shown.seconds >= self.options.min_seconds:
+            self._commit_slide(shown)
 
     def finish(self) -> list[Slide]:
         """All slides, once there are no more samples."""
-        if self._now:
-            self._keep(self._now)
+        if self._current:
+            self._save(self._current)
         return [
-            Slide(number=number, spans=kept.spans, picture=kept.picture) for number, kept in enumerate(self._kept, 1)
+            Slide(number=number, spans=saved.spans, picture=saved.picture)
+            for number, saved in enumerate(self._saved, 1)
         ]
 
-    def _on_screen(self, sample: Sample, look: Look) -> _Shown:
+    def _match_or_start(self, sample: Sample, signature: FrameSignature) -> _SlideCandidate:
         """The slide, or what may become the next one, or something new."""
-        if self._now and self._is_on(self._now, look):
-            self._next = None
-            return self._now
-        if self._next is None or not self._is_on(self._next, look):
-            self._next = _Shown(look, [Span(start=sample.start, end=sample.end)])
-        return self._next
+        if self._current and self._matches(self._current, signature):
+            self._candidate = None
+            return self._current
+        if self._candidate is None or not self._matches(self._candidate, signature):
+            self._candidate = _SlideCandidate(signature, [Span(start=sample.start, end=sample.end)])
+        return self._candidate
 
-    def _is_on(self, shown: _Shown, look: Look) -> bool:
+    def _matches(self, shown: _SlideCandidate, signature: FrameSignature) -> bool:
         """Whether it is still there: perhaps with more on it, and with less by no more than is allowed."""
-        if shown.look.is_blank:
-            return look.is_blank
-        return shown.look.gone(look) <= 1 - self.options.sensitivity
+        if shown.signature.is_blank:
+            return signature.is_blank
+        return shown.signature.lost_ratio(signature) <= 1 - self.options.sensitivity
 
-    def _may_be_taken(self, shown: _Shown, sample: Sample) -> bool:
+    def _is_stable(self, shown: _SlideCandidate, sample: Sample) -> bool:
         """Nothing has moved for long enough; or something moves all the time, and the rest has stood even longer."""
         stable = self.options.stability_seconds
-        return sample.end - self._still_since >= stable or (shown.best is None and shown.seconds >= PATIENCE * stable)
+        return sample.end - self._still_since >= stable or (
+            shown.best_sample is None and shown.seconds >= STABILITY_TIMEOUT_FACTOR * stable
+        )
 
-    def _turn_over(self, shown: _Shown) -> None:
+    def _commit_slide(self, shown: _SlideCandidate) -> None:
         """The slide is over, and this is the next one."""
-        if self._now:
-            left, first = self._now.spans[-1].end, shown.spans[0]
-            if first.start - left <= TRANSITION:
-                shown.spans[0] = Span(start=left, end=first.end)
-            self._keep(self._now)
-        self._now, self._next = shown, None
+        if self._current:
+            previous_end, first = self._current.spans[-1].end, shown.spans[0]
+            if first.start - previous_end <= MAX_TRANSITION_SECONDS:
+                shown.spans[0] = Span(start=previous_end, end=first.end)
+            self._save(self._current)
+        self._current, self._candidate = shown, None
 
-    def _keep(self, shown: _Shown) -> None:
+    def _save(self, shown: _SlideCandidate) -> None:
         """Write it, or note the time at the same slide before it."""
-        assert shown.best is not None  # noqa: S101  # what was never taken does not become a slide
-        if known := self._known(shown.look):
-            known.spans += shown.spans
+        assert shown.best_sample is not None  # noqa: S101  # what was never taken does not become a slide
+        if duplicate := self._find_duplicate(shown.signature):
+            duplicate.spans += shown.spans
             return
-        name = f"slide-{len(self._kept) + 1:04}.png"
-        picture = upright(shown.best.frame, shown.best.aspect, "bgr24", LONG_SIDE)
+        name = f"slide-{len(self._saved) + 1:04}.png"
+        picture = to_upright_image(shown.best_sample.frame, shown.best_sample.pixel_aspect, "bgr24", IMAGE_LONG_SIDE)
         write_png(self.folder / name, picture)
-        self._kept.append(_Kept(shown.spans, name, shown.look.fingerprint, shown.look.packed()))
+        self._saved.append(_SavedSlide(shown.spans, name, shown.signature.fingerprint, shown.signature.encode_png()))
 
-    def _known(self, look: Look) -> _Kept | None:
+    def _find_duplicate(self, signature: FrameSignature) -> _SavedSlide | None:
         """The slide that looks the same. Fingerprints only propose: slides of one design have nearly the same one."""
-        for kept in self._kept:
-            if differing_bits(kept.fingerprint, look.fingerprint) <= _ALIKE:
-                other = look.unpacked(kept.packed)
+        for saved in self._saved:
+            if bit_difference_ratio(saved.fingerprint, signature.fingerprint) <= _MAX_FINGERPRINT_DIFFERENCE:
+                other = signature.decode_png(saved.signature_png)
                 # Much stricter than between neighbours: a page too many does less harm than one that is lost.
-                if max(look.gone(other), other.gone(look)) <= (1 - self.options.sensitivity) / 5:
-                    return kept
+                if max(signature.lost_ratio(other), other.lost_ratio(signature)) <= (1 - self.options.sensitivity) / 5:
+                    return saved
         return None
 
 
-def find_slides(
+def extract_slides(
     path: Path,
-    lecture: Lecture,
+    lecture: LectureInfo,
     options: SlideOptions,
     folder: Path,
     *,
-    on_progress: Progress = ignored,
+    on_progress: ProgressCallback = no_progress,
     stop: Event | None = None,
-) -> Deck:
+) -> SlideDeck:
     """All slides with their times; each one's picture is written as a PNG file into the folder.
 
     A slide's picture is the last one on which nothing moved: its animations have ended. A slide that comes again is the
     same slide with one more time. Raises InvalidMedia where nothing can be decoded, and Stopped.
     """
-    finder = SlideFinder(options, folder)
-    for sample in samples(path, stop or Event(), lecture.duration):
-        finder.add(sample)
+    detector = SlideDetector(options, folder)
+    for sample in sample_frames(path, stop or Event(), lecture.duration):
+        detector.add(sample)
         on_progress(min(1.0, sample.end / lecture.duration))
-    return Deck(duration=lecture.duration, slides=finder.finish())
+    return SlideDeck(duration=lecture.duration, slides=detector.finish())
 
 
-def write_png(path: Path, picture: Picture) -> None:
+def write_png(path: Path, picture: ImageArray) -> None:
     """Blue, green, red, as OpenCV has them. Whole or not at all: a killed run must not leave half a picture."""
     _, png = cv2.imencode(".png", picture)
     part = path.with_suffix(".part")

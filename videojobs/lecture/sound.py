@@ -13,22 +13,22 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from videojobs.errors import NoSound
-from videojobs.lecture.work import go_on
-from videojobs.media.decoding import opened
-from videojobs.media.tracks import sound_of
+from videojobs.errors import NoAudioTrack
+from videojobs.lecture.work import raise_if_cancelled
+from videojobs.media.decoding import open_media
+from videojobs.media.tracks import audio_track
 
 Samples = NDArray[np.int16]
 
-RATE: Final = 16_000  # samples a second, which both engines' models were made for
-LONGEST: Final = 300.0  # seconds of a piece: 10 MB, and Whisper's own windows are 30 s
-_TAIL: Final = 30.0  # seconds at a piece's end in which the quietest place is looked for
-_WINDOW: Final = 0.3  # seconds; a pause between two sentences
-_HOLE: Final = 0.1  # seconds missing in the track before silence is put in: subtitles must not run ahead
+SAMPLE_RATE: Final = 16_000  # samples a second, which both engines' models were made for
+MAX_CHUNK_SECONDS: Final = 300.0  # seconds of a piece: 10 MB, and Whisper's own windows are 30 s
+_CUT_SEARCH_SECONDS: Final = 30.0  # seconds at a piece's end in which the quietest place is looked for
+_QUIET_WINDOW_SECONDS: Final = 0.3  # seconds; a pause between two sentences
+_MAX_GAP_SECONDS: Final = 0.1  # seconds missing in the track before silence is put in: subtitles must not run ahead
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AudioChunk:
     """A part of the sound, from a second of the lecture on."""
 
     start: float
@@ -36,88 +36,88 @@ class Piece:
 
     @property
     def end(self) -> float:
-        return self.start + len(self.samples) / RATE
+        return self.start + len(self.samples) / SAMPLE_RATE
 
 
-def pieces(path: Path, stop: Event, longest: float = LONGEST) -> Iterator[Piece]:
+def audio_chunks(path: Path, stop: Event, max_seconds: float = MAX_CHUNK_SECONDS) -> Iterator[AudioChunk]:
     """The whole sound track in pieces of at most so many seconds, cut where it is quiet. Raises NoSound and Stopped."""
-    waiting, start = np.zeros(0, np.int16), 0.0
-    for block in _even_blocks(sound(path, stop)):
-        waiting = np.concatenate([waiting, block])
-        if len(waiting) >= longest * RATE:
-            cut = quietest(waiting, min(_TAIL, longest / 2))
-            piece = Piece(start, waiting[:cut])
-            yield piece
-            waiting, start = waiting[cut:], piece.end
-    if len(waiting):
-        yield Piece(start, waiting)
+    pending, start = np.zeros(0, np.int16), 0.0
+    for block in _coalesce_blocks(audio_blocks(path, stop)):
+        pending = np.concatenate([pending, block])
+        if len(pending) >= max_seconds * SAMPLE_RATE:
+            cut = find_quiet_cut(pending, min(_CUT_SEARCH_SECONDS, max_seconds / 2))
+            chunk = AudioChunk(start, pending[:cut])
+            yield chunk
+            pending, start = pending[cut:], chunk.end
+    if len(pending):
+        yield AudioChunk(start, pending)
 
 
-def quietest(samples: Samples, tail: float) -> int:
+def find_quiet_cut(samples: Samples, tail: float) -> int:
     """The sample in the middle of the quietest moment of the last `tail` seconds."""
-    first = max(0, len(samples) - int(tail * RATE))
+    first = max(0, len(samples) - int(tail * SAMPLE_RATE))
     energy = np.cumsum(np.square(samples[first:].astype(np.float64)))
-    width = int(_WINDOW * RATE)
+    width = int(_QUIET_WINDOW_SECONDS * SAMPLE_RATE)
     if len(energy) <= width:
         return len(samples)
     return first + int(np.argmin(energy[width:] - energy[:-width])) + width // 2
 
 
-def sound(path: Path, stop: Event) -> Iterator[Samples]:
+def audio_blocks(path: Path, stop: Event) -> Iterator[Samples]:
     """The sound track from the start of the file, without holes: where it has one, there is silence."""
-    with opened(path) as media:
-        track = sound_of(media.container)
+    with open_media(path) as media:
+        track = audio_track(media.container)
         if track is None:
-            raise NoSound("the video has no sound track that can be heard")
-        yield from _heard(media.container, track, stop)
+            raise NoAudioTrack("the video has no sound track that can be heard")
+        yield from _resample(media.container, track, stop)
 
 
-def _even_blocks(blocks: Iterator[Samples]) -> Iterator[Samples]:
+def _coalesce_blocks(blocks: Iterator[Samples]) -> Iterator[Samples]:
     """At least ten seconds each: a decoder's are a fiftieth of one, and each would copy what waits."""
     gathered: list[Samples] = []
     length = 0
     for block in blocks:
         gathered.append(block)
         length += len(block)
-        if length >= 10 * RATE:
+        if length >= 10 * SAMPLE_RATE:
             yield np.concatenate(gathered)
             gathered, length = [], 0
     if gathered:
         yield np.concatenate(gathered)
 
 
-def _heard(container: InputContainer, track: AudioStream, stop: Event) -> Iterator[Samples]:
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+def _resample(container: InputContainer, track: AudioStream, stop: Event) -> Iterator[Samples]:
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
     origin, fed = (container.start_time or 0) / av.time_base, 0.0
-    for frame in _frames(container, track, stop):
+    for frame in _decode_frames(container, track, stop):
         missing = (frame.time or 0.0) - origin - fed if frame.time is not None else 0.0
-        if missing > _HOLE:
+        if missing > _MAX_GAP_SECONDS:
             yield from _silence(missing)
             fed += missing
         fed += frame.samples / frame.sample_rate
         frame.pts = None  # the resampler would fill the same hole once more
         for piece in resampler.resample(frame):
-            yield _samples(piece)
+            yield _to_samples(piece)
     for piece in resampler.resample(None):
-        yield _samples(piece)
+        yield _to_samples(piece)
 
 
-def _samples(frame: AudioFrame) -> Samples:
+def _to_samples(frame: AudioFrame) -> Samples:
     return np.asarray(frame.to_ndarray(), np.int16).reshape(-1)
 
 
 def _silence(seconds: float) -> Iterator[Samples]:
     """In blocks of a second: a hole may be hours long."""
-    left = round(seconds * RATE)
+    left = round(seconds * SAMPLE_RATE)
     while left > 0:
-        yield np.zeros(min(left, RATE), np.int16)
-        left -= RATE
+        yield np.zeros(min(left, SAMPLE_RATE), np.int16)
+        left -= SAMPLE_RATE
 
 
-def _frames(container: InputContainer, track: AudioStream, stop: Event) -> Iterator[AudioFrame]:
+def _decode_frames(container: InputContainer, track: AudioStream, stop: Event) -> Iterator[AudioFrame]:
     packets = container.demux(track)
     while True:
-        go_on(stop)
+        raise_if_cancelled(stop)
         try:
             yield from (frame for frame in next(packets).decode() if isinstance(frame, AudioFrame))
         except StopIteration:

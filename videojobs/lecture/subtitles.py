@@ -7,34 +7,34 @@ from typing import Final, Literal
 
 from pysubs2 import SSAEvent, SSAFile, make_time
 
-from videojobs.lecture.cues import Cue, cues
-from videojobs.lecture.models import Subtitles, Transcript
+from videojobs.lecture.cues import Cue, build_cues
+from videojobs.lecture.models import SubtitleFiles, Transcript
 from videojobs.lecture.options import SubtitleOptions
 
-Format = Literal["srt", "vtt"]
-FORMATS: Final[tuple[Format, ...]] = ("srt", "vtt")
+SubtitleFormat = Literal["srt", "vtt"]
+FORMATS: Final[tuple[SubtitleFormat, ...]] = ("srt", "vtt")
 
 
-def write_subtitles(transcript: Transcript, options: SubtitleOptions, folder: Path) -> Subtitles:
+def write_subtitles(transcript: Transcript, options: SubtitleOptions, folder: Path) -> SubtitleFiles:
     """`subtitles.srt` and `subtitles.vtt`; empty, valid ones where nobody speaks, none where nobody listened."""
     if transcript.outcome not in ("heard", "silent"):
-        return Subtitles(files=[], cues=0)
-    found = cues(transcript.words, options)
+        return SubtitleFiles(files=[], cues=0)
+    found = build_cues(transcript.words, options)
     names = []
     for kind in FORMATS:
         names.append(f"subtitles.{kind}")
-        (folder / names[-1]).write_text(as_text(found, kind), encoding="utf-8")
-    return Subtitles(files=names, cues=len(found))
+        (folder / names[-1]).write_text(to_subtitle_text(found, kind), encoding="utf-8")
+    return SubtitleFiles(files=names, cues=len(found))
 
 
-def as_text(found: Sequence[Cue], kind: Format) -> str:
+def to_subtitle_text(found: Sequence[Cue], kind: SubtitleFormat) -> str:
     """The content of a subtitle file."""
     file = SSAFile()
-    file.events = [_event(cue, kind) for cue in found]
+    file.events = [_to_event(cue, kind) for cue in found]
     return file.to_string(kind)
 
 
-def _event(cue: Cue, kind: Format) -> SSAEvent:
+def _to_event(cue: Cue, kind: SubtitleFormat) -> SSAEvent:
     """No word is taken for markup. Braces are pysubs2's own, and cannot be escaped in it."""
     text = "\n".join(cue.lines).replace("{", "(").replace("}", ")")
     event = SSAEvent(start=make_time(s=cue.start), end=make_time(s=cue.end))

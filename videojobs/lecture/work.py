@@ -6,31 +6,31 @@ from io import FileIO
 from pathlib import Path
 from threading import Event
 
-from videojobs.errors import Stopped
+from videojobs.errors import WorkCancelled
 
-Progress = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 """Told the share that is done, 0 to 1. It is called often, in the thread that does the work."""
 
 
-def ignored(_share: float) -> None:
+def no_progress(_share: float) -> None:
     """Nobody wants to know."""
 
 
-def go_on(stop: Event) -> None:
+def raise_if_cancelled(stop: Event) -> None:
     """Raises Stopped once the signal is given."""
     if stop.is_set():
-        raise Stopped("the work was stopped")
+        raise WorkCancelled("the work was stopped")
 
 
-class StoppableFile(FileIO):
+class CancellableFile(FileIO):
     """A file whose reader is told to stop: for work that reads all of it, and knows nothing of signals."""
 
-    def __init__(self, path: Path, stop: Event, on_progress: Progress) -> None:
+    def __init__(self, path: Path, stop: Event, on_progress: ProgressCallback) -> None:
         super().__init__(path, "rb")
         self._stop, self._on_progress = stop, on_progress
         self._size = max(1, os.fstat(self.fileno()).st_size)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        go_on(self._stop)
+        raise_if_cancelled(self._stop)
         self._on_progress(min(1.0, self.tell() / self._size))
         return super().read(-1 if size is None else size) or b""

@@ -17,71 +17,76 @@ from sqlalchemy import func, make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 CHANNEL: Final = "videojobs"
-_AGAIN_SECONDS: Final = 2.0  # between two attempts to listen
-_CONNECT_SECONDS: Final = 10
+_RETRY_SECONDS: Final = 2.0  # between two attempts to listen
+_CONNECT_TIMEOUT_SECONDS: Final = 10
 
-Woken = Callable[[], None]
+WakeCallback = Callable[[], None]
 
 
-async def ring(session: AsyncSession, job_id: str) -> None:
+async def notify(session: AsyncSession, job_id: str) -> None:
     """Wake the job's run when this transaction is committed."""
     await session.execute(select(func.pg_notify(CHANNEL, job_id)))
 
 
-class Bell:
+class JobNotifications:
     """Listens as long as somebody wants to hear. Belongs to one event loop."""
 
-    def __init__(self, address: str) -> None:
-        url = make_url(address).set(drivername="postgresql")
+    def __init__(self, database_url: str) -> None:
+        url = make_url(database_url).set(drivername="postgresql")
         self._url = url.render_as_string(hide_password=False)
-        self._hearers: dict[str, set[Woken]] = {}
-        self._listening: asyncio.Task[None] | None = None
+        self._subscribers: dict[str, set[WakeCallback]] = {}
+        self._listen_task: asyncio.Task[None] | None = None
         self.is_listening = False
 
     @contextmanager
-    def heard_by(self, job_id: str, woken: Woken) -> Iterator[None]:
+    def subscribe(self, job_id: str, callback: WakeCallback) -> Iterator[None]:
         """Call `woken` whenever somebody rings for the job, as long as the context lasts."""
-        self._hearers.setdefault(job_id, set()).add(woken)
-        if self._listening is None:
-            self._listening = asyncio.get_running_loop().create_task(self._listen(), context=Context())
+        self._subscribers.setdefault(job_id, set()).add(callback)
+        if self._listen_task is None:
+            self._listen_task = asyncio.get_running_loop().create_task(self._listen(), context=Context())
         try:
             yield
         finally:
-            self._hearers[job_id].discard(woken)
-            if not self._hearers[job_id]:
-                del self._hearers[job_id]
-            if not self._hearers and self._listening is not None:
-                self._listening.cancel()
-                self._listening, self.is_listening = None, False
+            self._subscribers[job_id].discard(callback)
+            if not self._subscribers[job_id]:
+                del self._subscribers[job_id]
+            if not self._subscribers and self._listen_task is not None:
+                self._listen_task.cancel()
+                self._listen_task, self.is_listening = None, False
 
     async def _listen(self) -> None:
         while True:
             with suppress(psycopg.Error):
-                await self._hear()
+                await self._receive()
             self.is_listening = False
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _hear(self) -> None:
-        connecting = psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="videojobs bell"
+    async def _receive(self) -> None:
+        connect = psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            application_name="videojobs notifications",
         )
-        async with await connecting as connection:
+        async with await connect as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             self.is_listening = True
-            self._wake_all()  # what was rung while nobody listened
-            async for note in connection.notifies():
-                for woken in list(self._hearers.get(note.payload, ())):
-                    woken()
+            self._notify_all()  # what was rung while nobody listened
+            async for notification in connection.notifies():
+                for callback in list(self._subscribers.get(notification.payload, ())):
+                    callback()
 
-    def _wake_all(self) -> None:
-        for hearers in list(self._hearers.values()):
-            for woken in list(hearers):
-                woken()
-
-
-_bells: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Bell]] = WeakKeyDictionary()
+    def _notify_all(self) -> None:
+        for callbacks in list(self._subscribers.values()):
+            for callback in list(callbacks):
+                callback()
 
 
-def bell_of(address: str) -> Bell:
+_instances: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobNotifications]] = WeakKeyDictionary()
+
+
+def notifications_for(database_url: str) -> JobNotifications:
     """The one of this database (a SQLAlchemy URL) and of the running event loop."""
-    return _bells.setdefault(asyncio.get_running_loop(), {}).setdefault(address, Bell(address))
+    return _instances.setdefault(asyncio.get_running_loop(), {}).setdefault(
+        database_url, JobNotifications(database_url)
+    )

@@ -8,7 +8,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from videojobs.settings import Timings
+from videojobs.settings import TimingSettings
 
 DRIVER = "postgresql+psycopg"
 
@@ -21,7 +21,7 @@ def driver_url(url: str) -> str:
     return make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
 
 
-def engine_for(url: str) -> AsyncEngine:
+def get_engine(url: str) -> AsyncEngine:
     """The engine of this URL for the running event loop."""
     engines = _engines.setdefault(asyncio.get_running_loop(), {})
     if url not in engines:
@@ -33,15 +33,15 @@ def engine_for(url: str) -> AsyncEngine:
             hide_parameters=True,  # request bodies hold presigned links; they must not reach an error text
             connect_args={"connect_timeout": 10, "application_name": "videojobs"},
         )
-        event.listen(engine.sync_engine, "connect", _bound)
+        event.listen(engine.sync_engine, "connect", _set_idle_timeout)
         engines[url] = engine
     return engines[url]
 
 
-def _bound(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _set_idle_timeout(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """A process that stands still in a transaction holds the job's row no longer than it would have held its lease."""
     cursor = connection.cursor()
-    cursor.execute(f"SET idle_in_transaction_session_timeout = {round(Timings().lease_seconds * 1000)}")
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {round(TimingSettings().lease_seconds * 1000)}")
     cursor.close()
     connection.commit()  # else the pool's first rollback undoes it
 

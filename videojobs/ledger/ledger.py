@@ -6,59 +6,61 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import SQLColumnExpression, func, select
 
-from videojobs.ledger.bell import Bell, bell_of
-from videojobs.ledger.books import NOW, get, live
-from videojobs.ledger.figures import Figures
-from videojobs.ledger.lifecycle import Lifecycle
-from videojobs.ledger.listing import Listing
-from videojobs.ledger.paid import Paid
-from videojobs.ledger.spending import Spending
+from videojobs.ledger.bell import JobNotifications, notifications_for
+from videojobs.ledger.books import NOW, load_job, load_live_submission
+from videojobs.ledger.figures import JobStats
+from videojobs.ledger.lifecycle import JobWrites
+from videojobs.ledger.listing import JobQueries
+from videojobs.ledger.paid import SubmissionWrites
+from videojobs.ledger.spending import SpendTracking
 from videojobs.ledger.tables import JobEvent, Submission, VideoJob
-from videojobs.ledger.tokens import Tokens
-from videojobs.ledger.upkeep import Upkeep
-from videojobs.ledger.uploads import Uploads
+from videojobs.ledger.tokens import TokenStore
+from videojobs.ledger.upkeep import JobMaintenance
+from videojobs.ledger.uploads import UploadStore
 from videojobs.states import Stage
 
 
-class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Uploads):
+class JobRepository(
+    JobWrites, SubmissionWrites, SpendTracking, JobMaintenance, JobStats, JobQueries, TokenStore, UploadStore
+):
     """Job state in Postgres. Construct it with an engine of `videojobs.ledger.connection`."""
 
     @property
-    def bell(self) -> Bell:
+    def notifications(self) -> JobNotifications:
         """News of other processes about jobs of this database."""
-        return bell_of(self.address)
+        return notifications_for(self.database_url)
 
-    async def check(self) -> None:
+    async def ping(self) -> None:
         """Prove that Postgres answers. Raises LedgerUnavailable."""
-        async with self._reading() as session:
+        async with self._read_session() as session:
             await session.execute(select(1))
 
-    async def job(self, job_id: str) -> VideoJob:
+    async def get_job(self, job_id: str) -> VideoJob:
         """The job as it stands. Raises UnknownJob."""
-        async with self._reading() as session:
-            return await get(session, job_id)
+        async with self._read_session() as session:
+            return await load_job(session, job_id)
 
-    async def submissions(self, job_id: str) -> Sequence[Submission]:
+    async def list_submissions(self, job_id: str) -> Sequence[Submission]:
         """All submissions of a job, oldest first."""
         query = select(Submission).where(Submission.job_id == job_id).order_by(Submission.intended_at)
-        async with self._reading() as session:
+        async with self._read_session() as session:
             return (await session.scalars(query)).all()
 
-    async def live_submission(self, job_id: str, stage: Stage) -> Submission | None:
+    async def get_live_submission(self, job_id: str, stage: Stage) -> Submission | None:
         """The one submission that counts for this stage, if there is one."""
-        async with self._reading() as session:
-            return await live(session, job_id, stage)
+        async with self._read_session() as session:
+            return await load_live_submission(session, job_id, stage)
 
-    async def waited_for(self, submission: Submission) -> timedelta:
+    async def submission_age(self, submission: Submission) -> timedelta:
         """How long ago the vendor accepted it, by the database's clock; else, how long ago it was intended."""
-        return await self._age(submission, func.coalesce(Submission.accepted_at, Submission.intended_at))
+        return await self._age_since(submission, func.coalesce(Submission.accepted_at, Submission.intended_at))
 
     async def body_age(self, submission: Submission) -> timedelta:
         """How old its bytes are, and with them its key and the links that it gives the vendor."""
-        return await self._age(submission, Submission.body_written_at)
+        return await self._age_since(submission, Submission.body_written_at)
 
-    async def watched_for(self, submission: Submission) -> timedelta:
-        """As `waited_for`, but anew since an operator last opened its job again, to give the vendor more time.
+    async def submission_age_since_reopen(self, submission: Submission) -> timedelta:
+        """As `submission_age`, but anew since an operator last opened its job again, to give the vendor more time.
 
         Nothing that is paid for may depend on it: how old a key or a list is, no operator changes.
         """
@@ -67,18 +69,18 @@ class Ledger(Lifecycle, Paid, Spending, Upkeep, Figures, Listing, Tokens, Upload
             .where(JobEvent.job_id == Submission.job_id, JobEvent.kind == "reopened")
             .scalar_subquery()
         )
-        return await self._age(
+        return await self._age_since(
             submission, func.greatest(func.coalesce(Submission.accepted_at, Submission.intended_at), reopened)
         )
 
-    async def _age(self, submission: Submission, since: SQLColumnExpression[datetime]) -> timedelta:
+    async def _age_since(self, submission: Submission, since: SQLColumnExpression[datetime]) -> timedelta:
         query = select(NOW - since)
-        async with self._reading() as session:
+        async with self._read_session() as session:
             waited: timedelta = (await session.execute(query.where(Submission.id == submission.id))).scalar_one()
             return waited
 
-    async def events(self, job_id: str) -> Sequence[JobEvent]:
+    async def list_events(self, job_id: str) -> Sequence[JobEvent]:
         """The audit log of a job, oldest first."""
         query = select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)
-        async with self._reading() as session:
+        async with self._read_session() as session:
             return (await session.scalars(query)).all()

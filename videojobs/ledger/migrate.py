@@ -15,10 +15,10 @@ from sqlalchemy import Connection, create_engine, text
 from videojobs.ledger.connection import driver_url
 
 # Two deployments may migrate at once; the second waits and finds nothing to do. Any constant serves.
-_LOCK = 7_302_114
+_LOCK_ID = 7_302_114
 
 
-def _config() -> Config:
+def _alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", "videojobs.ledger:migrations")
     return config
@@ -28,16 +28,16 @@ def upgrade(url: str) -> None:
     """Apply what is missing, in one transaction."""
     engine = create_engine(driver_url(url), hide_parameters=True)
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        config = _config()
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_ID})
+        config = _alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()
 
 
-def missing(connection: Connection) -> bool:
+def is_behind(connection: Connection) -> bool:
     """Whether the database is behind the code."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    newest = ScriptDirectory.from_config(_alembic_config()).get_current_head()
     return MigrationContext.configure(connection).get_current_revision() != newest
 
 

@@ -7,55 +7,55 @@ from contextvars import Context
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from videojobs.errors import LedgerUnavailable
+from videojobs.errors import DatabaseUnavailable
 from videojobs.ledger.books import Lease
-from videojobs.ledger.lifecycle import Lifecycle
+from videojobs.ledger.lifecycle import JobWrites
 
-_AT_ONCE: Final = 1000  # leases in one statement
+_BATCH_SIZE: Final = 1000  # leases in one statement
 
 
-class Pulse:
+class LeaseRenewer:
     """Beats as long as there is a lease to keep. Belongs to one event loop.
 
     A lease that is lost is not its business: every verb of the ledger says so to whoever held it.
     """
 
-    def __init__(self, ledger: Lifecycle, seconds: float) -> None:
-        self._ledger = ledger
-        self._seconds = seconds
-        self._held: set[Lease] = set()
-        self._beating: asyncio.Task[None] | None = None
+    def __init__(self, repository: JobWrites, lease_seconds: float) -> None:
+        self._repository = repository
+        self._lease_seconds = lease_seconds
+        self._leases: set[Lease] = set()
+        self._renew_task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def keeping(self, lease: Lease) -> Iterator[None]:
+    def renewing(self, lease: Lease) -> Iterator[None]:
         """Renew the lease three times in its length, as long as the context lasts."""
-        self._held.add(lease)
-        if self._beating is None:
-            self._beating = asyncio.get_running_loop().create_task(self._beat(), context=Context())
+        self._leases.add(lease)
+        if self._renew_task is None:
+            self._renew_task = asyncio.get_running_loop().create_task(self._renew_loop(), context=Context())
         try:
             yield
         finally:
-            self._held.discard(lease)
-            if not self._held and self._beating is not None:
-                self._beating.cancel()
-                self._beating = None
+            self._leases.discard(lease)
+            if not self._leases and self._renew_task is not None:
+                self._renew_task.cancel()
+                self._renew_task = None
 
-    async def _beat(self) -> None:
+    async def _renew_loop(self) -> None:
         while True:
-            await asyncio.sleep(self._seconds / 3)
-            held = list(self._held)
-            for first in range(0, len(held), _AT_ONCE):
-                await self._renew(held[first : first + _AT_ONCE])
+            await asyncio.sleep(self._lease_seconds / 3)
+            leases = list(self._leases)
+            for first in range(0, len(leases), _BATCH_SIZE):
+                await self._renew_batch(leases[first : first + _BATCH_SIZE])
 
-    async def _renew(self, leases: Sequence[Lease]) -> None:
-        with suppress(LedgerUnavailable):
-            await self._ledger.renew(leases, self._seconds)
-
-
-_pulses: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], Pulse]] = WeakKeyDictionary()
+    async def _renew_batch(self, leases: Sequence[Lease]) -> None:
+        with suppress(DatabaseUnavailable):
+            await self._repository.renew_leases(leases, self._lease_seconds)
 
 
-def pulse_of(ledger: Lifecycle, seconds: float) -> Pulse:
+_renewers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], LeaseRenewer]] = WeakKeyDictionary()
+
+
+def lease_renewer_for(repository: JobWrites, lease_seconds: float) -> LeaseRenewer:
     """That of this database and of the running event loop, for leases of so many seconds."""
-    pulses = _pulses.setdefault(asyncio.get_running_loop(), {})
-    return pulses.setdefault((ledger.address, seconds), Pulse(ledger, seconds))
+    renewers = _renewers.setdefault(asyncio.get_running_loop(), {})
+    return renewers.setdefault((repository.database_url, lease_seconds), LeaseRenewer(repository, lease_seconds))

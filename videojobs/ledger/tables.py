@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from videojobs.states import Point, Stage, Status, Work
+from videojobs.states import JobKind, RecoveryPoint, Stage, Status
 
 Json = dict[str, Any]
 
@@ -54,17 +54,17 @@ class SubmissionState(StrEnum):
 
 
 ENDED_WITHOUT_RESULT = (SubmissionState.REFUSED, SubmissionState.FAILED, SubmissionState.WRITTEN_OFF)
-LIVE = tuple(state for state in SubmissionState if state not in ENDED_WITHOUT_RESULT)
+LIVE_STATES = tuple(state for state in SubmissionState if state not in ENDED_WITHOUT_RESULT)
 
 
-def _one_of(column: str, values: type[StrEnum]) -> str:
+def _in_enum(column: str, values: type[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
 _NOW = func.clock_timestamp()
 
 
-def _token() -> str:
+def _new_callback_token() -> str:
     """Not to be guessed: 256 bits."""
     return secrets.token_urlsafe(32)
 
@@ -91,13 +91,13 @@ class VideoJob(Base):
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     user_id: Mapped[str] = mapped_column(Text)
     display_name: Mapped[str | None] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(Text, server_default=Work.PRO_VIDEO.value)
+    kind: Mapped[str] = mapped_column(Text, server_default=JobKind.PRO_VIDEO.value)
     is_pro_job: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))  # by which operators tell them apart
 
     status: Mapped[str] = mapped_column(Text, default=Status.PENDING.value)
     progress_percentage: Mapped[int] = mapped_column(Integer, default=0)
     progress_message: Mapped[str] = mapped_column(Text, default="")
-    recovery_point: Mapped[str] = mapped_column(Text, default=Point.OPENED.value)
+    recovery_point: Mapped[str] = mapped_column(Text, default=RecoveryPoint.OPENED.value)
     parked_reason: Mapped[str | None] = mapped_column(Text)
     error_message: Mapped[str | None] = mapped_column(Text)
     output_url: Mapped[str | None] = mapped_column(Text)
@@ -126,9 +126,9 @@ class VideoJob(Base):
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
-        CheckConstraint(_one_of("kind", Work), name="kind"),
-        CheckConstraint(_one_of("status", Status), name="status"),
-        CheckConstraint(_one_of("recovery_point", Point), name="recovery_point"),
+        CheckConstraint(_in_enum("kind", JobKind), name="kind"),
+        CheckConstraint(_in_enum("status", Status), name="status"),
+        CheckConstraint(_in_enum("recovery_point", RecoveryPoint), name="recovery_point"),
         CheckConstraint("progress_percentage BETWEEN 0 AND 100", name="progress"),
         # The old system stored effects as a string inside the JSON; here the database refuses that.
         CheckConstraint("jsonb_typeof(processing_config->'effects') = 'array'", name="effects_array"),
@@ -146,12 +146,12 @@ class VideoJob(Base):
     )
 
     @property
-    def point(self) -> Point:
-        return Point(self.recovery_point)
+    def point(self) -> RecoveryPoint:
+        return RecoveryPoint(self.recovery_point)
 
     @property
-    def work(self) -> Work:
-        return Work(self.kind)
+    def job_kind(self) -> JobKind:
+        return JobKind(self.kind)
 
 
 class Submission(Base):
@@ -169,7 +169,9 @@ class Submission(Base):
     vendor_id: Mapped[str | None] = mapped_column(Text)  # generation id, work id
     vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # GhostCut's idProject
     vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
-    callback_token: Mapped[str] = mapped_column(Text, default=_token)  # in the address that the vendor reports to
+    callback_token: Mapped[str] = mapped_column(
+        Text, default=_new_callback_token
+    )  # in the address that the vendor reports to
     candidate_id: Mapped[str | None] = mapped_column(Text)  # the vendor id that a callback named; a hint
     estimated_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     estimated_points: Mapped[Decimal | None] = mapped_column(Numeric)
@@ -180,15 +182,15 @@ class Submission(Base):
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
-        CheckConstraint(_one_of("stage", Stage), name="stage"),
-        CheckConstraint(_one_of("state", SubmissionState), name="state"),
+        CheckConstraint(_in_enum("stage", Stage), name="stage"),
+        CheckConstraint(_in_enum("state", SubmissionState), name="state"),
         # Never pay twice, as a rule of the database: one live submission per job and stage.
         Index(
             "uq_video_submissions_live",
             "job_id",
             "stage",
             unique=True,
-            postgresql_where=text(f"state IN ({', '.join(repr(state.value) for state in LIVE)})"),
+            postgresql_where=text(f"state IN ({', '.join(repr(state.value) for state in LIVE_STATES)})"),
         ),
         Index("uq_video_submissions_callback_token", "callback_token", unique=True),
         Index("ix_video_submissions_intended_at", "intended_at"),  # the day's spending

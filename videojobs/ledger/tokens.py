@@ -16,10 +16,10 @@ from sqlalchemy import CheckConstraint, DateTime, Index, LargeBinary, Select, Te
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from videojobs.ledger.books import NOW, Books
+from videojobs.ledger.books import NOW, RepositoryBase
 from videojobs.ledger.tables import Base
 
-PREFIX: Final = "vj_"  # tells people, and scanners for leaked secrets, what they have found
+VISIBLE_PREFIX: Final = "vj_"  # tells people, and scanners for leaked secrets, what they have found
 
 
 class Scope(StrEnum):
@@ -52,48 +52,48 @@ class ApiToken(Base):
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
-class Tokens(Books):
+class TokenStore(RepositoryBase):
     """Making, finding and revoking tokens."""
 
     async def create_token(self, user_id: str, scopes: Iterable[Scope], label: str) -> tuple[ApiToken, str]:
         """A new token, and its text, which nobody can ever show again."""
-        text = PREFIX + secrets.token_urlsafe(32)
-        return await self.keep_token(text, user_id, scopes, label), text
+        text = VISIBLE_PREFIX + secrets.token_urlsafe(32)
+        return await self.import_token(text, user_id, scopes, label), text
 
-    async def keep_token(self, text: str, user_id: str, scopes: Iterable[Scope], label: str) -> ApiToken:
+    async def import_token(self, text: str, user_id: str, scopes: Iterable[Scope], label: str) -> ApiToken:
         """Make a token of a text that somebody else has drawn at random; one that is known stays as it is."""
         row = {
             "user_id": user_id,
-            "token_hash": _hash(text),
+            "token_hash": _hash_token(text),
             "scopes": sorted({Scope(scope).value for scope in scopes}),
             "label": label,
         }
-        async with self._aside() as session:
+        async with self._untracked_transaction() as session:
             await session.execute(insert(ApiToken).values(row).on_conflict_do_nothing())
-            kept: ApiToken = (await session.scalars(_with(text))).one()
+            kept: ApiToken = (await session.scalars(_select_by_text(text))).one()
             return kept
 
-    async def token(self, text: str) -> ApiToken | None:
+    async def find_token(self, text: str) -> ApiToken | None:
         """The token of this text, unless there is none or it was revoked."""
-        async with self._reading() as session:
-            found: ApiToken | None = await session.scalar(_with(text).where(ApiToken.revoked_at.is_(None)))
+        async with self._read_session() as session:
+            found: ApiToken | None = await session.scalar(_select_by_text(text).where(ApiToken.revoked_at.is_(None)))
             return found
 
     async def revoke_token(self, token_id: uuid.UUID) -> bool:
         """From now on it opens nothing. False where no token that is still valid has this id."""
         change = update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None)).values(revoked_at=NOW)
-        async with self._aside() as session:
+        async with self._untracked_transaction() as session:
             return await session.scalar(change.returning(ApiToken.id)) is not None
 
-    async def tokens(self) -> Sequence[ApiToken]:
+    async def list_tokens(self) -> Sequence[ApiToken]:
         """Every token that there ever was, oldest first."""
-        async with self._reading() as session:
+        async with self._read_session() as session:
             return (await session.scalars(select(ApiToken).order_by(ApiToken.created_at))).all()
 
 
-def _with(text: str) -> Select[tuple[ApiToken]]:
-    return select(ApiToken).where(ApiToken.token_hash == _hash(text))
+def _select_by_text(text: str) -> Select[tuple[ApiToken]]:
+    return select(ApiToken).where(ApiToken.token_hash == _hash_token(text))
 
 
-def _hash(text: str) -> bytes:
+def _hash_token(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()

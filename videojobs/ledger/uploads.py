@@ -12,12 +12,12 @@ from typing import Final
 from sqlalchemy import BigInteger, DateTime, Index, Text, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from videojobs.ledger.books import NOW, Books
+from videojobs.ledger.books import NOW, RepositoryBase
 from videojobs.ledger.tables import Base, VideoJob
 
-UNUSED_KEPT: Final = timedelta(days=7)
+UNUSED_RETENTION: Final = timedelta(days=7)
 """How long a finished upload waits for its job."""
-_STILL_TAKEN: Final = UNUSED_KEPT - timedelta(hours=1)  # else a job could be opened on what is just being removed
+_USABLE_FOR: Final = UNUSED_RETENTION - timedelta(hours=1)  # else a job could be opened on what is just being removed
 
 
 class Upload(Base):
@@ -42,56 +42,56 @@ class Upload(Base):
     )
 
     @property
-    def parts(self) -> int:
+    def part_count(self) -> int:
         """How many a direct upload has."""
         return -(-(self.size or 0) // (self.part_size or 1))
 
 
-class Uploads(Books):
+class UploadStore(RepositoryBase):
     """Beginning, finishing and forgetting uploads."""
 
-    async def begin_upload(self, upload: Upload) -> None:
+    async def create_upload(self, upload: Upload) -> None:
         """Before anything of it is stored."""
-        async with self._aside() as session:
+        async with self._untracked_transaction() as session:
             session.add(upload)
 
-    async def upload(self, upload_id: str, user_id: str) -> Upload | None:
+    async def get_upload(self, upload_id: str, user_id: str) -> Upload | None:
         """None also for one of somebody else."""
         query = select(Upload).where(Upload.id == upload_id, Upload.user_id == user_id, Upload.key.is_not(None))
-        async with self._reading() as session:
+        async with self._read_session() as session:
             found: Upload | None = await session.scalar(query)
             return found
 
-    async def name_multipart(self, upload_id: str, multipart_id: str) -> None:
+    async def set_multipart_id(self, upload_id: str, multipart_id: str) -> None:
         """The storage waits for its parts under this id."""
-        async with self._aside() as session:
+        async with self._untracked_transaction() as session:
             await session.execute(update(Upload).where(Upload.id == upload_id).values(multipart_id=multipart_id))
 
     async def finish_upload(self, upload_id: str, source: str) -> None:
         """All of it is in the storage."""
-        async with self._aside() as session:
+        async with self._untracked_transaction() as session:
             await session.execute(update(Upload).where(Upload.id == upload_id).values(source=source))
 
-    async def forget_upload(self, upload_id: str) -> None:
+    async def delete_upload(self, upload_id: str) -> None:
         """Nothing of it is left in the storage, or a job owns it now."""
-        async with self._aside() as session:
+        async with self._untracked_transaction() as session:
             await session.execute(delete(Upload).where(Upload.id == upload_id))
 
-    async def unfinished_uploads(self, user_id: str) -> int:
+    async def count_unfinished_uploads(self, user_id: str) -> int:
         """How many direct uploads of a user are on their way."""
         query = select(func.count()).where(Upload.user_id == user_id, Upload.key.is_not(None), Upload.source.is_(None))
-        async with self._reading() as session:
+        async with self._read_session() as session:
             return (await session.execute(query)).scalar_one()
 
-    async def own_sources(self, user_id: str, sources: Sequence[str]) -> set[str]:
+    async def filter_owned_sources(self, user_id: str, sources: Sequence[str]) -> set[str]:
         """Which of these are finished uploads of this user."""
         query = select(Upload.source).where(
-            Upload.user_id == user_id, Upload.source.in_(sources), Upload.created_at > NOW - _STILL_TAKEN
+            Upload.user_id == user_id, Upload.source.in_(sources), Upload.created_at > NOW - _USABLE_FOR
         )
-        async with self._reading() as session:
+        async with self._read_session() as session:
             return {source for source in await session.scalars(query) if source}
 
-    async def abandoned(self, after: timedelta, limit: int) -> Sequence[Upload]:
+    async def find_abandoned_uploads(self, unfinished_for: timedelta, limit: int) -> Sequence[Upload]:
         """What nobody will come back for: not finished for so long, or finished and used by no job for a week."""
         used = exists().where(
             VideoJob.user_id == Upload.user_id,
@@ -103,11 +103,12 @@ class Uploads(Books):
                 ),
             ),
         )
-        late = or_(
-            and_(Upload.source.is_(None), Upload.created_at < NOW - after), Upload.created_at < NOW - UNUSED_KEPT
+        expired = or_(
+            and_(Upload.source.is_(None), Upload.created_at < NOW - unfinished_for),
+            Upload.created_at < NOW - UNUSED_RETENTION,
         )
-        query = select(Upload).where(late, ~used).order_by(Upload.created_at).limit(limit)
-        async with self._reading() as session:
+        query = select(Upload).where(expired, ~used).order_by(Upload.created_at).limit(limit)
+        async with self._read_session() as session:
             return (await session.scalars(query)).all()
 
 

@@ -5,27 +5,29 @@ It proves nothing. Whether a file is good is found out by decoding all of it (`v
 
 from typing import Final
 
-ENOUGH: Final = 12  # bytes that tell
-_MP4_ATOMS: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # old QuickTime files begin with one
-_FRAME: Final = 0xFFE0  # eleven bits that each frame of an MP3, and of an AAC in a file of its own, begins with
-_LAYER: Final = 0x0006  # two bits that say which layer of MPEG audio it is; AAC is none of them
+SNIFF_BYTES: Final = 12  # bytes that tell
+_QUICKTIME_ATOMS: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # old QuickTime files begin with one
+_FRAME_SYNC_MASK: Final = (
+    0xFFE0  # eleven bits that each frame of an MP3, and of an AAC in a file of its own, begins with
+)
+_LAYER_MASK: Final = 0x0006  # two bits that say which layer of MPEG audio it is; AAC is none of them
 
 
-def container_of(head: bytes) -> str | None:
+def sniff_container(head: bytes) -> str | None:
     """`mp4`, `mov`, `webm`, `avi`, `wav`, `mp3`, `aac`, `ogg`, `flac`; None where it begins like none of them."""
     if head[4:8] == b"ftyp":
         return "mov" if head[8:10] == b"qt" else "mp4"
-    if head[4:8] in _MP4_ATOMS:
+    if head[4:8] in _QUICKTIME_ATOMS:
         return "mov"
     if head[:4] in (b"RIFF", b"RF64"):
         return {b"AVI ": "avi", b"WAVE": "wav"}.get(head[8:12])
     for magic, name in _MAGIC.items():
         if head.startswith(magic):
             return name
-    begins = int.from_bytes(head[:2], "big") if len(head) > 1 else 0
-    if begins & _FRAME != _FRAME:
+    first_word = int.from_bytes(head[:2], "big") if len(head) > 1 else 0
+    if first_word & _FRAME_SYNC_MASK != _FRAME_SYNC_MASK:
         return None
-    return "mp3" if begins & _LAYER else "aac"
+    return "mp3" if first_word & _LAYER_MASK else "aac"
 
 
 _MAGIC: Final = {

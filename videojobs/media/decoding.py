@@ -23,65 +23,69 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
-from videojobs.media.beginnings import container_of
+from videojobs.media.beginnings import sniff_container
 from videojobs.media.header_limit import HeaderLimit
-from videojobs.media.index_check import check_index
-from videojobs.media.joined import complaint_about_parts
-from videojobs.media.tracks import MAX_PIXELS, check_sizes, with_threads
+from videojobs.media.index_check import reject_oversized_index
+from videojobs.media.joined import concatenation_error
+from videojobs.media.tracks import MAX_PIXELS, limit_frame_sizes, set_decoder_threads
 
 MAX_TRACKS: Final = 24  # of picture and sound; a camera's files have seven at most, OBS records six sounds
 MAX_STREAMS: Final = 200  # of any kind: subtitles in all languages, fonts and pictures that are attached
-_TOO_MANY: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
+_TOO_MANY_TRACKS: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
 # The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
 # sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names. And no decoder: FFmpeg
 # decodes the first picture of each track when it opens a file, and keeps all of them.
-_ONLY: Final = {
+_OPEN_OPTIONS: Final = {
     "format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac",
     "protocol_whitelist": "none",
     "codec_whitelist": "none",
     "max_streams": str(MAX_STREAMS),  # beyond it some demuxers break off, and others leave out the rest
 }
-_MAX_FRAMES: Final = 240  # a second, as phones record slow motion; more would take hours to decode
-_MAX_PACKETS: Final = 3000  # a second, of any track; the smallest pieces of sound have a third of a millisecond
-_SLACK: Final = 10  # seconds beyond the limit: what is a little longer is refused later, and told how long it is
-_HEAD: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
-_MP3_BEGINNING: Final = re.compile(rb"\AID3|Xing|Info")  # of tags, or an encoder's note; elsewhere they are no sound
-_OTHER_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
-_BACK: Final = 0.5  # seconds; frames come in their order, and roundings take them back by milliseconds at most
-_OGG_PAGE: Final = 27 + 255 + 255 * 255  # bytes of the largest page: its header, table and content (RFC 3533)
+_MAX_FRAME_RATE: Final = 240  # a second, as phones record slow motion; more would take hours to decode
+_MAX_PACKET_RATE: Final = 3000  # a second, of any track; the smallest pieces of sound have a third of a millisecond
+_DURATION_TOLERANCE: Final = (
+    10  # seconds beyond the limit: what is a little longer is refused later, and told how long it is
+)
+_HEAD_BYTES: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
+_MP3_HEADER: Final = re.compile(rb"\AID3|Xing|Info")  # of tags, or an encoder's note; elsewhere they are no sound
+_IMAGE_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
+_MAX_TIME_REGRESSION: Final = (
+    0.5  # seconds; frames come in their order, and roundings take them back by milliseconds at most
+)
+_MAX_OGG_PAGE_BYTES: Final = 27 + 255 + 255 * 255  # bytes of the largest page: its header, table and content (RFC 3533)
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class MediaFile:
     """An open media file: FFmpeg's view of it, the name of its format (`mp4`), its size in bytes."""
 
     container: InputContainer
     format: str
     size: int
     start: float  # seconds on the file's own timeline at which its first track begins: hours in a part of a stream
-    declared: float  # seconds that the file as a whole says it is long; 0 where it does not say
-    endless: bool  # a WAV written into a pipe does not know its own length
-    cut: bool  # the file ends within one of the container's own parts
+    declared_seconds: float  # seconds that the file as a whole says it is long; 0 where it does not say
+    has_unknown_length: bool  # a WAV written into a pipe does not know its own length
+    truncated: bool  # the file ends within one of the container's own parts
 
 
 @dataclass(slots=True)
-class Decoded:
+class DecodeStats:
     """What decoding one track to its end yielded. Times are seconds on the file's own timeline."""
 
     frames: int = 0
     samples: int = 0  # per channel; sound only
     packets: int = 0
     damaged: int = 0  # packets that the decoder refused, and frames with holes in them
-    cut: bool = False  # the file ended within a packet
+    truncated: bool = False  # the file ended within a packet
     width: int = 0  # pixels of the first frame; containers may say something else, or nothing
     height: int = 0
-    left_out: int = 0  # packets hidden by an edit list, as in a video trimmed on a phone
+    hidden_packets: int = 0  # packets hidden by an edit list, as in a video trimmed on a phone
     rotation: int = 0  # degrees by which a player turns the picture
     start: float | None = None
-    last: float = 0.0  # when the last frame so far begins
+    last_frame_time: float = 0.0  # when the last frame so far begins
     end: float = 0.0
-    begins_again: bool = False  # the times go back: what follows is another recording
-    forms: dict[str, float] = field(default_factory=dict)  # seconds of sound by its form: `48000 Hz mono`
+    timestamps_restart: bool = False  # the times go back: what follows is another recording
+    seconds_by_format: dict[str, float] = field(default_factory=dict)  # seconds of sound by its form: `48000 Hz mono`
 
     def add(self, frame: VideoFrame | AudioFrame, seconds: float) -> None:
         """Counts one decoded frame that is shown for about `seconds`."""
@@ -96,17 +100,19 @@ class Decoded:
         else:
             self.samples += frame.samples
             seconds = frame.samples / frame.sample_rate
-            form = f"{frame.sample_rate} Hz {frame.layout.name}"
-            self.forms[form] = self.forms.get(form, 0.0) + seconds
+            audio_format = f"{frame.sample_rate} Hz {frame.layout.name}"
+            self.seconds_by_format[audio_format] = self.seconds_by_format.get(audio_format, 0.0) + seconds
         if frame.time is not None:
-            self.begins_again |= self.start is not None and frame.time < self.last - _BACK
-            self.last = frame.time if self.start is None else max(self.last, frame.time)
+            self.timestamps_restart |= (
+                self.start is not None and frame.time < self.last_frame_time - _MAX_TIME_REGRESSION
+            )
+            self.last_frame_time = frame.time if self.start is None else max(self.last_frame_time, frame.time)
             self.start = frame.time if self.start is None else min(self.start, frame.time)
             self.end = max(self.end, frame.time + seconds)
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, most_pixels: int = MAX_PIXELS) -> Iterator[Media]:
+def open_media(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[MediaFile]:
     """Opens a file, or anything that can be read and sought, by its content; its name is never looked at.
 
     Nothing is decoded yet, and what is more than a track or a picture may be is refused here; which tracks to decode,
@@ -114,49 +120,59 @@ def opened(source: Path | BinaryIO, most_pixels: int = MAX_PIXELS) -> Iterator[M
     own `read` passes unchanged.
     """
     if isinstance(source, Path):
-        with source.open("rb") as file, opened(file, most_pixels) as media:
+        with source.open("rb") as file, open_media(file, max_pixels) as media:
             yield media
         return
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
     if not size:
         raise InvalidMedia("the file is empty; export or upload it again")
-    check_index(source, size)
-    if complaint := complaint_about_parts(source, size):
-        raise InvalidMedia(complaint)
+    reject_oversized_index(source, size)
+    if error_text := concatenation_error(source, size):
+        raise InvalidMedia(error_text)
     source.seek(0)
-    head = source.read(_HEAD)
-    cut = head.startswith(b"OggS") and _ogg_is_cut(source, size)
+    head = source.read(_HEAD_BYTES)
+    truncated = head.startswith(b"OggS") and _is_ogg_truncated(source, size)
     source.seek(0)
-    limited = _limited(source, head)
+    limited_source = _limit_header_reads(source, head)
     try:
-        container = av.open(limited, "r", options=_ONLY, metadata_errors="replace")
+        container = av.open(limited_source, "r", options=_OPEN_OPTIONS, metadata_errors="replace")
     except av.error.MemoryError as error:  # FFmpeg's word for one track more than it may have
-        raise InvalidMedia(_TOO_MANY) from error
+        raise InvalidMedia(_TOO_MANY_TRACKS) from error
     except av.FFmpegError as error:
-        if cut or head[4:8] == b"ftyp":
+        if truncated or head[4:8] == b"ftyp":
             raise InvalidMedia("the file ends in the middle: its index is missing; upload it again") from error
         raise InvalidMedia("the content is not a video or sound file of a known format; export it again") from error
     with container:
-        limited.lift()
+        limited_source.lift()
         if len(container.streams.video) + len(container.streams.audio) > MAX_TRACKS:
-            raise InvalidMedia(_TOO_MANY)
-        check_sizes(container, most_pixels)
+            raise InvalidMedia(_TOO_MANY_TRACKS)
+        limit_frame_sizes(container, max_pixels)
         start = max(0.0, (container.start_time or 0) / av.time_base)
-        declared = (container.duration or 0) / av.time_base
-        if container.format.name.startswith("matroska") and declared > start:
-            declared -= start  # FFmpeg writes the time of the end there
-        yield Media(container, _format(container, head), size, start, declared, _endless(head), cut)
+        declared_seconds = (container.duration or 0) / av.time_base
+        if container.format.name.startswith("matroska") and declared_seconds > start:
+            declared_seconds -= start  # FFmpeg writes the time of the end there
+        yield MediaFile(
+            container,
+            _format_name(container, head),
+            size,
+            start,
+            declared_seconds,
+            _has_unknown_length(head),
+            truncated,
+        )
 
 
-def decode(media: Media, tracks: list[VideoStream | AudioStream], longest: float = math.inf) -> list[Decoded]:
+def decode(
+    media: MediaFile, tracks: list[VideoStream | AudioStream], max_seconds: float = math.inf
+) -> list[DecodeStats]:
     """Decodes the tracks to their end and keeps only the counts, one for each track.
 
     Raises InvalidMedia as soon as there is more than `longest` seconds can hold, whatever the file says of itself.
     """
-    results = {track.index: Decoded() for track in tracks}
+    results = {track.index: DecodeStats() for track in tracks}
     for track in tracks:
-        with_threads(track)
+        set_decoder_threads(track)
         if track.codec_context.name == "flac":
             track.codec_context.options = {
                 "err_detect": "crccheck+explode"
@@ -165,15 +181,15 @@ def decode(media: Media, tracks: list[VideoStream | AudioStream], longest: float
         for packet in media.container.demux(*tracks):
             result = results[packet.stream.index]
             _decode_packet(packet, result, media)
-            _check_so_far(result, packet.stream, longest)
+            _enforce_limit(result, packet.stream, max_seconds)
     return [results[track.index] for track in tracks]
 
 
-def _decode_packet(packet: "Packet[Stream]", result: Decoded, media: Media) -> None:
+def _decode_packet(packet: "Packet[Stream]", result: DecodeStats, media: MediaFile) -> None:
     if packet.size:  # the last packet is an empty one, which makes the decoder hand out what it still holds
         result.packets += 1
-        result.left_out += packet.is_discard
-        result.cut |= packet.is_corrupt and not media.endless
+        result.hidden_packets += packet.is_discard
+        result.truncated |= packet.is_corrupt and not media.has_unknown_length
     seconds = float(packet.duration * packet.time_base) if packet.duration else 0.0
     try:
         for frame in packet.decode():
@@ -181,25 +197,27 @@ def _decode_packet(packet: "Packet[Stream]", result: Decoded, media: Media) -> N
                 result.add(frame, seconds)
     except av.FFmpegError:
         result.damaged += 1
-        result.begins_again |= media.format == "mp3" and bool(_MP3_BEGINNING.search(bytes(packet)[:_HEAD]))
+        result.timestamps_restart |= media.format == "mp3" and bool(_MP3_HEADER.search(bytes(packet)[:_HEAD_BYTES]))
 
 
-def _check_so_far(result: Decoded, track: Stream, longest: float) -> None:
-    seconds = result.samples / track.sample_rate if isinstance(track, AudioStream) else result.frames / _MAX_FRAMES
-    shown = result.end - result.start if result.start is not None else 0.0  # by their times, which may be years apart
-    if max(seconds, shown, result.packets / _MAX_PACKETS) > longest + _SLACK:
-        raise InvalidMedia(f"there is more in it than {longest:.0f} s can hold, which is the limit; cut it")
+def _enforce_limit(result: DecodeStats, track: Stream, max_seconds: float) -> None:
+    seconds = result.samples / track.sample_rate if isinstance(track, AudioStream) else result.frames / _MAX_FRAME_RATE
+    shown_seconds = (
+        result.end - result.start if result.start is not None else 0.0
+    )  # by their times, which may be years apart
+    if max(seconds, shown_seconds, result.packets / _MAX_PACKET_RATE) > max_seconds + _DURATION_TOLERANCE:
+        raise InvalidMedia(f"there is more in it than {max_seconds:.0f} s can hold, which is the limit; cut it")
 
 
-def _limited(source: BinaryIO, head: bytes) -> HeaderLimit:
-    """MP4 files are looked at before (`check_index`); what an AVI lists takes hardly more room than its bytes.
+def _limit_header_reads(source: BinaryIO, head: bytes) -> HeaderLimit:
+    """MP4 files are looked at before (`reject_oversized_index`); what an AVI lists takes hardly more room than its bytes.
 
     So of these, only the time that they take is limited.
     """
-    return HeaderLimit(source, math.inf) if container_of(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
+    return HeaderLimit(source, math.inf) if sniff_container(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
 
 
-def _format(container: InputContainer, head: bytes) -> str:
+def _format_name(container: InputContainer, head: bytes) -> str:
     """The everyday name of the format: FFmpeg has one demuxer for MP4 and MOV, and one for WebM and MKV."""
     name = container.format.name
     if name.startswith("matroska"):
@@ -207,20 +225,20 @@ def _format(container: InputContainer, head: bytes) -> str:
     if not name.startswith("mov"):
         return name
     brand = container.metadata.get("major_brand", "qt  ")  # old QuickTime files carry no brand
-    if brand in _OTHER_BRANDS:
+    if brand in _IMAGE_BRANDS:
         return brand.strip()
     return "mov" if brand == "qt  " else "3gp" if brand.startswith("3g") else "mp4"
 
 
-def _endless(head: bytes) -> bool:
+def _has_unknown_length(head: bytes) -> bool:
     """True for a WAV whose length field was never filled in: zero, or (nearly) the largest number it can hold."""
     return head[:4] == b"RIFF" and head[8:12] == b"WAVE" and not 0 < int.from_bytes(head[4:8], "little") < 0x7FFF0000
 
 
-def _ogg_is_cut(source: BinaryIO, size: int) -> bool:
+def _is_ogg_truncated(source: BinaryIO, size: int) -> bool:
     """True where the last page reaches beyond the end of the file. FFmpeg takes the rest for a whole, shorter file."""
-    source.seek(max(0, size - _OGG_PAGE))
-    tail = source.read(_OGG_PAGE)
+    source.seek(max(0, size - _MAX_OGG_PAGE_BYTES))
+    tail = source.read(_MAX_OGG_PAGE_BYTES)
     page = tail[tail.rfind(b"OggS") :]
     lengths = page[27 : 27 + page[26]] if len(page) > 26 else b""
     return len(page) < 27 + len(lengths) + sum(lengths) or not lengths

@@ -10,11 +10,11 @@ from typing import BinaryIO, Final
 
 from videojobs.errors import InvalidMedia
 
-MOST_BYTES: Final = 12 * 1024**2
+MAX_HEADER_BYTES: Final = 12 * 1024**2
 """FFmpeg reads up to 5 MB of pictures and sound to find out what they are; five hours of a WebM list 1 MB of places,
 and covers have hundreds of kilobytes."""
 
-MOST_SECONDS: Final = 20.0
+MAX_HEADER_SECONDS: Final = 20.0
 """Of this thread's processor time: files of people take hundredths of a second. Waiting for storage does not count."""
 
 
@@ -24,30 +24,30 @@ class HeaderLimit:
     `most_bytes` may be infinite: then only the time is limited. Belongs to the thread that made it.
     """
 
-    def __init__(self, source: BinaryIO, most_bytes: float = MOST_BYTES) -> None:
+    def __init__(self, source: BinaryIO, max_bytes: float = MAX_HEADER_BYTES) -> None:
         self._source = source
-        self._left: float | None = most_bytes
-        self._until = time.thread_time() + MOST_SECONDS
+        self._bytes_left: float | None = max_bytes
+        self._deadline = time.thread_time() + MAX_HEADER_SECONDS
 
     def lift(self) -> None:
         """The file is open: from now on it may be read to its end."""
-        self._left = None
+        self._bytes_left = None
 
     def read(self, size: int = -1) -> bytes:
         """As of any file; behind the limit it ends, should FFmpeg go on reading."""
-        if self._left is None:
+        if self._bytes_left is None:
             return self._source.read(size)
-        if self._left < 0:
+        if self._bytes_left < 0:
             return b""
         content = self._source.read(size)
-        self._left = self._left - len(content) if time.thread_time() <= self._until else -1
-        if self._left < 0:
+        self._bytes_left = self._bytes_left - len(content) if time.thread_time() <= self._deadline else -1
+        if self._bytes_left < 0:
             raise InvalidMedia("the file holds too many tags, chapters or pictures of its own; export it without them")
         return content
 
-    def seek(self, place: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int = 0) -> int:
         """As of any file."""
-        return self._source.seek(place, whence)
+        return self._source.seek(offset, whence)
 
     def tell(self) -> int:
         """As of any file."""

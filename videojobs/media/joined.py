@@ -9,83 +9,85 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-JOINED: Final = (
+CONCATENATED_MESSAGE: Final = (
     "there are several recordings in the file, one behind the other; join them with an editing program and export them"
     " as one"
 )
-_IN_PARTS: Final = "its sound lies in several parts, of which only one would be heard; export it again"
+_SPLIT_AUDIO_MESSAGE: Final = "its sound lies in several parts, of which only one would be heard; export it again"
 
-_WAVES: Final = (b"RIFF", b"RF64", b"BW64")
-_WAVE: Final = re.compile(rb"(?:RIFF|RF64|BW64).{4}WAVE", re.DOTALL)
-_WAVE_BYTES: Final = 12  # of such a header
-_BLOCK: Final = 1024**2  # bytes that are searched at a time
-_UNKNOWN: Final = 0xFFFF_FFFF  # a length that stands elsewhere (RF64), or nowhere
-_MOST_PARTS: Final = 1000  # of a file that are walked through: a WAV has ten, an AVI one for each gigabyte
-_PAGE: Final = re.compile(rb"OggS\0[\0-\7]")  # the beginning of an Ogg page, its version and flags (RFC 3533)
-_PAGE_HEAD: Final = 27  # bytes
-_PAGE_MOST: Final = 27 + 255 + 255 * 255  # bytes of the largest page
-_FIRST: Final = 2  # the flag of a stream's first page; all streams of one recording begin before any goes on
+_WAVE_MAGICS: Final = (b"RIFF", b"RF64", b"BW64")
+_WAVE_HEADER: Final = re.compile(rb"(?:RIFF|RF64|BW64).{4}WAVE", re.DOTALL)
+_WAVE_HEADER_BYTES: Final = 12  # of such a header
+_SEARCH_BLOCK_BYTES: Final = 1024**2  # bytes that are searched at a time
+_UNKNOWN_LENGTH: Final = 0xFFFF_FFFF  # a length that stands elsewhere (RF64), or nowhere
+_MAX_PARTS: Final = 1000  # of a file that are walked through: a WAV has ten, an AVI one for each gigabyte
+_OGG_PAGE: Final = re.compile(rb"OggS\0[\0-\7]")  # the beginning of an Ogg page, its version and flags (RFC 3533)
+_OGG_PAGE_HEADER_BYTES: Final = 27  # bytes
+_MAX_OGG_PAGE_BYTES: Final = 27 + 255 + 255 * 255  # bytes of the largest page
+_FIRST_PAGE_FLAG: Final = 2  # the flag of a stream's first page; all streams of one recording begin before any goes on
 
 
-def complaint_about_parts(source: BinaryIO, size: int) -> str | None:
+def concatenation_error(source: BinaryIO, size: int) -> str | None:
     """What is wrong where a WAV, AVI or Ogg goes on behind its end. `size` in bytes. Leaves the source anywhere."""
     source.seek(0)
-    head = source.read(_WAVE_BYTES)
-    if head[:4] in _WAVES and head[8:] == b"WAVE":
-        return _about_wav(source, size)
-    if head[:4] == b"RIFF" and head[8:] == b"AVI " and _avi_begins_again(source, size):
-        return JOINED
-    if head[:4] == b"OggS" and _ogg_ends_as_another(source, size):
-        return JOINED
+    head = source.read(_WAVE_HEADER_BYTES)
+    if head[:4] in _WAVE_MAGICS and head[8:] == b"WAVE":
+        return _wav_error(source, size)
+    if head[:4] == b"RIFF" and head[8:] == b"AVI " and _is_avi_concatenated(source, size):
+        return CONCATENATED_MESSAGE
+    if head[:4] == b"OggS" and _is_ogg_concatenated(source, size):
+        return CONCATENATED_MESSAGE
     return None
 
 
-def _about_wav(source: BinaryIO, size: int) -> str | None:
+def _wav_error(source: BinaryIO, size: int) -> str | None:
     """Tags and padding may stand behind the sound; another header, or more sound, is lost there."""
-    long = 0
-    for name, start, stated in _chunks(source, _WAVE_BYTES, size):
+    rf64_length = 0
+    for name, start, stated_length in _riff_chunks(source, _WAVE_HEADER_BYTES, size):
         if name == b"ds64":  # where RF64 has its lengths
             source.seek(start + 8)
-            long = int.from_bytes(source.read(8), "little")
+            rf64_length = int.from_bytes(source.read(8), "little")
         if name == b"data":
-            length = long if stated == _UNKNOWN else stated
+            length = rf64_length if stated_length == _UNKNOWN_LENGTH else stated_length
             end = start + length
             if not length or end > size:  # written into a pipe: all that follows is taken for sound, headers as well
-                return JOINED if _has_wave_header(source, start, size) else None
+                return CONCATENATED_MESSAGE if _has_wave_header(source, start, size) else None
             if _has_wave_header(source, end, size):
-                return JOINED
-            behind = _chunks(source, end + length % 2, size)
-            return _IN_PARTS if any(other == b"data" and more for other, _, more in behind) else None
+                return CONCATENATED_MESSAGE
+            trailing_chunks = _riff_chunks(source, end + length % 2, size)
+            return (
+                _SPLIT_AUDIO_MESSAGE if any(other == b"data" and more for other, _, more in trailing_chunks) else None
+            )
     return None
 
 
-def _chunks(source: BinaryIO, place: int, size: int) -> Iterator[tuple[bytes, int, int]]:
+def _riff_chunks(source: BinaryIO, offset: int, size: int) -> Iterator[tuple[bytes, int, int]]:
     """Name, place of the content and its length in bytes, for each chunk from a place on."""
-    for _ in range(_MOST_PARTS):
-        source.seek(place)
+    for _ in range(_MAX_PARTS):
+        source.seek(offset)
         head = source.read(8)
         if len(head) < 8:
             return
         length = int.from_bytes(head[4:], "little")
-        yield head[:4], place + 8, length
-        place += 8 + length + length % 2
-        if place >= size:
+        yield head[:4], offset + 8, length
+        offset += 8 + length + length % 2
+        if offset >= size:
             return
 
 
-def _has_wave_header(source: BinaryIO, place: int, size: int) -> bool:
-    while place < size:
-        source.seek(place)
-        block = source.read(_BLOCK + _WAVE_BYTES)
-        if _WAVE.search(block):
+def _has_wave_header(source: BinaryIO, offset: int, size: int) -> bool:
+    while offset < size:
+        source.seek(offset)
+        block = source.read(_SEARCH_BLOCK_BYTES + _WAVE_HEADER_BYTES)
+        if _WAVE_HEADER.search(block):
             return True
-        place += _BLOCK
+        offset += _SEARCH_BLOCK_BYTES
     return False
 
 
-def _avi_begins_again(source: BinaryIO, size: int) -> bool:
+def _is_avi_concatenated(source: BinaryIO, size: int) -> bool:
     """A large AVI has further parts, whose kind is `AVIX`."""
-    for name, start, _ in _chunks(source, 0, size):
+    for name, start, _ in _riff_chunks(source, 0, size):
         if name != b"RIFF":
             return False
         source.seek(start)
@@ -94,17 +96,17 @@ def _avi_begins_again(source: BinaryIO, size: int) -> bool:
     return False
 
 
-def _ogg_ends_as_another(source: BinaryIO, size: int) -> bool:
+def _is_ogg_concatenated(source: BinaryIO, size: int) -> bool:
     """Whether the last page belongs to a stream that does not begin at the start of the file."""
-    streams, place = set(), 0
-    for _ in range(_MOST_PARTS):
-        source.seek(place)
-        head = source.read(_PAGE_HEAD)
-        if len(head) < _PAGE_HEAD or not head.startswith(b"OggS") or not head[5] & _FIRST:
+    streams, offset = set(), 0
+    for _ in range(_MAX_PARTS):
+        source.seek(offset)
+        head = source.read(_OGG_PAGE_HEADER_BYTES)
+        if len(head) < _OGG_PAGE_HEADER_BYTES or not head.startswith(b"OggS") or not head[5] & _FIRST_PAGE_FLAG:
             break
         streams.add(head[14:18])
-        place += _PAGE_HEAD + head[26] + sum(source.read(head[26]))
-    source.seek(max(0, size - _PAGE_MOST))
-    tail = source.read(_PAGE_MOST)
-    last = [tail[page.start() + 14 : page.start() + 18] for page in _PAGE.finditer(tail)][-1:]
+        offset += _OGG_PAGE_HEADER_BYTES + head[26] + sum(source.read(head[26]))
+    source.seek(max(0, size - _MAX_OGG_PAGE_BYTES))
+    tail = source.read(_MAX_OGG_PAGE_BYTES)
+    last = [tail[page.start() + 14 : page.start() + 18] for page in _OGG_PAGE.finditer(tail)][-1:]
     return bool(streams) and any(len(stream) == 4 and stream not in streams for stream in last)

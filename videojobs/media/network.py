@@ -1,4 +1,4 @@
-"""Connections that keep a `Pace`: nothing here waits longer than a slice without asking it whether to go on.
+"""Connections that keep a `TransferWatchdog`: nothing here waits longer than a slice without asking it whether to go on.
 
 httpcore is what httpx is made of, and this is its own extension point for how bytes are sent and received. httpx's
 time-outs are for one read each, and no other thread can end a read.
@@ -16,14 +16,14 @@ from typing import Any
 
 import httpcore
 
-from videojobs.media.pace import SLICE, Pace
+from videojobs.media.pace import WAIT_SLICE_SECONDS, TransferWatchdog
 
 
-class PacedNetwork(httpcore.NetworkBackend):
+class WatchedNetworkBackend(httpcore.NetworkBackend):
     """Connects to addresses; names are looked up elsewhere. One for each transfer."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
+    def __init__(self, watchdog: TransferWatchdog) -> None:
+        self._watchdog = watchdog
 
     def connect_tcp(
         self,
@@ -33,7 +33,7 @@ class PacedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,  # httpcore's; none is ever given
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        with _errors(httpcore.ConnectError, httpcore.ConnectTimeout):
+        with _as_httpcore_errors(httpcore.ConnectError, httpcore.ConnectTimeout):
             family, kind, protocol, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
             )[0]
@@ -43,7 +43,7 @@ class PacedNetwork(httpcore.NetworkBackend):
             except BaseException:
                 sock.close()
                 raise
-        return _PacedStream(sock, self._pace)
+        return _WatchedStream(sock, self._watchdog)
 
     def _connect(self, sock: socket.socket, address: Any) -> None:
         sock.setblocking(False)
@@ -53,33 +53,33 @@ class PacedNetwork(httpcore.NetworkBackend):
         poll.register(sock, select.POLLOUT)
 
         def attempt() -> None:
-            if not poll.poll(SLICE * 1000):
+            if not poll.poll(WAIT_SLICE_SECONDS * 1000):
                 raise TimeoutError
 
-        self._pace.wait_to_connect(attempt)
+        self._watchdog.wait_to_connect(attempt)
         if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(code, os.strerror(code))
-        sock.settimeout(SLICE)
+        sock.settimeout(WAIT_SLICE_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class _PacedStream(httpcore.NetworkStream):
+class _WatchedStream(httpcore.NetworkStream):
     """A connection. The time-outs of httpcore's calls, one for each read, are the pace's business here."""
 
-    def __init__(self, sock: socket.socket, pace: Pace) -> None:
+    def __init__(self, sock: socket.socket, watchdog: TransferWatchdog) -> None:
         self._sock = sock
-        self._pace = pace
+        self._watchdog = watchdog
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _errors(httpcore.ReadError, httpcore.ReadTimeout):
-            content = self._pace.wait_to_transfer(partial(self._sock.recv, max_bytes))
-        self._pace.received(len(content))
+        with _as_httpcore_errors(httpcore.ReadError, httpcore.ReadTimeout):
+            content = self._watchdog.wait_to_transfer(partial(self._sock.recv, max_bytes))
+        self._watchdog.add_received(len(content))
         return content
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _errors(httpcore.WriteError, httpcore.WriteTimeout):
+        with _as_httpcore_errors(httpcore.WriteError, httpcore.WriteTimeout):
             while buffer:
-                sent = self._pace.wait_to_transfer(partial(self._sock.send, buffer))
+                sent = self._watchdog.wait_to_transfer(partial(self._sock.send, buffer))
                 buffer = buffer[sent:]
 
     def close(self) -> None:
@@ -88,12 +88,12 @@ class _PacedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        with _errors(httpcore.ConnectError, httpcore.ConnectTimeout):
+        with _as_httpcore_errors(httpcore.ConnectError, httpcore.ConnectTimeout):
             self._sock = ssl_context.wrap_socket(
                 self._sock, server_hostname=server_hostname, do_handshake_on_connect=False
             )
             try:
-                self._pace.wait_to_connect(self._sock.do_handshake)
+                self._watchdog.wait_to_connect(self._sock.do_handshake)
             except BaseException:
                 self.close()  # httpcore does not: to it, there is no connection yet
                 raise
@@ -104,11 +104,11 @@ class _PacedStream(httpcore.NetworkStream):
 
 
 @contextmanager
-def _errors(broken: type[Exception], late: type[Exception]) -> Iterator[None]:
+def _as_httpcore_errors(network_error: type[Exception], timeout_error: type[Exception]) -> Iterator[None]:
     """The system's errors as httpcore's."""
     try:
         yield
     except TimeoutError as error:
-        raise late(str(error)) from error
+        raise timeout_error(str(error)) from error
     except OSError as error:
-        raise broken(str(error)) from error
+        raise network_error(str(error)) from error

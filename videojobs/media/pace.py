@@ -10,42 +10,42 @@ from time import monotonic
 from typing import Final, TypeVar
 
 from videojobs.errors import TransferInterrupted
-from videojobs.settings import Links
+from videojobs.settings import LinkSettings
 
 T = TypeVar("T")
 
-SLICE: Final = 0.25  # seconds; a thread that waits for the network sees so late that it is to stop
+WAIT_SLICE_SECONDS: Final = 0.25  # seconds; a thread that waits for the network sees so late that it is to stop
 
 
-class Pace:
-    """Of one transfer of at most `max_bytes`; it begins now. `stop` ends it from any thread, within a `SLICE`.
+class TransferWatchdog:
+    """Of one transfer of at most `max_bytes`; it begins now. `stop` ends it from any thread, within a `WAIT_SLICE_SECONDS`.
 
     What is waited for is given as an attempt, which raises TimeoutError after a slice at most, to be made again.
     """
 
-    def __init__(self, links: Links, max_bytes: float, stop: Event) -> None:
+    def __init__(self, links: LinkSettings, max_bytes: float, stop: Event) -> None:
         self._links = links
         self._stop = stop
-        self._seconds = links.base_seconds + max_bytes / links.usual_bytes_per_second
-        self._deadline = monotonic() + self._seconds
-        self._waited, self._received = 0.0, 0  # seconds and bytes of this window
+        self._max_seconds = links.base_seconds + max_bytes / links.usual_bytes_per_second
+        self._deadline = monotonic() + self._max_seconds
+        self._window_waited, self._window_bytes = 0.0, 0  # seconds and bytes of this window
 
     def check(self) -> None:
         """Raises TransferInterrupted where the transfer is to stop, or its time is over."""
         if self._stop.is_set():
             raise TransferInterrupted("the transfer was stopped")
         if monotonic() > self._deadline:
-            raise TransferInterrupted(f"the link was too slow: the transfer took more than {self._seconds:.0f} s")
+            raise TransferInterrupted(f"the link was too slow: the transfer took more than {self._max_seconds:.0f} s")
 
     def wait_to_connect(self, attempt: Callable[[], T]) -> T:
         """What the attempt gives, within the time for that. Raises TimeoutError, and as `check` does."""
-        last = monotonic() + self._links.connect_seconds
+        deadline = monotonic() + self._links.connect_seconds
         while True:
             self.check()
             try:
                 return attempt()
             except TimeoutError:
-                if monotonic() > last:
+                if monotonic() > deadline:
                     raise
 
     def wait_to_transfer(self, attempt: Callable[[], T]) -> T:
@@ -56,25 +56,25 @@ class Pace:
         while True:
             self.check()
             self._check_rate()
-            begun = monotonic()
+            started = monotonic()
             try:
                 return attempt()
             except TimeoutError:
                 continue
             finally:
-                self._waited += monotonic() - begun
+                self._window_waited += monotonic() - started
 
-    def received(self, size: int) -> None:
+    def add_received(self, size: int) -> None:
         """So many bytes have come."""
-        self._received += size
+        self._window_bytes += size
 
     def _check_rate(self) -> None:
-        if self._waited < self._links.window_seconds:
+        if self._window_waited < self._links.window_seconds:
             return
-        rate, least = self._received / self._waited, self._links.min_bytes_per_second
-        if rate < least:
+        rate, min_rate = self._window_bytes / self._window_waited, self._links.min_bytes_per_second
+        if rate < min_rate:
             raise TransferInterrupted(
-                f"the link was too slow: {rate / 1000:.1f} kB a second over {self._waited:.0f} s, and {least / 1000:g} "
+                f"the link was too slow: {rate / 1000:.1f} kB a second over {self._window_waited:.0f} s, and {min_rate / 1000:g} "
                 "kB are the least; put the file where it can be downloaded faster, or upload it"
             )
-        self._waited, self._received = 0.0, 0
+        self._window_waited, self._window_bytes = 0.0, 0

@@ -19,99 +19,101 @@ import httpcore
 import httpx
 
 from videojobs.errors import InvalidMedia, TransferInterrupted
-from videojobs.media.network import PacedNetwork
-from videojobs.media.pace import Pace
-from videojobs.media.reach import NOT_PUBLIC, Reach
+from videojobs.media.network import WatchedNetworkBackend
+from videojobs.media.pace import TransferWatchdog
+from videojobs.media.reach import NOT_PUBLIC_MESSAGE, UrlPolicy
 
-TRIES: Final = 3  # addresses of one name; a large site has dozens
+MAX_ADDRESSES: Final = 3  # addresses of one name; a large site has dozens
 _PORTS: Final = {"https": 443, "http": 80}
 
-LookUp = Callable[[str, int], Sequence[str]]
+Resolver = Callable[[str, int], Sequence[str]]
 """The addresses that a host's name means, best first. Raises OSError, or UnicodeError for what can be no name."""
 
 
-class LinkRefused(InvalidMedia):
+class UnfetchableUrl(InvalidMedia):
     """Nothing is fetched from there, or the other side answers and hands over no file."""
 
 
-def look_up(host: str, port: int) -> list[str]:
+def resolve(host: str, port: int) -> list[str]:
     """By the system's own resolver. Blocks."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def guarded_http(reach: Reach, pace: Pace, *, look_up: LookUp = look_up) -> httpx.Client:
+def ssrf_safe_client(policy: UrlPolicy, watchdog: TransferWatchdog, *, resolver: Resolver = resolve) -> httpx.Client:
     """A client for one transfer from a link of others; it carries no credentials, and keeps the pace."""
-    return httpx.Client(transport=_Pinned(reach, pace, look_up), trust_env=False)
+    return httpx.Client(transport=_PinnedTransport(policy, watchdog, resolver), trust_env=False)
 
 
-class _Pinned(httpx.BaseTransport):
+class _PinnedTransport(httpx.BaseTransport):
     """Looks up, checks, and connects to what was checked. Raises LinkRefused, TransferInterrupted, httpx's errors."""
 
-    def __init__(self, reach: Reach, pace: Pace, look_up: LookUp) -> None:
-        self._reach = reach
-        self._look_up = look_up
+    def __init__(self, policy: UrlPolicy, watchdog: TransferWatchdog, resolver: Resolver) -> None:
+        self._policy = policy
+        self._resolver = resolver
         # Kept connections are shared by address, and two names at one address are two sites to TLS.
-        self._network = httpcore.ConnectionPool(_tls(), max_keepalive_connections=0, network_backend=PacedNetwork(pace))
+        self._network = httpcore.ConnectionPool(
+            _tls_context(), max_keepalive_connections=0, network_backend=WatchedNetworkBackend(watchdog)
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         failure: Exception | None = None
-        for address in self._checked(request.url)[:TRIES]:
+        for address in self._resolve_allowed(request.url)[:MAX_ADDRESSES]:
             try:
-                with _httpx_errors():
-                    answer = self._network.handle_request(_pinned(request, address))
+                with _as_httpx_errors():
+                    response = self._network.handle_request(_pin_request(request, address))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
             else:
-                return httpx.Response(answer.status, headers=answer.headers, stream=_Content(answer))
-        raise failure or LinkRefused(f"the link {NOT_PUBLIC}")
+                return httpx.Response(response.status, headers=response.headers, stream=_ResponseStream(response))
+        raise failure or UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
 
     def close(self) -> None:
         self._network.close()
 
-    def _checked(self, url: httpx.URL) -> Sequence[str]:
-        host = _name(url)
-        if complaint := self._reach.complaint_about_host(host):
-            raise LinkRefused(f"the link {complaint}")
+    def _resolve_allowed(self, url: httpx.URL) -> Sequence[str]:
+        host = _host_name(url)
+        if error_text := self._policy.host_error(host):
+            raise UnfetchableUrl(f"the link {error_text}")
         try:
-            addresses = self._look_up(host, url.port or _PORTS[url.scheme])
+            addresses = self._resolver(host, url.port or _PORTS[url.scheme])
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
                 raise TransferInterrupted("the link's host cannot be looked up now") from None
             addresses = []
         # One private address among public ones is no slip: it is how a guard that looks at one of them is passed.
-        if not addresses or not all(map(self._reach.takes, addresses)):
-            raise LinkRefused(f"the link {NOT_PUBLIC}")
+        if not addresses or not all(map(self._policy.allows_address, addresses)):
+            raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
         return addresses
 
 
-def _pinned(request: httpx.Request, address: str) -> httpcore.Request:
+def _pin_request(request: httpx.Request, address: str) -> httpcore.Request:
     """The same request to this address; its `Host` header and TLS's SNI keep the name, and so does the certificate."""
     url = request.url
     return httpcore.Request(
         request.method,
         httpcore.URL(scheme=url.raw_scheme, host=address, port=url.port, target=url.raw_path),
         headers=request.headers.raw,
-        extensions={**request.extensions, "sni_hostname": _name(url).rstrip(".")},
+        extensions={**request.extensions, "sni_hostname": _host_name(url).rstrip(".")},
     )
 
 
-class _Content(httpx.SyncByteStream):
+class _ResponseStream(httpx.SyncByteStream):
     """An answer's content, in pieces."""
 
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        with _httpx_errors():
-            yield from self._answer.iter_stream()
+        with _as_httpx_errors():
+            yield from self._response.iter_stream()
 
     def close(self) -> None:
-        self._answer.close()
+        self._response.close()
 
 
 @contextmanager
-def _httpx_errors() -> Iterator[None]:
+def _as_httpx_errors() -> Iterator[None]:
     """httpcore's errors as httpx's, which has one of the same name for each."""
     try:
         yield
@@ -120,11 +122,11 @@ def _httpx_errors() -> Iterator[None]:
         raise same(str(error)) from error
 
 
-def _name(url: httpx.URL) -> str:
+def _host_name(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
 @cache
-def _tls() -> SSLContext:
+def _tls_context() -> SSLContext:
     """Reading the certificates anew for each transfer would take 40 ms. `SSL_CERT_FILE` counts."""
     return httpx.create_ssl_context()

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import Final
 
 # Decoders read in small steps, and from two places at once where picture and sound lie apart.
-BLOCK: Final = 2 * 1024**2  # bytes fetched at a time: the time of a request hardly shows in the whole
-HELD: Final = 6  # blocks kept: 12 MiB for each open object
+BLOCK_BYTES: Final = 2 * 1024**2  # bytes fetched at a time: the time of a request hardly shows in the whole
+CACHED_BLOCKS: Final = 6  # blocks kept: 12 MiB for each open object
 
 
-class RangedFile(io.RawIOBase):
+class RangeReader(io.RawIOBase):
     """Reads `size` bytes through `fetch(start, end)`, which gives the bytes from `start` up to but without `end`."""
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
         super().__init__()
         self._size = size
         self._fetch = fetch
-        self._place = 0
+        self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
 
     def readable(self) -> bool:
@@ -27,26 +27,26 @@ class RangedFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise ValueError("a place before the start of the file")
-        self._place = base + offset
-        return self._place
+        self._position = base + offset
+        return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower than Buffer: callers are io's own
-        number, start = divmod(self._place, BLOCK)
-        if self._place >= self._size:
+        number, start = divmod(self._position, BLOCK_BYTES)
+        if self._position >= self._size:
             return 0
         part = self._block(number)[start : start + len(buffer)]
         buffer[: len(part)] = part
-        self._place += len(part)
+        self._position += len(part)
         return len(part)
 
     def _block(self, number: int) -> bytes:
         if number not in self._blocks:
-            if len(self._blocks) == HELD:
+            if len(self._blocks) == CACHED_BLOCKS:
                 self._blocks.popitem(last=False)  # the one that was not used for the longest time
-            start = number * BLOCK
-            self._blocks[number] = self._fetch(start, min(start + BLOCK, self._size))
+            start = number * BLOCK_BYTES
+            self._blocks[number] = self._fetch(start, min(start + BLOCK_BYTES, self._size))
         self._blocks.move_to_end(number)
         return self._blocks[number]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
-from videojobs.settings import Access
+from videojobs.settings import AccessSettings
 
 # IANA's registry of special-purpose addresses, and what clouds have put among the public ones.
 _SPECIAL_V4: Final = [
@@ -34,66 +34,68 @@ _SPECIAL_V6: Final = [
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # where there is no IPv4: the last 32 bits are the IPv4 address
 
 # Names that mean one's own machine, or the network that it stands in, by agreement (RFC 6761, 6762, 8375, 9476).
-_LOCAL_NAME: Final = re.compile(r"(^|\.)(localhost|local|internal|localdomain|home\.arpa|alt)$")
+_LOCAL_HOST_NAME: Final = re.compile(r"(^|\.)(localhost|local|internal|localdomain|home\.arpa|alt)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class UrlPolicy:
     """What links of one kind may lead to. `hosts` are patterns, none for any; `setting` is what they are set by."""
 
-    hosts: frozenset[str] = frozenset()
-    private: bool = False
-    plain_http: bool = False
-    setting: str = "VIDEOJOBS_INPUT_HOSTS"
+    allowed_hosts: frozenset[str] = frozenset()
+    allow_private: bool = False
+    allow_http: bool = False
+    setting_name: str = "VIDEOJOBS_INPUT_HOSTS"
 
     @classmethod
-    def of_inputs(cls, access: Access) -> "Reach":
+    def for_inputs(cls, access: AccessSettings) -> "UrlPolicy":
         """Links that clients give."""
         return cls(access.input_hosts, access.allow_private_inputs, access.allow_plain_http)
 
     @classmethod
-    def of_results(cls, access: Access) -> "Reach":
+    def for_results(cls, access: AccessSettings) -> "UrlPolicy":
         """Links that vendors give. Plain http is taken: what comes is decoded and checked before it is kept."""
         return cls(access.result_hosts, access.allow_private_results, True, "VIDEOJOBS_RESULT_HOSTS")
 
-    def complaint_about_host(self, host: str) -> str | None:
+    def host_error(self, host: str) -> str | None:
         """Why nothing is fetched from a host of this name, as far as its name tells."""
         name = host.lower().rstrip(".")
-        if self.hosts and not any(_matches(name, pattern) for pattern in self.hosts):
-            allowed = ", ".join(sorted(self.hosts))
-            return f"leads to a host from which nothing is taken here; {self.setting} allows {allowed}"
-        address = written_out(name)
-        if not self.private and (_LOCAL_NAME.search(name) or (address is not None and not is_public(address))):
-            return NOT_PUBLIC
+        if self.allowed_hosts and not any(_matches_pattern(name, pattern) for pattern in self.allowed_hosts):
+            allowed = ", ".join(sorted(self.allowed_hosts))
+            return f"leads to a host from which nothing is taken here; {self.setting_name} allows {allowed}"
+        address = parse_ip_literal(name)
+        if not self.allow_private and (
+            _LOCAL_HOST_NAME.search(name) or (address is not None and not is_public(address))
+        ):
+            return NOT_PUBLIC_MESSAGE
         return None
 
-    def takes(self, address: str) -> bool:
+    def allows_address(self, address: str) -> bool:
         """Whether a connection may go to this address."""
-        return self.private or is_public(address)
+        return self.allow_private or is_public(address)
 
 
 # The same words for a name that means nothing: what names there are inside is nobody's business outside.
-NOT_PUBLIC: Final = "leads to no public address; give a link that everybody on the internet can open"
+NOT_PUBLIC_MESSAGE: Final = "leads to no public address; give a link that everybody on the internet can open"
 
 
 def is_public(address: str) -> bool:
     """Whether an address is one that everybody on the internet means the same machine by."""
-    given = ip_address(address)
-    if isinstance(given, IPv4Address):
-        return not any(given in network for network in _SPECIAL_V4)
-    if (inside := _inside(given)) is not None:
-        return is_public(str(inside))
-    return given in _GLOBAL_V6 and not any(given in network for network in _SPECIAL_V6)
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in network for network in _SPECIAL_V4)
+    if (embedded := _embedded_ipv4(parsed)) is not None:
+        return is_public(str(embedded))
+    return parsed in _GLOBAL_V6 and not any(parsed in network for network in _SPECIAL_V6)
 
 
-def _inside(address: IPv6Address) -> IPv4Address | None:
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
     """The IPv4 address that a connection to this one really goes to."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped
 
 
-def written_out(host: str) -> str | None:
+def parse_ip_literal(host: str) -> str | None:
     """The address that a host is rather than a name, in any of the forms that the C library takes.
 
     127.1, 0x7f000001, 017700000001 and 2130706433 all are 127.0.0.1.
@@ -105,6 +107,6 @@ def written_out(host: str) -> str | None:
     return None
 
 
-def _matches(name: str, pattern: str) -> bool:
+def _matches_pattern(name: str, pattern: str) -> bool:
     """`*.example.com` is every name below it, and not itself."""
     return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern

@@ -14,42 +14,42 @@ from pathlib import Path
 from typing import IO, Final
 
 _PREFIX: Final = "videojobs-"
-_LOCK: Final = ".lock"
+_LOCK_SUFFIX: Final = ".lock"
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
+def temporary_dir() -> Iterator[Path]:
     """A folder of one's own below the system's temporary one, gone when the block is left."""
-    remove_abandoned()
-    lock, path = _locked()
+    remove_stale_dirs()
+    lock, path = _create_lock_file()
     folder = path.with_suffix("")
     folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
-        _remove(path)
+        _remove_dir(path)
         lock.close()
 
 
-def remove_abandoned() -> None:
+def remove_stale_dirs() -> None:
     """Remove what killed processes of this user have left."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*{_LOCK}"):
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*{_LOCK_SUFFIX}"):
         with suppress(OSError), path.open("rb") as lock:
-            if _is_free(lock, path):
-                _remove(path)
+            if _try_lock(lock, path):
+                _remove_dir(path)
 
 
-def _locked() -> tuple[IO[bytes], Path]:
+def _create_lock_file() -> tuple[IO[bytes], Path]:
     """A new lock file, locked. Between its making and its locking another process may have cleared it away."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK)
+        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK_SUFFIX)
         lock = os.fdopen(descriptor, "rb")
-        if _is_free(lock, Path(name)):
+        if _try_lock(lock, Path(name)):
             return lock, Path(name)
         lock.close()
 
 
-def _is_free(lock: IO[bytes], path: Path) -> bool:
+def _try_lock(lock: IO[bytes], path: Path) -> bool:
     """Whether the lock is ours now, and its file is still the one at `path`."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,6 +58,6 @@ def _is_free(lock: IO[bytes], path: Path) -> bool:
         return False
 
 
-def _remove(lock: Path) -> None:
+def _remove_dir(lock: Path) -> None:
     shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
     lock.unlink(missing_ok=True)

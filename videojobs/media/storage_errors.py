@@ -17,7 +17,7 @@ from botocore.exceptions import ConnectionError as NotConnected
 from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted, VideoJobError
 
 _MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
-_PASSING: Final = frozenset(
+_TRANSIENT: Final = frozenset(
     {
         "RequestTimeout",  # a 400: the store waited too long for our bytes
         "NoSuchUpload",  # a 404: the store forgot a half-sent object, as a restarted one does
@@ -26,7 +26,7 @@ _PASSING: Final = frozenset(
 
 
 @contextmanager
-def storage_errors(action: str) -> Iterator[None]:
+def translate_storage_errors(action: str) -> Iterator[None]:
     """Turns errors of the block into TransferInterrupted, InvalidMedia or ConfigurationError.
 
     `action` completes "the storage refused to ...".
@@ -34,7 +34,7 @@ def storage_errors(action: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise refusal(action, error.response.get("Error", {}).get("Code", ""), _status(error)) from error
+        raise to_storage_error(action, error.response.get("Error", {}).get("Code", ""), _http_status(error)) from error
     except SSLError as error:
         raise ConfigurationError("the storage's certificate is not valid; check its address") from error
     except (NotConnected, HTTPClientError, ResponseStreamingError, IncompleteReadError) as error:
@@ -45,14 +45,14 @@ def storage_errors(action: str) -> Iterator[None]:
         ) from error
 
 
-def refusal(action: str, code: str, status: int) -> VideoJobError:
+def to_storage_error(action: str, code: str, status: int) -> VideoJobError:
     """The error for a code of the S3 API and its HTTP status (0 where it came without one)."""
-    if status >= 500 or status == 429 or code in _PASSING or code in ("SlowDown", "InternalError"):
+    if status >= 500 or status == 429 or code in _TRANSIENT or code in ("SlowDown", "InternalError"):
         return TransferInterrupted(f"the storage could not {action} now ({code or status})")
     if code in _MISSING:
         return InvalidMedia("there is no such object in the storage; upload it first, or correct its address")
     return ConfigurationError(f"the storage refused to {action} ({code or status}); check its bucket, keys and rights")
 
 
-def _status(error: ClientError) -> int:
+def _http_status(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -26,23 +26,29 @@ from boto3.s3.transfer import TransferConfig
 
 from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted
 from videojobs.faults import fault_point
-from videojobs.media.metered import Metered
-from videojobs.media.ranged import RangedFile
-from videojobs.media.storage_errors import refusal, storage_errors
+from videojobs.media.metered import LengthCheckedStream
+from videojobs.media.ranged import RangeReader
+from videojobs.media.storage_errors import to_storage_error, translate_storage_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_PART: Final = 8 * 1024**2  # bytes; S3 takes 10,000 parts, so 80 GB fit
+_PART_BYTES: Final = 8 * 1024**2  # bytes; S3 takes 10,000 parts, so 80 GB fit
 _PARTS_IN_MEMORY: Final = 2  # being sent, while boto3 fills one more: 24 MiB for each transfer
-_STEP: Final = 1024**2  # bytes read from a file at a time
-_COPIED_WHOLE: Final = 5 * 1024**3  # bytes; S3 copies larger objects in parts only
-_DELETED_AT_ONCE: Final = 1000  # S3's limit for one request
-LONGEST_LINK: Final = 7 * 86_400  # seconds; S3's limit for a presigned link
+_CHUNK_BYTES: Final = 1024**2  # bytes read from a file at a time
+_MULTIPART_COPY_THRESHOLD: Final = 5 * 1024**3  # bytes; S3 copies larger objects in parts only
+_MAX_DELETE_BATCH: Final = 1000  # S3's limit for one request
+MAX_PRESIGN_SECONDS: Final = 7 * 86_400  # seconds; S3's limit for a presigned link
 
-_SENDING: Final = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=2)
-_SENDING.max_in_memory_upload_chunks = _PARTS_IN_MEMORY  # boto3 hands this on to s3transfer, but has no argument for it
-_COPYING: Final = TransferConfig(multipart_threshold=_COPIED_WHOLE, multipart_chunksize=64 * _PART)
+_UPLOAD_CONFIG: Final = TransferConfig(
+    multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES, max_concurrency=2
+)
+_UPLOAD_CONFIG.max_in_memory_upload_chunks = (
+    _PARTS_IN_MEMORY  # boto3 hands this on to s3transfer, but has no argument for it
+)
+_COPY_CONFIG: Final = TransferConfig(
+    multipart_threshold=_MULTIPART_COPY_THRESHOLD, multipart_chunksize=64 * _PART_BYTES
+)
 
 _CONTENT_TYPES: Final = {
     "mp4": "video/mp4",
@@ -95,7 +101,7 @@ def audio_key(user_id: str, job_id: str, ref_id: str, container: str) -> str:
     return f"{job_prefix(user_id, job_id)}inputs/{name}.{container}"
 
 
-def sync_result_key(user_id: str, job_id: str) -> str:
+def lip_sync_result_key(user_id: str, job_id: str) -> str:
     """The lip-sync result."""
     return f"{job_prefix(user_id, job_id)}pro_sync_result_{job_id}.mp4"
 
@@ -105,7 +111,7 @@ def result_key(user_id: str, job_id: str) -> str:
     return f"{job_prefix(user_id, job_id)}pro_result_{job_id}.mp4"
 
 
-def picture_key(user_id: str, job_id: str) -> str:
+def comparison_image_key(user_id: str, job_id: str) -> str:
     """The before/after picture."""
     return f"{job_prefix(user_id, job_id)}before_after_{job_id}.jpg"
 
@@ -115,10 +121,10 @@ def lecture_key(user_id: str, job_id: str, name: str) -> str:
     return f"{job_prefix(user_id, job_id)}lecture/{name}"
 
 
-def content_type(container: str, *, sound: bool = False) -> str:
+def content_type(container: str, *, audio_only: bool = False) -> str:
     """The media type for a container as `videojobs.media.probe` names it; `sound` where it holds no picture."""
     found = _CONTENT_TYPES[container]
-    return found.replace("video/", "audio/") if sound else found
+    return found.replace("video/", "audio/") if audio_only else found
 
 
 class ObjectStore:
@@ -133,14 +139,14 @@ class ObjectStore:
         """For what is not a whole object (`deployments.gateway.multipart`)."""
         return self._client
 
-    def at(self, bucket: str) -> "ObjectStore":
+    def with_bucket(self, bucket: str) -> "ObjectStore":
         """Another bucket that the same keys open."""
         return ObjectStore(self._client, bucket)
 
-    def located(self, uri: str) -> "tuple[ObjectStore, str]":
+    def resolve_uri(self, uri: str) -> "tuple[ObjectStore, str]":
         """Where `s3://bucket/key` lies: its bucket, opened with our keys, and its key. Raises InvalidMedia."""
         bucket, key = parse_uri(uri)
-        return self.at(bucket), key
+        return self.with_bucket(bucket), key
 
     def uri(self, key: str) -> str:
         """`s3://bucket/key`."""
@@ -149,7 +155,7 @@ class ObjectStore:
     def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
         """Stores a file, read in pieces."""
         with path.open("rb") as file:
-            steps = iter(partial(file.read, _STEP), b"")
+            steps = iter(partial(file.read, _CHUNK_BYTES), b"")
             return self.put_stream(key, steps, content_type, expected_length=path.stat().st_size)
 
     def put_bytes(self, key: str, content: bytes, content_type: str) -> StoredObject:
@@ -169,11 +175,15 @@ class ObjectStore:
         A stream that breaks off, or is not `expected_length` bytes long, leaves nothing behind and raises
         TransferInterrupted; an error of the stream's own passes unchanged.
         """
-        source = Metered(chunks, expected_length, stream="stream.put")
+        source = LengthCheckedStream(chunks, expected_length, name="stream.put")
         fault_point("store.put.before")
-        with storage_errors("store an object"):
+        with translate_storage_errors("store an object"):
             self._client.upload_fileobj(
-                cast("IO[bytes]", source), self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_SENDING
+                cast("IO[bytes]", source),
+                self.bucket,
+                key,
+                ExtraArgs={"ContentType": content_type},
+                Config=_UPLOAD_CONFIG,
             )
         stored = self.head(key)
         if stored is None or stored.size != source.size:
@@ -185,8 +195,8 @@ class ObjectStore:
     def copy(self, source_key: str, key: str) -> StoredObject:
         """Copies an object within the bucket; the bytes do not pass through here."""
         fault_point("store.copy.before")
-        with storage_errors("copy an object"):
-            self._client.copy({"Bucket": self.bucket, "Key": source_key}, self.bucket, key, Config=_COPYING)
+        with translate_storage_errors("copy an object"):
+            self._client.copy({"Bucket": self.bucket, "Key": source_key}, self.bucket, key, Config=_COPY_CONFIG)
         copied = self.head(key)
         if copied is None:
             raise TransferInterrupted("the copy of an object is not there")
@@ -196,7 +206,7 @@ class ObjectStore:
     def head(self, key: str) -> StoredObject | None:
         """What is known of an object without reading it; None where there is none."""
         try:
-            with storage_errors("look up an object"):
+            with translate_storage_errors("look up an object"):
                 size = self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
         except InvalidMedia:
             return None
@@ -206,59 +216,61 @@ class ObjectStore:
         """An object as a seekable file, fetched in blocks as it is read. Raises InvalidMedia where there is none."""
         stored = self.head(key)
         if stored is None:
-            raise refusal("read an object", "NoSuchKey", 404)
-        return io.BufferedReader(RangedFile(stored.size, lambda start, end: self._range(key, start, end)))
+            raise to_storage_error("read an object", "NoSuchKey", 404)
+        return io.BufferedReader(RangeReader(stored.size, lambda start, end: self._read_range(key, start, end)))
 
-    def fetch(self, key: str, path: Path) -> None:
+    def download(self, key: str, path: Path) -> None:
         """Writes an object into a file, whose folder is made if need be. Raises InvalidMedia where there is none."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with self.open(key) as source, path.open("wb") as file:
-            shutil.copyfileobj(source, file, _STEP)
+            shutil.copyfileobj(source, file, _CHUNK_BYTES)
 
-    def _range(self, key: str, start: int, end: int) -> bytes:
-        with storage_errors("read an object"):
+    def _read_range(self, key: str, start: int, end: int) -> bytes:
+        with translate_storage_errors("read an object"):
             answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={start}-{end - 1}")
             content = answer["Body"].read()
         if len(content) != end - start:
             raise TransferInterrupted(f"{len(content)} of {end - start} bytes came from the storage")
         return content
 
-    def presign(self, key: str, seconds: int, *, save_as: str | None = None) -> str:
+    def presign(self, key: str, seconds: int, *, download_name: str | None = None) -> str:
         """A link by which anybody can read the object for so long.
 
         With `save_as`, a file name that is safe in a header, browsers save the object instead of showing it.
         """
-        if not 0 < seconds <= LONGEST_LINK:
-            raise ConfigurationError(f"a link can last 1 to {LONGEST_LINK} seconds, not {seconds}")
-        with storage_errors("sign a link"):
-            saved = {"ResponseContentDisposition": f'attachment; filename="{save_as}"'} if save_as else {}
+        if not 0 < seconds <= MAX_PRESIGN_SECONDS:
+            raise ConfigurationError(f"a link can last 1 to {MAX_PRESIGN_SECONDS} seconds, not {seconds}")
+        with translate_storage_errors("sign a link"):
+            disposition = (
+                {"ResponseContentDisposition": f'attachment; filename="{download_name}"'} if download_name else {}
+            )
             return self._client.generate_presigned_url(
-                "get_object", Params={"Bucket": self.bucket, "Key": key, **saved}, ExpiresIn=seconds
+                "get_object", Params={"Bucket": self.bucket, "Key": key, **disposition}, ExpiresIn=seconds
             )
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def list_keys(self, prefix: str) -> Iterator[str]:
         """Names of all objects that begin so."""
-        with storage_errors("list objects"):
+        with translate_storage_errors("list objects"):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 yield from (item["Key"] for item in page.get("Contents", []))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Removes objects; one that is not there is no error."""
-        wanted = list(keys)
+        all_keys = list(keys)
         fault_point("store.delete.before")
-        for first in range(0, len(wanted), _DELETED_AT_ONCE):
-            batch = wanted[first : first + _DELETED_AT_ONCE]
-            with storage_errors("delete objects"):
+        for first in range(0, len(all_keys), _MAX_DELETE_BATCH):
+            batch = all_keys[first : first + _MAX_DELETE_BATCH]
+            with translate_storage_errors("delete objects"):
                 answer = self._client.delete_objects(
                     Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
                 )
             for failed in answer.get("Errors", []):
-                raise refusal("delete objects", failed.get("Code", ""), 0)
+                raise to_storage_error("delete objects", failed.get("Code", ""), 0)
         fault_point("store.delete.after")
 
-    def abort_unfinished(self, prefix: str) -> int:
+    def abort_multipart_uploads(self, prefix: str) -> int:
         """Drops what was sent in parts and never completed, as by a process that was killed; gives their number."""
-        with storage_errors("list half-sent objects"):
+        with translate_storage_errors("list half-sent objects"):
             try:
                 pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
                 found = [upload for page in pages for upload in page.get("Uploads", [])]
@@ -266,7 +278,7 @@ class ObjectStore:
                 return 0
         fault_point("store.abort.before")
         for upload in found:
-            with storage_errors("drop a half-sent object"), suppress(self._client.exceptions.NoSuchUpload):
+            with translate_storage_errors("drop a half-sent object"), suppress(self._client.exceptions.NoSuchUpload):
                 self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         fault_point("store.abort.after")
         return len(found)

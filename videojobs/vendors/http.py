@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from videojobs.errors import ConfigurationError, OutcomeUnknown, VendorUnavailable
 from videojobs.faults import fault_point
-from videojobs.vendors.answers import WholeAnswers
-from videojobs.vendors.wire import clean_text
+from videojobs.vendors.answers import BoundedResponseTransport
+from videojobs.vendors.wire import sanitize_text
 
 CONNECT_SECONDS = 10.0  # a vendor that takes longer to accept a connection is down
 READ_SECONDS = 60.0  # as long as Sync.so's own SDKs wait for an answer
@@ -33,13 +33,13 @@ KEEPALIVE_SECONDS = 2.0
 ANSWER_SECONDS = POOL_SECONDS + 2 * CONNECT_SECONDS * (1 + CONNECT_RETRIES) + WRITE_SECONDS + 2 * READ_SECONDS
 
 # The request cannot have left: there never was a connection.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NOT_SENT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 # RFC 9110: "send it there instead"; it was not processed here. A 302 or 303 may follow a processed POST.
-_MOVED = (301, 307, 308)
+_UNPROCESSED_REDIRECTS = (301, 307, 308)
 _SECRET_HEADERS = ("x-api-key", "AppKey", "AppSign")
 
 
-def vendor_http(
+def vendor_http_client(
     base_url: str,
     *,
     headers: Mapping[str, SecretStr | str] | None = None,
@@ -54,19 +54,19 @@ def vendor_http(
     the network (tests). Raises `ConfigurationError` for an unusable `base_url` or credential.
     """
     limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS)
-    network = transport or httpx.AsyncHTTPTransport(verify=_tls(), retries=connect_retries, limits=limits)
+    network = transport or httpx.AsyncHTTPTransport(verify=_ssl_context(), retries=connect_retries, limits=limits)
     return httpx.AsyncClient(
-        base_url=_checked(base_url),
+        base_url=_validate_base_url(base_url),
         auth=_CredentialHeaders(headers or {}),
         headers={"Accept-Encoding": "identity"},
-        transport=WholeAnswers(network, answer_seconds),
+        transport=BoundedResponseTransport(network, answer_seconds),
         timeout=httpx.Timeout(connect=CONNECT_SECONDS, read=read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS),
         follow_redirects=False,
     )
 
 
 @cache
-def _tls() -> SSLContext:
+def _ssl_context() -> SSLContext:
     """One for all clients: reading the certificates anew takes 40 ms, and every task opens a client of its own."""
     return httpx.create_ssl_context()
 
@@ -77,14 +77,14 @@ class _CredentialHeaders(httpx.Auth):
     def __init__(self, headers: Mapping[str, SecretStr | str]) -> None:
         self._headers = {name: SecretStr(v) if isinstance(v, str) else v for name, v in headers.items()}
         for name, secret in self._headers.items():
-            header_secret(secret, name)
+            validate_header_secret(secret, name)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers.update({name: value.get_secret_value() for name, value in self._headers.items()})
         yield request
 
 
-def _checked(base_url: str) -> httpx.URL:
+def _validate_base_url(base_url: str) -> httpx.URL:
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL:
@@ -94,7 +94,7 @@ def _checked(base_url: str) -> httpx.URL:
     return url
 
 
-def header_secret(secret: SecretStr, name: str) -> str:
+def validate_header_secret(secret: SecretStr, name: str) -> str:
     """Give the secret's text, checked to fit in a header.
 
     Checked here because a line break pasted with a key would otherwise surface in an error that quotes the key.
@@ -119,26 +119,26 @@ async def send(
     fault_point(f"{call}.before_call")
     try:
         response = await http.send(request, follow_redirects=False)
-    except _NOT_SENT as error:
-        raise VendorUnavailable(f"{vendor} could not be reached: {_reason(error)}") from error
+    except _NOT_SENT_ERRORS as error:
+        raise VendorUnavailable(f"{vendor} could not be reached: {_describe_error(error)}") from error
     except httpx.RequestError as error:
-        raise unanswered(vendor, _reason(error), paid=paid) from error
+        raise no_answer_error(vendor, _describe_error(error), paid=paid) from error
     fault_point(f"{call}.after_call")
     if not 300 <= response.status_code < 400:
         return response
-    target = clean_text(response.headers.get("location", "nowhere"))
-    if response.status_code in _MOVED:
+    target = sanitize_text(response.headers.get("location", "nowhere"))
+    if response.status_code in _UNPROCESSED_REDIRECTS:
         raise ConfigurationError(f"{vendor} has moved to {target}: correct its base URL")
-    raise unanswered(vendor, f"a redirect ({response.status_code}) to {target}", paid=paid)
+    raise no_answer_error(vendor, f"a redirect ({response.status_code}) to {target}", paid=paid)
 
 
-def _reason(error: httpx.RequestError) -> str:
+def _describe_error(error: httpx.RequestError) -> str:
     # h11's own complaints quote header values.
-    text = "" if isinstance(error, httpx.LocalProtocolError) else clean_text(str(error))
+    text = "" if isinstance(error, httpx.LocalProtocolError) else sanitize_text(str(error))
     return f"{type(error).__name__} {text}".strip()
 
 
-def unanswered(
+def no_answer_error(
     vendor: str, reason: str, *, paid: bool, vendor_id: str | None = None, retry_after: float | None = None
 ) -> OutcomeUnknown | VendorUnavailable:
     """Give the error for a request that was sent and got no usable answer."""
@@ -147,17 +147,17 @@ def unanswered(
     return VendorUnavailable(f"{vendor} gave no usable answer: {reason}", retry_after=retry_after)
 
 
-def quoted(response: httpx.Response, text: str | None) -> str:
+def redact(response: httpx.Response, text: str | None) -> str:
     """Give the vendor's `text` (else the raw answer, if that is plain text) without the credentials that were sent."""
     raw = text or response.text
     for name in _SECRET_HEADERS:
         if value := response.request.headers.get(name):
             raw = raw.replace(value, "***")
-    line = clean_text(raw)
+    line = sanitize_text(raw)
     return response.reason_phrase if not line or line.startswith("<") else line
 
 
-def retry_after(response: httpx.Response) -> float | None:
+def parse_retry_after(response: httpx.Response) -> float | None:
     """Seconds that the `Retry-After` header asks for (a number, or a date), or None."""
     value = response.headers.get("retry-after", "").strip()
     try:

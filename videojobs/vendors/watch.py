@@ -13,107 +13,107 @@ from math import inf
 from typing import Generic, TypeVar
 
 S = TypeVar("S")
-Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, S]]]
+FetchStatuses = Callable[[Sequence[str]], Awaitable[Mapping[str, S]]]
 
 
 @dataclass
-class _Wanted(Generic[S]):
+class _PendingId(Generic[S]):
     """An id that somebody waits for. Times are the event loop's."""
 
     waiters: dict[asyncio.Future[S | None], Context] = field(default_factory=dict)
-    due: float = inf
+    poll_by: float = inf
     """When to ask about it at the latest."""
-    ripe: float = inf
+    eligible_at: float = inf
     """From when on it comes along with others."""
 
-    def within(self, seconds: float) -> None:
+    def schedule_within(self, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
-        self.due, self.ripe = min(self.due, now + seconds), min(self.ripe, now + seconds / 2)
+        self.poll_by, self.eligible_at = min(self.poll_by, now + seconds), min(self.eligible_at, now + seconds / 2)
 
 
-class Watch(Generic[S]):
+class BatchPoller(Generic[S]):
     """Asks about many ids in one call of `ask`, at most `most` of them. Belongs to one event loop."""
 
-    def __init__(self, ask: Ask[S], *, most: int) -> None:
-        self._ask = ask
-        self._most = most
-        self._waiting: dict[str, _Wanted[S]] = {}
-        self._hurried: set[str] = set()
+    def __init__(self, fetch: FetchStatuses[S], *, max_batch: int) -> None:
+        self._fetch = fetch
+        self._max_batch = max_batch
+        self._pending: dict[str, _PendingId[S]] = {}
+        self._urgent: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._asking: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def requests(self) -> int:
+    def requests_needed(self) -> int:
         """How many it takes to ask about all that wait."""
-        return -(-len(self._waiting) // self._most)
+        return -(-len(self._pending) // self._max_batch)
 
-    async def news(self, id_: str, within: float) -> S | None:
+    async def wait_for(self, id_: str, within: float) -> S | None:
         """How it stands, asked for within so many seconds; None where the answer does not name it.
 
         Raises what the question raised.
         """
         waiter: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
         # In the context of who wants to know: its settings, its logs, its fault points.
-        wanted = self._waiting.setdefault(id_, _Wanted())
-        context = wanted.waiters[waiter] = copy_context()
-        wanted.within(0 if id_ in self._hurried else within)
-        self._ask_at(wanted.due, context)
-        self._hurried.discard(id_)
+        pending = self._pending.setdefault(id_, _PendingId())
+        context = pending.waiters[waiter] = copy_context()
+        pending.schedule_within(0 if id_ in self._urgent else within)
+        self._schedule_poll(pending.poll_by, context)
+        self._urgent.discard(id_)
         try:
             return await waiter
         finally:
-            self._leave(id_, waiter)
+            self._remove_waiter(id_, waiter)
 
-    def hurry(self, id_: str) -> None:
+    def poll_now(self, id_: str) -> None:
         """Something has happened to it: ask now, or as soon as somebody waits for it again."""
-        if wanted := self._waiting.get(id_):
-            wanted.within(0)
-            self._ask_at(wanted.due, next(iter(wanted.waiters.values())))
+        if pending := self._pending.get(id_):
+            pending.schedule_within(0)
+            self._schedule_poll(pending.poll_by, next(iter(pending.waiters.values())))
         else:
-            self._hurried.add(id_)
+            self._urgent.add(id_)
 
-    def forget(self, id_: str) -> None:
+    def discard(self, id_: str) -> None:
         """Nobody will wait for it again."""
-        self._hurried.discard(id_)
+        self._urgent.discard(id_)
 
-    def _leave(self, id_: str, waiter: asyncio.Future[S | None]) -> None:
-        if wanted := self._waiting.get(id_):
-            wanted.waiters.pop(waiter, None)
-            if not wanted.waiters:
-                del self._waiting[id_]
+    def _remove_waiter(self, id_: str, waiter: asyncio.Future[S | None]) -> None:
+        if pending := self._pending.get(id_):
+            pending.waiters.pop(waiter, None)
+            if not pending.waiters:
+                del self._pending[id_]
 
-    def _ask_at(self, due: float, context: Context) -> None:
+    def _schedule_poll(self, poll_by: float, context: Context) -> None:
         """Or before."""
-        if self._timer is None or due < self._timer.when():
+        if self._timer is None or poll_by < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_at(due, self._go, due, context=context)
+            self._timer = asyncio.get_running_loop().call_at(poll_by, self._poll, poll_by, context=context)
 
-    def _go(self, due: float) -> None:
+    def _poll(self, poll_by: float) -> None:
         """Ask about all that are due, and who else has room; who comes later waits for the next question."""
         self._timer = None
-        now = max(due, asyncio.get_running_loop().time())
-        ripe = [id_ for id_, wanted in self._waiting.items() if wanted.ripe <= now]
-        ripe.sort(key=lambda id_: self._waiting[id_].due)
-        eager = sum(self._waiting[id_].due <= now for id_ in ripe)
-        asked = ripe[: -(-eager // self._most) * self._most]
-        for first in range(0, len(asked), self._most):
-            batch = {id_: self._waiting.pop(id_).waiters for id_ in asked[first : first + self._most]}
-            task = asyncio.create_task(self._answer(batch))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
-        if self._waiting:
-            soonest = min(self._waiting.values(), key=lambda wanted: wanted.due)
-            self._ask_at(soonest.due, next(iter(soonest.waiters.values())))
+        now = max(poll_by, asyncio.get_running_loop().time())
+        eligible = [id_ for id_, wanted in self._pending.items() if wanted.eligible_at <= now]
+        eligible.sort(key=lambda id_: self._pending[id_].poll_by)
+        due_count = sum(self._pending[id_].poll_by <= now for id_ in eligible)
+        selected = eligible[: -(-due_count // self._max_batch) * self._max_batch]
+        for first in range(0, len(selected), self._max_batch):
+            batch = {id_: self._pending.pop(id_).waiters for id_ in selected[first : first + self._max_batch]}
+            task = asyncio.create_task(self._poll_batch(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if self._pending:
+            earliest = min(self._pending.values(), key=lambda wanted: wanted.poll_by)
+            self._schedule_poll(earliest.poll_by, next(iter(earliest.waiters.values())))
 
-    async def _answer(self, asked: Mapping[str, Iterable[asyncio.Future[S | None]]]) -> None:
+    async def _poll_batch(self, waiters_by_id: Mapping[str, Iterable[asyncio.Future[S | None]]]) -> None:
         found: Mapping[str, S] = {}
         failure: Exception | None = None
         try:
-            found = await self._ask(list(asked))
+            found = await self._fetch(list(waiters_by_id))
         except Exception as error:
             failure = error
-        for id_, waiters in asked.items():
+        for id_, waiters in waiters_by_id.items():
             for waiter in [waiter for waiter in waiters if not waiter.done()]:
                 if failure is not None:
                     waiter.set_exception(failure)

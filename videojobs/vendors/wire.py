@@ -20,12 +20,14 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-LONGEST_TEXT = 500  # characters of a vendor's text in an error message: enough to read, too short to flood a row
-_SCANNED_TEXT = 20 * LONGEST_TEXT  # what is looked at before it is shortened, so that a cut cannot bare half a query
+MAX_TEXT_LENGTH = 500  # characters of a vendor's text in an error message: enough to read, too short to flood a row
+_MAX_SCANNED_LENGTH = (
+    20 * MAX_TEXT_LENGTH
+)  # what is looked at before it is shortened, so that a cut cannot bare half a query
 
 # Presigned links carry their permission in the query, plain or percent-encoded; it has no place in a message.
-_QUERY = re.compile(r"(?:\?|%3f)[^\s\"'<>]*(?:=|%3d)[^\s\"'<>]*", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^\s/@]+@")
+_URL_QUERY = re.compile(r"(?:\?|%3f)[^\s\"'<>]*(?:=|%3d)[^\s\"'<>]*", re.IGNORECASE)
+_URL_USERINFO = re.compile(r"(?<=://)[^\s/@]+@")
 
 T = TypeVar("T")
 
@@ -35,32 +37,32 @@ def compact_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def number(value: float) -> int | float:
+def normalize_number(value: float) -> int | float:
     """`value`, as an int where it is whole: 2 and 2.0 must give the same bytes."""
     return int(value) if float(value).is_integer() else float(value)
 
 
-def clean_text(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """A vendor's text, fit for a message, a log line and a database column.
 
-    One line, no control characters (Postgres refuses NUL), no URL queries or passwords, at most `LONGEST_TEXT`.
+    One line, no control characters (Postgres refuses NUL), no URL queries or passwords, at most `MAX_TEXT_LENGTH`.
     """
-    printable = "".join(char if char.isprintable() else " " for char in text[:_SCANNED_TEXT])
-    bare = _USERINFO.sub("", _QUERY.sub("", printable))
+    printable = "".join(char if char.isprintable() else " " for char in text[:_MAX_SCANNED_LENGTH])
+    bare = _URL_USERINFO.sub("", _URL_QUERY.sub("", printable))
     line = " ".join(bare.split())
-    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+    return line if len(line) <= MAX_TEXT_LENGTH else line[: MAX_TEXT_LENGTH - 1] + "…"
 
 
-def _as_text(value: object) -> str | None:
+def _coerce_text(value: object) -> str | None:
     """Read a text that some answers give as a list of texts, or as an object with a message."""
     if isinstance(value, list):
-        return "; ".join(filter(None, map(_as_text, value))) or None
+        return "; ".join(filter(None, map(_coerce_text, value))) or None
     if isinstance(value, dict):
-        return _as_text(value.get("message")) or compact_json(value)
-    return None if value is None else clean_text(str(value)) or None
+        return _coerce_text(value.get("message")) or compact_json(value)
+    return None if value is None else sanitize_text(str(value)) or None
 
 
-def _as_identifier(value: object) -> object:
+def _coerce_identifier(value: object) -> object:
     """Read an id that one answer gives as a number and the next as a string."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -72,8 +74,8 @@ def _none_if_unreadable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
-Text = Annotated[str | None, BeforeValidator(_as_text)]
-Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_as_identifier)]
+Text = Annotated[str | None, BeforeValidator(_coerce_text)]
+Identifier = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_coerce_identifier)]
 Lenient = Annotated[T | None, WrapValidator(_none_if_unreadable)]
 
 

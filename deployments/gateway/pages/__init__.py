@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 
 from deployments.gateway.pages import job, lecture, listing, session, submit
-from deployments.gateway.pages.templating import Static
+from deployments.gateway.pages.templating import StaticAssets
 
 
 def add_pages(app: FastAPI) -> None:
     """All pages, and their style and scripts."""
-    for router in (session.router, listing.router, job.router, submit.pages, submit.router, lecture.router):
+    for router in (session.router, listing.router, job.router, submit.page_router, submit.router, lecture.router):
         app.include_router(router)
-    app.mount("/static", Static(), name="static")
+    app.mount("/static", StaticAssets(), name="static")

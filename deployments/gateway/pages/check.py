@@ -11,51 +11,51 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videojobs.errors import InvalidRequest, Problem
+from videojobs.errors import FieldError, InvalidRequest
 from videojobs.intake import parse_request
-from videojobs.rules import check_media
-from videojobs.settings import Access, Limits
+from videojobs.rules import validate_media
+from videojobs.settings import AccessSettings, LimitSettings
 
 # By the end of a name: what `videojobs.media.probe` calls such files. A name that says nothing gets the benefit.
-_CONTAINERS: Final = {"m4v": "mp4", "m4a": "mp4", "oga": "ogg", "opus": "ogg", "qt": "mov", "wave": "wav"}
-_UNKNOWN_RATE: Final = 25.0  # frames a second; no browser tells, and only the rules' tolerances depend on it
+_CONTAINER_BY_EXTENSION: Final = {"m4v": "mp4", "m4a": "mp4", "oga": "ogg", "opus": "ogg", "qt": "mov", "wave": "wav"}
+_ASSUMED_FRAME_RATE: Final = 25.0  # frames a second; no browser tells, and only the rules' tolerances depend on it
 
-Length = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]  # seconds
+DurationSeconds = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]  # seconds
 
 
-class _Seen(BaseModel):
+class _BrowserFileInfo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=1000)
     size: int = Field(ge=0)  # bytes
-    duration: Length
+    duration: DurationSeconds
 
 
-class SeenVideo(_Seen):
+class BrowserVideoInfo(_BrowserFileInfo):
     """What a browser knows of a video that it can play."""
 
     width: int = Field(gt=0, le=100_000)
     height: int = Field(gt=0, le=100_000)
 
 
-class Seen(BaseModel):
+class BrowserMediaInfo(BaseModel):
     """What it knows of all files: those that it cannot play are missing."""
 
     model_config = ConfigDict(extra="forbid")
 
-    video: SeenVideo | None
-    audio: dict[str, _Seen]
+    video: BrowserVideoInfo | None
+    audio: dict[str, _BrowserFileInfo]
 
 
-class Draft(BaseModel):
+class DraftJob(BaseModel):
     """A request as it will be sent, with placeholders for the addresses of its files."""
 
     request: dict[str, Any]
-    facts: Seen
+    facts: BrowserMediaInfo
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class _MediaInfo:
     """As `videojobs.rules` wants to have them."""
 
     container: str
@@ -63,28 +63,28 @@ class _Facts:
     duration: float
     width: int = 0
     height: int = 0
-    frame_rate: float = _UNKNOWN_RATE
+    frame_rate: float = _ASSUMED_FRAME_RATE
 
 
-def problems_of(draft: Draft, user_id: str) -> list[Problem]:
+def validate_draft(draft: DraftJob, user_id: str) -> list[FieldError]:
     """Every rule that is broken already, with the fields as the browser numbers them."""
-    limits = Limits()
+    limits = LimitSettings()
     try:
         request = parse_request(
-            {**draft.request, "user_id": user_id}, limits=limits, access=Access(allow_local_files=False)
+            {**draft.request, "user_id": user_id}, limits=limits, access=AccessSettings(allow_local_files=False)
         )
     except InvalidRequest as error:
-        return list(error.problems)
-    known = {ref_id: _facts(seen, "wav") for ref_id, seen in draft.facts.audio.items()}
-    if draft.facts.video is None or any(item.refId not in known for item in request.audio):
+        return list(error.errors)
+    audio_info = {ref_id: _media_info(seen, "wav") for ref_id, seen in draft.facts.audio.items()}
+    if draft.facts.video is None or any(item.refId not in audio_info for item in request.audio):
         return []
     return [
-        Problem(_as_sent(problem.path, draft.request.get("segments")), problem.message)
-        for problem in check_media(request, _video_facts(draft.facts.video), known, limits)
+        FieldError(_draft_path(problem.path, draft.request.get("segments")), problem.message)
+        for problem in validate_media(request, _video_info(draft.facts.video), audio_info, limits)
     ]
 
 
-def _as_sent(path: str, segments: object) -> str:
+def _draft_path(path: str, segments: object) -> str:
     """The rules number segments by their start; the browser, in the order in which they were made."""
     if not isinstance(segments, list):  # JSON text of a list: not from our page
         return path
@@ -92,14 +92,22 @@ def _as_sent(path: str, segments: object) -> str:
     return re.sub(r"^segments\[(\d+)]", lambda found: f"segments[{order[int(found[1])]}]", path)
 
 
-def _container(name: str, otherwise: str) -> str:
-    ending = PurePath(name).suffix.lower().removeprefix(".")
-    return _CONTAINERS.get(ending, ending) or otherwise
+def _container_from_name(name: str, default: str) -> str:
+    extension = PurePath(name).suffix.lower().removeprefix(".")
+    return _CONTAINER_BY_EXTENSION.get(extension, extension) or default
 
 
-def _facts(seen: _Seen, otherwise: str) -> _Facts:
-    return _Facts(_container(seen.name, otherwise), seen.size, seen.duration)
+def _media_info(browser_info: _BrowserFileInfo, default_container: str) -> _MediaInfo:
+    return _MediaInfo(
+        _container_from_name(browser_info.name, default_container), browser_info.size, browser_info.duration
+    )
 
 
-def _video_facts(seen: SeenVideo) -> _Facts:
-    return _Facts(_container(seen.name, "mp4"), seen.size, seen.duration, seen.width, seen.height)
+def _video_info(browser_info: BrowserVideoInfo) -> _MediaInfo:
+    return _MediaInfo(
+        _container_from_name(browser_info.name, "mp4"),
+        browser_info.size,
+        browser_info.duration,
+        browser_info.width,
+        browser_info.height,
+    )

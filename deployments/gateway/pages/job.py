@@ -8,97 +8,99 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from deployments.gateway import jobs as api
-from deployments.gateway.access import JobId, Reader, Submitter, owned
-from deployments.gateway.front import TheFront
-from deployments.gateway.pages.notes import Note, note_on
+from deployments.gateway.access import JobId, Reader, Submitter, get_owned_job
+from deployments.gateway.front import AppStateDep
+from deployments.gateway.pages.notes import StatusNote, build_status_note
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
-from deployments.gateway.pages.sight import Sight, Visitor, lines, pieces, prices
-from deployments.gateway.pages.templating import origin_of, page
-from deployments.gateway.shapes import Job, What
+from deployments.gateway.pages.sight import CurrentUser, JobCard, event_lines, price_rows, timeline_pieces
+from deployments.gateway.pages.templating import render_page, storage_origin
+from deployments.gateway.shapes import FileKind, Job
 from videojobs.ledger import VideoJob
-from videojobs.states import UNFINISHED, Status, Work
+from videojobs.states import UNFINISHED_STATUSES, JobKind, Status
 
-Asked = Literal["cancel", "retry"]
-_BUTTONS: Final[dict[What, str]] = {"result": "Download", "lip_sync": "Download (lip-sync only)"}
-_OF_LECTURES: Final[dict[What, str]] = {
+RequestedAction = Literal["cancel", "retry"]
+_DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {"result": "Download", "lip_sync": "Download (lip-sync only)"}
+_LECTURE_DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {
     "pdf": "PDF",
     "srt": "Subtitles (SRT)",
     "vtt": "Subtitles (VTT)",
     "slides": "Slides (ZIP)",
     "times": "Times (JSON)",
 }
-_ASKED: Final[dict[Asked, Note]] = {
-    "cancel": Note("wait", "The job stops", ["It stops at its next safe point, and then says what is paid for."]),
-    "retry": Note("plain", "The job goes on", ["As soon as a worker takes it up; no step is paid for twice."]),
+_ACTION_NOTES: Final[dict[RequestedAction, StatusNote]] = {
+    "cancel": StatusNote("wait", "The job stops", ["It stops at its next safe point, and then says what is paid for."]),
+    "retry": StatusNote("plain", "The job goes on", ["As soon as a worker takes it up; no step is paid for twice."]),
 }
-_PICTURE_TAKES: Final = timedelta(minutes=1)
+_COMPARISON_DELAY: Final = timedelta(minutes=1)
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("")
-async def show(job_id: JobId, request: Request, who: Reader, front: TheFront, asked: Asked | None = None) -> Response:
+async def show_job(
+    job_id: JobId, request: Request, principal: Reader, state: AppStateDep, asked: RequestedAction | None = None
+) -> Response:
     """`asked` is what a button has just asked for, and may not have happened yet."""
-    row, job = await owned(front, who, job_id), await api.job(job_id, who, front)
-    note = note_on(job, for_admin=who.is_admin)
-    return page(
+    row, job = await get_owned_job(state, principal, job_id), await api.get_job(job_id, principal, state)
+    note = build_status_note(job, for_admin=principal.is_admin)
+    return render_page(
         request,
         "job.html",
-        storage=origin_of(await front.backing.store(row)),
-        person=Visitor.of(who),
-        here="jobs",
-        job=Sight.of(job),
-        is_live=asked is not None or job.status in UNFINISHED,
-        asked=_ASKED[asked] if asked else None,
-        note=note,
-        timeline=lines(job.timeline),
-        costs=prices(job.costs),
+        storage=storage_origin(await state.services.store(row)),
+        current_user=CurrentUser.from_principal(principal),
+        active_page="jobs",
+        job=JobCard.from_summary(job),
+        is_live=asked is not None or job.status in UNFINISHED_STATUSES,
+        action_note=_ACTION_NOTES[asked] if asked else None,
+        status_note=note,
+        timeline=event_lines(job.timeline),
+        costs=price_rows(job.costs),
         segments=row.segments_data["total_segments"],
         areas=len(row.processing_config["effects"]),
         slides=row.facts.get("slides"),
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
-        picture=_picture(job),
-        **_media(row, job),
+        picture=_comparison_state(job),
+        **_media_context(row, job),
     )
 
 
-def _picture(job: Job) -> Literal["there", "soon", "none"]:
+def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
     """The before/after picture is made when the job is completed already, in a second or two; or it cannot be made."""
     if "before_after" in job.downloads:
         return "there"
-    is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _PICTURE_TAKES
-    has_one = job.status is Status.COMPLETED and job.kind is Work.PRO_VIDEO
+    is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _COMPARISON_DELAY
+    has_one = job.status is Status.COMPLETED and job.kind is JobKind.PRO_VIDEO
     return "soon" if is_fresh and has_one else "none"
 
 
-def _media(row: VideoJob, job: Job) -> dict[str, Any]:
+def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
     """What there is to see and to download. Without areas the lip-sync result is the result."""
-    there = set(job.downloads)
-    buttons = _OF_LECTURES if row.work is Work.LECTURE else _BUTTONS
-    after = next((what for what in _BUTTONS if what in there), None)
-    hidden = {"lip_sync"} if "result" in there and not row.request.get("effects") else set()
+    available = set(job.downloads)
+    buttons = _LECTURE_DOWNLOAD_LABELS if row.job_kind is JobKind.LECTURE else _DOWNLOAD_LABELS
+    after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
+    hidden = {"lip_sync"} if "result" in available and not row.request.get("effects") else set()
     return {
-        "downloads": [(what, words) for what, words in buttons.items() if what in there - hidden],
-        "before": "source" if "source" in there else None,
+        "downloads": [(what, words) for what, words in buttons.items() if what in available - hidden],
+        "before": "source" if "source" in available else None,
         "after": after,
-        "pieces": pieces(row) if after else [],
+        "pieces": timeline_pieces(row) if after else [],
     }
 
 
 @router.post("/cancel")
-async def cancel(job_id: JobId, who: Submitter, front: TheFront) -> Response:
+async def cancel_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
     """The button; the page then shows what comes of it."""
-    await api.cancel(job_id, who, front)
-    return _back_to(job_id, "cancel")
+    await api.cancel_job(job_id, principal, state)
+    return _redirect_to_job(job_id, "cancel")
 
 
 @router.post("/retry")
-async def retry(job_id: JobId, who: Submitter, front: TheFront) -> Response:
+async def retry_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
     """The button; the page then shows what comes of it."""
-    await api.retry(job_id, who, front)
-    return _back_to(job_id, "retry")
+    await api.retry_job(job_id, principal, state)
+    return _redirect_to_job(job_id, "retry")
 
 
-def _back_to(job_id: str, asked: Asked) -> Response:
-    return RedirectResponse(f"/jobs/{quote(job_id, safe='')}?asked={asked}", SEE_OTHER)
+def _redirect_to_job(job_id: str, action: RequestedAction) -> Response:
+    return RedirectResponse(f"/jobs/{quote(job_id, safe='')}?asked={action}", SEE_OTHER)

@@ -7,47 +7,47 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from deployments.gateway.access import Submitter
-from deployments.gateway.front import TheFront
-from deployments.gateway.lectures import taken_in
+from deployments.gateway.front import AppStateDep
+from deployments.gateway.lectures import create_lecture_job
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
-from deployments.gateway.pages.sight import Visitor
-from deployments.gateway.pages.templating import page
-from deployments.gateway.problems import Refused
+from deployments.gateway.pages.sight import CurrentUser
+from deployments.gateway.pages.templating import render_page
+from deployments.gateway.problems import ApiError
 from videojobs.lecture.options import SpeechOptions
 from videojobs.lecture.settings import HOUR, LectureSettings
 
-LECTURE_FORM: Final = "/submit/lecture"
-_REFUSED: Final = 422
+LECTURE_FORM_PATH: Final = "/submit/lecture"
+_INVALID_STATUS: Final = 422
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
-@router.get(LECTURE_FORM)
-async def show(request: Request, who: Submitter) -> Response:
-    return _form(request, who)
+@router.get(LECTURE_FORM_PATH)
+async def show_form(request: Request, principal: Submitter) -> Response:
+    return _render_form(request, principal)
 
 
-@router.post(LECTURE_FORM)
-async def send(request: Request, who: Submitter, front: TheFront) -> Response:
+@router.post(LECTURE_FORM_PATH)
+async def submit_form(request: Request, principal: Submitter, state: AppStateDep) -> Response:
     """On to the job's page; or the form again, with what to mend."""
     try:
-        job = await taken_in(request, who, front, None)
-    except Refused as refused:
-        if refused.status_code != _REFUSED:
+        job = await create_lecture_job(request, principal, state, None)
+    except ApiError as api_error:
+        if api_error.status_code != _INVALID_STATUS:
             raise
-        return _form(request, who, refused)
+        return _render_form(request, principal, api_error)
     return RedirectResponse(f"/jobs/{quote(job.id, safe='')}", SEE_OTHER)
 
 
-def _form(request: Request, who: Submitter, refused: Refused | None = None) -> Response:
+def _render_form(request: Request, principal: Submitter, api_error: ApiError | None = None) -> Response:
     settings = LectureSettings()
-    return page(
+    return render_page(
         request,
         "lecture.html",
-        _REFUSED if refused else 200,
-        person=Visitor.of(who),
-        here="lecture",
-        problems=refused.problems if refused else (),
+        _INVALID_STATUS if api_error else 200,
+        current_user=CurrentUser.from_principal(principal),
+        active_page="lecture",
+        problems=api_error.problems if api_error else (),
         hours=f"{settings.max_seconds / HOUR:g}",
         containers=", ".join(sorted(name.upper() for name in settings.containers)),
         without_speech=SpeechOptions.model_fields["without_speech"].description,

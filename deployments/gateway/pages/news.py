@@ -4,23 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 
-from deployments.gateway.events import HEARTBEAT, event
-from deployments.gateway.front import Front
-from deployments.gateway.telling import message_of
-from deployments.gateway.watching import Listener
+from deployments.gateway.events import HEARTBEAT_COMMENT, format_event
+from deployments.gateway.front import AppState
+from deployments.gateway.telling import status_message
+from deployments.gateway.watching import Subscription
 from videojobs.ledger import VideoJob
-from videojobs.states import ENDED
+from videojobs.states import ENDED_STATUSES
 
 
-async def news_of(front: Front, jobs: Sequence[VideoJob]) -> AsyncIterator[str]:
+async def list_events(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterator[str]:
     """An event for each change, until all of them have ended; browsers come again after `stream_minutes`."""
-    with ExitStack() as listening:
-        listeners = [listening.enter_context(front.watch.listening(job)) for job in jobs if job.status not in ENDED]
-        waiting = {asyncio.create_task(listener.next()): listener for listener in listeners}
+    with ExitStack() as exit_stack:
+        subscriptions = [
+            exit_stack.enter_context(state.job_watcher.subscribe(job))
+            for job in jobs
+            if job.status not in ENDED_STATUSES
+        ]
+        waiting = {asyncio.create_task(subscription.next_change()): subscription for subscription in subscriptions}
         try:
-            async with asyncio.timeout(front.door.stream_minutes * 60):
-                async for line in _lines(waiting, front.door.heartbeat_seconds):
-                    yield line
+            async with asyncio.timeout(state.settings.stream_minutes * 60):
+                async for event_text in _change_events(waiting, state.settings.heartbeat_seconds):
+                    yield event_text
         except TimeoutError:
             return
         finally:
@@ -28,19 +32,21 @@ async def news_of(front: Front, jobs: Sequence[VideoJob]) -> AsyncIterator[str]:
                 task.cancel()
 
 
-async def _lines(waiting: dict[asyncio.Task[VideoJob | None], Listener], heartbeat: float) -> AsyncIterator[str]:
+async def _change_events(
+    waiting: dict[asyncio.Task[VideoJob | None], Subscription], heartbeat_seconds: float
+) -> AsyncIterator[str]:
     yield ": here\n\n"
     while waiting:
-        told, _ = await asyncio.wait(waiting, timeout=heartbeat, return_when=asyncio.FIRST_COMPLETED)
-        if not told:
-            yield HEARTBEAT
-        for task in told:
-            listener, job = waiting.pop(task), task.result()
+        done, _ = await asyncio.wait(waiting, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            yield HEARTBEAT_COMMENT
+        for task in done:
+            subscription, job = waiting.pop(task), task.result()
             if job is not None:
-                yield _told(job)
-            if job is not None and job.status not in ENDED:
-                waiting[asyncio.create_task(listener.next())] = listener
+                yield _progress_event(job)
+            if job is not None and job.status not in ENDED_STATUSES:
+                waiting[asyncio.create_task(subscription.next_change())] = subscription
 
 
-def _told(job: VideoJob) -> str:
-    return event({"job_id": job.id, "progress": job.progress_percentage, "message": message_of(job)})
+def _progress_event(job: VideoJob) -> str:
+    return format_event({"job_id": job.id, "progress": job.progress_percentage, "message": status_message(job)})

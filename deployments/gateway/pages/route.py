@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from deployments.gateway.pages.templating import page
-from deployments.gateway.problems import AWAY, COME_AGAIN_SECONDS
+from deployments.gateway.pages.templating import render_page
+from deployments.gateway.problems import DEPENDENCY_ERRORS, RETRY_AFTER_SECONDS
 from videojobs.ledger import UnknownJob
 
 SEE_OTHER: Final = 303  # after a form: a reload then sends nothing twice
@@ -26,39 +26,39 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except (UnknownJob, RequestValidationError):
-                return _nothing_here(request)
+                return _not_found_page(request)
             except HTTPException as error:
-                return _refusal(request, error)
-            except AWAY:
-                return _away(request)
+                return _error_page(request, error)
+            except DEPENDENCY_ERRORS:
+                return _unavailable_page(request)
 
         return with_pages
 
 
-def _refusal(request: Request, error: HTTPException) -> Response:
+def _error_page(request: Request, error: HTTPException) -> Response:
     if error.status_code == 401:
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        came_for = wanted if request.method == "GET" else "/jobs"
-        return RedirectResponse(f"/login?{urlencode({'next': came_for})}", SEE_OTHER)
+        requested_path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        next_path = requested_path if request.method == "GET" else "/jobs"
+        return RedirectResponse(f"/login?{urlencode({'next': next_path})}", SEE_OTHER)
     if error.status_code == 404:
-        return _nothing_here(request)
-    answer = _message(request, error.status_code, "That cannot be done", str(error.detail))
+        return _not_found_page(request)
+    answer = _message_page(request, error.status_code, "That cannot be done", str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
 
 
-def _nothing_here(request: Request) -> Response:
+def _not_found_page(request: Request) -> Response:
     """The same for a job that is somebody else's and for one that never was."""
-    return _message(request, 404, "There is nothing here", "The address is wrong, or what was here is gone.")
+    return _message_page(request, 404, "There is nothing here", "The address is wrong, or what was here is gone.")
 
 
-def _away(request: Request) -> Response:
-    answer = _message(
+def _unavailable_page(request: Request) -> Response:
+    answer = _message_page(
         request, 503, "Not available for the moment", "Jobs go on, and nothing is lost. Try again in a minute."
     )
-    answer.headers["Retry-After"] = str(COME_AGAIN_SECONDS)
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
 
 
-def _message(request: Request, status: int, title: str, text: str) -> Response:
-    return page(request, "message.html", status, title=title, text=text, link="/jobs", link_text="To the jobs")
+def _message_page(request: Request, status: int, title: str, text: str) -> Response:
+    return render_page(request, "message.html", status, title=title, text=text, link="/jobs", link_text="To the jobs")

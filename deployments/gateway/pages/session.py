@@ -7,55 +7,55 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from deployments.gateway.access import COOKIE, address_of, check_origin, identified
-from deployments.gateway.callbacks import read
-from deployments.gateway.front import TheFront
+from deployments.gateway.access import COOKIE_NAME, authenticate, check_origin, client_address
+from deployments.gateway.callbacks import read_body
+from deployments.gateway.front import AppStateDep
 from deployments.gateway.pages.route import SEE_OTHER, PageRoute
-from deployments.gateway.pages.templating import page
+from deployments.gateway.pages.templating import render_page
 
 _FORM_BYTES: Final = 16 * 1024  # a token of 200 letters, and the address of one of our pages
 _FORM_SECONDS: Final = 5  # it is one packet; nobody has shown a token yet
-_KEPT_SECONDS: Final = 30 * 86_400  # a month; a token that is revoked opens nothing before that either
+_COOKIE_SECONDS: Final = 30 * 86_400  # a month; a token that is revoked opens nothing before that either
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/login")
 async def login_form(request: Request, next: str = "/jobs") -> Response:  # noqa: A002  # its name in addresses
-    return page(request, "login.html", next=own_path(next), problem="")
+    return render_page(request, "login.html", next=safe_redirect_path(next), problem="")
 
 
 @router.post("/login", dependencies=[Depends(check_origin)])
-async def login(request: Request, front: TheFront) -> Response:
+async def login(request: Request, state: AppStateDep) -> Response:
     """Set the cookie, if the token is one; else ask again, and say why."""
     try:
         async with asyncio.timeout(_FORM_SECONDS):
-            body = await read(request, _FORM_BYTES)
+            body = await read_body(request, _FORM_BYTES)
     except TimeoutError as error:
         raise HTTPException(408, "The form did not come in time.") from error
     form = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-    wanted = own_path(form.get("next", "/jobs"))
+    next_path = safe_redirect_path(form.get("next", "/jobs"))
     text = form.get("token", "").strip()
     try:
-        await identified(front, text, address_of(request))
+        await authenticate(state, text, client_address(request))
     except HTTPException as error:
-        known = error.status_code != 401
-        why = str(error.detail) if known else "This token is not valid. Copy all of it, or ask for a new one."
-        return page(request, "login.html", error.status_code, next=wanted, problem=why)
-    answer = RedirectResponse(wanted, SEE_OTHER)
+        is_not_401 = error.status_code != 401
+        why = str(error.detail) if is_not_401 else "This token is not valid. Copy all of it, or ask for a new one."
+        return render_page(request, "login.html", error.status_code, next=next_path, problem=why)
+    answer = RedirectResponse(next_path, SEE_OTHER)
     secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, text, max_age=_KEPT_SECONDS, httponly=True, secure=secure, samesite="strict")
+    answer.set_cookie(COOKIE_NAME, text, max_age=_COOKIE_SECONDS, httponly=True, secure=secure, samesite="strict")
     return answer
 
 
 @router.post("/logout", dependencies=[Depends(check_origin)])
 async def logout() -> Response:
     answer = RedirectResponse("/login", SEE_OTHER)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(COOKIE_NAME, httponly=True, samesite="strict")
     return answer
 
 
-def own_path(text: str) -> str:
+def safe_redirect_path(text: str) -> str:
     """Where to go after signing in: a path of ours, whatever the link said that led here."""
     parts = urlsplit(text.replace("\\", "/"))  # browsers take the one for the other
     ours = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")

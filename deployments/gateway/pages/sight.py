@@ -11,19 +11,19 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from deployments.gateway.access import Caller
-from deployments.gateway.shapes import Happening, JobSummary, StageCost
-from videojobs.areas import decision_for
-from videojobs.costs import Amount, in_points
+from deployments.gateway.access import Principal
+from deployments.gateway.shapes import EventEntry, JobSummary, StageCost
+from videojobs.areas import resolve_timeline
+from videojobs.costs import Amount, format_points
 from videojobs.ledger import VideoJob
 from videojobs.ledger.tokens import Scope
 from videojobs.request import JobRequest
-from videojobs.states import UNFINISHED, Stage, Status, Work
+from videojobs.states import UNFINISHED_STATUSES, JobKind, Stage, Status
 
 Tone = Literal["plain", "good", "wait", "bad"]
 
 PARKED: Final = "parked"  # to people a state of its own; in the row it is `processing` with a reason
-STATES: Final = {
+STATUS_LABELS: Final = {
     Status.PENDING.value: "Waiting",
     Status.PROCESSING.value: "In progress",
     PARKED: "Needs a decision",
@@ -34,20 +34,20 @@ STATES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class CurrentUser:
     """Who is signed in, as the frame of every page shows it."""
 
     user_id: str
     is_admin: bool
-    may_submit: bool
+    can_submit: bool
 
     @classmethod
-    def of(cls, caller: Caller) -> "Visitor":
-        return cls(caller.user_id, caller.is_admin, caller.token.allows(Scope.SUBMIT))
+    def from_principal(cls, principal: Principal) -> "CurrentUser":
+        return cls(principal.user_id, principal.is_admin, principal.token.allows(Scope.SUBMIT))
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class JobCard:
     """A job as lists show it."""
 
     id: str
@@ -63,18 +63,18 @@ class Sight:
     completed_at: datetime | None
 
     @classmethod
-    def of(cls, job: JobSummary) -> "Sight":
+    def from_summary(cls, job: JobSummary) -> "JobCard":
         tone = PARKED if is_parked(job) else job.status.value
         return cls(
             id=job.job_id,
             user_id=job.user_id,
             name=job.display_name or f"Job {job.job_id[:8]}",
             tone=tone,
-            state=STATES[tone],
+            state=STATUS_LABELS[tone],
             headline=job.error or job.message,
             progress=job.progress,
-            is_active=job.status in UNFINISHED,
-            is_lecture=job.kind is Work.LECTURE,
+            is_active=job.status in UNFINISHED_STATUSES,
+            is_lecture=job.kind is JobKind.LECTURE,
             created_at=job.created_at,
             completed_at=job.completed_at,
         )
@@ -87,7 +87,7 @@ def is_parked(job: JobSummary) -> bool:
 
 # ---- what happened -------------------------------------------------------------------------------------------
 
-_TONES: Final[dict[str, Tone]] = {
+_EVENT_TONES: Final[dict[str, Tone]] = {
     **dict.fromkeys(("advanced", "accepted", "done", "completed"), "good"),
     **dict.fromkeys(("waiting", "unknown", "interrupted", "parked", "written_off", "cancelled", "given_up"), "wait"),
     **dict.fromkeys(("refused", "failed"), "bad"),
@@ -95,7 +95,7 @@ _TONES: Final[dict[str, Tone]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EventLine:
     """One thing that happened."""
 
     at: datetime
@@ -103,22 +103,22 @@ class Line:
     tone: Tone
 
 
-def lines(timeline: Iterable[Happening]) -> list[Line]:
+def event_lines(timeline: Iterable[EventEntry]) -> list[EventLine]:
     """Oldest first; news that only raise the progress are left out."""
-    found: list[Line] = []
+    found: list[EventLine] = []
     for event in timeline:
         if event.kind != "progress" and (not found or found[-1].text != event.message):
-            found.append(Line(event.at, event.message, _TONES.get(event.kind, "plain")))
+            found.append(EventLine(event.at, event.message, _EVENT_TONES.get(event.kind, "plain")))
     return found
 
 
 # ---- what it costs -------------------------------------------------------------------------------------------
 
-_STEPS: Final = {Stage.LIP_SYNC: "Lip-sync", Stage.TEXT_REMOVAL: "Text removal"}
+_STAGE_LABELS: Final = {Stage.LIP_SYNC: "Lip-sync", Stage.TEXT_REMOVAL: "Text removal"}
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class PriceRow:
     """One step, or all of them together."""
 
     step: str
@@ -126,25 +126,29 @@ class Price:
     paid: str
 
 
-def prices(costs: Sequence[StageCost]) -> list[Price]:
+def price_rows(costs: Sequence[StageCost]) -> list[PriceRow]:
     """Expected and, as far as the vendor tells it, really paid."""
     expected = [Amount(cost.expected_usd or Decimal(0), cost.expected_points or Decimal(0)) for cost in costs]
     rows = [
-        Price(_STEPS[Stage(cost.stage)], str(amount), "" if cost.paid_points is None else in_points(cost.paid_points))
+        PriceRow(
+            _STAGE_LABELS[Stage(cost.stage)],
+            str(amount),
+            "" if cost.paid_points is None else format_points(cost.paid_points),
+        )
         for cost, amount in zip(costs, expected, strict=True)
     ]
-    return [*rows, Price("Together", str(sum(expected, start=Amount())), "")] if len(rows) > 1 else rows
+    return [*rows, PriceRow("Together", str(sum(expected, start=Amount())), "")] if len(rows) > 1 else rows
 
 
 # ---- the videos ----------------------------------------------------------------------------------------------
 
-Piece = tuple[float, float, float, float]  # seconds: start and end in the source, start and end in the result
+PieceTimes = tuple[float, float, float, float]  # seconds: start and end in the source, start and end in the result
 
 
-def pieces(job: VideoJob) -> list[Piece]:
+def timeline_pieces(job: VideoJob) -> list[PieceTimes]:
     """Which part of the source is seen when in the result; empty where that is not known."""
     try:
-        decision = decision_for(JobRequest.model_validate(job.request), job.facts)
+        decision = resolve_timeline(JobRequest.model_validate(job.request), job.facts)
     except (ValidationError, KeyError):  # refused at the door, or not that far
         return []
     return [

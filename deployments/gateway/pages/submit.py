@@ -7,22 +7,22 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deployments.gateway.access import Submitter
-from deployments.gateway.asking import json_as
-from deployments.gateway.front import TheFront
-from deployments.gateway.pages.check import Draft, problems_of
+from deployments.gateway.asking import read_json_as
+from deployments.gateway.front import AppStateDep
+from deployments.gateway.pages.check import DraftJob, validate_draft
 from deployments.gateway.pages.route import PageRoute
-from deployments.gateway.pages.sight import Visitor
-from deployments.gateway.pages.templating import origin_of, page
-from deployments.gateway.problems import told
+from deployments.gateway.pages.sight import CurrentUser
+from deployments.gateway.pages.templating import render_page, storage_origin
+from deployments.gateway.problems import to_field_problems
 from videojobs.request import Options
-from videojobs.settings import Limits
+from videojobs.settings import LimitSettings
 
 router = APIRouter(include_in_schema=False)
-pages = APIRouter(route_class=PageRoute, include_in_schema=False)
+page_router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OptionChoice:
     """One of the vendors' options, as the request model describes it."""
 
     name: str
@@ -32,22 +32,29 @@ class Choice:
     default: str
 
 
-CHOICES: Final = [
-    Choice(name, str(field.title), str(field.description), get_args(field.annotation), field.default)
+OPTION_CHOICES: Final = [
+    OptionChoice(name, str(field.title), str(field.description), get_args(field.annotation), field.default)
     for name, field in Options.model_fields.items()
 ]
 
 
-@pages.get("/submit")
-async def submit(request: Request, who: Submitter, front: TheFront) -> Response:
-    video = f"{Limits().max_video_seconds / 60:g} minutes"
-    shown: dict[str, Any] = {"limits": {"video": video}, "options": [asdict(choice) for choice in CHOICES]}
-    storage = origin_of(await front.backing.store())
-    return page(request, "submit.html", storage=storage, person=Visitor.of(who), here="submit", **shown)
+@page_router.get("/submit")
+async def show_submit_form(request: Request, principal: Submitter, state: AppStateDep) -> Response:
+    video = f"{LimitSettings().max_video_seconds / 60:g} minutes"
+    shown: dict[str, Any] = {"limits": {"video": video}, "options": [asdict(choice) for choice in OPTION_CHOICES]}
+    storage = storage_origin(await state.services.store())
+    return render_page(
+        request,
+        "submit.html",
+        storage=storage,
+        current_user=CurrentUser.from_principal(principal),
+        active_page="submit",
+        **shown,
+    )
 
 
 @router.post("/submit/check")
-async def check(request: Request, who: Submitter) -> Response:
+async def check_draft(request: Request, principal: Submitter) -> Response:
     """What is wrong with a draft, by all that is known before its files are sent."""
-    found = problems_of(await json_as(request, Draft), who.user_id)
-    return JSONResponse({"problems": told(found)})
+    found = validate_draft(await read_json_as(request, DraftJob), principal.user_id)
+    return JSONResponse({"problems": to_field_problems(found)})

@@ -12,16 +12,16 @@ from starlette.types import Scope
 
 from videojobs.media.store import ObjectStore
 
-_HERE: Final = Path(__file__).parent
-_TEMPLATES: Final = Jinja2Templates(_HERE / "templates")  # escapes everything that it is given
+_PAGES_DIR: Final = Path(__file__).parent
+_TEMPLATES: Final = Jinja2Templates(_PAGES_DIR / "templates")  # escapes everything that it is given
 _TEMPLATES.env.trim_blocks = _TEMPLATES.env.lstrip_blocks = True
 
 
-class Static(StaticFiles):
+class StaticAssets(StaticFiles):
     """Style and scripts. A browser asks each time whether they have changed: modules import each other by name."""
 
     def __init__(self) -> None:
-        super().__init__(directory=_HERE / "static")
+        super().__init__(directory=_PAGES_DIR / "static")
 
     def file_response(self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200) -> Any:
         answer = super().file_response(full_path, stat_result, scope, status_code)
@@ -29,23 +29,27 @@ class Static(StaticFiles):
         return answer
 
 
-def page(request: Request, name: str, code: int = 200, /, *, storage: str = "", **shown: Any) -> HTMLResponse:
+def render_page(
+    request: Request, name: str, status: int = 200, /, *, storage: str = "", **context: Any
+) -> HTMLResponse:
     """A template with what it shows. `storage` is the origin of the links to files, where the page has any.
 
     All other headers are the same for every answer (`guard`).
     """
     # "same-origin": the addresses of jobs are nobody else's business, and forms need their Origin.
-    headers = {"Content-Security-Policy": policy(storage), "Referrer-Policy": "same-origin"}
-    return _TEMPLATES.TemplateResponse(request, name, {"person": None, "here": "", **shown}, code, headers)
+    headers = {"Content-Security-Policy": content_security_policy(storage), "Referrer-Policy": "same-origin"}
+    return _TEMPLATES.TemplateResponse(
+        request, name, {"current_user": None, "active_page": "", **context}, status, headers
+    )
 
 
-def origin_of(store: ObjectStore) -> str:
+def storage_origin(store: ObjectStore) -> str:
     """Where its links lead: the one place elsewhere that a page may load from and send to."""
     link = urlsplit(store.presign("any", 60))
     return f"{link.scheme}://{link.netloc}"
 
 
-def policy(storage: str) -> str:
+def content_security_policy(storage: str) -> str:
     """What the page may load: our own files, and media of the storage. No script or style inside of a page."""
     return "; ".join(
         [

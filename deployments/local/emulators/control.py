@@ -24,7 +24,7 @@ LOCAL_NAMES = ["127.0.0.1", "localhost"]
 ExceptionHandler = Callable[[Request, Exception], Response]
 
 
-class ProgramsOnly:
+class NoBrowserMiddleware:
     """ASGI middleware: refuses what has an Origin.
 
     Browsers add it to what a page changes, and to what it reads from elsewhere; programs do not.
@@ -38,7 +38,7 @@ class ProgramsOnly:
         await (app if "origin" in Headers(scope=scope) else self._app)(scope, receive, send)
 
 
-class Control:
+class ControlApi:
     """Health, books, counters, settings and faults of one emulator."""
 
     def __init__(self, emulator: Emulator[Any, Any]) -> None:
@@ -49,24 +49,24 @@ class Control:
             "/_emulator",
             routes=[
                 Route("/health", self.health),
-                Route("/books", self.books),
-                Route("/calls", self.calls),
+                Route("/books", self.list_records),
+                Route("/calls", self.call_counts),
                 Route("/settings", self.read_settings),
                 Route("/settings", self.change_settings, methods=["PATCH"]),
                 Route("/faults", self.read_faults),
                 Route("/faults", self.arm_fault, methods=["POST"]),
                 Route("/faults", self.disarm_faults, methods=["DELETE"]),
             ],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_NAMES), Middleware(ProgramsOnly)],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_NAMES), Middleware(NoBrowserMiddleware)],
         )
 
     async def health(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def books(self, _request: Request) -> Response:
-        return JSONResponse(self._emulator.books.pages())
+    async def list_records(self, _request: Request) -> Response:
+        return JSONResponse(self._emulator.db.pages())
 
-    async def calls(self, _request: Request) -> Response:
+    async def call_counts(self, _request: Request) -> Response:
         return JSONResponse(self._emulator.calls)
 
     async def read_settings(self, _request: Request) -> Response:
@@ -74,32 +74,32 @@ class Control:
 
     async def change_settings(self, request: Request) -> Response:
         try:
-            self._emulator.change(dict(await request.json()))
+            self._emulator.update_settings(dict(await request.json()))
         except ValidationError as error:
-            return _refusal(error)
+            return _validation_response(error)
         return await self.read_settings(request)
 
     async def read_faults(self, _request: Request) -> Response:
-        return JSONResponse(self._emulator.faults.armed())
+        return JSONResponse(self._emulator.faults.armed_faults())
 
     async def arm_fault(self, request: Request) -> Response:
         try:
             self._emulator.faults.arm(await request.json())
         except ValidationError as error:
-            return _refusal(error)
-        return JSONResponse(self._emulator.faults.armed(), 201)
+            return _validation_response(error)
+        return JSONResponse(self._emulator.faults.armed_faults(), 201)
 
     async def disarm_faults(self, _request: Request) -> Response:
         self._emulator.faults.disarm()
         return Response(status_code=204)
 
 
-def _refusal(error: ValidationError) -> Response:
+def _validation_response(error: ValidationError) -> Response:
     problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
     return JSONResponse({"problems": problems}, 422)
 
 
-def application(
+def create_app(
     emulator: Emulator[Any, Any],
     routes: Sequence[BaseRoute],
     exception_handlers: dict[Any, ExceptionHandler],
@@ -113,7 +113,7 @@ def application(
         await emulator.close()
 
     return Starlette(
-        routes=[*routes, Control(emulator).mount()],
+        routes=[*routes, ControlApi(emulator).mount()],
         exception_handlers=exception_handlers,
         lifespan=lifespan,
     )

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.local.emulators.faults import Endpoint, FaultBox
-from deployments.local.emulators.fetching import open_network
-from deployments.local.emulators.records import Records
-from deployments.local.emulators.serving import Options
-from deployments.local.emulators.workshop import Workshop
+from deployments.local.emulators.faults import Endpoint, FaultRegistry
+from deployments.local.emulators.fetching import create_http_client
+from deployments.local.emulators.records import SqliteStore
+from deployments.local.emulators.serving import ServerOptions
+from deployments.local.emulators.workshop import JobRunner
 
 
 class CommonSettings(BaseModel):
@@ -25,37 +25,37 @@ class CommonSettings(BaseModel):
 
 
 SettingsT = TypeVar("SettingsT", bound=CommonSettings)
-BooksT = TypeVar("BooksT", bound=Records)
+StoreT = TypeVar("StoreT", bound=SqliteStore)
 
 
-class Emulator(Generic[BooksT, SettingsT]):
+class Emulator(Generic[StoreT, SettingsT]):
     """Books, settings, armed faults, a workshop, and a way into the network."""
 
-    def __init__(self, options: Options, books: BooksT, settings: type[SettingsT], faults: FaultBox) -> None:
+    def __init__(self, options: ServerOptions, db: StoreT, settings: type[SettingsT], faults: FaultRegistry) -> None:
         self.base_url = options.base_url
         self.results = options.data / "results"
         self.scratch = options.data / "scratch"
         shutil.rmtree(self.scratch, ignore_errors=True)  # what a killed program left half done
         for folder in (self.results, self.scratch):
             folder.mkdir(exist_ok=True)
-        self.books = books
+        self.db = db
         self.faults = faults
         self.calls: Counter[str] = Counter()
         """How often each call was made since the program began, by the name that faults are aimed at."""
-        self.settings = settings.model_validate(books.settings())
-        self.workshop = Workshop(lambda: self.settings.processing_seconds)
-        self.network = open_network()
+        self.settings = settings.model_validate(db.load_settings())
+        self.runner = JobRunner(lambda: self.settings.processing_seconds)
+        self.http_client = create_http_client()
         if options.processing_seconds is not None:
-            self.change({"processing_seconds": options.processing_seconds})
+            self.update_settings({"processing_seconds": options.processing_seconds})
 
-    def change(self, changes: dict[str, object]) -> None:
+    def update_settings(self, changes: dict[str, object]) -> None:
         """Change settings, now and in the books. Raises pydantic's ValidationError and changes nothing."""
         self.settings = type(self.settings).model_validate(self.settings.model_dump() | changes)
         for name in changes:
-            self.books.keep_setting(name, getattr(self.settings, name))
-        self.workshop.clock_changed()
+            self.db.save_setting(name, getattr(self.settings, name))
+        self.runner.wake_waiters()
 
-    def counted(self, name: str, endpoint: Endpoint) -> Endpoint:
+    def count_calls(self, name: str, endpoint: Endpoint) -> Endpoint:
         """The endpoint, with each request counted."""
 
         async def counting(request: Request) -> Response:
@@ -68,10 +68,10 @@ class Emulator(Generic[BooksT, SettingsT]):
         """Go on with everything that the books hold as unfinished."""
         raise NotImplementedError
 
-    def leaving(self) -> None:
+    def release_waiters(self) -> None:
         """The program is about to end: let go of everyone who waits for something."""
 
     async def close(self) -> None:
-        await self.workshop.close()
-        await self.network.aclose()
-        self.books.close()
+        await self.runner.close()
+        await self.http_client.aclose()
+        self.db.close()

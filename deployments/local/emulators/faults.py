@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-About = Callable[[Request, bytes], str]
+MatchTextOf = Callable[[Request, bytes], str]
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: the peer sees a reset, not an end
 
 
@@ -27,33 +27,33 @@ class Fault(BaseModel):
     match: str = ""
 
 
-class AnswerFault(Fault):
+class ResponseFault(Fault):
     """Spoils an HTTP answer, before the request is looked at or after it was accepted."""
 
     on: str = "submit"
     when: Literal["before", "after"] = "before"
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
         """Give the answer to send instead; None lets the real one pass."""
         raise NotImplementedError
 
 
-class HttpError(AnswerFault):
+class HttpError(ResponseFault):
     """An error page of the vendor's gateway, in HTML as gateways send it."""
 
     kind: Literal["http_error"]
     status: int = Field(default=502, ge=400, le=599)
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
         return HTMLResponse(f"<html><body><h1>{self.status}</h1></body></html>", self.status)
 
 
-class Reset(AnswerFault):
+class ConnectionReset(ResponseFault):
     """The connection is reset without an answer."""
 
     kind: Literal["reset"]
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
         transport: asyncio.Transport = request.state.transport
         connection: socket.socket = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
@@ -62,112 +62,112 @@ class Reset(AnswerFault):
         return Response()
 
 
-class Slow(AnswerFault):
+class SlowResponse(ResponseFault):
     """The answer is right, and late."""
 
     kind: Literal["slow"]
     seconds: float = Field(default=1.0, gt=0)
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
         await asyncio.sleep(self.seconds)
         return None
 
 
-class Malformed(AnswerFault):
+class MalformedResponse(ResponseFault):
     """The status is right, and the body is not JSON."""
 
     kind: Literal["malformed"]
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        status = answer.status_code if answer is not None else 200
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        status = response.status_code if response is not None else 200
         return Response('{"id": "', status, media_type="application/json")
 
 
-class TruncatedDownload(AnswerFault):
+class TruncatedDownload(ResponseFault):
     """Half of the file comes, then the connection ends."""
 
     kind: Literal["truncated_download"]
     on: str = "file"
     when: Literal["before", "after"] = "after"
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        if not isinstance(answer, FileResponse):
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        if not isinstance(response, FileResponse):
             return None
-        content = await asyncio.to_thread(Path(answer.path).read_bytes)
+        content = await asyncio.to_thread(Path(response.path).read_bytes)
         headers = {"content-length": str(len(content)), "content-type": "video/mp4"}
-        return StreamingResponse(_half(content, request.state.transport), headers=headers)
+        return StreamingResponse(_first_half(content, request.state.transport), headers=headers)
 
 
-async def _half(content: bytes, transport: asyncio.Transport) -> AsyncIterator[bytes]:
+async def _first_half(content: bytes, transport: asyncio.Transport) -> AsyncIterator[bytes]:
     yield content[: len(content) // 2]
     transport.close()
     await asyncio.sleep(60)  # the lost connection cancels this; ending here would count as a server error
 
 
-COMMON_FAULTS = HttpError | Reset | Slow | Malformed | TruncatedDownload
-F = TypeVar("F", bound=Fault)
+COMMON_FAULTS = HttpError | ConnectionReset | SlowResponse | MalformedResponse | TruncatedDownload
+FaultT = TypeVar("FaultT", bound=Fault)
 
 
-class FaultBox:
+class FaultRegistry:
     """The armed faults. `kinds` is the union of a vendor's faults, `accepted` tells a yes from a refusal."""
 
-    def __init__(self, kinds: Any, accepted: Callable[[Response], bool]) -> None:
-        self._reader: TypeAdapter[Fault] = TypeAdapter(Annotated[kinds, Field(discriminator="kind")])
-        self._accepted = accepted
+    def __init__(self, kinds: Any, is_success: Callable[[Response], bool]) -> None:
+        self._adapter: TypeAdapter[Fault] = TypeAdapter(Annotated[kinds, Field(discriminator="kind")])
+        self._is_success = is_success
         self._armed: list[Fault] = []
 
-    def arm(self, given: object) -> None:
+    def arm(self, payload: object) -> None:
         """Add a fault from its JSON form. Raises pydantic's ValidationError."""
-        self._armed.append(self._reader.validate_python(given))
+        self._armed.append(self._adapter.validate_python(payload))
 
     def disarm(self) -> None:
         self._armed.clear()
 
-    def armed(self) -> list[dict[str, Any]]:
+    def armed_faults(self) -> list[dict[str, Any]]:
         return [fault.model_dump() for fault in self._armed]
 
-    def take(self, kind: type[F], on: str, text: str) -> F | None:
+    def consume(self, kind: type[FaultT], on: str, request_text: str) -> FaultT | None:
         """The first armed fault of that kind for a call `on` that carries `text`; it is used up by one."""
         for fault in self._armed:
-            if isinstance(fault, kind) and fault.on == on and fault.match in text:
+            if isinstance(fault, kind) and fault.on == on and fault.match in request_text:
                 fault.times -= 1
                 if not fault.times:
                     self._armed.remove(fault)
                 return fault
         return None
 
-    def _put_back(self, fault: Fault) -> None:
+    def _restore(self, fault: Fault) -> None:
         fault.times += 1
         if fault not in self._armed:
             self._armed.insert(0, fault)
 
-    def spoils(self, on: str, endpoint: Endpoint, about: About) -> Endpoint:
+    def wrap_endpoint(self, on: str, endpoint: Endpoint, match_text_of: MatchTextOf) -> Endpoint:
         """The endpoint, open to faults. `about` adds text to match: what the called job was submitted with."""
 
-        async def spoiled(request: Request) -> Response:
+        async def with_faults(request: Request) -> Response:
             if not self._armed:
                 return await endpoint(request)
             body = await request.body()
             called = f"{request.method} {request.url}\n{body.decode(errors='replace')}"
-            fault = self.take(AnswerFault, on, f"{called}\n{about(request, body)}")
+            fault = self.consume(ResponseFault, on, f"{called}\n{match_text_of(request, body)}")
             if fault is None:
                 return await endpoint(request)
             answer = None
             if fault.when == "after":
-                answer = await self._unless_refused(fault, endpoint, request)
-                if not self._accepted(answer):
+                answer = await self._call_or_restore(fault, endpoint, request)
+                if not self._is_success(answer):
                     return answer
-            return await fault.spoil(request, answer) or answer or await endpoint(request)
+            return await fault.inject(request, answer) or answer or await endpoint(request)
 
-        return spoiled
+        return with_faults
 
-    async def _unless_refused(self, fault: Fault, endpoint: Endpoint, request: Request) -> Response:
+    async def _call_or_restore(self, fault: Fault, endpoint: Endpoint, request: Request) -> Response:
         """A fault "after accept" that meets a refusal waits for the next call."""
         try:
-            answer = await endpoint(request)
+            response = await endpoint(request)
         except Exception:
-            self._put_back(fault)
+            self._restore(fault)
             raise
-        if not self._accepted(answer):
-            self._put_back(fault)
-        return answer
+        if not self._is_success(response):
+            self._restore(fault)
+        return response

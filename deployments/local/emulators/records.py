@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS notifications (
 """
 
 
-class Records:
+class SqliteStore:
     """The tables that both vendors keep; a vendor's own books add theirs. Used from one thread only."""
 
     def __init__(self, file: Path, schema: str) -> None:
@@ -32,14 +32,14 @@ class Records:
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.executescript(_COMMON_SCHEMA + schema)
 
-    def rows(self, query: str, *values: object) -> list[Row]:
+    def fetch_all(self, query: str, *values: object) -> list[Row]:
         return [dict(row) for row in self._database.execute(query, values)]
 
-    def row(self, query: str, *values: object) -> Row | None:
+    def fetch_one(self, query: str, *values: object) -> Row | None:
         found = self._database.execute(query, values).fetchone()
         return dict(found) if found is not None else None
 
-    def run(self, statement: str, *values: object) -> None:
+    def execute(self, statement: str, *values: object) -> None:
         self._database.execute(statement, values)
 
     @contextmanager
@@ -53,26 +53,26 @@ class Records:
             raise
         self._database.execute("COMMIT")
 
-    def settings(self) -> Row:
+    def load_settings(self) -> Row:
         """The settings that were ever changed by hand."""
-        return {row["name"]: json.loads(row["value"]) for row in self.rows("SELECT * FROM settings")}
+        return {row["name"]: json.loads(row["value"]) for row in self.fetch_all("SELECT * FROM settings")}
 
-    def keep_setting(self, name: str, value: object) -> None:
-        self.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, json.dumps(value))
+    def save_setting(self, name: str, value: object) -> None:
+        self.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, json.dumps(value))
 
-    def refused(self, status: int, code: str | None, message: str, body: bytes) -> None:
+    def record_refusal(self, status: int, code: str | None, message: str, body: bytes) -> None:
         """A submission that was not taken."""
         text = body[:10_000].decode(errors="replace")
-        self.run("INSERT INTO refusals VALUES (?, ?, ?, ?, ?)", time.time(), status, code, message, text)
+        self.execute("INSERT INTO refusals VALUES (?, ?, ?, ?, ?)", time.time(), status, code, message, text)
 
-    def notified(self, subject: str, url: str, body: str, outcome: str) -> None:
+    def record_notification(self, subject: str, url: str, body: str, outcome: str) -> None:
         """One try to deliver a webhook or callback, and how it ended."""
-        self.run("INSERT INTO notifications VALUES (?, ?, ?, ?, ?)", time.time(), subject, url, body, outcome)
+        self.execute("INSERT INTO notifications VALUES (?, ?, ?, ?, ?)", time.time(), subject, url, body, outcome)
 
-    def pages(self) -> Row:
+    def dump(self) -> Row:
         """What `GET /_emulator/books` shows for either vendor; a vendor adds its submissions."""
-        refusals = self.rows("SELECT * FROM refusals ORDER BY at")
-        notifications = self.rows("SELECT * FROM notifications ORDER BY at")
+        refusals = self.fetch_all("SELECT * FROM refusals ORDER BY at")
+        notifications = self.fetch_all("SELECT * FROM notifications ORDER BY at")
         return {"refused": len(refusals), "refusals": refusals, "notifications": notifications}
 
     def close(self) -> None:

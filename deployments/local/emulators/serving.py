@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """The command line. `processing_seconds` is None where the books' own setting shall stay."""
 
     port: int
@@ -29,7 +29,7 @@ class Options:
         return f"http://127.0.0.1:{self.port}"
 
 
-def read_options(program: str, arguments: Sequence[str] | None = None) -> Options:
+def parse_options(program: str, arguments: Sequence[str] | None = None) -> ServerOptions:
     """Parse the command line and create the data folder."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
@@ -37,10 +37,10 @@ def read_options(program: str, arguments: Sequence[str] | None = None) -> Option
     parser.add_argument("--processing-seconds", type=float, help="how long a job takes at least (2)")
     given = parser.parse_args(arguments)
     given.data.mkdir(parents=True, exist_ok=True)
-    return Options(given.port, given.data.resolve(), given.processing_seconds)
+    return ServerOptions(given.port, given.data.resolve(), given.processing_seconds)
 
 
-class BreakableProtocol(H11Protocol):
+class ExposedConnectionProtocol(H11Protocol):
     """Shows the application its connection, which some faults break off (`request.state.transport`)."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,32 +51,32 @@ class BreakableProtocol(H11Protocol):
 class Server(uvicorn.Server):
     """Calls `leaving` before it waits for open requests: who waits for an event has to be let go."""
 
-    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
-        self._leaving = leaving
+        self._on_shutdown = on_shutdown
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._leaving()
+        self._on_shutdown()
         await super().shutdown(sockets)
 
 
-def serve(app: Starlette, port: int, leaving: Callable[[], None]) -> None:
+def serve(app: Starlette, port: int, on_shutdown: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then leave with exit code 0."""
     for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, _leave)
+        signal.signal(stop, _exit)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=port,
-        http=BreakableProtocol,
+        http=ExposedConnectionProtocol,
         lifespan="on",
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=1,  # a slow download must not hold up the stop
     )
-    Server(config, leaving).run()
+    Server(config, on_shutdown).run()
 
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
+def _exit(_signal: int, _frame: FrameType | None) -> None:
     """uvicorn raises the signal it was stopped by once more, when all is closed."""
     sys.exit(0)

@@ -14,40 +14,40 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from deployments.local.emulators.video import Unusable
+from deployments.local.emulators.video import UndecodableMedia
 
-RATE = 48_000
-BITS_PER_SECOND = 192_000  # transparent for speech: the sound has to stay comparable sample by sample
+SAMPLE_RATE = 48_000
+BIT_RATE = 192_000  # transparent for speech: the sound has to stay comparable sample by sample
 CODEC_PADDING = 0.05  # seconds by which a codec's last block may overhang the declared end
 MP4_CODECS = ("aac", "mp3", "mp3float", "ac3", "alac")
 Samples = NDArray[np.int16]
 
 
 def silence(seconds: float) -> Samples:
-    return np.zeros((2, round(seconds * RATE)), np.int16)
+    return np.zeros((2, round(seconds * SAMPLE_RATE)), np.int16)
 
 
-def seconds_of(samples: Samples) -> float:
-    return float(samples.shape[1] / RATE)
+def duration_of(samples: Samples) -> float:
+    return float(samples.shape[1] / SAMPLE_RATE)
 
 
-def cut(samples: Samples, start: float, end: float) -> Samples:
+def slice_audio(samples: Samples, start: float, end: float) -> Samples:
     """The sound from `start` to `end` (seconds), with silence where there is none."""
-    wanted = samples[:, round(start * RATE) : round(end * RATE)]
-    return fitted(wanted, end - start)
+    wanted = samples[:, round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
+    return fit_duration(wanted, end - start)
 
 
-def fitted(samples: Samples, seconds: float) -> Samples:
+def fit_duration(samples: Samples, seconds: float) -> Samples:
     """Exactly that long: cut off, or filled up with silence."""
-    missing = round(seconds * RATE) - samples.shape[1]
+    missing = round(seconds * SAMPLE_RATE) - samples.shape[1]
     if missing <= 0:
         return samples[:, : samples.shape[1] + missing]
     return np.pad(samples, ((0, 0), (0, missing)))
 
 
-def decode(file: Path) -> Samples:
+def decode_audio(file: Path) -> Samples:
     """The whole first sound track, from where the file begins. Raises Unusable, also where there is no sound."""
-    resampler = AudioResampler(format="s16p", layout="stereo", rate=RATE)
+    resampler = AudioResampler(format="s16p", layout="stereo", rate=SAMPLE_RATE)
     try:
         with av.open(file) as container:
             stream = container.streams.audio[0]
@@ -56,72 +56,72 @@ def decode(file: Path) -> Samples:
             begins = (container.start_time or 0) / av.time_base  # hours, in a part of a stream
             pieces = [piece for frame in [*frames, None] for piece in resampler.resample(frame)]
     except (FFmpegError, IndexError) as error:
-        raise Unusable(f"no readable sound: {error}") from error
+        raise UndecodableMedia(f"no readable sound: {error}") from error
     if not pieces:
-        raise Unusable("the sound is empty")
+        raise UndecodableMedia("the sound is empty")
     samples: Any = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)
     late = max(0.0, (frames[0].time or 0.0) - begins)
-    if 0 < seconds_of(samples) - declared < CODEC_PADDING:
-        samples = fitted(samples, declared)
+    if 0 < duration_of(samples) - declared < CODEC_PADDING:
+        samples = fit_duration(samples, declared)
     return np.concatenate([silence(late), samples], axis=1)
 
 
-def has_sound(file: Path) -> bool:
+def has_audio(file: Path) -> bool:
     with av.open(file) as container:
         return bool(container.streams.audio)
 
 
-class SoundTrack:
+class AudioTrackWriter:
     """An AAC track that is written in step with the pictures, so that players need not search."""
 
-    def __init__(self, film: OutputContainer, samples: Samples) -> None:
-        self._film = film
+    def __init__(self, output: OutputContainer, samples: Samples) -> None:
+        self._output = output
         self._samples = samples
-        self._track: AudioStream = film.add_stream("aac", rate=RATE)
-        self._track.bit_rate = BITS_PER_SECOND
+        self._track: AudioStream = output.add_stream("aac", rate=SAMPLE_RATE)
+        self._track.bit_rate = BIT_RATE
         self._track.layout = "stereo"
-        self._written = 0
+        self._samples_written = 0
 
     def write_until(self, seconds: float) -> None:
         """Write what is heard before that time."""
         step = self._track.codec_context.frame_size or 1024
-        while self._written < min(self._samples.shape[1], seconds * RATE):
+        while self._samples_written < min(self._samples.shape[1], seconds * SAMPLE_RATE):
             for frame in self._frames(step):
-                self._film.mux(self._track.encode(frame))
+                self._output.mux(self._track.encode(frame))
 
     def _frames(self, step: int) -> Iterator[AudioFrame]:
-        chunk = np.ascontiguousarray(self._samples[:, self._written : self._written + step])
+        chunk = np.ascontiguousarray(self._samples[:, self._samples_written : self._samples_written + step])
         frame = AudioFrame.from_ndarray(chunk.astype(np.float32) / 32_768, format="fltp", layout="stereo")
-        frame.sample_rate, frame.pts, frame.time_base = RATE, self._written, Fraction(1, RATE)
-        self._written += chunk.shape[1]
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, self._samples_written, Fraction(1, SAMPLE_RATE)
+        self._samples_written += chunk.shape[1]
         yield frame
 
     def close(self) -> None:
         """Write the rest."""
-        self.write_until(seconds_of(self._samples) + 1)
-        self._film.mux(self._track.encode(None))
+        self.write_until(duration_of(self._samples) + 1)
+        self._output.mux(self._track.encode(None))
 
 
-class CopiedSound:
+class AudioStreamCopier:
     """The sound track of another file, its packets unchanged, written in step with the pictures."""
 
-    def __init__(self, film: OutputContainer, source: Path) -> None:
-        self._film = film
+    def __init__(self, output: OutputContainer, source: Path) -> None:
+        self._output = output
         self._source = av.open(source)
         stream = self._source.streams.audio[0]
-        self._track = film.add_stream_from_template(stream)
+        self._track = output.add_stream_from_template(stream)
         self._packets = self._source.demux(stream)
-        self._written = 0.0
+        self._seconds_written = 0.0
 
     def write_until(self, seconds: float) -> None:
         """Write what is heard before that time."""
-        while self._written < seconds:
+        while self._seconds_written < seconds:
             packet = next(self._packets, None)
             if packet is None or packet.pts is None:  # demuxing ends with an empty packet
                 return
-            self._written = float(packet.pts * packet.time_base)
+            self._seconds_written = float(packet.pts * packet.time_base)
             packet.stream = self._track
-            self._film.mux(packet)
+            self._output.mux(packet)
 
     def close(self) -> None:
         """Write the rest."""
@@ -129,7 +129,7 @@ class CopiedSound:
         self._source.close()
 
 
-def can_be_copied(file: Path) -> bool:
+def can_copy_audio(file: Path) -> bool:
     """Whether an MP4 can hold the file's sound as it is."""
     with av.open(file) as container:
         return container.streams.audio[0].codec_context.name in MP4_CODECS

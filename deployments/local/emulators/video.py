@@ -12,24 +12,24 @@ from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-GoOn = Callable[[], None]
-SQUARE = Fraction(1)
-WHOLE = 0.98  # of the declared frames have to be there; containers round at the ends
+CancelCheck = Callable[[], None]
+SQUARE_PIXELS = Fraction(1)
+COMPLETE_RATIO = 0.98  # of the declared frames have to be there; containers round at the ends
 
 
-class Unusable(Exception):
+class UndecodableMedia(Exception):
     """The file cannot be decoded as what it is meant to be."""
 
 
 @dataclass(frozen=True, slots=True)
-class VideoFacts:
+class VideoProperties:
     """`frames` counts the slots of the constant-rate grid that the pictures are shown on; sizes are upright."""
 
     rate: Fraction
     frames: int
     width: int
     height: int
-    pixel_aspect: Fraction = SQUARE
+    pixel_aspect: Fraction = SQUARE_PIXELS
 
     @property
     def duration(self) -> float:
@@ -37,7 +37,7 @@ class VideoFacts:
         return float(self.frames / self.rate)
 
 
-def probe(file: Path) -> VideoFacts:
+def probe(file: Path) -> VideoProperties:
     """Read rate, length and size by walking through all packets. Raises Unusable."""
     try:
         with av.open(file) as container:
@@ -47,20 +47,20 @@ def probe(file: Path) -> VideoFacts:
             packets = [packet for packet in container.demux(stream) if packet.pts is not None]
             rate = stream.average_rate or stream.guessed_rate
             unit = stream.time_base
-            if not rate or not unit or len(packets) < WHOLE * stream.frames:
-                raise Unusable("the video has no readable frame rate or is cut off")
-            aspect = stream.sample_aspect_ratio or SQUARE
+            if not rate or not unit or len(packets) < COMPLETE_RATIO * stream.frames:
+                raise UndecodableMedia("the video has no readable frame rate or is cut off")
+            aspect = stream.sample_aspect_ratio or SQUARE_PIXELS
     except (FFmpegError, IndexError, StopIteration) as error:
-        raise Unusable(f"no readable video: {error}") from error
-    picture = upright(first)
+        raise UndecodableMedia(f"no readable video: {error}") from error
+    picture = to_upright(first)
     # an edit list (a trimmed recording) hides packets that still have to be decoded
     shown = [packet.pts or 0 for packet in packets if not packet.is_discard]
     frames = round((max(shown) - min(shown)) * unit * rate) + 1
     turned = 1 / aspect if first.rotation % 180 else aspect
-    return VideoFacts(rate, frames, picture.width, picture.height, turned)
+    return VideoProperties(rate, frames, picture.width, picture.height, turned)
 
 
-def upright(frame: VideoFrame) -> VideoFrame:
+def to_upright(frame: VideoFrame) -> VideoFrame:
     """The picture as a player shows it (turned), 8-bit 4:2:0, with even sides; its time stays."""
     turned = frame
     if frame.rotation % 360:
@@ -73,7 +73,7 @@ def upright(frame: VideoFrame) -> VideoFrame:
     return plain
 
 
-def pictures(file: Path, go_on: GoOn) -> Iterator[VideoFrame]:
+def read_frames(file: Path, check_cancelled: CancelCheck) -> Iterator[VideoFrame]:
     """All pictures in order, upright. Raises Unusable where decoding fails or many are missing."""
     expected = seen = 0
     try:
@@ -83,20 +83,20 @@ def pictures(file: Path, go_on: GoOn) -> Iterator[VideoFrame]:
             for packet in container.demux(stream):
                 expected += packet.pts is not None and not packet.is_discard
                 for frame in packet.decode():
-                    go_on()
+                    check_cancelled()
                     seen += 1
-                    yield upright(frame)
+                    yield to_upright(frame)
     except (FFmpegError, IndexError) as error:
-        raise Unusable(f"the video cannot be decoded: {error}") from error
-    if not seen or seen < WHOLE * expected:
-        raise Unusable("the video is damaged")
+        raise UndecodableMedia(f"the video cannot be decoded: {error}") from error
+    if not seen or seen < COMPLETE_RATIO * expected:
+        raise UndecodableMedia("the video is damaged")
 
 
-def pictures_on_grid(file: Path, facts: VideoFacts, go_on: GoOn) -> Iterator[VideoFrame]:
+def read_constant_rate_frames(file: Path, facts: VideoProperties, check_cancelled: CancelCheck) -> Iterator[VideoFrame]:
     """One picture for each slot of the constant-rate grid: the one that a player shows at that time."""
     slot, start = 0, None
     held: VideoFrame | None = None
-    for frame in pictures(file, go_on):
+    for frame in read_frames(file, check_cancelled):
         time = frame.time
         start = time if start is None else start
         while held is not None and slot < round((time - start) * facts.rate):
@@ -108,19 +108,19 @@ def pictures_on_grid(file: Path, facts: VideoFacts, go_on: GoOn) -> Iterator[Vid
         slot += 1
 
 
-def add_picture_track(
-    film: OutputContainer, like: VideoFrame, rate: Fraction, crf: int, pixel_aspect: Fraction = SQUARE
+def add_video_track(
+    output: OutputContainer, sample_frame: VideoFrame, rate: Fraction, crf: int, pixel_aspect: Fraction = SQUARE_PIXELS
 ) -> VideoStream:
     """An H.264 track for pictures of the size and colours of `like`."""
     options = {"crf": str(crf), "preset": "veryfast"}
-    track = film.add_stream("libx264", rate=rate, options=options)
-    track.width, track.height, track.pix_fmt = like.width, like.height, "yuv420p"
+    track = output.add_stream("libx264", rate=rate, options=options)
+    track.width, track.height, track.pix_fmt = sample_frame.width, sample_frame.height, "yuv420p"
     track.codec_context.sample_aspect_ratio = pixel_aspect
-    track.color_range, track.colorspace = like.color_range, like.colorspace
-    track.color_primaries, track.color_trc = like.color_primaries, like.color_trc
+    track.color_range, track.colorspace = sample_frame.color_range, sample_frame.colorspace
+    track.color_primaries, track.color_trc = sample_frame.color_primaries, sample_frame.color_trc
     return track
 
 
-def open_film(target: Path) -> OutputContainer:
+def open_mp4_writer(target: Path) -> OutputContainer:
     """A new MP4 with its index in front, so that players can start while it still comes."""
     return av.open(target, "w", format="mp4", options={"movflags": "faststart"})

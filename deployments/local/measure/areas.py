@@ -9,7 +9,7 @@ import numpy as np
 
 from deployments.local.measure.pictures import Mask
 
-EDGE: Final = 2  # pixels by which a box may come out larger: colours are stored for 2 x 2 pixels
+EDGE_PIXELS: Final = 2  # pixels by which a box may come out larger: colours are stored for 2 x 2 pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Area:
     end: float
 
     @property
-    def protects(self) -> bool:
+    def is_protected(self) -> bool:
         return self.kind == "protection"
 
-    def active(self, time: float, margin: float) -> bool:
+    def is_active(self, time: float, margin: float) -> bool:
         """Whether the area covers a time; a margin (seconds) makes its range longer, a negative one shorter."""
         return self.start - margin <= time < self.end + margin
 
-    def mask(self, height: int, width: int, edge: int) -> Mask:
+    def to_mask(self, height: int, width: int, edge: int) -> Mask:
         """The box, `edge` pixels larger on all sides."""
         mask = np.zeros((height, width), np.uint8)
         top, left = math.floor(self.y * height) - edge, math.floor(self.x * width) - edge
@@ -41,25 +41,25 @@ class Area:
         return mask
 
 
-def has_to_stay(areas: Sequence[Area], time: float, margin: float, shape: tuple[int, int]) -> Mask:
+def unchanged_mask(areas: Sequence[Area], time: float, margin: float, shape: tuple[int, int]) -> Mask:
     """Pixels that must be as in the source: outside all boxes, and in protected ones. Unsure times count as changed."""
     mask = np.ones(shape, np.uint8)
     for area in areas:
-        if not area.protects and area.active(time, margin):
-            mask[area.mask(*shape, edge=EDGE) == 1] = 0
+        if not area.is_protected and area.is_active(time, margin):
+            mask[area.to_mask(*shape, edge=EDGE_PIXELS) == 1] = 0
     for area in areas:
-        if area.protects and area.active(time, -margin):
-            mask[area.mask(*shape, edge=-EDGE) == 1] = 1
+        if area.is_protected and area.is_active(time, -margin):
+            mask[area.to_mask(*shape, edge=-EDGE_PIXELS) == 1] = 1
     return mask
 
 
-def has_to_go(areas: Sequence[Area], time: float, margin: float, shape: tuple[int, int]) -> Mask:
+def erased_mask(areas: Sequence[Area], time: float, margin: float, shape: tuple[int, int]) -> Mask:
     """Pixels from which text must be gone: in boxes at times that are surely theirs, and not protected."""
     mask = np.zeros(shape, np.uint8)
     for area in areas:
-        if not area.protects and area.active(time, -margin):
-            mask[area.mask(*shape, edge=0) == 1] = 1
+        if not area.is_protected and area.is_active(time, -margin):
+            mask[area.to_mask(*shape, edge=0) == 1] = 1
     for area in areas:
-        if area.protects and area.active(time, margin):
-            mask[area.mask(*shape, edge=EDGE) == 1] = 0
+        if area.is_protected and area.is_active(time, margin):
+            mask[area.to_mask(*shape, edge=EDGE_PIXELS) == 1] = 0
     return mask

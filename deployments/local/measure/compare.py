@@ -7,32 +7,32 @@ from typing import Final
 
 import numpy as np
 
-from deployments.local.measure.areas import Area, has_to_go, has_to_stay
+from deployments.local.measure.areas import Area, erased_mask, unchanged_mask
 from deployments.local.measure.pictures import (
-    Picture,
-    Walk,
-    as_large_as,
-    brightness,
-    decibels,
-    frame_seconds,
-    frames,
-    squared_error,
-    worst_tile,
+    RgbFrame,
+    SyncedFrameReader,
+    error_to_psnr,
+    frame_duration,
+    luma,
+    mean_squared_error,
+    read_frames,
+    resize_to,
+    worst_tile_error,
 )
-from deployments.local.measure.report import Report, SoundFigure, TextFigure
-from deployments.local.measure.sound import sound_correlation
+from deployments.local.measure.report import AudioMetric, QualityReport, TextMetric
+from deployments.local.measure.sound import audio_correlation
 
 # A part of the source and when it is seen: (source start, source end, result start, result end), in seconds.
-Piece = tuple[float, float, float, float]
+TimeMapping = tuple[float, float, float, float]
 
-CONTRAST: Final = 32.0  # of 255, between text and what it covers; coding makes differences of 10 at most
-LEAST_TEXT: Final = 20  # pixels of such contrast; fewer are no text
-REACH: Final = 1.5  # frames: a vendor's choice of frame, and what its lengths of sounds differ from ours
-SAME_MOMENT: Final = 1e-6  # seconds
+MIN_TEXT_CONTRAST: Final = 32.0  # of 255, between text and what it covers; coding makes differences of 10 at most
+MIN_TEXT_PIXELS: Final = 20  # pixels of such contrast; fewer are no text
+SEARCH_FRAMES: Final = 1.5  # frames: a vendor's choice of frame, and what its lengths of sounds differ from ours
+TIME_EPSILON: Final = 1e-6  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ExpectedAudio:
     """A sound that the result must have from `start` to `end` (seconds of the result)."""
 
     start: float
@@ -45,10 +45,10 @@ def measure_result(
     source: Path,
     clean: Path | None,
     result: Path,
-    pieces: Sequence[Piece],
+    pieces: Sequence[TimeMapping],
     areas: Sequence[Area],
-    clips: Sequence[Clip],
-) -> Report:
+    clips: Sequence[ExpectedAudio],
+) -> QualityReport:
     """The figures of a result. `clean` is the source without its text; without it, the text is not judged.
 
     A frame is compared with the best of the source's frames around its time, since which one a vendor repeats or
@@ -57,31 +57,31 @@ def measure_result(
     """
     comparison = _Comparison(source, clean, areas)
     seen = 0.0
-    for time, picture in frames(result):
+    for time, picture in read_frames(result):
         seen = time
         moment = source_time(time, pieces)
         if moment is not None:
             comparison.add(time, moment, picture)
-    return Report(
-        length=seen + frame_seconds(result),
+    return QualityReport(
+        length=seen + frame_duration(result),
         expected_length=max((end for *_, end in pieces), default=0.0),
         sounds=tuple(
-            SoundFigure(
-                clip.start, clip.end, sound_correlation(result, clip.start, clip.end, clip.file, clip.file_start)
+            AudioMetric(
+                clip.start, clip.end, audio_correlation(result, clip.start, clip.end, clip.file, clip.file_start)
             )
             for clip in clips
         ),
         texts=tuple(comparison.texts),
-        inside_psnr=_average(comparison.inside),
-        outside_psnr=_average(comparison.outside),
-        worst_tile_psnr=decibels(comparison.worst_tile) if comparison.outside else None,
+        inside_psnr=_mean_psnr(comparison.inside),
+        outside_psnr=_mean_psnr(comparison.outside),
+        worst_tile_psnr=error_to_psnr(comparison.worst_tile) if comparison.outside else None,
     )
 
 
-def source_time(time: float, pieces: Sequence[Piece]) -> float | None:
+def source_time(time: float, pieces: Sequence[TimeMapping]) -> float | None:
     """The source's second that is seen at a second of the result; None where no piece says so, or it runs backward."""
     for source_start, source_end, start, end in pieces:
-        if start - SAME_MOMENT <= time < end - SAME_MOMENT:
+        if start - TIME_EPSILON <= time < end - TIME_EPSILON:
             return source_start + (time - start) / (end - start) * (source_end - source_start)
     return None
 
@@ -90,41 +90,41 @@ class _Comparison:
     """Takes the frames of a result in their order, and collects mean squared errors."""
 
     def __init__(self, source: Path, clean: Path | None, areas: Sequence[Area]) -> None:
-        self.texts: list[TextFigure] = []
+        self.texts: list[TextMetric] = []
         self.inside: list[float] = []
         self.outside: list[float] = []
         self.worst_tile = 0.0
         self._areas = areas
-        self._margin = REACH * frame_seconds(source)
-        self._walk = Walk([source, clean] if clean else [source], self._margin)
+        self._margin = SEARCH_FRAMES * frame_duration(source)
+        self._reader = SyncedFrameReader([source, clean] if clean else [source], self._margin)
 
-    def add(self, time: float, moment: float, picture: Picture) -> None:
+    def add(self, time: float, moment: float, picture: RgbFrame) -> None:
         """Compares a picture, seen at `time`, with the source around `moment`."""
-        near = self._walk.around(moment)
+        near = self._reader.frames_near(moment)
         if not near:  # it plays backward or once more
             return
-        picture = as_large_as(picture, near[0][1][0])
-        stay = has_to_stay(self._areas, moment, self._margin, picture.shape[:2])
-        errors = [squared_error(picture, source, stay) for _, (source, *_) in near]
+        picture = resize_to(picture, near[0][1][0])
+        stay = unchanged_mask(self._areas, moment, self._margin, picture.shape[:2])
+        errors = [mean_squared_error(picture, source, stay) for _, (source, *_) in near]
         best = int(np.argmin(errors))
         if stay.any():
             self.outside.append(errors[best])
-            self.worst_tile = max(self.worst_tile, worst_tile(picture, near[best][1][0], stay))
+            self.worst_tile = max(self.worst_tile, worst_tile_error(picture, near[best][1][0], stay))
         for clean in near[best][1][1:]:
-            self._judge_text(TextFigure(moment, time, 0.0), picture, near[best][1][0], clean)
+            self._measure_text(TextMetric(moment, time, 0.0), picture, near[best][1][0], clean)
 
-    def _judge_text(self, when: TextFigure, picture: Picture, source: Picture, clean: Picture) -> None:
+    def _measure_text(self, when: TextMetric, picture: RgbFrame, source: RgbFrame, clean: RgbFrame) -> None:
         """How much of the text, which is the difference of source and clean, is left in the picture."""
-        go = has_to_go(self._areas, when.source_time, self._margin, picture.shape[:2])
-        text = brightness(source) - brightness(clean)
-        text[(np.abs(text) < CONTRAST) | (go == 0)] = 0
-        if np.count_nonzero(text) < LEAST_TEXT:
+        go = erased_mask(self._areas, when.source_time, self._margin, picture.shape[:2])
+        text = luma(source) - luma(clean)
+        text[(np.abs(text) < MIN_TEXT_CONTRAST) | (go == 0)] = 0
+        if np.count_nonzero(text) < MIN_TEXT_PIXELS:
             return
-        rest = brightness(picture) - brightness(clean)
+        rest = luma(picture) - luma(clean)
         self.texts.append(when._replace(left=max(0.0, float((rest * text).sum() / (text * text).sum()))))
-        self.inside.append(squared_error(picture, clean, go))
+        self.inside.append(mean_squared_error(picture, clean, go))
 
 
-def _average(errors: Sequence[float]) -> float | None:
+def _mean_psnr(errors: Sequence[float]) -> float | None:
     """The average likeness in dB."""
-    return sum(decibels(error) for error in errors) / len(errors) if errors else None
+    return sum(error_to_psnr(error) for error in errors) / len(errors) if errors else None

@@ -11,15 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+RgbFrame = NDArray[np.uint8]
 Mask = NDArray[np.uint8]  # (height, width), 0 or 1
 
-TILES: Final = (16, 9)  # across and down
-WHOLE_TILE: Final = 0.5  # share of a tile that has to count, so that it says something
-EQUAL: Final = 99.0  # dB, in place of infinity
+TILE_GRID: Final = (16, 9)  # across and down
+MIN_TILE_COVERAGE: Final = 0.5  # share of a tile that has to count, so that it says something
+MAX_PSNR: Final = 99.0  # dB, in place of infinity
 
 
-def frames(video: Path) -> Iterator[tuple[float, Picture]]:
+def read_frames(video: Path) -> Iterator[tuple[float, RgbFrame]]:
     """Seconds since the first picture, and the picture as (height, width, 3) RGB."""
     with av.open(video, "r") as film:
         film.streams.video[0].thread_type = "AUTO"
@@ -30,50 +30,50 @@ def frames(video: Path) -> Iterator[tuple[float, Picture]]:
             yield time - start, frame.to_ndarray(format="rgb24").astype(np.uint8)
 
 
-def frame_seconds(video: Path) -> float:
+def frame_duration(video: Path) -> float:
     """How long one picture is shown, on the average."""
     with av.open(video, "r") as film:
         return float(1 / (film.streams.video[0].average_rate or 25))
 
 
-def length(video: Path) -> float:
+def video_duration(video: Path) -> float:
     """Length of the picture in seconds, by decoding all of it."""
-    last = max((time for time, _ in frames(video)), default=-frame_seconds(video))
-    return last + frame_seconds(video)
+    last = max((time for time, _ in read_frames(video)), default=-frame_duration(video))
+    return last + frame_duration(video)
 
 
-def squared_error(one: Picture, other: Picture, mask: Mask) -> float:
+def mean_squared_error(one: RgbFrame, other: RgbFrame, mask: Mask) -> float:
     """Mean squared difference of the masked pixels' values; 0 where the mask is empty."""
     count = cv2.countNonZero(mask) * one.shape[2]
     return cv2.norm(one, other, cv2.NORM_L2SQR, mask) / count if count else 0.0
 
 
-def worst_tile(one: Picture, other: Picture, mask: Mask) -> float:
+def worst_tile_error(one: RgbFrame, other: RgbFrame, mask: Mask) -> float:
     """The largest mean squared difference in a tile of the picture: a stain that the whole would drown out."""
     square = cv2.transform(cv2.absdiff(one, other).astype(np.float32) ** 2, np.full((1, 3), 1 / 3))
     known = mask.astype(np.float32)
-    error = np.asarray(cv2.resize(square * known, TILES, interpolation=cv2.INTER_AREA))
-    share = np.asarray(cv2.resize(known, TILES, interpolation=cv2.INTER_AREA))
-    return float(np.where(share >= WHOLE_TILE, error / np.maximum(share, WHOLE_TILE), 0.0).max())
+    error = np.asarray(cv2.resize(square * known, TILE_GRID, interpolation=cv2.INTER_AREA))
+    share = np.asarray(cv2.resize(known, TILE_GRID, interpolation=cv2.INTER_AREA))
+    return float(np.where(share >= MIN_TILE_COVERAGE, error / np.maximum(share, MIN_TILE_COVERAGE), 0.0).max())
 
 
-def decibels(error: float) -> float:
+def error_to_psnr(error: float) -> float:
     """A mean squared error as PSNR."""
-    return EQUAL if error <= 0 else min(EQUAL, 10 * math.log10(255**2 / error))
+    return MAX_PSNR if error <= 0 else min(MAX_PSNR, 10 * math.log10(255**2 / error))
 
 
-def psnr(one: Picture, other: Picture, mask: Mask | None = None) -> float:
+def psnr(one: RgbFrame, other: RgbFrame, mask: Mask | None = None) -> float:
     """Likeness in dB: above 40 an eye sees no difference, 99 is equal. The mask (0 or 1) says which pixels count."""
     everywhere = np.ones(one.shape[:2], np.uint8)
-    return decibels(squared_error(one, other, everywhere if mask is None else mask))
+    return error_to_psnr(mean_squared_error(one, other, everywhere if mask is None else mask))
 
 
-def brightness(picture: Picture) -> NDArray[np.float32]:
+def luma(picture: RgbFrame) -> NDArray[np.float32]:
     """Each pixel's luma, 0..255."""
     return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
 
 
-def as_large_as(picture: Picture, other: Picture) -> Picture:
+def resize_to(picture: RgbFrame, other: RgbFrame) -> RgbFrame:
     """The picture in the other's size: a vendor may deliver a smaller one."""
     if picture.shape == other.shape:
         return picture
@@ -81,18 +81,18 @@ def as_large_as(picture: Picture, other: Picture) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-class Walk:
+class SyncedFrameReader:
     """Goes through several videos of the same timing at once, forward only, holding the few pictures around a time."""
 
     def __init__(self, videos: Sequence[Path], reach: float) -> None:
-        self._coming = zip(*(frames(video) for video in videos), strict=False)
+        self._frames = zip(*(read_frames(video) for video in videos), strict=False)
         self._reach = reach
-        self._near: deque[tuple[float, tuple[Picture, ...]]] = deque()
+        self._near: deque[tuple[float, tuple[RgbFrame, ...]]] = deque()
 
-    def around(self, time: float) -> list[tuple[float, tuple[Picture, ...]]]:
+    def frames_near(self, time: float) -> list[tuple[float, tuple[RgbFrame, ...]]]:
         """(seconds, one picture of each video) for all moments within `reach` of a time; none where that goes back."""
         while not self._near or self._near[-1][0] <= time + self._reach:
-            pictures = next(self._coming, None)
+            pictures = next(self._frames, None)
             if pictures is None:
                 break
             self._near.append((pictures[0][0], tuple(picture for _, picture in pictures)))

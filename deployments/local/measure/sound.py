@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-RATE: Final = 16_000  # Hz; enough for speech, and what survives every codec on the way
-LAG: Final = 0.1  # seconds by which a sound may come early or late: codecs and frame borders shift it
+SAMPLE_RATE: Final = 16_000  # Hz; enough for speech, and what survives every codec on the way
+MAX_LAG: Final = 0.1  # seconds by which a sound may come early or late: codecs and frame borders shift it
 
 
-def read_sound(file: Path, rate: int = RATE) -> Samples:
+def read_audio(file: Path, rate: int = SAMPLE_RATE) -> Samples:
     """The whole sound of a file, mixed to one channel, -1..1; silence before it starts. Empty where it has none."""
     pieces = [np.zeros(0, np.float32)]
     with av.open(file, "r") as media:
@@ -27,7 +27,7 @@ def read_sound(file: Path, rate: int = RATE) -> Samples:
     return np.concatenate(pieces)
 
 
-def correlation(heard: Samples, clip: Samples) -> float:
+def max_correlation(heard: Samples, clip: Samples) -> float:
     """Normalised cross-correlation of the clip with the place in `heard` where it fits best: 1 is the very same."""
     windows = len(heard) - len(clip) + 1
     if windows < 1 or not len(clip):
@@ -39,10 +39,10 @@ def correlation(heard: Samples, clip: Samples) -> float:
     return float(np.max(product / around) / max(float(np.linalg.norm(clip)), 1e-6))
 
 
-def sound_correlation(video: Path, start: float, end: float, clip: Path, clip_start: float = 0.0) -> float:
+def audio_correlation(video: Path, start: float, end: float, clip: Path, clip_start: float = 0.0) -> float:
     """How alike the video's sound from `start` to `end` (seconds) is to the clip from `clip_start` on; 1 is equal."""
-    sought = read_sound(clip)[round(clip_start * RATE) :][: round((end - start) * RATE)]
-    heard = read_sound(video)
-    margin = np.zeros(round(LAG * RATE), np.float32)
+    sought = read_audio(clip)[round(clip_start * SAMPLE_RATE) :][: round((end - start) * SAMPLE_RATE)]
+    heard = read_audio(video)
+    margin = np.zeros(round(MAX_LAG * SAMPLE_RATE), np.float32)
     heard = np.concatenate((margin, heard, margin))
-    return correlation(heard[round(start * RATE) : round(end * RATE) + 2 * len(margin)], sought)
+    return max_correlation(heard[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE) + 2 * len(margin)], sought)

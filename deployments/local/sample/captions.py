@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deployments.local.sample.scene import Picture
+from deployments.local.sample.scene import RgbFrame
 
-FILLED: Final = 0.9  # of the box, so that the rim stays inside too
-LINE: Final = 1.25  # heights of a letter from one line to the next
+BOX_FILL_RATIO: Final = 0.9  # of the box, so that the rim stays inside too
+LINE_HEIGHT: Final = 1.25  # heights of a letter from one line to the next
 RIM: Final = 0.09  # of a letter's height
 BOLD: Final = 700
 
@@ -29,27 +29,27 @@ class Caption:
     h: float
     text: str
 
-    def burn(self, picture: Picture, time: float) -> Picture:
+    def burn_into(self, picture: RgbFrame, time: float) -> RgbFrame:
         """The picture with the text, at a time in seconds; the same object while nothing is to be seen."""
         if not self.start <= time < self.end:
             return picture
         height, width = picture.shape[:2]
-        color, alpha = _drawn(self, (width, height))
+        color, alpha = _render_text(self, (width, height))
         return (picture * (1 - alpha) + color * alpha).round().astype(np.uint8)
 
 
 @cache
-def _drawn(caption: Caption, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _render_text(caption: Caption, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The text's brightness and how much it hides, each (height, width, 1)."""
     width, height = size
-    box = caption.w * width * FILLED, caption.h * height * FILLED
+    box = caption.w * width * BOX_FILL_RATIO, caption.h * height * BOX_FILL_RATIO
     lines = caption.text.split("\n")
-    letters, points = np.zeros((height, width, 3), np.uint8), _points(lines, box)
-    top = (caption.y + caption.h / 2) * height - points * LINE * len(lines) / 2
+    letters, points = np.zeros((height, width, 3), np.uint8), _font_size(lines, box)
+    top = (caption.y + caption.h / 2) * height - points * LINE_HEIGHT * len(lines) / 2
     font = cv2.FontFace("sans")
     for number, line in enumerate(lines):
-        left = (caption.x + caption.w / 2) * width - _width(line, points) / 2
-        foot = top + points * (LINE * number + 1)
+        left = (caption.x + caption.w / 2) * width - _text_width(line, points) / 2
+        foot = top + points * (LINE_HEIGHT * number + 1)
         cv2.putText(letters, line, (round(left), round(foot)), (255, 255, 255), font, points, BOLD)
     white = letters[..., :1].astype(np.float32) / 255
     rim = max(2, round(points * RIM))
@@ -58,14 +58,14 @@ def _drawn(caption: Caption, size: tuple[int, int]) -> tuple[NDArray[np.float32]
     return (30 + 222 * white).astype(np.float32), alpha.astype(np.float32)
 
 
-def _points(lines: list[str], box: tuple[float, float]) -> int:
+def _font_size(lines: list[str], box: tuple[float, float]) -> int:
     """The largest letters, in pixels, with which all lines fit."""
-    points = int(box[1] / (LINE * len(lines)))
-    while points > 1 and max(_width(line, points) for line in lines) > box[0]:
+    points = int(box[1] / (LINE_HEIGHT * len(lines)))
+    while points > 1 and max(_text_width(line, points) for line in lines) > box[0]:
         points -= 1
     return points
 
 
-def _width(line: str, points: int) -> int:
+def _text_width(line: str, points: int) -> int:
     left, _, wide, _ = cv2.getTextSize((0, 0), line, (0, 0), cv2.FontFace("sans"), points, BOLD)
     return int(left + wide)

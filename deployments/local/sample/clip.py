@@ -17,18 +17,18 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from deployments.local.measure.sound import read_sound
+from deployments.local.measure.sound import read_audio
 from deployments.local.sample.captions import Caption
-from deployments.local.sample.scene import Lake, Picture
+from deployments.local.sample.scene import LakeScene, RgbFrame
 
 SIZE: Final = (640, 360)
 RATE: Final = Fraction(25)
-SOUND_RATE: Final = 48_000  # Hz
-SOUND_BITS: Final = 128_000  # a second
+AUDIO_RATE: Final = 48_000  # Hz
+AUDIO_BIT_RATE: Final = 128_000  # a second
 FAST_START: Final = {"movflags": "faststart"}  # players can begin before they have all of it
 # Fine enough that later copies are compared with the picture, not with its coding. Two threads, so that every machine
 # writes the same file.
-CODING: Final = {"crf": "14", "preset": "veryfast", "threads": "2"}
+ENCODER_OPTIONS: Final = {"crf": "14", "preset": "veryfast", "threads": "2"}
 
 
 def write_clip(
@@ -46,28 +46,28 @@ def write_clip(
     `sound` is a file whose sound is taken, cut or filled with silence to the length of the picture; without one
     there is no sound track. `clean` is where the same video goes without the captions.
     """
-    scene = Lake(size)
+    scene = LakeScene(size)
     with ExitStack() as stack:
-        form = _Form(seconds, size, fps, sound)
+        form = _ClipSpec(seconds, size, fps, sound)
         files = [stack.enter_context(av.open(file, "w", options=FAST_START)) for file in (path, clean) if file]
-        films = [_Film(file, form) for file in files]
+        films = [_VideoWriter(file, form) for file in files]
         for number in range(round(seconds * fps)):
             time = float(number / fps)
-            picture = scene.at(time)
+            picture = scene.render(time)
             for film, texts in zip(films, (captions, ()), strict=False):
-                film.show(_burned(picture, texts, time), number)
+                film.write_frame(_burn_captions(picture, texts, time), number)
         for film in films:
             film.finish()
 
 
-def _burned(picture: Picture, captions: Sequence[Caption], time: float) -> Picture:
+def _burn_captions(picture: RgbFrame, captions: Sequence[Caption], time: float) -> RgbFrame:
     for caption in captions:
-        picture = caption.burn(picture, time)
+        picture = caption.burn_into(picture, time)
     return picture
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class _ClipSpec:
     """What both files have in common."""
 
     seconds: float
@@ -76,46 +76,46 @@ class _Form:
     sound: Path | None
 
 
-class _Film:
+class _VideoWriter:
     """One file that is being written."""
 
-    def __init__(self, file: OutputContainer, form: "_Form") -> None:
+    def __init__(self, file: OutputContainer, spec: "_ClipSpec") -> None:
         self._file = file
-        self._rate = form.rate
-        self._picture: VideoStream = file.add_stream("libx264", rate=form.rate, options=CODING)
-        self._picture.width, self._picture.height = form.size
+        self._rate = spec.rate
+        self._picture: VideoStream = file.add_stream("libx264", rate=spec.rate, options=ENCODER_OPTIONS)
+        self._picture.width, self._picture.height = spec.size
         self._picture.pix_fmt = "yuv420p"
         self._track: AudioStream | None = None
-        self._pieces: deque[AudioFrame] = deque()
-        if form.sound:
-            self._track = file.add_stream("aac", rate=SOUND_RATE, layout="mono")
-            self._track.bit_rate = SOUND_BITS
-            self._pieces.extend(_pieces(form.sound, form.seconds, self._track))
+        self._pending_audio: deque[AudioFrame] = deque()
+        if spec.sound:
+            self._track = file.add_stream("aac", rate=AUDIO_RATE, layout="mono")
+            self._track.bit_rate = AUDIO_BIT_RATE
+            self._pending_audio.extend(_audio_frames(spec.sound, spec.seconds, self._track))
 
-    def show(self, picture: Picture, number: int) -> None:
+    def write_frame(self, picture: RgbFrame, number: int) -> None:
         frame = VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = number, 1 / self._rate
         self._file.mux(self._picture.encode(frame))
-        self._sound_until(float(number / self._rate))
+        self._write_audio_until(float(number / self._rate))
 
     def finish(self) -> None:
         self._file.mux(self._picture.encode(None))
-        self._sound_until(math.inf)
+        self._write_audio_until(math.inf)
         if self._track:
             self._file.mux(self._track.encode(None))
 
-    def _sound_until(self, time: float) -> None:
+    def _write_audio_until(self, time: float) -> None:
         """Picture and sound lie side by side in the file, as players want it."""
-        while self._track and self._pieces and (self._pieces[0].time or 0.0) <= time:
-            self._file.mux(self._track.encode(self._pieces.popleft()))
+        while self._track and self._pending_audio and (self._pending_audio[0].time or 0.0) <= time:
+            self._file.mux(self._track.encode(self._pending_audio.popleft()))
 
 
-def _pieces(file: Path, seconds: float, track: AudioStream) -> Iterator[AudioFrame]:
+def _audio_frames(file: Path, seconds: float, track: AudioStream) -> Iterator[AudioFrame]:
     """The sound of a file in the track's own form, cut or filled with silence to so many seconds."""
-    count = round(seconds * SOUND_RATE)
-    samples = read_sound(file, SOUND_RATE)[:count]
+    count = round(seconds * AUDIO_RATE)
+    samples = read_audio(file, AUDIO_RATE)[:count]
     frame = AudioFrame.from_ndarray(np.pad(samples, (0, count - len(samples)))[None], format="flt", layout="mono")
-    frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, 0, Fraction(1, SOUND_RATE)
-    resampler = av.AudioResampler(track.format, "mono", SOUND_RATE, track.frame_size)
+    frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, 0, Fraction(1, AUDIO_RATE)
+    resampler = av.AudioResampler(track.format, "mono", AUDIO_RATE, track.frame_size)
     yield from resampler.resample(frame)
     yield from resampler.resample(None)

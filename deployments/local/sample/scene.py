@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+RgbFrame = NDArray[np.uint8]
 Layer = NDArray[np.float32]
 Color = tuple[float, float, float]
 
@@ -36,25 +36,25 @@ WATER_TINT: Final = np.array((0.62, 0.74, 0.80), np.float32)
 WHITE: Final = np.array((255, 246, 236), np.float32)
 
 
-class Lake:
+class LakeScene:
     """The scene in one size. `size` is (width, height) in pixels."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._width, self._height = size
-        self._chance = np.random.default_rng(7)
+        self._rng = np.random.default_rng(7)
         self._shore = round(HORIZON * self._height)
-        self._sky = self._light(_gradient(SKY, self._width, self._height))
+        self._sky = self._add_sun(_gradient(SKY, self._width, self._height))
         self._clouds = [self._cloud_cover(top, bottom, thickness) for _, top, bottom, thickness in CLOUDS]
         self._ridge, self._hills, self._behind = self._hill_layers()
-        self._grain = self._chance.normal(0, 0.8, (self._height, self._width, 1)).astype(np.float32)  # against banding
+        self._grain = self._rng.normal(0, 0.8, (self._height, self._width, 1)).astype(np.float32)  # against banding
         water = (self._height - self._shore, self._width * 2)
-        self._glitter = [_noise(self._chance, water, (14, 14), octaves=3) for _ in range(2)]
+        self._glitter = [_noise(self._rng, water, (14, 14), octaves=3) for _ in range(2)]
 
-    def at(self, time: float) -> Picture:
+    def render(self, time: float) -> RgbFrame:
         """The picture at a time in seconds, (height, width, 3)."""
         canvas = self._sky.copy()
         for (speed, *_), (rows, cover) in zip(CLOUDS, self._clouds, strict=True):
-            alpha = _drifted(cover, time * speed * self._width, self._width)[..., None]
+            alpha = _shift_cover(cover, time * speed * self._width, self._width)[..., None]
             sky = canvas[rows]
             sky += (WHITE - sky) * alpha
         land = canvas[self._ridge :]
@@ -66,7 +66,7 @@ class Lake:
         canvas += self._grain
         return np.clip(canvas, 0, 255, out=canvas).astype(np.uint8)
 
-    def _light(self, sky: Layer) -> Layer:
+    def _add_sun(self, sky: Layer) -> Layer:
         """The sun and its glow."""
         y, x = np.mgrid[: self._height, : self._width].astype(np.float32)
         far = np.hypot(x / self._width - SUN[0], (y / self._height - SUN[1]) * self._height / self._width)
@@ -79,7 +79,7 @@ class Lake:
     def _cloud_cover(self, top: float, bottom: float, thickness: float) -> tuple[slice, Layer]:
         """The rows of the clouds, and how much they hide there, twice as wide as the picture; they fade out."""
         shape = (self._height, self._width * 2)
-        noise = _noise(self._chance, shape, (4, 6), octaves=5)
+        noise = _noise(self._rng, shape, (4, 6), octaves=5)
         y = np.linspace(0, 1, self._height, dtype=np.float32)[:, None]
         fade = np.sin(np.clip((y - top) / (bottom - top), 0, 1) * np.pi)
         rows = slice(int(top * self._height), int(bottom * self._height) + 1)
@@ -91,7 +91,7 @@ class Lake:
         behind = np.ones((self._height, self._width, 1), np.float32)
         y = np.arange(self._height, dtype=np.float32)[:, None]
         for mean, relief, tone in HILLS:
-            ridge = _noise(self._chance, (1, self._width), (1, 5), octaves=5)[0]
+            ridge = _noise(self._rng, (1, self._width), (1, 5), octaves=5)[0]
             top = (mean + relief * (0.5 - ridge) * 2) * self._height
             alpha = np.clip(y - top, 0, 1)[..., None]
             mist = np.clip((y - top) / (0.06 * self._height), 0, 1)[..., None] * 26
@@ -113,7 +113,7 @@ class Lake:
         )
         beam = np.exp(-(((x / self._width - SUN[0]) / (0.035 + 0.09 * depth)) ** 2))
         there, back = (
-            _drifted(noise, (0.5 + way * 0.022 * time) * self._width, self._width)
+            _shift_cover(noise, (0.5 + way * 0.022 * time) * self._width, self._width)
             for noise, way in zip(self._glitter, (1, -1), strict=True)
         )
         dance = _smooth((there + back - 1.04) * 7)
@@ -153,13 +153,13 @@ def _gradient(stops: Sequence[tuple[float, Color]], width: int, height: int) -> 
     return np.repeat(column, width, axis=1)
 
 
-def _noise(chance: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], octaves: int = 4) -> Layer:
+def _noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], octaves: int = 4) -> Layer:
     """Soft random values 0..1: coarse ones in `cells` (rows, columns), and ever finer and weaker ones on top."""
     height, width = shape
     total, weight = np.zeros(shape, np.float32), 0.0
     for octave in range(octaves):
         rows, columns = (count * 2**octave + 1 for count in cells)
-        grid = chance.random((rows, columns), dtype=np.float32)
+        grid = rng.random((rows, columns), dtype=np.float32)
         total += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) * 0.5**octave
         weight += 0.5**octave
     soft: Layer = np.clip(total / weight, 0, 1)
@@ -172,7 +172,7 @@ def _smooth(value: Layer) -> Layer:
     return value * value * (3 - 2 * value)
 
 
-def _drifted(cover: Layer, by: float, width: int) -> Layer:
+def _shift_cover(cover: Layer, by: float, width: int) -> Layer:
     """The part of the cover that is over the picture when it has moved so many pixels."""
     move = np.array([[1, 0, -(cover.shape[1] - width - by)], [0, 1, 0]], np.float32)
     size = (width, cover.shape[0])

@@ -9,98 +9,103 @@ from typing import Any, cast
 import pytest
 
 from tasks import lecture_place
-from tasks.lecture import side_by_side
-from tasks.lecture_place import Place, at_length
+from tasks.lecture import gather_fail_fast
+from tasks.lecture_place import Workspace, run_with_progress
 from tasks.run import JobRun
-from videojobs.errors import InvalidMedia, LeaseLost, LedgerUnavailable
-from videojobs.lecture.work import Progress
-from videojobs.states import Point
+from videojobs.errors import DatabaseUnavailable, InvalidMedia, LeaseLost
+from videojobs.lecture.work import ProgressCallback
+from videojobs.states import RecoveryPoint
 
 
-class Books:
+class FakeRepository:
     """Takes down what is told; raises what it is given first."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
-        self.told: list[int] = []
-        self.has_heard = Event()
+        self.progress_reports: list[int] = []
+        self.reported = Event()
 
-    async def job(self, job_id: str) -> Any:
-        return SimpleNamespace(id=job_id, point=Point.FETCHED, progress_message="working")
+    async def get_job(self, job_id: str) -> Any:
+        return SimpleNamespace(id=job_id, point=RecoveryPoint.FETCHED, progress_message="working")
 
-    async def tell(self, lease: object, progress: int, message: str) -> Any:
+    async def update_progress(self, lease: object, progress: int, message: str) -> Any:
         if self.errors:
             raise self.errors.pop(0)
-        self.told.append(progress)
-        self.has_heard.set()
-        return await self.job("job-1")
+        self.progress_reports.append(progress)
+        self.reported.set()
+        return await self.get_job("job-1")
 
 
-def run_with(books: Books) -> JobRun:
-    async def ledger() -> Books:
-        return books
+def make_job_run(repository: FakeRepository) -> JobRun:
+    async def ledger() -> FakeRepository:
+        return repository
 
     connections = SimpleNamespace(ledger=ledger)
     return cast(JobRun, SimpleNamespace(job_id="job-1", lease=None, connections=connections))
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_LECTURE_NEWS_SECONDS", "0.01")
-    monkeypatch.setattr(lecture_place, "_FIRST_NEWS_SECONDS", 0)
-    monkeypatch.setattr(lecture_place, "show", lambda _: None)
+    monkeypatch.setattr(lecture_place, "_FIRST_REPORT_SECONDS", 0)
+    monkeypatch.setattr(lecture_place, "report_progress", lambda _: None)
 
 
-def half_way(books: Books) -> Any:
+def report_half_and_wait(repository: FakeRepository) -> Any:
     """Work that is half done when somebody has heard of it, and then ends."""
 
-    def work(told: Progress, stop: Event) -> str:
+    def work(told: ProgressCallback, stop: Event) -> str:
         told(0.5)
-        books.has_heard.clear()
-        assert books.has_heard.wait(10)
+        repository.reported.clear()
+        assert repository.reported.wait(10)
         return "done"
 
     return work
 
 
-async def test_progress_is_that_of_all_steps_side_by_side(tmp_path: Path) -> None:
-    books, place = Books(), Place(tmp_path)
-    place.shares["slides"] = 1.0
-    assert await at_length(run_with(books), place, "speech", half_way(books)) == "done"
-    assert books.told[-1] == 10 + round(70 * 0.75)
+async def test_progress_combines_parallel_steps(tmp_path: Path) -> None:
+    books, place = FakeRepository(), Workspace(tmp_path)
+    place.progress_by_step["slides"] = 1.0
+    assert await run_with_progress(make_job_run(books), place, "speech", report_half_and_wait(books)) == "done"
+    assert books.progress_reports[-1] == 10 + round(70 * 0.75)
 
 
-async def test_a_ledger_that_is_away_for_a_moment_stops_nothing(tmp_path: Path) -> None:
-    books = Books(LedgerUnavailable("away"), LedgerUnavailable("away"))
-    assert await at_length(run_with(books), Place(tmp_path), "speech", half_way(books)) == "done"
+async def test_a_brief_database_outage_does_not_stop_the_work(tmp_path: Path) -> None:
+    books = FakeRepository(DatabaseUnavailable("away"), DatabaseUnavailable("away"))
+    assert (
+        await run_with_progress(make_job_run(books), Workspace(tmp_path), "speech", report_half_and_wait(books))
+        == "done"
+    )
 
 
 async def test_a_lost_lease_stops_the_work(tmp_path: Path) -> None:
-    books, stopped = Books(), Event()
+    books, stopped = FakeRepository(), Event()
 
-    def work(told: Progress, stop: Event) -> None:
+    def work(told: ProgressCallback, stop: Event) -> None:
         books.errors.append(LeaseLost("held by another run"))
         assert stop.wait(10)
         stopped.set()
 
     with pytest.raises(LeaseLost):
-        await at_length(run_with(books), Place(tmp_path), "speech", work)
+        await run_with_progress(make_job_run(books), Workspace(tmp_path), "speech", work)
     assert stopped.is_set(), "whoever raises has waited for the work to end"
 
 
-async def test_of_two_steps_side_by_side_the_first_error_stops_the_other_and_is_raised(tmp_path: Path) -> None:
-    run, place, begun, stopped = run_with(Books()), Place(tmp_path), Event(), Event()
+async def test_the_first_error_stops_the_parallel_step_and_is_raised(tmp_path: Path) -> None:
+    run, place, begun, stopped = make_job_run(FakeRepository()), Workspace(tmp_path), Event(), Event()
 
-    def fails(told: Progress, stop: Event) -> None:
+    def fail(told: ProgressCallback, stop: Event) -> None:
         assert begun.wait(10)
         raise InvalidMedia("no picture")
 
-    def goes_on(told: Progress, stop: Event) -> None:
+    def run_until_stopped(told: ProgressCallback, stop: Event) -> None:
         begun.set()
         assert stop.wait(10)
         stopped.set()
 
     with pytest.raises(InvalidMedia, match="no picture"):
-        await side_by_side(at_length(run, place, "slides", fails), at_length(run, place, "speech", goes_on))
+        await gather_fail_fast(
+            run_with_progress(run, place, "slides", fail), run_with_progress(run, place, "speech", run_until_stopped)
+        )
     assert stopped.is_set()
     assert len(asyncio.all_tasks()) == 1

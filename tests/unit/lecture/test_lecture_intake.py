@@ -9,20 +9,22 @@ from videojobs.errors import InvalidRequest
 from videojobs.lecture.intake import parse_lecture
 from videojobs.lecture.options import LectureOptions
 from videojobs.lecture.request import LectureRequest
-from videojobs.request import canonical, fingerprint
-from videojobs.settings import Access
+from videojobs.request import fingerprint, to_canonical_json
+from videojobs.settings import AccessSettings
 
-GOOD: dict[str, Any] = {"video": "https://example.com/lecture.mp4", "user_id": "ada"}
+VALID_LECTURE: dict[str, Any] = {"video": "https://example.com/lecture.mp4", "user_id": "ada"}
 
 
-def refused(**changes: Any) -> dict[str, str]:
+def refused_problems(**changes: Any) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as found:
-        parse_lecture({**GOOD, **changes}, access=Access(allow_local_files=False))
-    return {problem.path: problem.message for problem in found.value.problems}
+        parse_lecture({**VALID_LECTURE, **changes}, access=AccessSettings(allow_local_files=False))
+    return {problem.path: problem.message for problem in found.value.errors}
 
 
 def test_a_video_is_enough() -> None:
-    assert parse_lecture(GOOD) == LectureRequest(video=GOOD["video"], user_id="ada", options=LectureOptions())
+    assert parse_lecture(VALID_LECTURE) == LectureRequest(
+        video=VALID_LECTURE["video"], user_id="ada", options=LectureOptions()
+    )
 
 
 @pytest.mark.parametrize("levels", [0, 1, 2])
@@ -30,22 +32,22 @@ def test_options_may_be_json_text_encoded_once_or_twice(levels: int) -> None:
     options: object = {"pdf": {"font_size": 12.0}}
     for _ in range(levels):
         options = json.dumps(options)
-    assert parse_lecture({**GOOD, "options": options}).options.pdf.font_size == 12
+    assert parse_lecture({**VALID_LECTURE, "options": options}).options.pdf.font_size == 12
 
 
 def test_a_blank_name_is_none() -> None:
-    assert parse_lecture({**GOOD, "display_name": " "}).display_name is None
+    assert parse_lecture({**VALID_LECTURE, "display_name": " "}).display_name is None
 
 
-def test_a_request_comes_back_from_the_books_as_it_was() -> None:
-    wanted = parse_lecture({**GOOD, "options": {"slides": {"masks": [{"x": 0, "y": 0, "w": 0.2, "h": 0.2}]}}})
-    stored = json.loads(json.dumps(canonical(wanted)))
+def test_a_request_survives_storage_unchanged() -> None:
+    wanted = parse_lecture({**VALID_LECTURE, "options": {"slides": {"masks": [{"x": 0, "y": 0, "w": 0.2, "h": 0.2}]}}})
+    stored = json.loads(json.dumps(to_canonical_json(wanted)))
     assert LectureRequest.model_validate(stored) == wanted == parse_lecture(stored)
     assert fingerprint(parse_lecture(stored)) == fingerprint(wanted)
 
 
-def test_everything_that_is_wrong_is_told_at_once_with_its_field() -> None:
-    found = refused(
+def test_all_problems_are_reported_at_once_with_their_fields() -> None:
+    found = refused_problems(
         video="/etc/passwd",
         user_id="../eve",
         speed=2,
@@ -65,7 +67,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_field() -> None:
 
 @pytest.mark.parametrize("options", ["{", 5, [1], '"' + "x" * 10 + '"'])
 def test_options_that_are_none_are_refused(options: object) -> None:
-    assert "options" in refused(options=options)
+    assert "options" in refused_problems(options=options)
 
 
 def test_a_request_that_is_no_object_is_refused() -> None:

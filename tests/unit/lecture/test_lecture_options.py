@@ -13,16 +13,18 @@ from videojobs.lecture.settings import LectureSettings
 SCHEMA = LectureOptions.model_json_schema()
 
 
-def models() -> Iterator[tuple[str, dict[str, Any]]]:
+def schema_models() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "LectureOptions", SCHEMA
     yield from SCHEMA["$defs"].items()
 
 
-FIELDS = [(f"{model}.{name}", field) for model, schema in models() for name, field in schema["properties"].items()]
+FIELDS = [
+    (f"{model}.{name}", field) for model, schema in schema_models() for name, field in schema["properties"].items()
+]
 
 
 @pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
-def test_every_field_has_a_title_a_sentence_and_a_place(field: dict[str, Any]) -> None:
+def test_every_field_has_a_title_description_and_position(field: dict[str, Any]) -> None:
     referenced = SCHEMA["$defs"].get(field.get("$ref", "").removeprefix("#/$defs/"), {})
     field = {**referenced, **field}  # what equals the referenced model's is left out
     assert field["title"]
@@ -31,8 +33,8 @@ def test_every_field_has_a_title_a_sentence_and_a_place(field: dict[str, Any]) -
     assert isinstance(field["position"], int)
 
 
-@pytest.mark.parametrize(("name", "schema"), list(models()), ids=[name for name, _ in models()])
-def test_fields_stand_in_the_order_in_which_they_are_written(name: str, schema: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "schema"), list(schema_models()), ids=[name for name, _ in schema_models()])
+def test_form_fields_are_in_source_order(name: str, schema: dict[str, Any]) -> None:
     assert [field["position"] for field in schema["properties"].values()] == list(range(len(schema["properties"])))
 
 
@@ -60,7 +62,7 @@ def test_the_form_knows_choices_and_bounds() -> None:
         {"pdf": {"colour": "red"}},
     ],
 )
-def test_what_is_not_offered_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_unknown_choice_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         LectureOptions.model_validate(wrong)
 

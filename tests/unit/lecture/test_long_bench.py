@@ -5,25 +5,25 @@ from threading import Event
 
 import pytest
 
-from videojobs.errors import Stopped
-from videojobs.lecture.work import go_on
-from videojobs.media.workbench import at_the_bench, at_the_long_bench
+from videojobs.errors import WorkCancelled
+from videojobs.lecture.work import raise_if_cancelled
+from videojobs.media.workbench import run_cpu_bound, run_long_cpu_bound
 
 
-async def test_it_gives_back_what_was_made() -> None:
-    assert await at_the_long_bench(lambda stop: 0 if stop.is_set() else 42) == 42
+async def test_the_result_is_returned() -> None:
+    assert await run_long_cpu_bound(lambda stop: 0 if stop.is_set() else 42) == 42
 
 
-async def test_who_is_cancelled_stops_the_work_and_waits_for_its_end() -> None:
+async def test_cancellation_stops_the_work_and_waits_for_its_end() -> None:
     begun, told = Event(), Event()
 
     def work(stop: Event) -> None:
         begun.set()
         if stop.wait(10):
             told.set()
-        go_on(stop)
+        raise_if_cancelled(stop)
 
-    waiting = asyncio.create_task(at_the_long_bench(work))
+    waiting = asyncio.create_task(run_long_cpu_bound(work))
     await asyncio.to_thread(begun.wait, 10)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -31,19 +31,19 @@ async def test_who_is_cancelled_stops_the_work_and_waits_for_its_end() -> None:
     assert told.is_set()
 
 
-async def test_long_work_is_not_in_the_way_of_short_work() -> None:
+async def test_long_work_does_not_block_short_work() -> None:
     done = Event()
-    long = [asyncio.create_task(at_the_long_bench(lambda _stop: done.wait(10))) for _ in range(20)]
+    long = [asyncio.create_task(run_long_cpu_bound(lambda _stop: done.wait(10))) for _ in range(20)]
     await asyncio.sleep(0)
-    assert await asyncio.wait_for(at_the_bench(lambda: "quick"), 5) == "quick"
+    assert await asyncio.wait_for(run_cpu_bound(lambda: "quick"), 5) == "quick"
     done.set()
     assert all(await asyncio.gather(*long))
 
 
-async def test_work_that_has_not_begun_when_it_is_cancelled_never_begins() -> None:
+async def test_queued_work_that_is_cancelled_never_starts() -> None:
     done, begun = Event(), Event()
-    busy = [asyncio.create_task(at_the_long_bench(lambda _stop: done.wait(10))) for _ in range(64)]
-    late = asyncio.create_task(at_the_long_bench(lambda _stop: begun.set()))
+    busy = [asyncio.create_task(run_long_cpu_bound(lambda _stop: done.wait(10))) for _ in range(64)]
+    late = asyncio.create_task(run_long_cpu_bound(lambda _stop: begun.set()))
     await asyncio.sleep(0.05)
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -53,10 +53,10 @@ async def test_work_that_has_not_begun_when_it_is_cancelled_never_begins() -> No
     assert not begun.is_set()
 
 
-async def test_an_error_comes_back_as_it_is() -> None:
+async def test_an_error_is_raised_unchanged() -> None:
     def work(stop: Event) -> None:
         stop.set()
-        go_on(stop)
+        raise_if_cancelled(stop)
 
-    with pytest.raises(Stopped):
-        await at_the_long_bench(work)
+    with pytest.raises(WorkCancelled):
+        await run_long_cpu_bound(work)

@@ -7,20 +7,20 @@ import httpx
 from pydantic import SecretStr
 
 from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.http import vendor_http
+from videojobs.vendors.http import vendor_http_client
 from videojobs.vendors.sync_so.client import SyncSoClient
 
 API_KEY = "sk-test-4711-never-shown"
 APP_KEY = "appkey-0815-never-shown"
 APP_SECRET = "test-secret"
 
-Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+ScriptedReply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
 class ScriptedVendor:
     """Gives its replies in order, the last one again and again."""
 
-    def __init__(self, *replies: Reply) -> None:
+    def __init__(self, *replies: ScriptedReply) -> None:
         self._replies = list(replies)
         self.requests: list[httpx.Request] = []
 
@@ -42,13 +42,13 @@ class ScriptedVendor:
 
     def sync_so(self) -> SyncSoClient:
         headers = {"x-api-key": API_KEY}
-        return SyncSoClient(vendor_http("https://sync.test", headers=headers, transport=self.transport()))
+        return SyncSoClient(vendor_http_client("https://sync.test", headers=headers, transport=self.transport()))
 
     def ghostcut(self, **options: Any) -> GhostCutClient:
-        http = vendor_http("https://ghostcut.test", transport=self.transport())
+        http = vendor_http_client("https://ghostcut.test", transport=self.transport())
         return GhostCutClient(http, SecretStr(APP_KEY), SecretStr(APP_SECRET), **options)
 
 
-def envelope(body: object = None, *, code: object = 1000, msg: str = "success") -> httpx.Response:
+def ghostcut_envelope(body: object = None, *, code: object = 1000, msg: str = "success") -> httpx.Response:
     """GhostCut's answer around `body`."""
     return httpx.Response(200, json={"msg": msg, "trace": "t-1", "code": code, "body": body})

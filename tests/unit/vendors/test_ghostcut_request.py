@@ -7,29 +7,29 @@ from typing import Any
 import pytest
 
 from videojobs.errors import InvalidRequest
-from videojobs.vendors.ghostcut.wire import MaskSpec, ModelName, work_request
+from videojobs.vendors.ghostcut.wire import MaskSpec, ModelName, build_work_body
 
 URL = "https://media.test/pro_sync_result.mp4?X-Amz-Signature=abc"
 AREA = MaskSpec("erasure", x=0.3, y=0.3, w=0.4, h=0.4, start=4.1, end=8.3)
 TEXT = replace(AREA, kind="text", w=0.2, h=0.2)
-USUAL: dict[str, Any] = {"url": URL, "name": "job-1", "masks": [AREA]}
+DEFAULT_ARGUMENTS: dict[str, Any] = {"url": URL, "name": "job-1", "masks": [AREA]}
 NAN, INF = float("nan"), float("inf")
 
 
-def sent(**changes: Any) -> dict[str, Any]:
-    body = json.loads(work_request(**USUAL | changes))
+def sent_request(**changes: Any) -> dict[str, Any]:
+    body = json.loads(build_work_body(**DEFAULT_ARGUMENTS | changes))
     assert isinstance(body, dict)
     return body
 
 
 def sent_mask(mask: MaskSpec) -> dict[str, Any]:
-    (found,) = json.loads(sent(masks=[mask])["videoInpaintMasks"])
+    (found,) = json.loads(sent_request(masks=[mask])["videoInpaintMasks"])
     assert isinstance(found, dict)
     return found
 
 
-def test_the_request_erases_in_masks_which_travel_as_a_string() -> None:
-    body = sent()
+def test_the_request_sends_masks_as_a_string() -> None:
+    body = sent_request()
     masks = body.pop("videoInpaintMasks")
     assert body == {
         "urls": [URL],
@@ -42,8 +42,8 @@ def test_the_request_erases_in_masks_which_travel_as_a_string() -> None:
 
 
 def test_equal_requests_have_equal_compact_ascii_bytes() -> None:
-    body = work_request(**USUAL | {"name": "作业"})
-    assert body == work_request(**USUAL | {"name": "作业"})
+    body = build_work_body(**DEFAULT_ARGUMENTS | {"name": "作业"})
+    assert body == build_work_body(**DEFAULT_ARGUMENTS | {"name": "作业"})
     assert body.startswith(b'{"urls":["https://media.test/pro_sync_result.mp4?X-Amz-Signature=abc"],"names":["\\u4f5c')
 
 
@@ -56,7 +56,7 @@ def test_each_kind_of_area_has_its_mask_type(kind: Any, type_: str) -> None:
 
 def test_all_areas_are_sent_in_order() -> None:
     masks = [AREA, replace(AREA, start=1), replace(AREA, kind="protection")]
-    types = [(mask["type"], mask["start"]) for mask in json.loads(sent(masks=masks)["videoInpaintMasks"])]
+    types = [(mask["type"], mask["start"]) for mask in json.loads(sent_request(masks=masks)["videoInpaintMasks"])]
     assert types == [("remove", 4.1), ("remove", 1), ("keep", 4.1)]
 
 
@@ -106,30 +106,30 @@ def test_a_time_range_is_rounded_outwards_to_milliseconds(times: Any, sent_times
         ({"end": INF}, "finite"),
     ],
 )
-def test_an_area_that_would_wipe_nothing_is_refused(change: dict[str, float], complaint: str) -> None:
+def test_an_empty_area_is_refused(change: dict[str, float], complaint: str) -> None:
     with pytest.raises(InvalidRequest, match=rf"masks\[1\]: .*{complaint}"):
-        work_request(**USUAL | {"masks": [AREA, replace(AREA, **change)]})  # type: ignore[arg-type]  # numbers only
+        build_work_body(**DEFAULT_ARGUMENTS | {"masks": [AREA, replace(AREA, **change)]})  # type: ignore[arg-type]  # numbers only
 
 
 def test_a_work_without_areas_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="masks: give at least one area"):
-        work_request(**USUAL | {"masks": []})
+        build_work_body(**DEFAULT_ARGUMENTS | {"masks": []})
 
 
 @pytest.mark.parametrize("model", ["advanced_lite", "advanced", "advanced_large_box"])
-def test_a_finer_model_is_named_in_the_extra_options_which_travel_as_a_string(model: ModelName) -> None:
-    extra = sent(model=model, masks=[TEXT])["extraOptions"]
+def test_a_finer_model_is_named_in_the_extra_options_string(model: ModelName) -> None:
+    extra = sent_request(model=model, masks=[TEXT])["extraOptions"]
     assert extra == '{"extra_inpaint_config":{"model":"' + model + '"}}'
 
 
 def test_the_quality_is_sent_when_given() -> None:
-    assert sent(crf=10)["extraOptions"] == '{"write_options":{"crf":10}}'
-    both = sent(crf=30, model="advanced", masks=[TEXT])["extraOptions"]
+    assert sent_request(crf=10)["extraOptions"] == '{"write_options":{"crf":10}}'
+    both = sent_request(crf=30, model="advanced", masks=[TEXT])["extraOptions"]
     assert json.loads(both) == {"extra_inpaint_config": {"model": "advanced"}, "write_options": {"crf": 30}}
 
 
 def test_callback_language_and_resolution_are_sent_when_given() -> None:
-    body = sent(callback="https://hook.test/ghostcut/1", language="zh", resolution="720p")
+    body = sent_request(callback="https://hook.test/ghostcut/1", language="zh", resolution="720p")
     assert body["callback"] == "https://hook.test/ghostcut/1"
     assert (body["videoInpaintLang"], body["resolution"]) == ("zh", "720p")
 
@@ -151,17 +151,17 @@ def test_callback_language_and_resolution_are_sent_when_given() -> None:
         ({"url": "s3://bucket/key"}, "url: has to be a public"),
     ],
 )
-def test_what_the_vendor_would_refuse_is_not_sent(changes: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_request_is_not_sent(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidRequest, match=complaint):
-        work_request(**USUAL | changes)
+        build_work_body(**DEFAULT_ARGUMENTS | changes)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        work_request(url="nowhere", name="job-1", masks=[AREA, TEXT], model="advanced", language="ja", crf=99)
-    assert [problem.path for problem in caught.value.problems] == ["masks[0]", "masks", "url", "language", "crf"]
+        build_work_body(url="nowhere", name="job-1", masks=[AREA, TEXT], model="advanced", language="ja", crf=99)
+    assert [problem.path for problem in caught.value.errors] == ["masks[0]", "masks", "url", "language", "crf"]
 
 
 def test_lite_takes_ten_boxes_and_basic_any_number() -> None:
-    assert len(json.loads(sent(model="advanced_lite", masks=[TEXT] * 10)["videoInpaintMasks"])) == 10
-    assert len(json.loads(sent(masks=[AREA] * 50)["videoInpaintMasks"])) == 50
+    assert len(json.loads(sent_request(model="advanced_lite", masks=[TEXT] * 10)["videoInpaintMasks"])) == 10
+    assert len(json.loads(sent_request(masks=[AREA] * 50)["videoInpaintMasks"])) == 50

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.unit.vendors.scripted import API_KEY, ScriptedVendor
-from videojobs.errors import ConfigurationError, OutcomeUnknown, VendorRefused, VendorUnavailable
-from videojobs.vendors.http import vendor_http
+from videojobs.errors import ConfigurationError, OutcomeUnknown, VendorRejected, VendorUnavailable
+from videojobs.vendors.http import vendor_http_client
 from videojobs.vendors.sync_so.client import SyncSoClient
 from videojobs.vendors.sync_so.refusals import GenerationNotFound
 
@@ -16,13 +16,13 @@ PENDING = {"id": "g-1", "createdAt": "2026-11-20T10:00:00Z", "status": "PENDING"
 BODY = b'{"model":"lipsync-2","input":[]}'
 
 
-def ok(answer: object, status: int = 200) -> ScriptedVendor:
+def json_response(answer: object, status: int = 200) -> ScriptedVendor:
     return ScriptedVendor(httpx.Response(status, json=answer))
 
 
 @pytest.mark.parametrize("status", [201, 200])
-async def test_create_sends_the_bytes_as_they_are_with_key_and_idempotency_key(status: int) -> None:
-    vendor = ok(PENDING, status)
+async def test_create_sends_the_exact_bytes_with_both_keys(status: int) -> None:
+    vendor = json_response(PENDING, status)
     generation = await vendor.sync_so().create(BODY, "job-1.lip-sync.1")
     assert (generation.id, generation.is_running) == ("g-1", True)
     assert (vendor.request.method, str(vendor.request.url)) == ("POST", "https://sync.test/v2/generate")
@@ -34,8 +34,8 @@ async def test_create_sends_the_bytes_as_they_are_with_key_and_idempotency_key(s
 
 
 @pytest.mark.parametrize("key", ["", "k" * 129, "key with blank", "key\n", "schlüssel", "a/b"])
-async def test_an_idempotency_key_that_the_vendor_would_refuse_is_not_sent(key: str) -> None:
-    vendor = ok(PENDING)
+async def test_an_invalid_idempotency_key_is_not_sent(key: str) -> None:
+    vendor = json_response(PENDING)
     with pytest.raises(ValueError, match="1 to 128"):
         await vendor.sync_so().create(BODY, key)
     assert vendor.requests == []
@@ -54,29 +54,29 @@ async def test_an_idempotency_key_that_the_vendor_would_refuse_is_not_sent(key: 
     ],
     ids=lambda answer: repr(answer.content),
 )
-async def test_a_create_whose_answer_cannot_be_read_may_have_been_taken(answer: httpx.Response) -> None:
+async def test_an_unreadable_create_answer_has_an_unknown_outcome(answer: httpx.Response) -> None:
     with pytest.raises(OutcomeUnknown, match="unreadable body"):
         await ScriptedVendor(answer).sync_so().create(BODY, "k")
 
 
-async def test_a_generation_is_asked_for_by_its_id() -> None:
-    vendor = ok(PENDING | {"status": "COMPLETED", "outputUrl": "https://x.test"})
+async def test_a_generation_is_fetched_by_its_id() -> None:
+    vendor = json_response(PENDING | {"status": "COMPLETED", "outputUrl": "https://x.test"})
     assert (await vendor.sync_so().get("g/1?x")).is_done
     assert str(vendor.request.url) == "https://sync.test/v2/generate/g%2F1%3Fx"
     assert vendor.request.extensions["timeout"]["read"] == 60.0
 
 
-@pytest.mark.parametrize(("asked", "sent"), [(1, "1"), (10, "10"), (0, "1"), (60, "10")])
-async def test_a_long_poll_stays_within_the_vendors_limits(asked: int, sent: str) -> None:
-    vendor = ok(PENDING)
-    await vendor.sync_so().get("g-1", wait_seconds=asked)
+@pytest.mark.parametrize(("requested", "sent"), [(1, "1"), (10, "10"), (0, "1"), (60, "10")])
+async def test_a_long_poll_stays_within_the_vendors_limits(requested: int, sent: str) -> None:
+    vendor = json_response(PENDING)
+    await vendor.sync_so().get("g-1", wait_seconds=requested)
     assert dict(vendor.request.url.params) == {"wait": "true", "timeout": sent}
 
 
 @pytest.mark.parametrize(("client_reads", "poll_reads"), [(5.0, 25.0), (60.0, 60.0)])
 async def test_a_long_poll_is_read_longer_than_the_vendor_waits(client_reads: float, poll_reads: float) -> None:
-    vendor = ok(PENDING)
-    http = vendor_http("https://sync.test", transport=vendor.transport(), read_seconds=client_reads)
+    vendor = json_response(PENDING)
+    http = vendor_http_client("https://sync.test", transport=vendor.transport(), read_seconds=client_reads)
     await SyncSoClient(http).get("g-1", wait_seconds=10)
     assert vendor.request.extensions["timeout"] == {
         "connect": 10.0,
@@ -86,23 +86,23 @@ async def test_a_long_poll_is_read_longer_than_the_vendor_waits(client_reads: fl
     }
 
 
-async def test_a_client_without_a_read_time_out_keeps_it_so_in_a_long_poll() -> None:
-    vendor = ok(PENDING)
-    http = vendor_http("https://sync.test", transport=vendor.transport())
+async def test_a_long_poll_keeps_an_unlimited_read_timeout() -> None:
+    vendor = json_response(PENDING)
+    http = vendor_http_client("https://sync.test", transport=vendor.transport())
     http.timeout = httpx.Timeout(5.0, read=None)
     await SyncSoClient(http).get("g-1", wait_seconds=10)
     assert vendor.request.extensions["timeout"]["read"] is None
 
 
-async def test_progress_is_asked_for_without_waiting() -> None:
-    vendor = ok(PENDING | {"progress_percent": 40})
+async def test_progress_is_fetched_without_waiting() -> None:
+    vendor = json_response(PENDING | {"progress_percent": 40})
     assert (await vendor.sync_so().get("g-1", progress=True)).progress_percent == 40.0
     assert dict(vendor.request.url.params) == {"include": "progress"}
     with pytest.raises(ValueError, match="in one call"):
         await vendor.sync_so().get("g-1", progress=True, wait_seconds=5)
 
 
-async def test_a_status_that_cannot_be_read_can_be_asked_for_again() -> None:
+async def test_an_unreadable_status_is_retryable() -> None:
     with pytest.raises(VendorUnavailable, match="unreadable body"):
         await ScriptedVendor(httpx.Response(200, text="oops")).sync_so().get("g-1")
 
@@ -120,26 +120,26 @@ async def test_an_answer_without_a_link_is_no_download_link() -> None:
 
 
 async def test_the_newest_generations_are_listed_page_by_page() -> None:
-    vendor = ok([PENDING, PENDING | {"id": 2}])
+    vendor = json_response([PENDING, PENDING | {"id": 2}])
     assert [generation.id for generation in await vendor.sync_so().list_recent()] == ["g-1", "2"]
     await vendor.sync_so().list_recent(limit=5, cursor="g-1")
     assert [str(request.url.query, "ascii") for request in vendor.requests] == ["limit=100", "limit=5&cursor=g-1"]
 
 
 async def test_the_credential_check_costs_nothing() -> None:
-    vendor = ok([])
-    await vendor.sync_so().check()
+    vendor = json_response([])
+    await vendor.sync_so().check_credentials()
     assert (vendor.request.method, vendor.request.url.path) == ("GET", "/v2/generations")
 
 
 async def test_the_credential_check_fails_for_a_bad_key() -> None:
-    vendor = ok({"message": "Unauthorized", "statusCode": 401}, 401)
+    vendor = json_response({"message": "Unauthorized", "statusCode": 401}, 401)
     with pytest.raises(ConfigurationError, match="does not accept the API key"):
-        await vendor.sync_so().check()
+        await vendor.sync_so().check_credentials()
 
 
-async def test_an_estimate_is_asked_for_by_model_duration_and_frame_rate() -> None:
-    vendor = ok({"estimatedFrameCount": 300, "estimatedGenerationCost": 0.4, "estimatedCredits": None})
+async def test_an_estimate_sends_model_duration_and_frame_rate() -> None:
+    vendor = json_response({"estimatedFrameCount": 300, "estimatedGenerationCost": 0.4, "estimatedCredits": None})
     estimate = await vendor.sync_so().estimate(BODY, duration=10.0, fps=30)
     assert (estimate.frames, estimate.cost_usd, estimate.credits) == (300, Decimal("0.4"), None)
     assert vendor.request.url.path == "/v2/generations/estimate"
@@ -157,18 +157,20 @@ async def test_an_older_api_estimates_from_the_whole_request() -> None:
 
 
 async def test_an_empty_estimate_says_nothing() -> None:
-    assert (await ok([]).sync_so().estimate(BODY, duration=10)).cost_usd is None
+    assert (await json_response([]).sync_so().estimate(BODY, duration=10)).cost_usd is None
 
 
-async def test_an_estimate_that_the_vendor_cannot_make_is_refused_with_its_code() -> None:
-    vendor = ok({"message": "no price", "errorCode": "cost_estimate_unavailable", "statusCode": 422}, 422)
-    with pytest.raises(VendorRefused) as caught:
+async def test_a_refused_estimate_carries_the_vendors_code() -> None:
+    vendor = json_response({"message": "no price", "errorCode": "cost_estimate_unavailable", "statusCode": 422}, 422)
+    with pytest.raises(VendorRejected) as caught:
         await vendor.sync_so().estimate(BODY, duration=10)
     assert caught.value.code == "cost_estimate_unavailable"
 
 
-async def test_an_unknown_generation_has_an_error_of_its_own() -> None:
-    vendor = ok({"message": "Generation not found", "errorCode": "generation_not_found", "statusCode": 404}, 404)
+async def test_an_unknown_generation_has_its_own_error() -> None:
+    vendor = json_response(
+        {"message": "Generation not found", "errorCode": "generation_not_found", "statusCode": 404}, 404
+    )
     for question in (vendor.sync_so().get("g-1"), vendor.sync_so().download_url("g-1")):
         with pytest.raises(GenerationNotFound, match="Generation not found"):
             await question

@@ -9,7 +9,7 @@ from videojobs.vendors.sync_so.wire import Generation
 
 TOKEN = "token-never-shown"
 # As the vendor answers right after a create: everything unset is an explicit null.
-FRESH: dict[str, Any] = {
+NEW_GENERATION: dict[str, Any] = {
     "id": "6f1c2a9e-0000-4000-8000-000000000001",
     "createdAt": "2026-11-20T10:00:00.000Z",
     "status": "PENDING",
@@ -26,8 +26,8 @@ FRESH: dict[str, Any] = {
 }
 
 
-def generation(**fields: object) -> Generation:
-    return Generation.model_validate(FRESH | fields)
+def make_generation(**fields: object) -> Generation:
+    return Generation.model_validate(NEW_GENERATION | fields)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def generation(**fields: object) -> Generation:
     ],
 )
 def test_a_generation_is_in_exactly_one_state(fields: dict[str, object], state: str) -> None:
-    found = generation(**fields)
+    found = make_generation(**fields)
     states = {"running": found.is_running, "done": found.is_done, "failed": found.is_failed}
     assert [name for name, holds in states.items() if holds] == [state]
 
@@ -73,7 +73,7 @@ def test_a_generation_is_in_exactly_one_state(fields: dict[str, object], state: 
     ],
 )
 def test_a_failure_says_why(fields: dict[str, object], text: str) -> None:
-    assert generation(**fields).failure_text == text
+    assert make_generation(**fields).failure_text == text
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_a_failure_says_why(fields: dict[str, object], text: str) -> None:
     ],
 )
 def test_the_result_link_is_found_under_either_name(fields: dict[str, object], url: str | None) -> None:
-    assert generation(**fields).result_url == url
+    assert make_generation(**fields).result_url == url
 
 
 @pytest.mark.parametrize(
-    ("said", "percent"), [(42, 42.0), ("42.5", 42.5), (130, 100.0), (-1, 0.0), (None, None), ("half", None)]
+    ("raw", "percent"), [(42, 42.0), ("42.5", 42.5), (130, 100.0), (-1, 0.0), (None, None), ("half", None)]
 )
-def test_the_progress_is_a_percentage_or_none(said: object, percent: float | None) -> None:
-    assert generation(progress_percent=said).progress_percent == percent
+def test_the_progress_is_a_percentage_or_none(raw: object, percent: float | None) -> None:
+    assert make_generation(progress_percent=raw).progress_percent == percent
 
 
 def test_only_the_id_is_demanded_and_may_be_a_number() -> None:
@@ -107,24 +107,24 @@ def test_a_generation_without_a_usable_id_is_none(id_: object) -> None:
 
 
 def test_optional_fields_of_unexpected_types_read_as_none() -> None:
-    odd = generation(createdAt="yesterday", input="?", outputDuration="long", outputUrl=5, webhookUrl=[])
+    odd = make_generation(createdAt="yesterday", input="?", outputDuration="long", outputUrl=5, webhookUrl=[])
     assert (odd.created_at, odd.input, odd.output_duration, odd.result_url, odd.webhook_url) == (None,) * 5
 
 
 def test_the_fields_that_find_a_lost_submission_are_kept() -> None:
-    found = generation(webhookUrl="https://hook.test/?job=1", outputFileName="job-1")
+    found = make_generation(webhookUrl="https://hook.test/?job=1", outputFileName="job-1")
     assert (found.webhook_url, found.output_file_name) == ("https://hook.test/?job=1", "job-1")
     assert found.created_at == datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 
 def test_the_record_has_the_vendors_names_and_unknown_fields() -> None:
-    record = generation(outputUrl="https://x.test", brandNew=[1]).model_dump(mode="json", exclude_none=True)
+    record = make_generation(outputUrl="https://x.test", brandNew=[1]).model_dump(mode="json", exclude_none=True)
     assert record["outputUrl"] == "https://x.test"
     assert record["brandNew"] == [1]
     assert record["options"] == {"sync_mode": "remap"}
 
 
 def test_links_show_in_no_repr() -> None:
-    done = generation(status="COMPLETED", outputUrl=f"https://x.test/result?token={TOKEN}")
+    done = make_generation(status="COMPLETED", outputUrl=f"https://x.test/result?token={TOKEN}")
     assert repr(done) == "Generation(id='6f1c2a9e-0000-4000-8000-000000000001', status='COMPLETED', code=None)"
     assert TOKEN not in f"{done} {done!r}"

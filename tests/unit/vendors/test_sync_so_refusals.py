@@ -8,17 +8,17 @@ import pytest
 from tests.unit.vendors.scripted import API_KEY, ScriptedVendor
 from videojobs.errors import (
     ConfigurationError,
-    Final,
     JobParked,
     OutcomeUnknown,
-    VendorRefused,
-    VendorThrottled,
+    PermanentError,
+    VendorRateLimited,
+    VendorRejected,
     VendorUnavailable,
     VideoJobError,
 )
 from videojobs.vendors.sync_so.refusals import (
     PLAN_CODES,
-    THROTTLE_CODES,
+    RATE_LIMIT_CODES,
     TRANSIENT_CODES,
     GenerationNotFound,
     SubmissionConflict,
@@ -56,7 +56,7 @@ INPUT_CODES = [
 ]
 
 
-def answer(status: int, code: str | None = None, **more: Any) -> httpx.Response:
+def error_response(status: int, code: str | None = None, **more: Any) -> httpx.Response:
     body = {"message": "what the vendor says", "statusCode": status} | ({"errorCode": code} if code else {}) | more
     return httpx.Response(status, json=body)
 
@@ -76,8 +76,8 @@ async def get_error(response: httpx.Response) -> VideoJobError:
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_a_coded_refusal_is_final_and_carries_code_and_text(status: int) -> None:
     for code in INPUT_CODES:
-        error = await create_error(answer(status, code))
-        assert type(error) is VendorRefused
+        error = await create_error(error_response(status, code))
+        assert type(error) is VendorRejected
         assert error.code == code
         assert str(error) == f"Sync.so refused the request ({status} {code}): what the vendor says"
 
@@ -85,28 +85,28 @@ async def test_a_coded_refusal_is_final_and_carries_code_and_text(status: int) -
 async def test_an_uncoded_refusal_lists_all_that_the_vendor_found() -> None:
     body = {"message": ["input.0.url must be a URL", "model is required"], "error": "Bad Request", "statusCode": 400}
     error = await create_error(httpx.Response(400, json=body))
-    assert type(error) is VendorRefused
+    assert type(error) is VendorRejected
     assert error.code is None
     assert str(error) == "Sync.so refused the request (400): input.0.url must be a URL; model is required"
 
 
 async def test_field_suggestion_and_request_id_are_passed_on() -> None:
     more = {"field": "segments", "suggestion": "Check the order", "requestId": "r-9"}
-    error = await create_error(answer(422, "generation_input_segments_invalid", **more))
+    error = await create_error(error_response(422, "generation_input_segments_invalid", **more))
     assert str(error).endswith("what the vendor says; field segments; Check the order; request id r-9")
 
 
-async def test_a_plan_that_does_not_allow_it_is_an_operators_matter() -> None:
+async def test_a_plan_limit_is_a_configuration_error() -> None:
     for code in (None, *PLAN_CODES):
-        error = await create_error(answer(402, code))
-        assert type(error) is VendorRefused
+        error = await create_error(error_response(402, code))
+        assert type(error) is VendorRejected
         assert error.code == code
         assert "An operator has to change the Sync.so plan or settle the account" in str(error)
 
 
 @pytest.mark.parametrize("status", [403, 422])
 async def test_a_plan_code_counts_under_any_status(status: int) -> None:
-    assert "An operator" in str(await create_error(answer(status, "plan_feature_unavailable")))
+    assert "An operator" in str(await create_error(error_response(status, "plan_feature_unavailable")))
 
 
 @pytest.mark.parametrize(
@@ -132,35 +132,35 @@ async def test_a_key_that_is_not_accepted_is_a_configuration_error(response: htt
 @pytest.mark.parametrize(
     ("response", "seconds"),
     [
-        (answer(429, "rate_limit_exceeded", error="Too Many Requests"), None),
-        (answer(429, "concurrency_limit_reached", activeGenerations=3, retryAfterSeconds=30), 30.0),
-        (answer(429, "concurrency_limit_reached", retryAfterSeconds="soon"), None),
+        (error_response(429, "rate_limit_exceeded", error="Too Many Requests"), None),
+        (error_response(429, "concurrency_limit_reached", activeGenerations=3, retryAfterSeconds=30), 30.0),
+        (error_response(429, "concurrency_limit_reached", retryAfterSeconds="soon"), None),
         (httpx.Response(429, headers={"retry-after": "7"}, json={"retryAfterSeconds": 30}), 7.0),
         (httpx.Response(429, text="slow down"), None),
-        (answer(409, "voice_clone_busy"), None),
+        (error_response(409, "voice_clone_busy"), None),
     ],
 )
-async def test_a_full_vendor_is_waited_for_as_long_as_it_asks(response: httpx.Response, seconds: float | None) -> None:
+async def test_a_full_vendor_is_retried_after_its_retry_after(response: httpx.Response, seconds: float | None) -> None:
     for error in (await create_error(response), await get_error(response)):
-        assert type(error) is VendorThrottled
+        assert type(error) is VendorRateLimited
         assert error.retry_after == seconds
 
 
 def test_no_code_means_two_things() -> None:
-    families = (PLAN_CODES, THROTTLE_CODES, TRANSIENT_CODES, frozenset(INPUT_CODES))
+    families = (PLAN_CODES, RATE_LIMIT_CODES, TRANSIENT_CODES, frozenset(INPUT_CODES))
     assert len(frozenset.union(*families)) == sum(map(len, families))
 
 
-async def test_the_vendors_own_trouble_with_a_request_it_did_not_take_can_be_retried() -> None:
+async def test_a_vendor_error_for_an_unaccepted_request_is_retryable() -> None:
     for code in TRANSIENT_CODES:
-        assert type(await create_error(answer(422, code))) is VendorUnavailable
+        assert type(await create_error(error_response(422, code))) is VendorUnavailable
 
 
 @pytest.mark.parametrize(
     "code", ["IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_PAYLOAD_MISMATCH", "generation_conflict", None]
 )
 async def test_another_request_under_our_key_is_for_an_operator(code: str | None) -> None:
-    error = await create_error(answer(409, code))
+    error = await create_error(error_response(409, code))
     assert type(error) is SubmissionConflict
     assert isinstance(error, JobParked)
     assert "another request under this job's idempotency key" in str(error)
@@ -168,57 +168,55 @@ async def test_another_request_under_our_key_is_for_an_operator(code: str | None
 
 
 async def test_a_key_conflict_may_also_come_as_422() -> None:
-    assert type(await create_error(answer(422, "IDEMPOTENCY_KEY_REUSED"))) is SubmissionConflict
+    assert type(await create_error(error_response(422, "IDEMPOTENCY_KEY_REUSED"))) is SubmissionConflict
 
 
-async def test_a_request_that_is_still_being_taken_is_settled_by_the_same_key() -> None:
-    assert type(await create_error(answer(409, "IDEMPOTENCY_REQUEST_IN_PROGRESS"))) is OutcomeUnknown
+async def test_a_request_in_progress_is_resolved_by_the_same_key() -> None:
+    assert type(await create_error(error_response(409, "IDEMPOTENCY_REQUEST_IN_PROGRESS"))) is OutcomeUnknown
 
 
 @pytest.mark.parametrize(
     ("more", "vendor_id"), [({}, None), ({"generationId": "g-7"}, "g-7"), ({"generationId": 7}, "7")]
 )
-async def test_an_unknown_outcome_names_the_generation_if_the_vendor_does(
-    more: dict[str, Any], vendor_id: str | None
-) -> None:
+async def test_an_unknown_outcome_keeps_the_vendors_generation_id(more: dict[str, Any], vendor_id: str | None) -> None:
     for status in (503, 409):  # documented as 503; its code counts under any status
-        error = await create_error(answer(status, "IDEMPOTENCY_OUTCOME_UNKNOWN", **more))
+        error = await create_error(error_response(status, "IDEMPOTENCY_OUTCOME_UNKNOWN", **more))
         assert type(error) is OutcomeUnknown
         assert error.vendor_id == vendor_id
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520])
-async def test_a_broken_vendor_may_have_taken_a_create_and_can_be_asked_again_for_a_status(status: int) -> None:
-    for response in (answer(status, "internal_error", requestId="r-1"), httpx.Response(status, text="<html>")):
+async def test_a_server_error_is_unknown_for_create_but_not_for_status(status: int) -> None:
+    for response in (error_response(status, "internal_error", requestId="r-1"), httpx.Response(status, text="<html>")):
         assert type(await create_error(response)) is OutcomeUnknown
         assert type(await get_error(response)) is VendorUnavailable
 
 
-async def test_a_broken_vendor_may_say_when_it_will_be_back() -> None:
+async def test_a_server_error_may_carry_a_retry_after() -> None:
     error = await get_error(httpx.Response(503, headers={"retry-after": "12"}))
     assert isinstance(error, VendorUnavailable)
     assert error.retry_after == 12.0
 
 
-async def test_an_unknown_generation_is_told_apart_from_an_unknown_address() -> None:
-    known_route = await get_error(answer(404, "generation_not_found"))
+async def test_an_unknown_generation_differs_from_an_unknown_url() -> None:
+    known_route = await get_error(error_response(404, "generation_not_found"))
     assert type(known_route) is GenerationNotFound
-    assert isinstance(known_route, Final)
+    assert isinstance(known_route, PermanentError)
     wrong_route = await get_error(httpx.Response(404, json={"message": "Cannot GET /v2/x", "statusCode": 404}))
     assert isinstance(wrong_route, VendorUnavailable)
     assert "check its base URL (404): Cannot GET /v2/x" in str(wrong_route)
 
 
-async def test_a_create_at_an_unknown_address_was_not_taken() -> None:
+async def test_a_create_at_an_unknown_url_was_not_accepted() -> None:
     error = await create_error(httpx.Response(404, json={"message": "Cannot POST /v2/generate", "statusCode": 404}))
-    assert type(error) is VendorRefused
+    assert type(error) is VendorRejected
     assert "Cannot POST /v2/generate" in str(error)
 
 
 @pytest.mark.parametrize("code", ["invalid_generation_id", "unsupported_generation_id_format"])
 async def test_an_id_that_the_vendor_cannot_read_is_refused(code: str) -> None:
-    error = await get_error(answer(400, code))
-    assert isinstance(error, VendorRefused)
+    error = await get_error(error_response(400, code))
+    assert isinstance(error, VendorRejected)
     assert error.code == code
 
 
@@ -230,18 +228,18 @@ async def test_an_id_that_the_vendor_cannot_read_is_refused(code: str) -> None:
         httpx.Response(500, json={"error": f"bad key {API_KEY}"}),
     ],
 )
-async def test_a_vendor_that_repeats_our_key_is_not_quoted_with_it(response: httpx.Response) -> None:
+async def test_our_api_key_is_redacted_from_a_vendors_error(response: httpx.Response) -> None:
     error = await create_error(response)
     assert API_KEY not in f"{error} {error!r}"
     assert "bad key ***" in str(error)
 
 
-async def test_a_vendor_that_repeats_our_signed_link_is_quoted_without_the_signature() -> None:
+async def test_our_link_signature_is_redacted_from_a_vendors_error() -> None:
     message = "https://s3.test/b/v.mp4?X-Amz-Signature=abc123 is not accessible"
-    error = await create_error(answer(422, "generation_input_video_inaccessible", message=message))
+    error = await create_error(error_response(422, "generation_input_video_inaccessible", message=message))
     assert str(error).endswith("https://s3.test/b/v.mp4 is not accessible")
 
 
-async def test_a_page_of_a_gateway_is_named_by_its_status_only() -> None:
+async def test_a_gateway_error_page_is_reported_by_status_only() -> None:
     error = await create_error(httpx.Response(400, text="<html><h1>Bad Request</h1></html>"))
     assert str(error) == "Sync.so refused the request (400): Bad Request"

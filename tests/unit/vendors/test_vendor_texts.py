@@ -2,12 +2,12 @@
 
 import pytest
 
-from videojobs.vendors.sync_so.wire import ErrorAnswer
-from videojobs.vendors.wire import LONGEST_TEXT, clean_text, compact_json, number
+from videojobs.vendors.sync_so.wire import ErrorResponse
+from videojobs.vendors.wire import MAX_TEXT_LENGTH, compact_json, normalize_number, sanitize_text
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("raw", "shown"),
     [
         ("could not fetch https://s3.test/b/k.mp4?X-Amz-Signature=abc&x=1.", "could not fetch https://s3.test/b/k.mp4"),
         ("'https://s3.test/k?sig=a' and \"s3://b/k?sig=b\"", "'https://s3.test/k' and \"s3://b/k\""),
@@ -19,14 +19,14 @@ from videojobs.vendors.wire import LONGEST_TEXT, clean_text, compact_json, numbe
         ("音频过长", "音频过长"),
     ],
 )
-def test_a_vendors_text_loses_permissions_and_control_characters(said: str, shown: str) -> None:
-    assert clean_text(said) == shown
+def test_vendor_text_is_stripped_of_secrets_and_control_chars(raw: str, shown: str) -> None:
+    assert sanitize_text(raw) == shown
 
 
 def test_a_long_text_is_cut_after_its_queries_were_removed() -> None:
-    text = clean_text("https://s3.test/k?sig=" + "s" * 3000 + " " + "word " * 3000)
+    text = sanitize_text("https://s3.test/k?sig=" + "s" * 3000 + " " + "word " * 3000)
     assert text.startswith("https://s3.test/k word")
-    assert len(text) == LONGEST_TEXT
+    assert len(text) == MAX_TEXT_LENGTH
     assert text.endswith("…")
 
 
@@ -44,13 +44,16 @@ def test_a_long_text_is_cut_after_its_queries_were_removed() -> None:
     ],
 )
 def test_a_message_of_any_shape_reads_as_one_text(message: object, text: str | None) -> None:
-    assert ErrorAnswer.model_validate({"message": message}).message == text
+    assert ErrorResponse.model_validate({"message": message}).message == text
 
 
 def test_equal_numbers_give_equal_bytes() -> None:
-    assert compact_json([number(2), number(2.0), number(-0.0), number(1.8)]) == "[2,2,0,1.8]"
+    assert (
+        compact_json([normalize_number(2), normalize_number(2.0), normalize_number(-0.0), normalize_number(1.8)])
+        == "[2,2,0,1.8]"
+    )
 
 
 def test_a_number_that_json_does_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        compact_json({"x": number(float("nan"))})
+        compact_json({"x": normalize_number(float("nan"))})

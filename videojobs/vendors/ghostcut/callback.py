@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from videojobs.vendors.ghostcut.signing import sign
 
 
-def is_genuine(raw_body: bytes, signature: str | None, app_secret: SecretStr) -> bool:
+def verify_signature(raw_body: bytes, signature: str | None, app_secret: SecretStr) -> bool:
     """Check the header `Callback-Sign` over the bytes as they came."""
     if not signature or not app_secret.get_secret_value():
         return False

@@ -1,6 +1,6 @@
 """GhostCut's verbs. Submit is the only one that costs points; the others are free and may be repeated.
 
-Every verb raises `VendorThrottled`, `VendorUnavailable`, `ConfigurationError` or `VendorRefused` as its name says;
+Every verb raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected` as its name says;
 see `videojobs.vendors.ghostcut.refusals`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9, 10 and 14.
 """
 
@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from videojobs.errors import OutcomeUnknown, VendorRefused
-from videojobs.vendors.ghostcut.refusals import VENDOR, refusal
+from videojobs.errors import OutcomeUnknown, VendorRejected
+from videojobs.vendors.ghostcut.refusals import VENDOR, to_error
 from videojobs.vendors.ghostcut.signing import sign
 from videojobs.vendors.ghostcut.wire import (
     Envelope,
     PointAssets,
     StatusPage,
-    Submission,
+    SubmitResponse,
     Work,
     WorkStatus,
 )
-from videojobs.vendors.http import header_secret, send, unanswered
+from videojobs.vendors.http import no_answer_error, send, validate_header_secret
 from videojobs.vendors.wire import VendorModel, compact_json
 
 SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast takes the same body
@@ -31,10 +31,10 @@ STATUS_PATH = "/v-w-c/gateway/ve/work/status"
 LIST_PATH = "/v-w-c/gateway/ve/work/list"
 POINTS_PATH = "/v-w-c/gateway/ve/point/query"
 PAGE_SIZE = 2000  # works; the most that the vendor takes
-MOST_PAGES = 50  # 100,000 works: more than anybody makes in the days that are asked about
-_OK = 1000
-_NO_SUCH_ID = "3003"  # fact sheet, section 8
-_ABOUT_AN_ID = (_NO_SUCH_ID, "4001")  # a bad parameter, as one of the ids may be
+MAX_PAGES = 50  # 100,000 works: more than anybody makes in the days that are asked about
+_SUCCESS_CODE = 1000
+_UNKNOWN_ID_CODE = "3003"  # fact sheet, section 8
+_BAD_ID_CODES = (_UNKNOWN_ID_CODE, "4001")  # a bad parameter, as one of the ids may be
 
 M = TypeVar("M", bound=VendorModel)
 
@@ -49,8 +49,8 @@ class GhostCutClient:
         app_secret: SecretStr,
         submit_path: str = SUBMIT_PATH,
     ) -> None:
-        header_secret(app_key, "AppKey")
-        header_secret(app_secret, "AppSecret")
+        validate_header_secret(app_key, "AppKey")
+        validate_header_secret(app_secret, "AppSecret")
         self._http = http
         self._app_key = app_key
         self._app_secret = app_secret
@@ -62,10 +62,12 @@ class GhostCutClient:
         Raises `OutcomeUnknown` if the vendor may have taken it; its `vendor_id` is then the project id, if known.
         """
         answer = await self._send("ghostcut.submit", self._submit_path, body, paid=True)
-        submission = _read(answer.body, Submission) or Submission()
+        submission = _parse_or_none(answer.body, SubmitResponse) or SubmitResponse()
         if submission.work is None:
             raise OutcomeUnknown(
-                f"{VENDOR} accepted the request, and no work id was given", vendor_id=submission.id_project, taken=True
+                f"{VENDOR} accepted the request, and no work id was given",
+                vendor_id=submission.id_project,
+                accepted=True,
             )
         return submission.work
 
@@ -77,42 +79,42 @@ class GhostCutClient:
         knows no such id.
         """
         try:
-            return await self._status(work_ids)
-        except VendorRefused as refusal:
-            if len(work_ids) == 1 and refusal.code == _NO_SUCH_ID:
+            return await self._fetch_status(work_ids)
+        except VendorRejected as rejection:
+            if len(work_ids) == 1 and rejection.code == _UNKNOWN_ID_CODE:
                 return {}
-            if len(work_ids) == 1 or refusal.code not in _ABOUT_AN_ID:
+            if len(work_ids) == 1 or rejection.code not in _BAD_ID_CODES:
                 raise
-        return await self._halves(work_ids)
+        return await self._status_by_halves(work_ids)
 
-    async def _halves(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+    async def _status_by_halves(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
         found: dict[str, WorkStatus] = {}
-        refusals: list[VendorRefused] = []
+        rejections: list[VendorRejected] = []
         middle = len(work_ids) // 2
         for half in (work_ids[:middle], work_ids[middle:]):
             try:
                 found |= await self.status(half)
-            except VendorRefused as refusal:
-                refusals.append(refusal)
-        if len(refusals) > 1:
-            raise refusals[0]
+            except VendorRejected as rejection:
+                rejections.append(rejection)
+        if len(rejections) > 1:
+            raise rejections[0]
         return found
 
-    async def _status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+    async def _fetch_status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
         """Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for."""
         found: dict[str, WorkStatus] = {}
         while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
-            page = await self._page("ghostcut.status", STATUS_PATH, {"idWorks": missing})
+            page = await self._fetch_page("ghostcut.status", STATUS_PATH, {"idWorks": missing})
             rows = page.content or []
-            news = {row.id: row for row in rows if row.id in missing}
-            found |= news
-            if not news or (page.count or 0) <= len(rows):
+            new_rows = {row.id: row for row in rows if row.id in missing}
+            found |= new_rows
+            if not new_rows or (page.count or 0) <= len(rows):
                 break
         return found
 
-    async def works_of(self, project_id: str) -> list[WorkStatus]:
+    async def works_by_project(self, project_id: str) -> list[WorkStatus]:
         """Ask which works one submit call made; seen to work by other clients, not documented by the vendor."""
-        page = await self._page("ghostcut.status", STATUS_PATH, {"idProjects": [_as_sent(project_id)]})
+        page = await self._fetch_page("ghostcut.status", STATUS_PATH, {"idProjects": [_project_id_json(project_id)]})
         return page.content or []
 
     async def works_between(self, since: datetime, until: datetime) -> AsyncIterator[list[WorkStatus]]:
@@ -122,44 +124,44 @@ class GhostCutClient:
         small it makes its pages. Raises `VendorUnavailable` where it is not. A work that is made meanwhile moves others
         to the next page, where they show twice; one that is deleted leaves fewer works than were counted.
         """
-        window = {
+        params = {
             "pageSize": PAGE_SIZE,
-            "createTimeGreaterThanOrEqualTo": _milliseconds(since),
-            "createTimeLessThan": _milliseconds(until),
+            "createTimeGreaterThanOrEqualTo": _to_milliseconds(since),
+            "createTimeLessThan": _to_milliseconds(until),
         }
         found: dict[str, WorkStatus] = {}
         counted = 0
-        for number in range(MOST_PAGES):
-            page = await self._page("ghostcut.works", LIST_PATH, {"page": number, **window})
+        for number in range(MAX_PAGES):
+            page = await self._fetch_page("ghostcut.works", LIST_PATH, {"page": number, **params})
             if page.content is None:
-                raise unanswered(VENDOR, "a list without works", paid=False)
+                raise no_answer_error(VENDOR, "a list without works", paid=False)
             counted = max(counted, page.count or 0)
             if not page.content:
                 break
             if found.keys() >= (rows := {row.id: row for row in page.content}).keys():
-                raise unanswered(
+                raise no_answer_error(
                     VENDOR, f"page {number} of a list again shows what the pages before it did", paid=False
                 )
             yield [row for id_, row in rows.items() if id_ not in found]
             found |= rows
         else:
-            raise unanswered(VENDOR, f"a list of more than {MOST_PAGES} pages", paid=False)
+            raise no_answer_error(VENDOR, f"a list of more than {MAX_PAGES} pages", paid=False)
         if len(found) < counted:
-            raise unanswered(VENDOR, f"a list of {len(found)} works, of which it counts {counted}", paid=False)
+            raise no_answer_error(VENDOR, f"a list of {len(found)} works, of which it counts {counted}", paid=False)
 
-    async def points(self) -> Decimal:
+    async def balance(self) -> Decimal:
         """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""
-        assets = await self._ask("ghostcut.points", POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
+        assets = await self._query("ghostcut.balance", POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
         return sum((asset.point_balance for asset in assets.point_assets or ()), Decimal(0))
 
-    async def _page(self, call: str, path: str, question: dict[str, Any]) -> StatusPage:
+    async def _fetch_page(self, call: str, path: str, payload: dict[str, Any]) -> StatusPage:
         """Works, and how many there are in all: the vendor counts them in the envelope or in the body."""
-        envelope = await self._send(call, path, compact_json(question).encode(), paid=False)
-        page = _understood(envelope, StatusPage)
+        envelope = await self._send(call, path, compact_json(payload).encode(), paid=False)
+        page = _parse_body(envelope, StatusPage)
         return page if page.count is not None else page.model_copy(update={"count": envelope.count})
 
-    async def _ask(self, call: str, path: str, question: dict[str, Any], shape: type[M]) -> M:
-        return _understood(await self._send(call, path, compact_json(question).encode(), paid=False), shape)
+    async def _query(self, call: str, path: str, payload: dict[str, Any], model: type[M]) -> M:
+        return _parse_body(await self._send(call, path, compact_json(payload).encode(), paid=False), model)
 
     async def _send(self, call: str, path: str, body: bytes, *, paid: bool) -> Envelope:
         """Sign and send the bytes; give the envelope if it is that of a success."""
@@ -170,37 +172,37 @@ class GhostCutClient:
         }
         request = self._http.build_request("POST", path, content=body, headers=headers)
         response = await send(self._http, request, vendor=VENDOR, call=call, paid=paid)
-        envelope = _envelope(response)
-        if response.is_success and envelope and envelope.code == _OK:
+        envelope = _parse_envelope(response)
+        if response.is_success and envelope and envelope.code == _SUCCESS_CODE:
             return envelope
-        raise refusal(response, envelope, paid=paid)
+        raise to_error(response, envelope, paid=paid)
 
 
-def _milliseconds(moment: datetime) -> int:
+def _to_milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _understood(envelope: Envelope, shape: type[M]) -> M:
-    answer = _read(envelope.body, shape)
+def _parse_body(envelope: Envelope, model: type[M]) -> M:
+    answer = _parse_or_none(envelope.body, model)
     if answer is None:
-        raise unanswered(VENDOR, "an unreadable body", paid=False)
+        raise no_answer_error(VENDOR, "an unreadable body", paid=False)
     return answer
 
 
-def _as_sent(project_id: str) -> int | str:
+def _project_id_json(project_id: str) -> int | str:
     """As the live sample has it: a number."""
     return int(project_id) if project_id.isdigit() else project_id
 
 
-def _envelope(response: httpx.Response) -> Envelope | None:
+def _parse_envelope(response: httpx.Response) -> Envelope | None:
     try:
         return Envelope.model_validate_json(response.content)
     except ValidationError:
         return None
 
 
-def _read(body: Any, shape: type[M]) -> M | None:
+def _parse_or_none(body: Any, model: type[M]) -> M | None:
     try:
-        return shape.model_validate(body)
+        return model.model_validate(body)
     except ValidationError:
         return None

@@ -7,8 +7,8 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, Literal
 
-from videojobs.errors import Problem
-from videojobs.vendors.wire import number
+from videojobs.errors import FieldError
+from videojobs.vendors.wire import normalize_number
 
 MaskKind = Literal["erasure", "protection", "text"]
 ModelName = Literal["basic", "advanced_lite", "advanced", "advanced_large_box"]
@@ -27,10 +27,10 @@ class EraseModel:
     """What the vendor lets one of its models do. None: no limit is stated."""
 
     wire_name: str | None  # None: no model is named
-    kinds: frozenset[MaskKind]
-    most_boxes: int | None = None
-    area_below: float | None = None  # fraction of the frame
-    any_language_only: bool = False
+    allowed_kinds: frozenset[MaskKind]
+    max_boxes: int | None = None
+    max_area: float | None = None  # fraction of the frame
+    requires_all_languages: bool = False
 
 
 _ALL_KINDS: frozenset[MaskKind] = frozenset(MASK_TYPES)
@@ -38,9 +38,9 @@ _TEXT_ONLY: frozenset[MaskKind] = frozenset({"text"})
 ERASE_MODELS: Mapping[ModelName, EraseModel] = MappingProxyType(
     {
         "basic": EraseModel(None, _ALL_KINDS),
-        "advanced_lite": EraseModel("advanced_lite", _TEXT_ONLY, most_boxes=10, any_language_only=True),
-        "advanced": EraseModel("advanced", _TEXT_ONLY, 1, 0.20, any_language_only=True),
-        "advanced_large_box": EraseModel("advanced_large_box", _TEXT_ONLY, 1, 0.40, any_language_only=True),
+        "advanced_lite": EraseModel("advanced_lite", _TEXT_ONLY, max_boxes=10, requires_all_languages=True),
+        "advanced": EraseModel("advanced", _TEXT_ONLY, 1, 0.20, requires_all_languages=True),
+        "advanced_large_box": EraseModel("advanced_large_box", _TEXT_ONLY, 1, 0.40, requires_all_languages=True),
     }
 )
 
@@ -61,34 +61,34 @@ class MaskSpec:
     end: float
 
 
-def mask(spec: MaskSpec) -> dict[str, Any]:
+def encode_mask(spec: MaskSpec) -> dict[str, Any]:
     """One element of `videoInpaintMasks`, for a spec without `mask_problem`.
 
     The region is clamped to the picture (4 decimals: a fifth of a pixel at 1920); the times are rounded outwards to
     milliseconds, as text that shows for one frame more than it is wiped would be seen.
     """
-    x0, y0, x1, y1 = map(number, _corners(spec))
+    x0, y0, x1, y1 = map(normalize_number, _corners(spec))
     return {
         "type": MASK_TYPES[spec.kind],
-        "start": number(_milliseconds(max(spec.start, 0), ROUND_FLOOR)),
-        "end": number(_milliseconds(spec.end, ROUND_CEILING)),
+        "start": normalize_number(_round_to_milliseconds(max(spec.start, 0), ROUND_FLOOR)),
+        "end": normalize_number(_round_to_milliseconds(spec.end, ROUND_CEILING)),
         "region": [[x0, y0], [x1, y0], [x1, y1], [x0, y1]],
     }
 
 
-def mask_problems(masks: Sequence[MaskSpec], model: ModelName) -> list[Problem]:
+def mask_errors(masks: Sequence[MaskSpec], model: ModelName) -> list[FieldError]:
     """Everything that GhostCut would refuse, or silently wipe nothing for."""
-    problems = [Problem("masks", "give at least one area")] if not masks else []
+    problems = [FieldError("masks", "give at least one area")] if not masks else []
     for index, spec in enumerate(masks):
-        text = _mask_problem(spec, ERASE_MODELS[model], model)
-        problems += [Problem(f"masks[{index}]", text)] if text else []
-    most = ERASE_MODELS[model].most_boxes
-    if most is not None and len(masks) > most:
-        problems.append(Problem("masks", f"the model {model} takes at most {most}, not {len(masks)}"))
+        text = _mask_error(spec, ERASE_MODELS[model], model)
+        problems += [FieldError(f"masks[{index}]", text)] if text else []
+    max_boxes = ERASE_MODELS[model].max_boxes
+    if max_boxes is not None and len(masks) > max_boxes:
+        problems.append(FieldError("masks", f"the model {model} takes at most {max_boxes}, not {len(masks)}"))
     return problems
 
 
-def _mask_problem(spec: MaskSpec, rules: EraseModel, model: ModelName) -> str | None:
+def _mask_error(spec: MaskSpec, rules: EraseModel, model: ModelName) -> str | None:
     if not all(map(isfinite, (spec.x, spec.y, spec.w, spec.h, spec.start, spec.end))):
         return "every number has to be finite"
     if spec.end <= max(spec.start, 0):
@@ -96,11 +96,11 @@ def _mask_problem(spec: MaskSpec, rules: EraseModel, model: ModelName) -> str | 
     x0, y0, x1, y1 = _corners(spec)
     if x1 <= x0 or y1 <= y0:
         return "nothing of the rectangle lies in the picture"
-    if spec.kind not in rules.kinds:
+    if spec.kind not in rules.allowed_kinds:
         return f"the model {model} removes text only, not {spec.kind}"
     area = round((x1 - x0) * (y1 - y0), 8)  # exact: the corners have 4 decimals
-    if rules.area_below is not None and area >= rules.area_below:
-        return f"the model {model} takes less than {rules.area_below:.0%} of the picture"
+    if rules.max_area is not None and area >= rules.max_area:
+        return f"the model {model} takes less than {rules.max_area:.0%} of the picture"
     return None
 
 
@@ -111,6 +111,6 @@ def _corners(spec: MaskSpec) -> tuple[float, float, float, float]:
     return left, top, right, bottom
 
 
-def _milliseconds(seconds: float, rounding: str) -> float:
+def _round_to_milliseconds(seconds: float, rounding: str) -> float:
     # By way of decimals: 4.1 * 1000 is 4099.999..., which would be rounded away from a time that is exact.
     return float(Decimal(str(seconds)).quantize(Decimal("0.001"), rounding=rounding))

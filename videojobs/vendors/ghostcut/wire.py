@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat
 
-from videojobs.errors import InvalidRequest, Problem
-from videojobs.vendors.ghostcut.masks import ERASE_MODELS, MaskSpec, ModelName, mask, mask_problems
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.vendors.ghostcut.masks import ERASE_MODELS, MaskSpec, ModelName, encode_mask, mask_errors
 from videojobs.vendors.ghostcut.statuses import LOCKED_FOR_POINTS, SUCCESS, advice, process_status
 from videojobs.vendors.wire import Identifier, Lenient, Text, VendorModel, compact_json
 
-__all__ = ["Language", "MaskSpec", "ModelName", "Resolution", "Work", "WorkStatus", "work_request"]
+__all__ = ["Language", "MaskSpec", "ModelName", "Resolution", "Work", "WorkStatus", "build_work_body"]
 
 Language = Literal["all", "zh", "en", "ja", "ko", "ar"]
 Resolution = Literal["480p", "720p", "1080p"]
@@ -24,7 +24,7 @@ ERASE_IN_MASKS = 2  # needChineseOcclude: erase in the regions of videoInpaintMa
 CRF_RANGE = range(10, 31)  # the vendor's own default is 17
 
 
-def work_request(
+def build_work_body(
     *,
     url: str,
     name: str,
@@ -40,14 +40,14 @@ def work_request(
     `resolution` is a ceiling: the vendor may scale down, never up. Raises `InvalidRequest` with everything that
     breaks the vendor's rules.
     """
-    if problems := _problems(url, masks, model, language, crf):
+    if problems := _request_errors(url, masks, model, language, crf):
         raise InvalidRequest(problems)
     body: dict[str, Any] = {
         "urls": [url],
         "names": [name],
         "needChineseOcclude": ERASE_IN_MASKS,
         "videoInpaintLang": language,
-        "videoInpaintMasks": compact_json([mask(spec) for spec in masks]),  # the vendor takes a string only
+        "videoInpaintMasks": compact_json([encode_mask(spec) for spec in masks]),  # the vendor takes a string only
         "resolution": resolution,
     }
     if extra := _extra_options(model, crf):
@@ -57,16 +57,16 @@ def work_request(
     return compact_json(body).encode()
 
 
-def _problems(
+def _request_errors(
     url: str, masks: Sequence[MaskSpec], model: ModelName, language: Language, crf: int | None
-) -> list[Problem]:
-    problems = mask_problems(masks, model)
+) -> list[FieldError]:
+    problems = mask_errors(masks, model)
     if not url.isascii() or not url.startswith(("https://", "http://")):
-        problems.append(Problem("url", "has to be a public http(s) address in ASCII"))
-    if ERASE_MODELS[model].any_language_only and language != "all":
-        problems.append(Problem("language", f"the model {model} knows 'all' only, not {language!r}"))
+        problems.append(FieldError("url", "has to be a public http(s) address in ASCII"))
+    if ERASE_MODELS[model].requires_all_languages and language != "all":
+        problems.append(FieldError("language", f"the model {model} knows 'all' only, not {language!r}"))
     if crf is not None and crf not in CRF_RANGE:
-        problems.append(Problem("crf", f"has to lie within {CRF_RANGE.start} and {CRF_RANGE.stop - 1}"))
+        problems.append(FieldError("crf", f"has to lie within {CRF_RANGE.start} and {CRF_RANGE.stop - 1}"))
     return problems
 
 
@@ -101,7 +101,7 @@ class SubmittedWork(VendorModel):
     url: Lenient[str] = None
 
 
-class Submission(VendorModel):
+class SubmitResponse(VendorModel):
     """The body of a submission's answer."""
 
     id_project: Lenient[Identifier] = None
@@ -145,7 +145,7 @@ class WorkStatus(VendorModel):
 
     @property
     def is_done(self) -> bool:
-        """The result is at `video_url`."""
+        """The result is at `result_url`."""
         return self.code == SUCCESS
 
     @property
@@ -174,12 +174,12 @@ class WorkStatus(VendorModel):
         return f"{meaning}: {detail}. {advice(self.code)}" if detail else f"{meaning}. {advice(self.code)}"
 
     @property
-    def progress(self) -> float:
+    def progress_percent(self) -> float:
         """0..100, for display only: failures have 100, too."""
         return min(max(self.process_progress or 0.0, 0.0), 100.0)
 
     @property
-    def video_url(self) -> str | None:
+    def result_url(self) -> str | None:
         """Link to the result, None until there is one. How long it works is not documented: copy at once."""
         return self.result_link or None
 

@@ -1,6 +1,6 @@
 """Sync.so's verbs. Create is the only one that costs money; all others are free and may be repeated.
 
-Every verb raises `VendorThrottled`, `VendorUnavailable`, `ConfigurationError` or `VendorRefused` as its name says;
+Every verb raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected` as its name says;
 see `videojobs.vendors.sync_so.refusals`. Facts: Sync.so fact sheet, sections 2, 4, 5, 6 and 9.
 """
 
@@ -13,21 +13,21 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from videojobs.vendors.http import send, unanswered
-from videojobs.vendors.sync_so.refusals import VENDOR, RouteUnknown, refusal
-from videojobs.vendors.sync_so.wire import Estimate, Generation
-from videojobs.vendors.wire import compact_json, number
+from videojobs.vendors.http import no_answer_error, send
+from videojobs.vendors.sync_so.refusals import VENDOR, RouteUnknown, to_error
+from videojobs.vendors.sync_so.wire import Generation, GenerationEstimate
+from videojobs.vendors.wire import compact_json, normalize_number
 
-LONGEST_LIST = 100  # generations; the vendor gives no more at once
-LONGEST_WAIT = 10  # seconds; the vendor answers 400 to a longer long poll
-WAIT_MARGIN = 15.0  # seconds that an answer may come after the long poll's end before it counts as lost
+MAX_LIST_SIZE = 100  # generations; the vendor gives no more at once
+MAX_WAIT_SECONDS = 10  # seconds; the vendor answers 400 to a longer long poll
+WAIT_MARGIN_SECONDS = 15.0  # seconds that an answer may come after the long poll's end before it counts as lost
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_JSON = {"Content-Type": "application/json"}
+_JSON_HEADERS = {"Content-Type": "application/json"}
 
 A = TypeVar("A")
-_generation = TypeAdapter(Generation)
-_generations = TypeAdapter(list[Generation])
-_estimates = TypeAdapter(Estimate | list[Estimate])
+_generation_adapter = TypeAdapter(Generation)
+_generations_adapter = TypeAdapter(list[Generation])
+_estimates_adapter = TypeAdapter(GenerationEstimate | list[GenerationEstimate])
 
 
 class SyncSoClient:
@@ -45,9 +45,9 @@ class SyncSoClient:
         if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise ValueError("an idempotency key has 1 to 128 characters of A-Z a-z 0-9 . _ ~ -")
         request = self._http.build_request(
-            "POST", "/v2/generate", content=body, headers=_JSON | {"Idempotency-Key": idempotency_key}
+            "POST", "/v2/generate", content=body, headers=_JSON_HEADERS | {"Idempotency-Key": idempotency_key}
         )
-        return _read(await self._answer(request, "sync_so.create", paid=True), _generation, paid=True)
+        return _parse(await self._send(request, "sync_so.create", paid=True), _generation_adapter, paid=True)
 
     async def get(self, generation_id: str, *, wait_seconds: int | None = None, progress: bool = False) -> Generation:
         """Ask where a generation stands. Raises `GenerationNotFound`.
@@ -60,76 +60,80 @@ class SyncSoClient:
         params: dict[str, str | int] = {"include": "progress"} if progress else {}
         timeout = self._http.timeout
         if wait_seconds is not None:
-            wait = min(max(wait_seconds, 1), LONGEST_WAIT)
+            wait = min(max(wait_seconds, 1), MAX_WAIT_SECONDS)
             params = {"wait": "true", "timeout": wait}
-            timeout = _outlasting(wait, timeout)
-        request = self._http.build_request("GET", _path(generation_id), params=params, timeout=timeout)
-        return _read(await self._answer(request, "sync_so.get"), _generation)
+            timeout = _long_poll_timeout(wait, timeout)
+        request = self._http.build_request("GET", _generation_path(generation_id), params=params, timeout=timeout)
+        return _parse(await self._send(request, "sync_so.get"), _generation_adapter)
 
     async def download_url(self, generation_id: str) -> str:
         """Ask for a fresh link to the result; fetch it without the API key. Raises `GenerationNotFound`."""
         path = f"/v2/generations/{quote(generation_id, safe='')}/download"
-        answer = await self._answer(self._http.build_request("GET", path), "sync_so.download_url")
+        answer = await self._send(self._http.build_request("GET", path), "sync_so.download_url")
         link = answer.text.strip().strip('"')
         if not link.startswith(("https://", "http://")):
-            raise unanswered(VENDOR, "no download link in the answer", paid=False)
+            raise no_answer_error(VENDOR, "no download link in the answer", paid=False)
         return link
 
     async def list_recent(self, limit: int = 100, cursor: str | None = None) -> list[Generation]:
         """List generations, newest first, at most 100; `cursor` is the last id of the page before."""
         return await self._list({"limit": limit} | ({"cursor": cursor} if cursor else {}))
 
-    async def list_of(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
+    async def get_many(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
         """Ask where up to 100 generations stand, in one request; one that the vendor does not know is missing."""
-        found = await self._list({"limit": LONGEST_LIST, "ids": ",".join(generation_ids)})
+        found = await self._list({"limit": MAX_LIST_SIZE, "ids": ",".join(generation_ids)})
         return {generation.id: generation for generation in found}
 
     async def _list(self, params: Mapping[str, str | int]) -> list[Generation]:
         request = self._http.build_request("GET", "/v2/generations", params=params)
-        return _read(await self._answer(request, "sync_so.list"), _generations)
+        return _parse(await self._send(request, "sync_so.list"), _generations_adapter)
 
-    async def check(self) -> None:
+    async def check_credentials(self) -> None:
         """Prove that the API key is accepted, at no cost; raises `ConfigurationError` if it is not."""
         await self.list_recent(limit=1)
 
-    async def estimate(self, body: bytes, *, duration: float, fps: float = 30) -> Estimate:
+    async def estimate(self, body: bytes, *, duration: float, fps: float = 30) -> GenerationEstimate:
         """Ask what the generation request `body` would cost; `duration` is the result's, in seconds.
 
         Asks the current endpoint, and the older one (same body as a generation) where the current one is unknown.
         """
-        facts = {"model": json.loads(body)["model"], "duration": number(duration), "fps": number(fps)}
+        payload = {
+            "model": json.loads(body)["model"],
+            "duration": normalize_number(duration),
+            "fps": normalize_number(fps),
+        }
         try:
-            return await self._estimate("/v2/generations/estimate", compact_json(facts).encode())
+            return await self._estimate("/v2/generations/estimate", compact_json(payload).encode())
         except RouteUnknown:
             return await self._estimate("/v2/analyze/cost", body)
 
-    async def _estimate(self, path: str, body: bytes) -> Estimate:
-        request = self._http.build_request("POST", path, content=body, headers=_JSON)
-        answer = await self._answer(request, "sync_so.estimate")
-        found = _read(answer, _estimates)
+    async def _estimate(self, path: str, body: bytes) -> GenerationEstimate:
+        request = self._http.build_request("POST", path, content=body, headers=_JSON_HEADERS)
+        answer = await self._send(request, "sync_so.estimate")
+        found = _parse(answer, _estimates_adapter)
         estimates = found if isinstance(found, list) else [found]
-        return estimates[0] if estimates else Estimate()
+        return estimates[0] if estimates else GenerationEstimate()
 
-    async def _answer(self, request: httpx.Request, call: str, *, paid: bool = False) -> httpx.Response:
+    async def _send(self, request: httpx.Request, call: str, *, paid: bool = False) -> httpx.Response:
         response = await send(self._http, request, vendor=VENDOR, call=call, paid=paid)
         if response.is_success:
             return response
-        raise refusal(response, paid=paid)
+        raise to_error(response, paid=paid)
 
 
-def _path(generation_id: str) -> str:
+def _generation_path(generation_id: str) -> str:
     return f"/v2/generate/{quote(generation_id, safe='')}"
 
 
-def _outlasting(wait: int, timeout: httpx.Timeout) -> httpx.Timeout:
+def _long_poll_timeout(wait: int, timeout: httpx.Timeout) -> httpx.Timeout:
     """Give the client's time-outs, with a read time-out that a long poll of `wait` seconds cannot reach."""
-    read = None if timeout.read is None else max(timeout.read, wait + WAIT_MARGIN)
+    read = None if timeout.read is None else max(timeout.read, wait + WAIT_MARGIN_SECONDS)
     return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
 
 
-def _read(response: httpx.Response, shape: TypeAdapter[A], *, paid: bool = False) -> A:
+def _parse(response: httpx.Response, adapter: TypeAdapter[A], *, paid: bool = False) -> A:
     try:
-        return shape.validate_json(response.content)
+        return adapter.validate_json(response.content)
     except ValidationError:
         # Without its cause, which quotes the answer: that holds links.
-        raise unanswered(VENDOR, f"{response.status_code} with an unreadable body", paid=paid) from None
+        raise no_answer_error(VENDOR, f"{response.status_code} with an unreadable body", paid=paid) from None

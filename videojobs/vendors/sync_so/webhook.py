@@ -9,17 +9,17 @@ from hashlib import sha256
 
 from pydantic import SecretStr
 
-WINDOW_SECONDS = 300.0  # the vendor names none; room for clock skew, little for a replayed message
+TOLERANCE_SECONDS = 300.0  # the vendor names none; room for clock skew, little for a replayed message
 _UNIX_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
-def is_genuine(
+def verify_signature(
     raw_body: bytes,
     signature: str | None,
     secret: SecretStr,
     *,
     now: float,
-    window_seconds: float = WINDOW_SECONDS,
+    tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> bool:
     """Check the header `Sync-Signature: t=<unix seconds>,v1=<hex>` over the bytes as they came.
 
@@ -27,9 +27,9 @@ def is_genuine(
     """
     key = secret.get_secret_value().encode()
     pairs = [part.strip().partition("=") for part in (signature or "").split(",")]
-    stamp = next((value for name, _, value in pairs if name == "t"), "")
-    if not key or not _UNIX_SECONDS.fullmatch(stamp) or abs(now - int(stamp)) > window_seconds:
+    timestamp = next((value for name, _, value in pairs if name == "t"), "")
+    if not key or not _UNIX_SECONDS.fullmatch(timestamp) or abs(now - int(timestamp)) > tolerance_seconds:
         return False
-    expected = hmac.new(key, stamp.encode() + b"." + raw_body, sha256).hexdigest().encode()
+    expected = hmac.new(key, timestamp.encode() + b"." + raw_body, sha256).hexdigest().encode()
     # Bytes, as compare_digest refuses non-ASCII text; more than one v1 may come while a secret is exchanged.
     return any(hmac.compare_digest(expected, value.encode()) for name, _, value in pairs if name == "v1")

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat
 
-from videojobs.errors import InvalidRequest, Problem
-from videojobs.vendors.wire import Identifier, Lenient, Text, VendorModel, compact_json, number
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.vendors.wire import Identifier, Lenient, Text, VendorModel, compact_json, normalize_number
 
 SyncMode = Literal["bounce", "loop", "cut_off", "silence", "remap"]
 
@@ -32,7 +32,7 @@ class SegmentSpec:
     crop_end: float | None = None
 
 
-def generation_request(
+def build_generation_body(
     *,
     model: str,
     video_url: str,
@@ -48,17 +48,17 @@ def generation_request(
     `audio_urls` maps refId to URL, in the order to send. `temperature` (0..1) counts for lipsync-2 and lipsync-2-pro
     only. Raises `InvalidRequest` for a segment whose audio is missing or whose crop has one end.
     """
-    if problems := _segment_problems(segments, audio_urls):
+    if problems := _segment_errors(segments, audio_urls):
         raise InvalidRequest(problems)
     audios = [{"type": "audio", "url": url, "refId": ref_id} for ref_id, url in audio_urls.items()]
     body: dict[str, Any] = {
         "model": model,
         "input": [{"type": "video", "url": video_url}, *audios],
-        "segments": [_segment(segment) for segment in segments],
+        "segments": [_segment_json(segment) for segment in segments],
         "options": {"sync_mode": sync_mode},
     }
     if temperature is not None:
-        body["options"]["temperature"] = number(temperature)
+        body["options"]["temperature"] = normalize_number(temperature)
     if output_file_name is not None:
         body["outputFileName"] = output_file_name
     if webhook_url is not None:
@@ -66,22 +66,22 @@ def generation_request(
     return compact_json(body).encode()
 
 
-def _segment_problems(segments: Sequence[SegmentSpec], audio_urls: Mapping[str, str]) -> list[Problem]:
+def _segment_errors(segments: Sequence[SegmentSpec], audio_urls: Mapping[str, str]) -> list[FieldError]:
     problems = []
     for index, segment in enumerate(segments):
         path = f"segments[{index}].audioInput"
         if segment.ref_id not in audio_urls:
-            problems.append(Problem(f"{path}.refId", f"there is no audio {segment.ref_id!r}"))
+            problems.append(FieldError(f"{path}.refId", f"there is no audio {segment.ref_id!r}"))
         if (segment.crop_start is None) != (segment.crop_end is None):
-            problems.append(Problem(path, "give both startTime and endTime, or neither"))
+            problems.append(FieldError(path, "give both startTime and endTime, or neither"))
     return problems
 
 
-def _segment(segment: SegmentSpec) -> dict[str, Any]:
+def _segment_json(segment: SegmentSpec) -> dict[str, Any]:
     audio: dict[str, Any] = {"refId": segment.ref_id}
     if segment.crop_start is not None and segment.crop_end is not None:
-        audio |= {"startTime": number(segment.crop_start), "endTime": number(segment.crop_end)}
-    return {"startTime": number(segment.start), "endTime": number(segment.end), "audioInput": audio}
+        audio |= {"startTime": normalize_number(segment.crop_start), "endTime": normalize_number(segment.crop_end)}
+    return {"startTime": normalize_number(segment.start), "endTime": normalize_number(segment.end), "audioInput": audio}
 
 
 class Generation(VendorModel):
@@ -105,14 +105,14 @@ class Generation(VendorModel):
     @property
     def is_done(self) -> bool:
         """There is a result. Its link is `result_url`, or a fresh one from `SyncSoClient.download_url`."""
-        return self._state == "COMPLETED"
+        return self._normalized_status == "COMPLETED"
 
     @property
     def is_failed(self) -> bool:
         """There will be no result. A status that we do not know is a failure only if it comes with an error."""
-        if self._state in ("FAILED", "REJECTED"):
+        if self._normalized_status in ("FAILED", "REJECTED"):
             return True
-        known = self._state in ("PENDING", "PROCESSING", "COMPLETED")
+        known = self._normalized_status in ("PENDING", "PROCESSING", "COMPLETED")
         return not known and bool(self.error or self.failure_code)
 
     @property
@@ -130,7 +130,7 @@ class Generation(VendorModel):
         """Why there is no result, with the vendor's code; empty unless the generation failed."""
         if not self.is_failed:
             return ""
-        refused = "rejected before it ran (moderation or plan limits)" if self._state == "REJECTED" else ""
+        refused = "rejected before it ran (moderation or plan limits)" if self._normalized_status == "REJECTED" else ""
         text = self.error or refused or f"ended as {self.status} without a reason"
         return f"{text} ({self.failure_code})" if self.failure_code else text
 
@@ -145,11 +145,11 @@ class Generation(VendorModel):
         return None if self.reported_progress is None else min(max(self.reported_progress, 0.0), 100.0)
 
     @property
-    def _state(self) -> str:
+    def _normalized_status(self) -> str:
         return (self.status or "").upper()
 
 
-class Estimate(VendorModel):
+class GenerationEstimate(VendorModel):
     """What a generation would take; None where the vendor does not say."""
 
     frames: Lenient[int] = Field(default=None, alias="estimatedFrameCount")
@@ -157,7 +157,7 @@ class Estimate(VendorModel):
     credits: Lenient[Decimal] = Field(default=None, alias="estimatedCredits")
 
 
-class ErrorAnswer(VendorModel):
+class ErrorResponse(VendorModel):
     """The body of an answer that is not 2xx. Choose by `code`, never by `message`."""
 
     message: Text = None  # one text, or a list of them

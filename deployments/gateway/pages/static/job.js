@@ -22,7 +22,7 @@ const redraw = redrawing((page) => {
   }
   localTimes();
 });
-const stream = standing.dataset.stream && follow(standing.dataset.stream, told, redraw);
+const stream = standing.dataset.stream && follow(standing.dataset.stream, onEvent, redraw);
 
 const look = redrawing((page) => {
   const fresh = page.getElementById("picture");
@@ -31,7 +31,7 @@ const look = redrawing((page) => {
 });
 if (document.getElementById("picture")?.dataset.picture === "soon") look();
 
-function told(news) {
+function onEvent(news) {
   showProgress(standing, news);
   redraw();
 }

@@ -13,9 +13,9 @@ const redraw = redrawing((page) => {
   }
   if (!list.querySelector("[data-active]")) stream.close();
 });
-const stream = list?.querySelector("[data-active]") && follow(list.dataset.stream, told, redraw);
+const stream = list?.querySelector("[data-active]") && follow(list.dataset.stream, onEvent, redraw);
 
-function told(news) {
+function onEvent(news) {
   const row = list.querySelector(`[data-job="${CSS.escape(news.job_id)}"]`);
   if (!row) return;
   showProgress(row, news);

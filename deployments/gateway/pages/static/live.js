@@ -3,13 +3,13 @@
 const EVERY = 15_000; // milliseconds between two looks where the stream is refused
 const PAUSE = 1_500; // milliseconds between two drawings
 
-/** Calls `told(news)` for each event of the stream. Where it is refused, `look` is called every few seconds. */
-export function follow(address, told, look) {
+/** Calls `onEvent(job)` for each event of the stream. Where it is refused, `poll` is called every few seconds. */
+export function follow(address, onEvent, poll) {
   const stream = new EventSource(address);
-  stream.addEventListener("job", (event) => told(JSON.parse(event.data)));
+  stream.addEventListener("job", (event) => onEvent(JSON.parse(event.data)));
   stream.addEventListener("error", () => {
     // A stream that broke off is opened again by the browser itself; one that was refused is closed for good.
-    if (stream.readyState === EventSource.CLOSED) setInterval(look, EVERY);
+    if (stream.readyState === EventSource.CLOSED) setInterval(poll, EVERY);
   });
   return stream;
 }

@@ -3,8 +3,8 @@
 import os
 
 from deployments.local.emulators.ghostcut.app import Api
-from deployments.local.emulators.ghostcut.life import GhostCut
-from deployments.local.emulators.serving import read_options, serve
+from deployments.local.emulators.ghostcut.life import GhostCutEmulator
+from deployments.local.emulators.serving import parse_options, serve
 
 # Known to everyone who can read this: the emulator guards nothing.
 LOCAL_APP_KEY = "ghostcut-local-key"
@@ -12,11 +12,11 @@ LOCAL_APP_SECRET = "ghostcut-local-secret"  # noqa: S105
 
 
 def main() -> None:
-    options = read_options("deployments.local.emulators.ghostcut")
+    options = parse_options("deployments.local.emulators.ghostcut")
     secret = os.environ.get("GHOSTCUT_APP_SECRET", LOCAL_APP_SECRET)
-    emulator = GhostCut(options, secret)
+    emulator = GhostCutEmulator(options, secret)
     api = Api(emulator, os.environ.get("GHOSTCUT_APP_KEY", LOCAL_APP_KEY), secret)
-    serve(api.application(), options.port, emulator.leaving)
+    serve(api.build_app(), options.port, emulator.release_waiters)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 from deployments.local.emulators.ghostcut import statuses
 from deployments.local.emulators.records import Row
 
-ACCEPTED = 1000
+SUCCESS_CODE = 1000
 MESSAGES = {
-    ACCEPTED: "success",
+    SUCCESS_CODE: "success",
     2001: "AppKey or AppSign header missing",
     2002: "only POST is supported",
     2003: "AppKey invalid",
@@ -20,7 +20,7 @@ MESSAGES = {
 }
 
 
-class Refusal(Exception):
+class VendorApiError(Exception):
     """A business error: its code, and words."""
 
     def __init__(self, code: int, message: str | None = None) -> None:
@@ -29,25 +29,25 @@ class Refusal(Exception):
         super().__init__(f"{code} {self.message}")
 
 
-def envelope(body: object, count: int | None = None) -> Response:
+def success_response(body: object, count: int | None = None) -> Response:
     """A request that was accepted, or a query that was answered."""
-    content = {"msg": MESSAGES[ACCEPTED], "trace": token_hex(8), "code": ACCEPTED, "body": body}
+    content = {"msg": MESSAGES[SUCCESS_CODE], "trace": token_hex(8), "code": SUCCESS_CODE, "body": body}
     return JSONResponse(content if count is None else content | {"count": count})
 
 
-def refusal_answer(_request: Request, error: Exception) -> Response:
+def error_response(_request: Request, error: Exception) -> Response:
     """Still HTTP 200; only an address that does not exist is a 404."""
-    if isinstance(error, Refusal):
+    if isinstance(error, VendorApiError):
         return JSONResponse({"msg": error.message, "trace": token_hex(8), "code": error.code, "body": None})
     return JSONResponse({"status": 404, "error": "Not Found"}, 404)
 
 
-def work(row: Row, progress: float, video_url: str, language: str, *, ids_as_strings: bool) -> Row:
+def work_json(row: Row, progress: float, video_url: str, language: str, *, ids_as_strings: bool) -> Row:
     """One `content[]` item, and the body of a callback. Without a result there is no `videoUrl`."""
-    form = str if ids_as_strings else int
+    to_id = str if ids_as_strings else int
     item = {
-        "id": form(row["id"]),
-        "idProject": form(row["id_project"]),
+        "id": to_id(row["id"]),
+        "idProject": to_id(row["id_project"]),
         "url": row["url"],
         "processStatus": row["status"],
         "processStatusEnum": {

@@ -9,101 +9,110 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deployments.local.emulators.control import ExceptionHandler, application
+from deployments.local.emulators.control import ExceptionHandler, create_app
 from deployments.local.emulators.faults import Endpoint
-from deployments.local.emulators.ghostcut.answers import Refusal, refusal_answer
-from deployments.local.emulators.ghostcut.life import GhostCut
-from deployments.local.emulators.ghostcut.read import Read, names_works
+from deployments.local.emulators.ghostcut.answers import VendorApiError, error_response
+from deployments.local.emulators.ghostcut.life import GhostCutEmulator
+from deployments.local.emulators.ghostcut.read import ReadApi, has_ids
 from deployments.local.emulators.ghostcut.signing import sign
-from deployments.local.emulators.ghostcut.submit import Submit
+from deployments.local.emulators.ghostcut.submit import SubmitApi
 
-GATEWAY = "/v-w-c/gateway/ve"
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # all are answered, only POST with a yes
+API_PREFIX = "/v-w-c/gateway/ve"
+ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # all are answered, only POST with a yes
 
 
 class Api:
     """One emulator's routes. Business errors are HTTP 200 with a code."""
 
-    def __init__(self, emulator: GhostCut, app_key: str, app_secret: str) -> None:
+    def __init__(self, emulator: GhostCutEmulator, app_key: str, app_secret: str) -> None:
         self._emulator = emulator
         self._app_key = app_key
         self._app_secret = app_secret
 
-    def application(self) -> Starlette:
-        read = Read(self._emulator)
-        submit = self._call("submit", self._noted(self._signed(Submit(self._emulator).create)))
+    def build_app(self) -> Starlette:
+        read = ReadApi(self._emulator)
+        submit = self._instrument(
+            "submit", self._record_refusals(self._require_signature(SubmitApi(self._emulator).create))
+        )
         routes = [
-            _posted(f"{GATEWAY}/work/free", submit),
-            _posted(f"{GATEWAY}/work/fast", submit),
-            _posted(f"{GATEWAY}/work/status", self._status(read)),
-            _posted(f"{GATEWAY}/work/list", self._call("list", self._signed(read.works))),
-            _posted(f"{GATEWAY}/point/query", self._call("points", self._signed(read.points))),
-            _posted("/v-w-c/enum/query2", self._call("enum", _only_post(read.enum))),
-            Route("/cdn/{key}.mp4", self._call("file", read.file)),
+            _route(f"{API_PREFIX}/work/free", submit),
+            _route(f"{API_PREFIX}/work/fast", submit),
+            _route(f"{API_PREFIX}/work/status", self._status_endpoint(read)),
+            _route(f"{API_PREFIX}/work/list", self._instrument("list", self._require_signature(read.list_works))),
+            _route(f"{API_PREFIX}/point/query", self._instrument("points", self._require_signature(read.points))),
+            _route("/v-w-c/enum/query2", self._instrument("enum", _require_post(read.enum))),
+            Route("/cdn/{key}.mp4", self._instrument("file", read.file)),
         ]
-        handlers: dict[Any, ExceptionHandler] = {Refusal: refusal_answer, HTTPException: refusal_answer}
-        return application(self._emulator, routes, handlers)
+        handlers: dict[Any, ExceptionHandler] = {VendorApiError: error_response, HTTPException: error_response}
+        return create_app(self._emulator, routes, handlers)
 
-    def _call(self, name: str, endpoint: Endpoint) -> Endpoint:
+    def _instrument(self, name: str, endpoint: Endpoint) -> Endpoint:
         """A call under the name that faults are aimed at."""
-        return self._emulator.counted(name, self._emulator.faults.spoils(name, endpoint, about=self._submitted))
+        return self._emulator.count_calls(
+            name, self._emulator.faults.wrap_endpoint(name, endpoint, match_text_of=self._submitted_request)
+        )
 
-    def _status(self, read: Read) -> Endpoint:
+    def _status_endpoint(self, read: ReadApi) -> Endpoint:
         """Without ids it is a list of works, and open to what can go wrong with lists."""
-        of_ids, of_all = self._call("status", self._signed(read.status)), self._call("list", self._signed(read.works))
+        of_ids, of_all = (
+            self._instrument("status", self._require_signature(read.status)),
+            self._instrument("list", self._require_signature(read.list_works)),
+        )
 
         async def status(request: Request) -> Response:
-            return await (of_ids if names_works(await request.body()) else of_all)(request)
+            return await (of_ids if has_ids(await request.body()) else of_all)(request)
 
         return status
 
-    def _submitted(self, request: Request, body: bytes) -> str:
+    def _submitted_request(self, request: Request, body: bytes) -> str:
         """What the works that a call is about were submitted with."""
         if "key" in request.path_params:
-            row = self._emulator.books.by_file_key(request.path_params["key"])
+            row = self._emulator.db.find_by_file_key(request.path_params["key"])
             return row["request"] if row is not None else ""
         if not request.url.path.endswith("/status"):
             return ""
-        return "\n".join(row["request"] for row in Read(self._emulator).asked(body)) if names_works(body) else ""
+        return (
+            "\n".join(row["request"] for row in ReadApi(self._emulator).requested_works(body)) if has_ids(body) else ""
+        )
 
-    def _noted(self, endpoint: Endpoint) -> Endpoint:
+    def _record_refusals(self, endpoint: Endpoint) -> Endpoint:
         """Enter every refused submission in the books."""
 
-        async def noting(request: Request) -> Response:
+        async def wrapped(request: Request) -> Response:
             try:
                 return await endpoint(request)
-            except Refusal as refusal:
+            except VendorApiError as refusal:
                 body = await request.body()
-                self._emulator.books.refused(200, str(refusal.code), refusal.message, body)
+                self._emulator.db.record_refusal(200, str(refusal.code), refusal.message, body)
                 raise
 
-        return noting
+        return wrapped
 
-    def _signed(self, endpoint: Endpoint) -> Endpoint:
+    def _require_signature(self, endpoint: Endpoint) -> Endpoint:
         """A POST whose exact bytes are signed with the account's secret."""
 
         async def checked(request: Request) -> Response:
             key, signature = request.headers.get("AppKey"), request.headers.get("AppSign")
             if not key or not signature:
-                raise Refusal(2001)
+                raise VendorApiError(2001)
             if not hmac.compare_digest(key.encode(), self._app_key.encode()):
-                raise Refusal(2003)
+                raise VendorApiError(2003)
             right = sign(await request.body(), self._app_secret)
             if not hmac.compare_digest(signature.encode(), right.encode()):
-                raise Refusal(2004)
+                raise VendorApiError(2004)
             return await endpoint(request)
 
-        return _only_post(checked)
+        return _require_post(checked)
 
 
-def _posted(path: str, endpoint: Endpoint) -> Route:
-    return Route(path, endpoint, methods=METHODS)
+def _route(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=ALL_METHODS)
 
 
-def _only_post(endpoint: Endpoint) -> Endpoint:
-    async def posted(request: Request) -> Response:
+def _require_post(endpoint: Endpoint) -> Endpoint:
+    async def wrapped(request: Request) -> Response:
         if request.method != "POST":
-            raise Refusal(2002)
+            raise VendorApiError(2002)
         return await endpoint(request)
 
-    return posted
+    return wrapped

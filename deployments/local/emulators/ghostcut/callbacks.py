@@ -6,17 +6,17 @@ import time
 
 import httpx
 
-from deployments.local.emulators.ghostcut.books import Books
+from deployments.local.emulators.ghostcut.books import GhostCutStore
 from deployments.local.emulators.ghostcut.signing import sign
 from deployments.local.emulators.records import Row
 
 
-class Callbacks:
+class CallbackSender:
     """Delivered means: HTTP 200 with a non-empty body. Everything else is tried again."""
 
-    def __init__(self, network: httpx.AsyncClient, books: Books, secret: str) -> None:
-        self._network = network
-        self._books = books
+    def __init__(self, http_client: httpx.AsyncClient, db: GhostCutStore, secret: str) -> None:
+        self._http_client = http_client
+        self._db = db
         self._secret = secret
 
     async def deliver(self, work: Row, payload: Row) -> bool:
@@ -25,13 +25,13 @@ class Callbacks:
         body = json.dumps(payload, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "Callback-Sign": sign(body, self._secret)}
         try:
-            answer = await self._network.post(url, content=body, headers=headers)
+            answer = await self._http_client.post(url, content=body, headers=headers)
             outcome = f"{answer.status_code}{'' if answer.content else ' with an empty body'}"
-            taken = answer.status_code == 200 and bool(answer.content)
+            accepted = answer.status_code == 200 and bool(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            outcome, taken = type(error).__name__, False
-        self._books.notified(str(work["id"]), url, body.decode(), outcome)
-        return taken
+            outcome, accepted = type(error).__name__, False
+        self._db.record_notification(str(work["id"]), url, body.decode(), outcome)
+        return accepted
 
     async def wait_for_retry(self, work: Row, seconds: float, window: float) -> bool:
         """Wait until the next try; False where the work is too old for one."""

@@ -8,45 +8,45 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deployments.local.emulators.faults import COMMON_FAULTS, AnswerFault, Fault, FaultBox
-from deployments.local.emulators.ghostcut.answers import ACCEPTED, Refusal, refusal_answer
+from deployments.local.emulators.faults import COMMON_FAULTS, Fault, FaultRegistry, ResponseFault
+from deployments.local.emulators.ghostcut.answers import SUCCESS_CODE, VendorApiError, error_response
 from deployments.local.emulators.records import Row
 
 
-class Code(AnswerFault):
+class ErrorCode(ResponseFault):
     """An envelope with an error code: 9999 (system error), 3006 (limit), or any other."""
 
     kind: Literal["code"]
     code: int = 9999
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        return refusal_answer(request, Refusal(self.code))
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        return error_response(request, VendorApiError(self.code))
 
 
-class NoWorkIds(AnswerFault):
+class MissingWorkIds(ResponseFault):
     """The works are accepted, and the answer names their project only."""
 
     kind: Literal["no_work_ids"]
     when: Literal["before", "after"] = "after"
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        if answer is None:
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        if response is None:
             return None
-        given = json.loads(bytes(answer.body))
+        given = json.loads(bytes(response.body))
         return JSONResponse(given | {"body": {"idProject": given["body"]["idProject"]}})
 
 
-class ExpiredLink(AnswerFault):
+class ExpiredLink(ResponseFault):
     """The result's address has stopped working."""
 
     kind: Literal["expired_link"]
     on: str = "file"
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
         return Response("Forbidden", 403)
 
 
-class Ends(Fault):
+class ForcedStatus(Fault):
     """An accepted work ends with this status instead of a result."""
 
     kind: Literal["ends"]
@@ -55,7 +55,7 @@ class Ends(Fault):
     detail: str = ""
 
 
-class Callback(Fault):
+class CallbackFault(Fault):
     """A callback is lost, comes twice, or comes again with another `videoUrl`."""
 
     kind: Literal["callback"]
@@ -63,7 +63,7 @@ class Callback(Fault):
     effect: Literal["drop", "duplicate", "changed_url"]
 
 
-class Listed(Fault):
+class ListingFault(Fault):
     """A work in a list of works: shown without our link, with a link that has lost its query, or late.
 
     `times` counts the lists that it would have been in; `seconds` is how late.
@@ -74,19 +74,22 @@ class Listed(Fault):
     effect: Literal["no_url", "bare_url", "late"]
     seconds: float = Field(default=3600.0, gt=0)
 
-    def shows(self, work: Row) -> Row | None:
+    def apply(self, work: Row) -> Row | None:
         """The work as the list has it; None while it has it not."""
         if self.effect == "late":
             return None if time.time() < work["created_at"] + self.seconds else work
         return work | {"url": work["url"].partition("?")[0] if self.effect == "bare_url" else ""}
 
 
-def fault_box() -> FaultBox:
-    return FaultBox(COMMON_FAULTS | Code | NoWorkIds | ExpiredLink | Ends | Callback | Listed, _is_accepted)
+def create_fault_registry() -> FaultRegistry:
+    return FaultRegistry(
+        COMMON_FAULTS | ErrorCode | MissingWorkIds | ExpiredLink | ForcedStatus | CallbackFault | ListingFault,
+        _is_success,
+    )
 
 
-def _is_accepted(answer: Response) -> bool:
+def _is_success(response: Response) -> bool:
     """Business errors come with HTTP 200: the envelope's code counts."""
-    if not isinstance(answer, JSONResponse):
-        return answer.status_code < 400
-    return bool(json.loads(bytes(answer.body)).get("code") == ACCEPTED)
+    if not isinstance(response, JSONResponse):
+        return response.status_code < 400
+    return bool(json.loads(bytes(response.body)).get("code") == SUCCESS_CODE)

@@ -6,20 +6,20 @@ from pathlib import Path
 import httpx
 
 from deployments.local.emulators import video
-from deployments.local.emulators.fetching import NotFetched, Unresolvable, fetch
+from deployments.local.emulators.fetching import DownloadFailed, UnresolvableUrl, download
 from deployments.local.emulators.ghostcut import statuses
-from deployments.local.emulators.ghostcut.checks import OFF, WHOLE_FRAME
+from deployments.local.emulators.ghostcut.checks import MODE_OFF, MODE_WHOLE_FRAME
 from deployments.local.emulators.ghostcut.masks import read_masks
-from deployments.local.emulators.ghostcut.render import Recipe
+from deployments.local.emulators.ghostcut.render import RenderSpec
 from deployments.local.emulators.ghostcut.shapes import WorkRequest
 
-LONGEST_SECONDS = 15 * 60
-LARGEST_BYTES = 1000 * 2**20
+MAX_SECONDS = 15 * 60
+MAX_BYTES = 1000 * 2**20
 DEFAULT_CRF = 14  # finer than the vendor's 17: what is not erased has to stay comparable pixel by pixel
 SECONDS_PER_POINT = 60  # a 3-second and a 12-second clip both cost one point: the real unit is not known
 
 
-class Failure(Exception):
+class WorkFailed(Exception):
     """A work cannot be made; `status` is the vendor's `processStatus`."""
 
     def __init__(self, status: int, detail: str = "") -> None:
@@ -28,46 +28,46 @@ class Failure(Exception):
         self.detail = detail
 
 
-async def gather(network: httpx.AsyncClient, url: str, target: Path) -> float:
+async def download_source(http_client: httpx.AsyncClient, url: str, target: Path) -> float:
     """Fetch the source and return its length in seconds. Raises Failure."""
     if not url.isascii():
-        raise Failure(statuses.URL_UNRESOLVED, "the URL contains characters that are not allowed")
+        raise WorkFailed(statuses.URL_UNRESOLVED, "the URL contains characters that are not allowed")
     try:
-        await fetch(network, url, target)
-    except Unresolvable as error:
-        raise Failure(statuses.URL_UNRESOLVED) from error
-    except NotFetched as error:
-        raise Failure(statuses.DOWNLOAD_FAILED) from error
-    return await asyncio.to_thread(_measured, target)
+        await download(http_client, url, target)
+    except UnresolvableUrl as error:
+        raise WorkFailed(statuses.URL_UNRESOLVED) from error
+    except DownloadFailed as error:
+        raise WorkFailed(statuses.DOWNLOAD_FAILED) from error
+    return await asyncio.to_thread(_validate_source, target)
 
 
-def _measured(source: Path) -> float:
+def _validate_source(source: Path) -> float:
     """Seconds, of a video that the vendor takes."""
-    if source.stat().st_size >= LARGEST_BYTES:
-        raise Failure(statuses.TOO_LARGE)
+    if source.stat().st_size >= MAX_BYTES:
+        raise WorkFailed(statuses.TOO_LARGE)
     try:
         facts = video.probe(source)
-    except video.Unusable as error:
-        raise Failure(statuses.CORRUPT) from error
-    if facts.duration > LONGEST_SECONDS:
-        raise Failure(statuses.TOO_LONG)
+    except video.UndecodableMedia as error:
+        raise WorkFailed(statuses.CORRUPT) from error
+    if facts.duration > MAX_SECONDS:
+        raise WorkFailed(statuses.TOO_LONG)
     return facts.duration
 
 
-def recipe(request: WorkRequest, source: Path) -> Recipe:
+def to_render_spec(request: WorkRequest, source: Path) -> RenderSpec:
     """What a checked request asks for."""
-    extra = request.extra()
-    masks = read_masks(request.masks) if request.masks and request.mode != OFF else []
-    return Recipe(
+    extra = request.parsed_options()
+    masks = read_masks(request.masks) if request.masks and request.mode != MODE_OFF else []
+    return RenderSpec(
         source,
         masks,
-        request.mode == WHOLE_FRAME,
+        request.mode == MODE_WHOLE_FRAME,
         extra.write_options.crf or DEFAULT_CRF,
         int(request.resolution.removesuffix("p")),
         extra.range,
     )
 
 
-def points(seconds: float) -> float:
+def cost_in_points(seconds: float) -> float:
     """What a work of that length costs."""
     return float(max(1, -(-seconds // SECONDS_PER_POINT)))

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-Kind = Literal["remove", "remove_only_ocr", "keep"]
-SAME_MOMENT = 1e-6  # seconds; times are decimal, frame times are not
+MaskKind = Literal["remove", "remove_only_ocr", "keep"]
+TIME_EPSILON = 1e-6  # seconds; times are decimal, frame times are not
 
 
-class Unreadable(Exception):
+class InvalidMasks(Exception):
     """The masks are not what the vendor's guide describes; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class PixelBox:
     """Pixels: from left and top up to, not including, right and bottom."""
 
     left: int
@@ -32,7 +32,7 @@ class Mask:
     `end` counts from the end of the video where it is negative or zero.
     """
 
-    kind: Kind
+    kind: MaskKind
     left: float
     top: float
     right: float
@@ -40,17 +40,17 @@ class Mask:
     start: float
     end: float
 
-    def covers(self, moment: float, duration: float) -> bool:
+    def is_active(self, moment: float, duration: float) -> bool:
         end = self.end if self.end > 0 else duration + self.end
-        return self.start - SAME_MOMENT <= moment < end - SAME_MOMENT
+        return self.start - TIME_EPSILON <= moment < end - TIME_EPSILON
 
-    def box(self, width: int, height: int) -> Box:
+    def to_pixels(self, width: int, height: int) -> PixelBox:
         """The pixels that the box touches."""
-        return Box(
-            math.floor(self.left * width + SAME_MOMENT),
-            math.floor(self.top * height + SAME_MOMENT),
-            math.ceil(self.right * width - SAME_MOMENT),
-            math.ceil(self.bottom * height - SAME_MOMENT),
+        return PixelBox(
+            math.floor(self.left * width + TIME_EPSILON),
+            math.floor(self.top * height + TIME_EPSILON),
+            math.ceil(self.right * width - TIME_EPSILON),
+            math.ceil(self.bottom * height - TIME_EPSILON),
         )
 
     @property
@@ -62,40 +62,40 @@ class Mask:
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
-class _Element(BaseModel):
+class _MaskElement(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    type: Kind
+    type: MaskKind
     start: float = Field(default=0.0, ge=0)
     end: float | None = Field(default=None, gt=0)
     to_end: float | None = Field(default=None, ge=0)
     region: Annotated[list[Point], Field(min_length=4, max_length=4)]
 
 
-_ELEMENTS = TypeAdapter(list[_Element])
+_MASK_LIST = TypeAdapter(list[_MaskElement])
 
 
 def read_masks(text: str) -> list[Mask]:
     """Parse the JSON string. Boxes are clamped to the picture. Raises Unreadable."""
     try:
-        elements = _ELEMENTS.validate_python(json.loads(text))
+        elements = _MASK_LIST.validate_python(json.loads(text))
     except ValidationError as error:
         first: Any = error.errors()[0]
-        raise Unreadable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise InvalidMasks(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except ValueError as error:
-        raise Unreadable("not a JSON string") from error
-    return [_mask(element) for element in elements]
+        raise InvalidMasks("not a JSON string") from error
+    return [_to_mask(element) for element in elements]
 
 
-def _mask(element: _Element) -> Mask:
+def _to_mask(element: _MaskElement) -> Mask:
     if element.end is not None and element.to_end is not None:
-        raise Unreadable("end and to_end exclude each other")
+        raise InvalidMasks("end and to_end exclude each other")
     top_left, top_right, bottom_right, bottom_left = element.region
     (left, top), (right, bottom) = top_left, bottom_right
     if top_right != [right, top] or bottom_left != [left, bottom] or left >= right or top >= bottom:
-        raise Unreadable("region is not top-left, top-right, bottom-right, bottom-left of a rectangle")
+        raise InvalidMasks("region is not top-left, top-right, bottom-right, bottom-left of a rectangle")
     end = element.end if element.end is not None else -(element.to_end or 0.0)
     if element.end is not None and element.start >= element.end:
-        raise Unreadable("start is not before end")
+        raise InvalidMasks("start is not before end")
     left, top, right, bottom = (min(1.0, max(0.0, side)) for side in (left, top, right, bottom))
     return Mask(element.type, left, top, right, bottom, element.start, end)

@@ -8,50 +8,54 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from deployments.local.emulators.ghostcut import statuses
-from deployments.local.emulators.ghostcut.answers import Refusal, envelope
-from deployments.local.emulators.ghostcut.faults import Listed
-from deployments.local.emulators.ghostcut.life import GhostCut
-from deployments.local.emulators.ghostcut.shapes import read_page
+from deployments.local.emulators.ghostcut.answers import VendorApiError, success_response
+from deployments.local.emulators.ghostcut.faults import ListingFault
+from deployments.local.emulators.ghostcut.life import GhostCutEmulator
+from deployments.local.emulators.ghostcut.shapes import parse_page_request
 from deployments.local.emulators.records import Row
 
-POINTS_EXPIRE = 4_102_444_800_000  # 2100-01-01, in milliseconds
+POINTS_EXPIRE_MS = 4_102_444_800_000  # 2100-01-01, in milliseconds
 
 
-class Read:
+class ReadApi:
     """Everything here is safe to repeat."""
 
-    def __init__(self, emulator: GhostCut) -> None:
+    def __init__(self, emulator: GhostCutEmulator) -> None:
         self._emulator = emulator
 
     async def status(self, request: Request) -> Response:
         """The works that were asked for by id or project; unknown ids are left out."""
-        rows = self.asked(await request.body())
+        rows = self.requested_works(await request.body())
         for row in rows:
-            self._emulator.books.polled(row["id"])
-        return envelope({"content": [self._emulator.item(row) for row in rows]}, count=len(rows))
+            self._emulator.db.count_poll(row["id"])
+        return success_response({"content": [self._emulator.to_json(row) for row in rows]}, count=len(rows))
 
-    def asked(self, body: bytes) -> list[Row]:
+    def requested_works(self, body: bytes) -> list[Row]:
         """The rows of the works that a status request is about: ids of works win. Raises Refusal 4001."""
-        given = _object(body)
-        works, projects = _ids(given.get("idWorks")), _ids(given.get("idProjects"))
-        return self._emulator.books.asked(works, set() if works else projects)
+        given = _parse_object(body)
+        works, projects = _parse_ids(given.get("idWorks")), _parse_ids(given.get("idProjects"))
+        return self._emulator.db.find_works(works, set() if works else projects)
 
-    async def works(self, request: Request) -> Response:
+    async def list_works(self, request: Request) -> Response:
         """A page of all works, the newest first; `count` is of all pages. More than 2000 to a page are refused."""
-        wanted = read_page(await request.body())
+        query = parse_page_request(await request.body())
         now, settings = time.time(), self._emulator.settings
-        until = min(wanted.before, now - settings.list_lag_seconds)
-        rows = [shown for row in self._emulator.books.created(wanted.since, until) if (shown := self._listed(row))]
-        page = rows[wanted.page * wanted.page_size :][: wanted.page_size]
-        return envelope({"content": [self._emulator.item(row) for row in page]}, count=len(rows))
+        until = min(query.before, now - settings.list_lag_seconds)
+        rows = [
+            shown
+            for row in self._emulator.db.list_created_between(query.since, until)
+            if (shown := self._apply_listing_fault(row))
+        ]
+        page = rows[query.page * query.page_size :][: query.page_size]
+        return success_response({"content": [self._emulator.to_json(row) for row in page]}, count=len(rows))
 
-    def _listed(self, row: Row) -> Row | None:
-        fault = self._emulator.faults.take(Listed, "list", row["request"])
-        return fault.shows(row) if fault else row
+    def _apply_listing_fault(self, row: Row) -> Row | None:
+        fault = self._emulator.faults.consume(ListingFault, "list", row["request"])
+        return fault.apply(row) if fault else row
 
     async def points(self, request: Request) -> Response:
         """The account's assets: here always a single one."""
-        given = _object(await request.body())
+        given = _parse_object(await request.body())
         balance = self._emulator.settings.points
         asset = {
             "id": 1,
@@ -61,18 +65,18 @@ class Read:
             "lutime": int(time.time() * 1000),
             "pointAmount": balance,
             "pointBalance": balance,
-            "expireTime": POINTS_EXPIRE,
+            "expireTime": POINTS_EXPIRE_MS,
             "orderNo": "",
             "remark": "",
         }
         assets = [] if given.get("notZero") and not balance else [asset]
-        return envelope({"pointAssets": assets, "count": len(assets)})
+        return success_response({"pointAssets": assets, "count": len(assets)})
 
     async def enum(self, request: Request) -> Response:
         """Only the enumeration that the facts describe. The vendor's own descriptions are Chinese."""
-        if _object(await request.body()).get("text") != "ProcessStatus":
-            return envelope([])
-        return envelope(
+        if _parse_object(await request.body()).get("text") != "ProcessStatus":
+            return success_response([])
+        return success_response(
             [
                 {"code": code, "description": text, "descriptionEn": text, "descriptionPt": text}
                 for code, text in statuses.DESCRIPTIONS.items()
@@ -81,7 +85,7 @@ class Read:
 
     async def file(self, request: Request) -> Response:
         """A result on the CDN: no login; gone once the work has another `videoUrl` or the link is too old."""
-        row = self._emulator.books.by_file_key(request.path_params["key"])
+        row = self._emulator.db.find_by_file_key(request.path_params["key"])
         if row is None or row["status"] != statuses.SUCCESS:
             return Response("Not Found", 404)
         ttl = self._emulator.settings.result_ttl
@@ -90,26 +94,26 @@ class Read:
         return FileResponse(self._emulator.result_file(row["id"]), media_type="video/mp4")
 
 
-def names_works(body: bytes) -> bool:
+def has_ids(body: bytes) -> bool:
     """Whether a status request asks for certain works, not for all."""
     try:
-        given = _object(body)
-    except Refusal:
+        given = _parse_object(body)
+    except VendorApiError:
         return True
     return bool(given.get("idWorks") or given.get("idProjects"))
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
         given = json.loads(body)
     except ValueError as error:
-        raise Refusal(4001, "the body is no JSON") from error
+        raise VendorApiError(4001, "the body is no JSON") from error
     if not isinstance(given, dict):
-        raise Refusal(4001, "the body is no JSON object")
+        raise VendorApiError(4001, "the body is no JSON object")
     return given
 
 
-def _ids(given: object) -> set[int]:
+def _parse_ids(given: object) -> set[int]:
     """Ids as numbers or strings, both forms are in the vendor's samples."""
     items = given if isinstance(given, list) else []
     return {int(item) for item in items if str(item).isascii() and str(item).isdigit()}

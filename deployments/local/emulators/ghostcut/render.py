@@ -10,78 +10,80 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
 from deployments.local.emulators import sound, video
-from deployments.local.emulators.ghostcut.erase import Eraser
-from deployments.local.emulators.ghostcut.masks import SAME_MOMENT, Mask
-from deployments.local.emulators.sound import CopiedSound, SoundTrack
-from deployments.local.emulators.video import GoOn, Unusable
+from deployments.local.emulators.ghostcut.erase import TextEraser
+from deployments.local.emulators.ghostcut.masks import TIME_EPSILON, Mask
+from deployments.local.emulators.sound import AudioStreamCopier, AudioTrackWriter
+from deployments.local.emulators.video import CancelCheck, UndecodableMedia
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RenderSpec:
     """What is made of the source. `ceiling` limits the short side (pixels), `excerpt` cuts (seconds)."""
 
     source: Path
     masks: Sequence[Mask]
-    everywhere: bool
+    whole_frame: bool
     crf: int
-    ceiling: int
-    excerpt: tuple[float, float] | None
+    max_short_side: int
+    time_range: tuple[float, float] | None
 
 
-def render(go_on: GoOn, recipe: Recipe, target: Path) -> None:
+def render(check_cancelled: CancelCheck, spec: RenderSpec, target: Path) -> None:
     """Write the result. Raises Unusable."""
-    facts = video.probe(recipe.source)
-    eraser = Eraser(recipe.masks, recipe.everywhere, facts.duration)
-    start, end = recipe.excerpt or (0.0, float("inf"))
-    shown = (
+    facts = video.probe(spec.source)
+    eraser = TextEraser(spec.masks, spec.whole_frame, facts.duration)
+    start, end = spec.time_range or (0.0, float("inf"))
+    frames = (
         picture
-        for picture in video.pictures(recipe.source, go_on)
-        if start - SAME_MOMENT <= picture.time < end - SAME_MOMENT
+        for picture in video.read_frames(spec.source, check_cancelled)
+        if start - TIME_EPSILON <= picture.time < end - TIME_EPSILON
     )
-    first = next(shown, None)
+    first = next(frames, None)
     if first is None:
-        raise Unusable("no picture lies in the wanted range")
-    with video.open_film(target) as film:
-        like = _limited(first, recipe.ceiling)
-        track = video.add_picture_track(film, like, facts.rate, recipe.crf, facts.pixel_aspect)
+        raise UndecodableMedia("no picture lies in the wanted range")
+    with video.open_mp4_writer(target) as film:
+        like = _limit_size(first, spec.max_short_side)
+        track = video.add_video_track(film, like, facts.rate, spec.crf, facts.pixel_aspect)
         track.codec_context.time_base = first.time_base or 1 / facts.rate
-        heard = _sound(film, recipe)
-        shift = first.pts if recipe.excerpt and first.pts else 0
-        for picture in chain([first], shown):
+        audio = _add_audio(film, spec)
+        shift = first.pts if spec.time_range and first.pts else 0
+        for picture in chain([first], frames):
             moment = picture.time
-            cleaned = eraser.clean(_limited(picture, recipe.ceiling), moment)
+            cleaned = eraser.erase(_limit_size(picture, spec.max_short_side), moment)
             cleaned.pts = (picture.pts or 0) - shift
             film.mux(track.encode(cleaned))
-            if heard:
-                heard.write_until(moment - start)
+            if audio:
+                audio.write_until(moment - start)
         film.mux(track.encode(None))
-        if heard:
-            heard.close()
+        if audio:
+            audio.close()
 
 
-def _limited(picture: VideoFrame, ceiling: int) -> VideoFrame:
+def _limit_size(picture: VideoFrame, max_short_side: int) -> VideoFrame:
     """Scaled down to the ceiling; never up."""
     short = min(picture.width, picture.height)
-    if short <= ceiling:
+    if short <= max_short_side:
         return picture
-    scale = Fraction(ceiling, short)
-    smaller = picture.reformat(width=_even(picture.width * scale), height=_even(picture.height * scale))
+    scale = Fraction(max_short_side, short)
+    smaller = picture.reformat(
+        width=_round_to_even(picture.width * scale), height=_round_to_even(picture.height * scale)
+    )
     smaller.pts, smaller.time_base = picture.pts, picture.time_base
     return smaller
 
 
-def _even(length: Fraction) -> int:
+def _round_to_even(length: Fraction) -> int:
     return max(2, 2 * round(length / 2))
 
 
-def _sound(film: OutputContainer, recipe: Recipe) -> CopiedSound | SoundTrack | None:
+def _add_audio(output: OutputContainer, spec: RenderSpec) -> AudioStreamCopier | AudioTrackWriter | None:
     """Copied where the container takes it; an excerpt and foreign codecs are encoded anew."""
-    if not sound.has_sound(recipe.source):
+    if not sound.has_audio(spec.source):
         return None
-    if recipe.excerpt is None and sound.can_be_copied(recipe.source):
-        return CopiedSound(film, recipe.source)
-    samples = sound.decode(recipe.source)
-    if recipe.excerpt is not None:
-        start, end = recipe.excerpt
-        samples = sound.cut(samples, start, min(end, sound.seconds_of(samples)))
-    return SoundTrack(film, samples)
+    if spec.time_range is None and sound.can_copy_audio(spec.source):
+        return AudioStreamCopier(output, spec.source)
+    samples = sound.decode_audio(spec.source)
+    if spec.time_range is not None:
+        start, end = spec.time_range
+        samples = sound.slice_audio(samples, start, min(end, sound.duration_of(samples)))
+    return AudioTrackWriter(output, samples)

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.local.emulators.ghostcut.answers import Refusal
+from deployments.local.emulators.ghostcut.answers import VendorApiError
 
-Model = Literal["advanced_lite", "advanced", "advanced_large_box", "advanced_full"]
+EraseModel = Literal["advanced_lite", "advanced", "advanced_large_box", "advanced_full"]
 
 
 class InpaintConfig(BaseModel):
-    model: Model | None = None
+    model: EraseModel | None = None
 
 
 class WriteOptions(BaseModel):
@@ -43,7 +43,7 @@ class WorkRequest(BaseModel):
     callback: str | None = None
     uid: str | None = None
 
-    def extra(self) -> ExtraOptions:
+    def parsed_options(self) -> ExtraOptions:
         """The options inside the JSON string. Raises pydantic's ValidationError."""
         return ExtraOptions.model_validate_json(self.extra_options or "{}")
 
@@ -69,30 +69,30 @@ class PageRequest(BaseModel):
         return float("inf") if self.before_ms is None else self.before_ms / 1000
 
 
-def read_request(body: bytes) -> WorkRequest:
+def parse_request(body: bytes) -> WorkRequest:
     """The submission in typed form. Raises Refusal 3008 or 4001."""
     try:
         given = json.loads(body)
     except ValueError as error:
-        raise Refusal(4001, "the body is no JSON") from error
+        raise VendorApiError(4001, "the body is no JSON") from error
     if not isinstance(given, dict) or not given.get("urls"):
-        raise Refusal(3008, "urls missing")
-    with _parameters():
+        raise VendorApiError(3008, "urls missing")
+    with _validation_as_refusal():
         return WorkRequest.model_validate(given)
 
 
-def read_page(body: bytes) -> PageRequest:
+def parse_page_request(body: bytes) -> PageRequest:
     """Which page of the list of works is wanted. Raises Refusal 4001."""
-    with _parameters():
+    with _validation_as_refusal():
         return PageRequest.model_validate_json(body)
 
 
 @contextmanager
-def _parameters() -> Iterator[None]:
+def _validation_as_refusal() -> Iterator[None]:
     """A parameter that is wrong is refused by its name."""
     try:
         yield
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise Refusal(4001, f"{field}: {first['msg']}") from error
+        raise VendorApiError(4001, f"{field}: {first['msg']}") from error

@@ -5,24 +5,24 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.local.emulators.ghostcut.answers import Refusal, envelope
-from deployments.local.emulators.ghostcut.checks import parameter_problem
-from deployments.local.emulators.ghostcut.life import GhostCut
-from deployments.local.emulators.ghostcut.shapes import read_request
+from deployments.local.emulators.ghostcut.answers import VendorApiError, success_response
+from deployments.local.emulators.ghostcut.checks import find_parameter_error
+from deployments.local.emulators.ghostcut.life import GhostCutEmulator
+from deployments.local.emulators.ghostcut.shapes import parse_request
 
 
-class Submit:
+class SubmitApi:
     """No idempotency key, no client reference: a submission sent twice makes two paid works."""
 
-    def __init__(self, emulator: GhostCut) -> None:
+    def __init__(self, emulator: GhostCutEmulator) -> None:
         self._emulator = emulator
 
     async def create(self, request: Request) -> Response:
         body = await request.body()
-        wanted = read_request(body)
-        problem = parameter_problem(wanted)
+        work_request = parse_request(body)
+        problem = find_parameter_error(work_request)
         if problem and self._emulator.settings.parameter_errors == "code":
-            raise Refusal(4001, problem)
-        works = [self._emulator.item(row) for row in self._emulator.accept(json.loads(body))]
+            raise VendorApiError(4001, problem)
+        works = [self._emulator.to_json(row) for row in self._emulator.accept(json.loads(body))]
         data = [{"url": work["url"], "id": work["id"]} for work in works]
-        return envelope({"idProject": works[0]["idProject"], "dataList": data})
+        return success_response({"idProject": works[0]["idProject"], "dataList": data})

@@ -9,7 +9,7 @@ from deployments.local.emulators.records import Row
 NOT_IN_WEBHOOKS = ("outputFileName", "projectId", "synthesizedAudioUrl", "outputMediaUrl", "segments")
 
 
-def generation(row: Row, output_url: str | None) -> Row:
+def generation_json(row: Row, output_url: str | None) -> Row:
     """The Generation resource. Fields without a value are explicit nulls."""
     request = json.loads(row["request"])
     return {
@@ -33,9 +33,9 @@ def generation(row: Row, output_url: str | None) -> Row:
     }
 
 
-def webhook(row: Row, output_url: str | None) -> Row:
+def webhook_json(row: Row, output_url: str | None) -> Row:
     """The body of a webhook: nearly a Generation, with `error_code` in snake case."""
-    body = generation(row, output_url)
+    body = generation_json(row, output_url)
     for name in NOT_IN_WEBHOOKS:
         del body[name]
     body["error_code"] = body.pop("errorCode")

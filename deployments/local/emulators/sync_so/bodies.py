@@ -11,9 +11,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from deployments.local.emulators.sync_so.errors import Refusal
+from deployments.local.emulators.sync_so.errors import VendorApiError
 
-KEY = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+KEY_PATTERN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 FILE_PARTS = ("video", "image", "audio")
 JSON_PARTS = ("input", "options", "segments", "dubParams")
 
@@ -23,8 +23,8 @@ def idempotency_key(request: Request) -> str | None:
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
-    if len(keys) > 1 or not KEY.fullmatch(keys[0]):
-        raise Refusal(400, "The Idempotency-Key header is invalid", "INVALID_IDEMPOTENCY_KEY")
+    if len(keys) > 1 or not KEY_PATTERN.fullmatch(keys[0]):
+        raise VendorApiError(400, "The Idempotency-Key header is invalid", "INVALID_IDEMPOTENCY_KEY")
     return keys[0]
 
 
@@ -43,16 +43,16 @@ async def read_body(request: Request, uploads: Path, uploads_url: str) -> Any:
 def parse_json(text: bytes | str) -> Any:
     """Strict JSON: no NaN, no Infinity, no number that becomes one. Raises Refusal 400."""
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, parse_constant=_reject_constant, parse_float=_parse_finite)
     except ValueError as error:
-        raise Refusal(400, f"The body is no valid JSON: {error}") from error
+        raise VendorApiError(400, f"The body is no valid JSON: {error}") from error
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(f"unexpected token {constant}")
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"number out of range: {text}")
@@ -64,22 +64,22 @@ async def _read_form(request: Request, uploads: Path, uploads_url: str) -> dict[
     try:
         form = await request.form(max_files=3, max_fields=32, max_part_size=2**20)
     except HTTPException as error:
-        raise Refusal(413, str(error.detail), "generation_input_validation_failed") from error
+        raise VendorApiError(413, str(error.detail), "generation_input_validation_failed") from error
     body: dict[str, Any] = {}
     files = []
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            files.append(await _store(name, value, uploads, uploads_url))
+            files.append(await _store_upload(name, value, uploads, uploads_url))
         else:
             body[name] = parse_json(value) if name in JSON_PARTS else value
     body["input"] = files + (body.get("input") or [])
     return body
 
 
-async def _store(part: str, upload: UploadFile, uploads: Path, uploads_url: str) -> dict[str, str]:
+async def _store_upload(part: str, upload: UploadFile, uploads: Path, uploads_url: str) -> dict[str, str]:
     """Stored under its own hash, so that the same form sent twice is the same request."""
     if part not in FILE_PARTS:
-        raise Refusal(400, [f"{part} is not a file field"])
+        raise VendorApiError(400, [f"{part} is not a file field"])
     content = await upload.read()
     name = hashlib.sha256(content).hexdigest()
     (uploads / name).write_bytes(content)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from deployments.local.emulators.records import Records, Row
+from deployments.local.emulators.records import Row, SqliteStore
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS generations (
@@ -36,78 +36,78 @@ CREATE INDEX IF NOT EXISTS tokens_by_generation ON tokens (generation);
 RUNNING = ("PENDING", "PROCESSING")
 
 
-class Books(Records):
+class SyncSoStore(SqliteStore):
     """Every change is one committed statement."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "books.sqlite", SCHEMA)
 
-    def open(self, request: object, digest: str, key: str | None, ending: object) -> Row:
+    def create_generation(self, request: object, digest: str, key: str | None, forced_status: object) -> Row:
         """Enter an accepted request as a new generation."""
         identity = str(uuid4())
-        self.run(
+        self.execute(
             "INSERT INTO generations (id, created_at, request, digest, idempotency_key, ending)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             *(identity, time.time(), json.dumps(request), digest, key),
-            json.dumps(ending) if ending is not None else None,
+            json.dumps(forced_status) if forced_status is not None else None,
         )
-        return self.generation(identity)
+        return self.get_generation(identity)
 
-    def find(self, identity: str) -> Row | None:
-        return self.row("SELECT * FROM generations WHERE id = ? AND NOT deleted", identity)
+    def find_generation(self, generation_id: str) -> Row | None:
+        return self.fetch_one("SELECT * FROM generations WHERE id = ? AND NOT deleted", generation_id)
 
-    def generation(self, identity: str) -> Row:
+    def get_generation(self, generation_id: str) -> Row:
         """A generation that is known to exist."""
-        return self.rows("SELECT * FROM generations WHERE id = ?", identity)[0]
+        return self.fetch_all("SELECT * FROM generations WHERE id = ?", generation_id)[0]
 
-    def by_key(self, key: str) -> Row | None:
-        return self.row("SELECT * FROM generations WHERE idempotency_key = ?", key)
+    def find_by_key(self, key: str) -> Row | None:
+        return self.fetch_one("SELECT * FROM generations WHERE idempotency_key = ?", key)
 
-    def kept(self) -> list[Row]:
+    def list_generations(self) -> list[Row]:
         """All generations that were not deleted, newest first."""
-        return self.rows("SELECT * FROM generations WHERE NOT deleted ORDER BY number DESC")
+        return self.fetch_all("SELECT * FROM generations WHERE NOT deleted ORDER BY number DESC")
 
-    def running(self) -> list[Row]:
-        return self.rows("SELECT * FROM generations WHERE status IN (?, ?) ORDER BY number", *RUNNING)
+    def list_running(self) -> list[Row]:
+        return self.fetch_all("SELECT * FROM generations WHERE status IN (?, ?) ORDER BY number", *RUNNING)
 
-    def started(self, identity: str) -> None:
-        self.run("UPDATE generations SET status = 'PROCESSING' WHERE id = ?", identity)
+    def mark_processing(self, generation_id: str) -> None:
+        self.execute("UPDATE generations SET status = 'PROCESSING' WHERE id = ?", generation_id)
 
-    def completed(self, identity: str, duration: float, cost: float) -> None:
-        self.run(
+    def mark_completed(self, generation_id: str, duration: float, cost: float) -> None:
+        self.execute(
             "UPDATE generations SET status = 'COMPLETED', ended_at = ?, output_duration = ?, cost = ? WHERE id = ?",
-            *(time.time(), duration, cost, identity),
+            *(time.time(), duration, cost, generation_id),
         )
 
-    def failed(self, identity: str, status: str, code: str | None, message: str) -> None:
-        self.run(
+    def mark_failed(self, generation_id: str, status: str, code: str | None, message: str) -> None:
+        self.execute(
             "UPDATE generations SET status = ?, ended_at = ?, error_code = ?, error = ? WHERE id = ?",
-            *(status, time.time(), code, message, identity),
+            *(status, time.time(), code, message, generation_id),
         )
 
-    def polled(self, identity: str) -> None:
-        self.run("UPDATE generations SET polls = polls + 1 WHERE id = ?", identity)
+    def count_poll(self, generation_id: str) -> None:
+        self.execute("UPDATE generations SET polls = polls + 1 WHERE id = ?", generation_id)
 
-    def replayed(self, identity: str) -> None:
-        self.run("UPDATE generations SET replays = replays + 1 WHERE id = ?", identity)
+    def count_replay(self, generation_id: str) -> None:
+        self.execute("UPDATE generations SET replays = replays + 1 WHERE id = ?", generation_id)
 
-    def delete(self, identity: str) -> None:
-        self.run("UPDATE generations SET deleted = 1 WHERE id = ?", identity)
+    def mark_deleted(self, generation_id: str) -> None:
+        self.execute("UPDATE generations SET deleted = 1 WHERE id = ?", generation_id)
 
-    def issue_token(self, identity: str) -> str:
+    def issue_token(self, generation_id: str) -> str:
         """A fresh token for the result link."""
         token = str(uuid4())
-        self.run("INSERT INTO tokens VALUES (?, ?, ?)", token, identity, time.time())
+        self.execute("INSERT INTO tokens VALUES (?, ?, ?)", token, generation_id, time.time())
         return token
 
-    def newest_token(self, identity: str) -> Row | None:
-        return self.row("SELECT * FROM tokens WHERE generation = ? ORDER BY rowid DESC LIMIT 1", identity)
+    def find_newest_token(self, generation_id: str) -> Row | None:
+        return self.fetch_one("SELECT * FROM tokens WHERE generation = ? ORDER BY rowid DESC LIMIT 1", generation_id)
 
-    def token(self, token: str, identity: str) -> Row | None:
-        return self.row("SELECT * FROM tokens WHERE token = ? AND generation = ?", token, identity)
+    def find_token(self, token: str, generation_id: str) -> Row | None:
+        return self.fetch_one("SELECT * FROM tokens WHERE token = ? AND generation = ?", token, generation_id)
 
-    def pages(self) -> dict[str, Any]:
-        submissions = self.rows("SELECT * FROM generations ORDER BY number")
+    def dump(self) -> dict[str, Any]:
+        submissions = self.fetch_all("SELECT * FROM generations ORDER BY number")
         for row in submissions:
             row["request"] = json.loads(row["request"])
-        return {"submissions": submissions, **super().pages()}
+        return {"submissions": submissions, **super().dump()}

@@ -67,7 +67,7 @@ CATALOG = {
 SLOT_RETRY_SECONDS = 5  # what a 429 for concurrency advises
 
 
-class Refusal(Exception):
+class VendorApiError(Exception):
     """A request is not taken. `message` is a list for a wrong shape, as the vendor's framework sends it."""
 
     def __init__(self, status: int, message: str | list[str], code: str | None = None, **details: object) -> None:
@@ -84,15 +84,15 @@ class Refusal(Exception):
         self.body |= details
 
     @classmethod
-    def coded(cls, status: int, code: str) -> "Refusal":
+    def from_catalog(cls, status: int, code: str) -> "VendorApiError":
         """A refusal with the catalog's own message."""
         return cls(status, CATALOG[code], code)
 
 
-def no_free_slot(active: int, limit: int) -> Refusal:
+def concurrency_limit_error(active: int, limit: int) -> VendorApiError:
     """The extended form of the 429 (fact sheet 8)."""
     code = "concurrency_limit_reached"
-    return Refusal(
+    return VendorApiError(
         429,
         CATALOG[code],
         code,
@@ -103,7 +103,7 @@ def no_free_slot(active: int, limit: int) -> Refusal:
     )
 
 
-class Failure(Exception):
+class GenerationFailed(Exception):
     """An accepted generation, or one about to be accepted, cannot be made."""
 
     def __init__(self, code: str) -> None:
@@ -111,7 +111,7 @@ class Failure(Exception):
         self.code = code
 
 
-class MisfitSegments(Failure):
+class InvalidSegments(GenerationFailed):
     """Segments that do not fit their media, or one another. An accepted generation ends with the text and without a
     code (fact sheet 15); the code is only told where the request is refused at once.
     """
@@ -123,8 +123,8 @@ class MisfitSegments(Failure):
         return f"{super().__str__()}."
 
 
-def refusal_answer(_request: Request, error: Exception) -> Response:
+def error_response(_request: Request, error: Exception) -> Response:
     """The JSON body of a refusal; an unknown path is refused in the same form."""
-    if isinstance(error, Refusal):
+    if isinstance(error, VendorApiError):
         return JSONResponse(error.body, error.status)
     return JSONResponse({"message": "Cannot serve this path", "error": "Not Found", "statusCode": 404}, 404)

@@ -8,68 +8,68 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deployments.local.emulators.faults import COMMON_FAULTS, AnswerFault, Fault, FaultBox
-from deployments.local.emulators.sync_so.errors import CATALOG, Refusal, no_free_slot, refusal_answer
+from deployments.local.emulators.faults import COMMON_FAULTS, Fault, FaultRegistry, ResponseFault
+from deployments.local.emulators.sync_so.errors import CATALOG, VendorApiError, concurrency_limit_error, error_response
 
 
-class RateLimited(AnswerFault):
+class RateLimited(ResponseFault):
     """Too many requests: the plain form of the 429."""
 
     kind: Literal["rate_limited"]
     retry_after: float | None = Field(default=None, ge=0)
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        refusal = refusal_answer(request, Refusal.coded(429, "rate_limit_exceeded"))
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        refusal = error_response(request, VendorApiError.from_catalog(429, "rate_limit_exceeded"))
         if self.retry_after is not None:
             refusal.headers["Retry-After"] = f"{self.retry_after:g}"
         return refusal
 
 
-class Refused(AnswerFault):
+class ClientErrorFault(ResponseFault):
     """A refusal in the vendor's own form: a 401 for a key in rotation, a 404 for an id that is too new."""
 
     kind: Literal["refused"]
     status: int = Field(default=401, ge=400, le=499)
     code: str | None = Field(default=None, alias="errorCode")
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        return refusal_answer(request, Refusal(self.status, HTTPStatus(self.status).phrase, self.code))
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        return error_response(request, VendorApiError(self.status, HTTPStatus(self.status).phrase, self.code))
 
 
-class NoFreeSlot(AnswerFault):
+class ConcurrencyLimited(ResponseFault):
     """Too many generations at once, as far as this request is told: the extended form of the 429."""
 
     kind: Literal["no_free_slot"]
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        return refusal_answer(request, no_free_slot(1, 1))
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        return error_response(request, concurrency_limit_error(1, 1))
 
 
-class OutcomeUnknown(AnswerFault):
+class OutcomeUnknown(ResponseFault):
     """The generation is created, and the vendor says that it does not know. It may name the id."""
 
     kind: Literal["outcome_unknown"]
     when: Literal["before", "after"] = "after"
     with_id: bool = True
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        refusal = Refusal(503, "The outcome of the original request is unknown", "IDEMPOTENCY_OUTCOME_UNKNOWN")
-        if self.with_id and answer is not None:
-            refusal.body["generationId"] = json.loads(bytes(answer.body))["id"]
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        refusal = VendorApiError(503, "The outcome of the original request is unknown", "IDEMPOTENCY_OUTCOME_UNKNOWN")
+        if self.with_id and response is not None:
+            refusal.body["generationId"] = json.loads(bytes(response.body))["id"]
         return JSONResponse(refusal.body, 503)
 
 
-class ExpiredLink(AnswerFault):
+class ExpiredLink(ResponseFault):
     """The result link has expired before its time."""
 
     kind: Literal["expired_link"]
     on: str = "result"
 
-    async def spoil(self, request: Request, answer: Response | None) -> Response | None:
-        return refusal_answer(request, Refusal(403, "The link has expired"))
+    async def inject(self, request: Request, response: Response | None) -> Response | None:
+        return error_response(request, VendorApiError(403, "The link has expired"))
 
 
-class Ends(Fault):
+class ForcedStatus(Fault):
     """An accepted generation ends without a result, with this code."""
 
     kind: Literal["ends"]
@@ -82,7 +82,7 @@ class Ends(Fault):
         return self.error or CATALOG.get(self.code, "The generation failed")
 
 
-class Webhook(Fault):
+class WebhookFault(Fault):
     """A webhook is lost, comes twice, carries a signature made with another secret, or one of an hour ago."""
 
     kind: Literal["webhook"]
@@ -90,6 +90,15 @@ class Webhook(Fault):
     effect: Literal["drop", "duplicate", "wrong_signature", "old"]
 
 
-def fault_box() -> FaultBox:
-    kinds = COMMON_FAULTS | RateLimited | Refused | NoFreeSlot | OutcomeUnknown | ExpiredLink | Ends | Webhook
-    return FaultBox(kinds, accepted=lambda answer: answer.status_code < 400)
+def create_fault_registry() -> FaultRegistry:
+    kinds = (
+        COMMON_FAULTS
+        | RateLimited
+        | ClientErrorFault
+        | ConcurrencyLimited
+        | OutcomeUnknown
+        | ExpiredLink
+        | ForcedStatus
+        | WebhookFault
+    )
+    return FaultRegistry(kinds, is_success=lambda answer: answer.status_code < 400)

@@ -5,47 +5,51 @@ from pathlib import Path
 
 import httpx
 
-from deployments.local.emulators.fetching import NotFetched, Unresolvable, fetch
-from deployments.local.emulators.sync_so.errors import Failure
-from deployments.local.emulators.sync_so.media import Clip, Recipe, Room
+from deployments.local.emulators.fetching import DownloadFailed, UnresolvableUrl, download
+from deployments.local.emulators.sync_so.errors import GenerationFailed
+from deployments.local.emulators.sync_so.media import RenderSpec, SegmentClip, SegmentTolerance
 from deployments.local.emulators.sync_so.settings import Settings
-from deployments.local.emulators.sync_so.shapes import Audio, GenerateRequest, Segment, Text, Visual
+from deployments.local.emulators.sync_so.shapes import AudioInput, GenerateRequest, Segment, TextInput, VisualInput
 
 
-async def gather(network: httpx.AsyncClient, request: GenerateRequest, folder: Path, settings: Settings) -> Recipe:
+async def download_media(
+    http_client: httpx.AsyncClient, request: GenerateRequest, folder: Path, settings: Settings
+) -> RenderSpec:
     """Fetch all media into the folder. Raises Failure where one cannot be had."""
-    visual = request.visuals()[0]
-    picture = await _fetch(network, visual, folder / "visual")
+    visual = request.visual_inputs()[0]
+    picture = await _download_input(http_client, visual, folder / "visual")
     sounds: dict[str | None, Path] = {}
-    for number, item in enumerate(request.sounds()):
-        sounds[item.ref_id] = await _fetch(network, item, folder / f"sound-{number}")
-    clips = [_clip(request, segment, sounds) for segment in request.segments or []]
+    for number, item in enumerate(request.audio_inputs()):
+        sounds[item.ref_id] = await _download_input(http_client, item, folder / f"sound-{number}")
+    clips = [_to_segment_clip(request, segment, sounds) for segment in request.segments or []]
     if not clips:
         (whole,) = sounds.values()
-        clips = [Clip(0.0, math.inf, request.mode_of(None), whole)]
-    room = Room(settings.overhang, settings.least_gap)
-    return Recipe(picture, visual.type == "image", clips, settings.segment_length, room)
+        clips = [SegmentClip(0.0, math.inf, request.sync_mode_for(None), whole)]
+    room = SegmentTolerance(settings.overhang, settings.least_gap)
+    return RenderSpec(picture, visual.type == "image", clips, settings.segment_length, room)
 
 
-async def fetch_visual(network: httpx.AsyncClient, request: GenerateRequest, folder: Path) -> Path:
+async def download_visual(http_client: httpx.AsyncClient, request: GenerateRequest, folder: Path) -> Path:
     """Only the picture: enough to know how long it is."""
-    return await _fetch(network, request.visuals()[0], folder / "visual")
+    return await _download_input(http_client, request.visual_inputs()[0], folder / "visual")
 
 
-def _clip(request: GenerateRequest, segment: Segment, sounds: dict[str | None, Path]) -> Clip:
+def _to_segment_clip(request: GenerateRequest, segment: Segment, sounds: dict[str | None, Path]) -> SegmentClip:
     crop = segment.audio_input
     bounds = None
     if crop.start_time is not None and crop.end_time is not None:
         bounds = (crop.start_time, crop.end_time)
-    mode = request.mode_of(segment)
-    return Clip(segment.start_time, segment.end_time, mode, sounds[crop.ref_id], bounds)
+    mode = request.sync_mode_for(segment)
+    return SegmentClip(segment.start_time, segment.end_time, mode, sounds[crop.ref_id], bounds)
 
 
-async def _fetch(network: httpx.AsyncClient, item: Visual | Audio | Text, target: Path) -> Path:
-    if isinstance(item, Text):
-        raise Failure("elevenlabs_api_key_invalid")  # no voice is invented here
+async def _download_input(
+    http_client: httpx.AsyncClient, item: VisualInput | AudioInput | TextInput, target: Path
+) -> Path:
+    if isinstance(item, TextInput):
+        raise GenerationFailed("elevenlabs_api_key_invalid")  # no voice is invented here
     try:
-        await fetch(network, item.url or "", target)
-    except (Unresolvable, NotFetched) as error:
-        raise Failure(f"generation_input_{item.type}_inaccessible") from error
+        await download(http_client, item.url or "", target)
+    except (UnresolvableUrl, DownloadFailed) as error:
+        raise GenerationFailed(f"generation_input_{item.type}_inaccessible") from error
     return target

@@ -9,109 +9,109 @@ from pathlib import Path
 
 from deployments.local.emulators.emulator import Emulator
 from deployments.local.emulators.records import Row
-from deployments.local.emulators.serving import Options
+from deployments.local.emulators.serving import ServerOptions
 from deployments.local.emulators.sync_so import answers, inputs, media, prices, webhooks
-from deployments.local.emulators.sync_so.books import Books
-from deployments.local.emulators.sync_so.errors import Failure, MisfitSegments
-from deployments.local.emulators.sync_so.faults import Ends, Webhook, fault_box
-from deployments.local.emulators.sync_so.links import Links
+from deployments.local.emulators.sync_so.books import SyncSoStore
+from deployments.local.emulators.sync_so.errors import GenerationFailed, InvalidSegments
+from deployments.local.emulators.sync_so.faults import ForcedStatus, WebhookFault, create_fault_registry
+from deployments.local.emulators.sync_so.links import ResultLinks
 from deployments.local.emulators.sync_so.render import render
 from deployments.local.emulators.sync_so.settings import Settings
-from deployments.local.emulators.sync_so.shapes import GenerateRequest, read_request
+from deployments.local.emulators.sync_so.shapes import GenerateRequest, parse_request
 
 PENDING_SHARE = 0.1  # of the processing time, before a worker takes the generation
 log = logging.getLogger(__name__)
 
 
-class SyncSo(Emulator[Books, Settings]):
+class SyncSoEmulator(Emulator[SyncSoStore, Settings]):
     """Sync.so without its HTTP side."""
 
-    def __init__(self, options: Options, webhook_secret: str) -> None:
-        super().__init__(options, Books(options.data), Settings, fault_box())
-        self.links = Links(options.base_url, self.books)
+    def __init__(self, options: ServerOptions, webhook_secret: str) -> None:
+        super().__init__(options, SyncSoStore(options.data), Settings, create_fault_registry())
+        self.links = ResultLinks(options.base_url, self.db)
         self._webhook_secret = webhook_secret
-        self._running: dict[str, asyncio.Event] = {}
+        self._end_events: dict[str, asyncio.Event] = {}
 
     def resume(self) -> None:
-        for row in self.books.running():
-            self._begin(row["id"])
+        for row in self.db.list_running():
+            self._start(row["id"])
 
     def accept(self, request: object, digest: str, key: str | None) -> Row:
         """Take a checked request: from here on it counts and costs."""
-        ending = self.faults.take(Ends, "accepted", json.dumps(request))
-        settled = ending.model_dump(by_alias=True, exclude={"times"}) if ending else None
-        row = self.books.open(request, digest, key, settled)
-        self._begin(row["id"])
+        ending = self.faults.consume(ForcedStatus, "accepted", json.dumps(request))
+        forced_status = ending.model_dump(by_alias=True, exclude={"times"}) if ending else None
+        row = self.db.create_generation(request, digest, key, forced_status)
+        self._start(row["id"])
         return row
 
-    def _begin(self, identity: str) -> None:
-        self._running[identity] = asyncio.Event()
-        self.workshop.start(self._live(identity))
+    def _start(self, generation_id: str) -> None:
+        self._end_events[generation_id] = asyncio.Event()
+        self.runner.start(self._run_generation(generation_id))
 
-    async def until_ended(self, identity: str, seconds: float) -> None:
+    async def wait_until_ended(self, generation_id: str, seconds: float) -> None:
         """Return when the generation has ended, or when that time is over."""
-        if event := self._running.get(identity):
+        if event := self._end_events.get(generation_id):
             with suppress(TimeoutError):
                 await asyncio.wait_for(event.wait(), seconds)
 
-    def leaving(self) -> None:
-        for event in self._running.values():
+    def release_waiters(self) -> None:
+        for event in self._end_events.values():
             event.set()
 
-    def result_file(self, identity: str) -> Path:
-        return self.results / f"{identity}.mp4"
+    def result_file(self, generation_id: str) -> Path:
+        return self.results / f"{generation_id}.mp4"
 
-    async def _live(self, identity: str) -> None:
-        row = self.books.generation(identity)
-        await self.workshop.wait(row["created_at"], PENDING_SHARE)
-        self.books.started(identity)
+    async def _run_generation(self, generation_id: str) -> None:
+        row = self.db.get_generation(generation_id)
+        await self.runner.wait_for_share(row["created_at"], PENDING_SHARE)
+        self.db.mark_processing(generation_id)
         try:
-            await self._make(row)
-        except Failure as failure:
-            self._fail(identity, failure)
+            await self._process(row)
+        except GenerationFailed as failure:
+            self._fail(generation_id, failure)
         except Exception:
-            log.exception("generation %s", identity)
-            self._fail(identity, Failure("generation_unknown_error"))
-        self._running.pop(identity).set()
-        await self._tell(self.books.generation(identity))
+            log.exception("generation %s", generation_id)
+            self._fail(generation_id, GenerationFailed("generation_unknown_error"))
+        self._end_events.pop(generation_id).set()
+        await self._send_webhook(self.db.get_generation(generation_id))
 
-    def _fail(self, identity: str, failure: Failure) -> None:
-        if isinstance(failure, MisfitSegments):
-            self.books.failed(identity, self.settings.misfit_status, None, str(failure))
+    def _fail(self, generation_id: str, failure: GenerationFailed) -> None:
+        if isinstance(failure, InvalidSegments):
+            self.db.mark_failed(generation_id, self.settings.misfit_status, None, str(failure))
         else:
-            self.books.failed(identity, "FAILED", failure.code, str(failure))
+            self.db.mark_failed(generation_id, "FAILED", failure.code, str(failure))
 
-    async def _make(self, row: Row) -> None:
+    async def _process(self, row: Row) -> None:
         """Bring the generation to its end, no sooner than its time. Raises Failure."""
         if row["ending"] is not None:
-            await self.workshop.wait(row["created_at"], 1.0)
-            ending = Ends.model_validate_json(row["ending"])
-            self.books.failed(row["id"], ending.status, ending.code, ending.message())
+            await self.runner.wait_for_share(row["created_at"], 1.0)
+            ending = ForcedStatus.model_validate_json(row["ending"])
+            self.db.mark_failed(row["id"], ending.status, ending.code, ending.message())
             return
-        request = read_request(json.loads(row["request"]))
+        request = parse_request(json.loads(row["request"]))
         duration = await self._render(request, self.result_file(row["id"]))
-        await self.workshop.wait(row["created_at"], 1.0)
-        self.books.completed(row["id"], duration, prices.price(request.model, duration))
+        await self.runner.wait_for_share(row["created_at"], 1.0)
+        self.db.mark_completed(row["id"], duration, prices.price(request.model, duration))
 
     async def _render(self, request: GenerateRequest, target: Path) -> float:
         with tempfile.TemporaryDirectory(dir=self.scratch, ignore_cleanup_errors=True) as name:
             if self.settings.pass_through:
-                source = await inputs.fetch_visual(self.network, request, Path(name))
-                duration = (await asyncio.to_thread(media.probe, source)).duration
+                source = await inputs.download_visual(self.http_client, request, Path(name))
+                duration = (await asyncio.to_thread(media.probe_video, source)).duration
                 source.replace(target)
                 return duration
-            recipe = await inputs.gather(self.network, request, Path(name), self.settings)
+            recipe = await inputs.download_media(self.http_client, request, Path(name), self.settings)
             draft = Path(name) / "result.mp4"
-            duration = await self.workshop.transform(render, recipe, draft)
+            duration = await self.runner.run_transform(render, recipe, draft)
             draft.replace(target)
             return duration
 
-    async def _tell(self, row: Row) -> None:
+    async def _send_webhook(self, row: Row) -> None:
         """Send the webhook, if one is wanted and the vendor has one for this end."""
         url = json.loads(row["request"]).get("webhookUrl")
         if not url or (row["status"] == "REJECTED" and not self.settings.webhook_on_rejected):
             return
-        fault = self.faults.take(Webhook, "webhook", row["request"])
-        payload = answers.webhook(row, self.links.current(row, self.settings.token_ttl))
-        for body, outcome in await webhooks.send(self.network, url, payload, self._webhook_secret, fault):
-            self.books.notified(row["id"], url, body, outcome)
+        fault = self.faults.consume(WebhookFault, "webhook", row["request"])
+        payload = answers.webhook_json(row, self.links.current_url(row, self.settings.token_ttl))
+        for body, outcome in await webhooks.send_webhook(self.http_client, url, payload, self._webhook_secret, fault):
+            self.db.record_notification(row["id"], url, body, outcome)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from deployments.local.emulators import sound, video
 from deployments.local.emulators.sync_so import timeline
-from deployments.local.emulators.sync_so.errors import Failure, MisfitSegments
-from deployments.local.emulators.video import Unusable
+from deployments.local.emulators.sync_so.errors import GenerationFailed, InvalidSegments
+from deployments.local.emulators.video import UndecodableMedia
 
-STILL_RATE = Fraction(25)  # the vendor bills 25 pictures per second
+IMAGE_FRAME_RATE = Fraction(25)  # the vendor bills 25 pictures per second
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class SegmentClip:
     """A segment of the request: source seconds, mode, sound file, and its crop in seconds."""
 
     start: float
@@ -27,108 +27,110 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SegmentTolerance:
     """Seconds by which an end may lie past its file, and seconds that have to lie between two segments."""
 
-    overhang: float
-    gap: float
+    max_overhang: float
+    min_gap: float
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class RenderSpec:
     """What a generation is made from. A clip that ends at infinity lasts as long as the video."""
 
     visual: Path
     is_image: bool
-    clips: Sequence[Clip]
+    clips: Sequence[SegmentClip]
     segment_length: timeline.SegmentLength
-    room: Room
+    tolerance: SegmentTolerance
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class DecodedMedia:
     """The media, read: the number of the source picture to show at each step, and the whole sound.
 
     `facts` are those of the source video, None for an image.
     """
 
     rate: Fraction
-    order: list[int]
+    frame_order: list[int]
     samples: sound.Samples
-    facts: video.VideoFacts | None = None
+    source_info: video.VideoProperties | None = None
 
 
-def cut(recipe: Recipe) -> Cut:
+def decode_media(spec: RenderSpec) -> DecodedMedia:
     """Read everything. Raises Failure with the vendor's code where the media refuse the request."""
-    if recipe.is_image:
-        return _still(recipe.clips[0])
-    facts = probe(recipe.visual)
-    _check_places(recipe.clips, facts.duration, recipe.room)
-    sounds = [_clip_sound(clip, recipe.room) for clip in recipe.clips]
+    if spec.is_image:
+        return _decode_image(spec.clips[0])
+    facts = probe_video(spec.visual)
+    _check_segment_times(spec.clips, facts.duration, spec.tolerance)
+    sounds = [_decode_clip_audio(clip, spec.tolerance) for clip in spec.clips]
     cues = [
-        timeline.Cue(clip.start, min(clip.end, facts.duration), sound.seconds_of(samples), clip.mode)
-        for clip, samples in zip(recipe.clips, sounds, strict=True)
+        timeline.SegmentTiming(clip.start, min(clip.end, facts.duration), sound.duration_of(samples), clip.mode)
+        for clip, samples in zip(spec.clips, sounds, strict=True)
     ]
-    parts = timeline.pieces(cues, facts.duration, recipe.segment_length)
-    order = timeline.picture_order(parts, facts.rate, facts.frames)
-    own = sound.decode(recipe.visual) if sound.has_sound(recipe.visual) else sound.silence(0)
-    return Cut(facts.rate, order, _mixed(parts, sounds, own), facts)
+    parts = timeline.build_pieces(cues, facts.duration, spec.segment_length)
+    order = timeline.frame_order(parts, facts.rate, facts.frames)
+    own = sound.decode_audio(spec.visual) if sound.has_audio(spec.visual) else sound.silence(0)
+    return DecodedMedia(facts.rate, order, _mix_audio(parts, sounds, own), facts)
 
 
-def probe(file: Path) -> video.VideoFacts:
+def probe_video(file: Path) -> video.VideoProperties:
     """The facts of a video. Raises Failure."""
     try:
         return video.probe(file)
-    except Unusable as error:
-        raise Failure("generation_input_video_invalid") from error
+    except UndecodableMedia as error:
+        raise GenerationFailed("generation_input_video_invalid") from error
 
 
-def _still(clip: Clip) -> Cut:
+def _decode_image(clip: SegmentClip) -> DecodedMedia:
     """An image becomes a video as long as its sound; `sync_mode` has no say (fact sheet 2)."""
-    samples = _decode(clip.sound)
-    return Cut(STILL_RATE, [0] * math.ceil(sound.seconds_of(samples) * STILL_RATE), samples)
+    samples = _decode_audio(clip.sound)
+    return DecodedMedia(IMAGE_FRAME_RATE, [0] * math.ceil(sound.duration_of(samples) * IMAGE_FRAME_RATE), samples)
 
 
-def _decode(file: Path) -> sound.Samples:
+def _decode_audio(file: Path) -> sound.Samples:
     try:
-        return sound.decode(file)
-    except Unusable as error:
-        raise Failure("generation_input_audio_invalid") from error
+        return sound.decode_audio(file)
+    except UndecodableMedia as error:
+        raise GenerationFailed("generation_input_audio_invalid") from error
 
 
-def _check_places(clips: Sequence[Clip], duration: float, room: Room) -> None:
+def _check_segment_times(clips: Sequence[SegmentClip], duration: float, tolerance: SegmentTolerance) -> None:
     """Segments past the end of the video are refused, and such as touch (fact sheet 15)."""
-    if any(_is_past(clip.end, duration, room) for clip in clips if not math.isinf(clip.end)):
-        raise MisfitSegments
+    if any(_is_past(clip.end, duration, tolerance) for clip in clips if not math.isinf(clip.end)):
+        raise InvalidSegments
     ordered = sorted(clips, key=lambda clip: clip.start)
-    if any(after.start - before.end < room.gap - timeline.SAME_MOMENT for before, after in pairwise(ordered)):
-        raise MisfitSegments
+    if any(after.start - before.end < tolerance.min_gap - timeline.TIME_EPSILON for before, after in pairwise(ordered)):
+        raise InvalidSegments
 
 
-def _is_past(end: float, length: float, room: Room) -> bool:
-    return end > length + room.overhang + timeline.SAME_MOMENT
+def _is_past(end: float, length: float, tolerance: SegmentTolerance) -> bool:
+    return end > length + tolerance.max_overhang + timeline.TIME_EPSILON
 
 
-def _clip_sound(clip: Clip, room: Room) -> sound.Samples:
+def _decode_clip_audio(clip: SegmentClip, tolerance: SegmentTolerance) -> sound.Samples:
     """The cropped sound of a segment, once the crop is known to lie within its file."""
-    samples = _decode(clip.sound)
+    samples = _decode_audio(clip.sound)
     if clip.crop is None:
         return samples
     start, end = clip.crop
-    length = sound.seconds_of(samples)
-    if _is_past(end, length, room) or start >= length:
-        raise MisfitSegments
-    return sound.cut(samples, start, min(end, length))
+    length = sound.duration_of(samples)
+    if _is_past(end, length, tolerance) or start >= length:
+        raise InvalidSegments
+    return sound.slice_audio(samples, start, min(end, length))
 
 
-def _mixed(parts: Sequence[timeline.Piece], sounds: Sequence[sound.Samples], own: sound.Samples) -> sound.Samples:
+def _mix_audio(
+    parts: Sequence[timeline.OutputPiece], sounds: Sequence[sound.Samples], source_audio: sound.Samples
+) -> sound.Samples:
     """The sound of all pieces, one after the other, without the rounding of lengths adding up."""
-    result = sound.silence(timeline.total(parts))
+    result = sound.silence(timeline.total_length(parts))
     begin = 0.0
     for part in parts:
-        samples = sound.cut(own, part.start, part.end) if part.clip is None else sounds[part.clip]
-        heard = sound.fitted(samples, part.sounding)
-        at = round(begin * sound.RATE)
+        samples = sound.slice_audio(source_audio, part.start, part.end) if part.clip is None else sounds[part.clip]
+        heard = sound.fit_duration(samples, part.audio_length)
+        at = round(begin * sound.SAMPLE_RATE)
         room = result[:, at : at + heard.shape[1]]
         room[:] = heard[:, : room.shape[1]]
         begin += part.length

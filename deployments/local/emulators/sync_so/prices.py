@@ -2,7 +2,7 @@
 
 import math
 
-BILLED_PICTURES_PER_SECOND = 25
+BILLED_FRAME_RATE = 25
 
 # name -> price of one output second, the upper end of the published range
 MODELS = {
@@ -16,14 +16,14 @@ MODELS = {
 
 def price(model: str, seconds: float) -> float:
     """Billed by started picture at 25 pictures per second."""
-    return round(pictures(seconds) / BILLED_PICTURES_PER_SECOND * MODELS[model], 4)
+    return round(billed_frames(seconds) / BILLED_FRAME_RATE * MODELS[model], 4)
 
 
-def pictures(seconds: float, rate: float = BILLED_PICTURES_PER_SECOND) -> int:
+def billed_frames(seconds: float, rate: float = BILLED_FRAME_RATE) -> int:
     return math.ceil(round(seconds * rate, 6))
 
 
-def roster() -> list[dict[str, object]]:
+def model_catalog() -> list[dict[str, object]]:
     """The answer of `GET /v2/models`."""
     return [
         {

@@ -9,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from deployments.local.emulators.sync_so import bodies, inputs, media, prices
-from deployments.local.emulators.sync_so.checks import check
-from deployments.local.emulators.sync_so.errors import CATALOG, Failure, Refusal
-from deployments.local.emulators.sync_so.life import SyncSo
-from deployments.local.emulators.sync_so.shapes import read_request
+from deployments.local.emulators.sync_so.checks import validate_request
+from deployments.local.emulators.sync_so.errors import CATALOG, GenerationFailed, VendorApiError
+from deployments.local.emulators.sync_so.life import SyncSoEmulator
+from deployments.local.emulators.sync_so.shapes import parse_request
 
-STORAGE_REFUSAL = "<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+STORAGE_ERROR_XML = "<Error><Code>{code}</Code><Message>{message}</Message></Error>"
 
 
-class Estimate(BaseModel):
+class EstimateRequest(BaseModel):
     """Seconds and pictures per second."""
 
     model: str
@@ -25,73 +25,75 @@ class Estimate(BaseModel):
     fps: float = Field(default=30, gt=0)
 
 
-class Public:
+class PublicApi:
     """Results and information."""
 
-    def __init__(self, emulator: SyncSo) -> None:
+    def __init__(self, emulator: SyncSoEmulator) -> None:
         self._emulator = emulator
 
     async def result(self, request: Request) -> Response:
         """The `outputUrl`: redirects to the storage while its token works."""
         identity, token = request.path_params["id"], request.query_params.get("token", "")
-        if not self._emulator.links.works(identity, token, self._emulator.settings.token_ttl):
-            raise Refusal(403, "The link is invalid or has expired")
-        return RedirectResponse(self._emulator.links.storage(identity, token), 302)
+        if not self._emulator.links.is_valid(identity, token, self._emulator.settings.token_ttl):
+            raise VendorApiError(403, "The link is invalid or has expired")
+        return RedirectResponse(self._emulator.links.storage_url(identity, token), 302)
 
     async def stored_result(self, request: Request) -> Response:
         """The storage host. It knows no API keys, and one that arrives here has leaked."""
         if "x-api-key" in request.headers:
-            return _storage_refusal(400, "InvalidArgument", "An API key was sent to the storage host")
+            return _storage_error(400, "InvalidArgument", "An API key was sent to the storage host")
         identity, token = request.path_params["id"], request.path_params["token"]
-        if not self._emulator.links.works(identity, token, self._emulator.settings.token_ttl):
-            return _storage_refusal(403, "AccessDenied", "Request has expired")
+        if not self._emulator.links.is_valid(identity, token, self._emulator.settings.token_ttl):
+            return _storage_error(403, "AccessDenied", "Request has expired")
         return FileResponse(self._emulator.result_file(identity), media_type="video/mp4")
 
     async def stored_upload(self, request: Request) -> Response:
         file = self._emulator.results / "uploads" / Path(request.path_params["name"]).name
         if not file.is_file():
-            return _storage_refusal(404, "NoSuchKey", "The specified key does not exist")
+            return _storage_error(404, "NoSuchKey", "The specified key does not exist")
         return FileResponse(file)
 
     async def errors(self, _request: Request) -> Response:
         return JSONResponse([{"code": code, "message": text, "suggestion": None} for code, text in CATALOG.items()])
 
     async def models(self, _request: Request) -> Response:
-        return JSONResponse(prices.roster())
+        return JSONResponse(prices.model_catalog())
 
     async def estimate_by_duration(self, request: Request) -> Response:
         """`{model, duration, fps}`: the newer form of the estimate."""
         body = bodies.parse_json(await request.body())
         try:
-            wanted = Estimate.model_validate(body)
+            estimate_request = EstimateRequest.model_validate(body)
         except ValidationError as error:
-            raise Refusal.coded(422, "cost_estimate_unavailable") from error
-        if wanted.model not in prices.MODELS:
-            raise Refusal.coded(422, "cost_estimate_unavailable")
+            raise VendorApiError.from_catalog(422, "cost_estimate_unavailable") from error
+        if estimate_request.model not in prices.MODELS:
+            raise VendorApiError.from_catalog(422, "cost_estimate_unavailable")
         return JSONResponse(
             {
-                "estimatedFrameCount": prices.pictures(wanted.duration, wanted.fps),
-                "estimatedGenerationCost": prices.price(wanted.model, wanted.duration),
+                "estimatedFrameCount": prices.billed_frames(estimate_request.duration, estimate_request.fps),
+                "estimatedGenerationCost": prices.price(estimate_request.model, estimate_request.duration),
                 "estimatedCredits": None,
             }
         )
 
     async def estimate_by_request(self, request: Request) -> Response:
         """The body of a generation, not made: the older form, which the SDK uses."""
-        wanted = read_request(bodies.parse_json(await request.body()))
-        check(wanted)
+        generate_request = parse_request(bodies.parse_json(await request.body()))
+        validate_request(generate_request)
         emulator = self._emulator
         with tempfile.TemporaryDirectory(dir=emulator.scratch) as folder:
             try:
-                recipe = await inputs.gather(emulator.network, wanted, Path(folder), emulator.settings)
-                cut = await asyncio.to_thread(media.cut, recipe)
-            except Failure as failure:
-                raise Refusal(422, str(failure), failure.code) from failure
-        seconds = len(cut.order) / float(cut.rate)
-        cost = prices.price(wanted.model, seconds)
-        return JSONResponse([{"estimatedFrameCount": len(cut.order), "estimatedGenerationCost": cost}])
+                recipe = await inputs.download_media(
+                    emulator.http_client, generate_request, Path(folder), emulator.settings
+                )
+                cut = await asyncio.to_thread(media.decode_media, recipe)
+            except GenerationFailed as failure:
+                raise VendorApiError(422, str(failure), failure.code) from failure
+        seconds = len(cut.frame_order) / float(cut.rate)
+        cost = prices.price(generate_request.model, seconds)
+        return JSONResponse([{"estimatedFrameCount": len(cut.frame_order), "estimatedGenerationCost": cost}])
 
 
-def _storage_refusal(status: int, code: str, message: str) -> Response:
-    text = STORAGE_REFUSAL.format(code=code, message=message)
+def _storage_error(status: int, code: str, message: str) -> Response:
+    text = STORAGE_ERROR_XML.format(code=code, message=message)
     return Response(text, status, media_type="application/xml")

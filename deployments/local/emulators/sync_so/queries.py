@@ -5,31 +5,31 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from deployments.local.emulators.records import Row
-from deployments.local.emulators.sync_so.errors import Refusal
+from deployments.local.emulators.sync_so.errors import VendorApiError
 
 STATUSES = ("PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StatusQuery:
     """How `GET /v2/generate/{id}` is asked: at once, or waiting up to `wait_seconds`."""
 
     wait_seconds: float | None
     with_progress: bool
 
     @classmethod
-    def read(cls, request: Request) -> "Look":
+    def from_request(cls, request: Request) -> "StatusQuery":
         query = request.query_params
         waits = query.get("wait") == "true"
-        with_progress = "progress" in _listed(request, "include")
+        with_progress = "progress" in _list_parameter(request, "include")
         if waits and with_progress:
-            raise Refusal(400, ["include=progress cannot be combined with wait"])
-        seconds = _number(query.get("timeout", "5"), "timeout", 1, 10)
+            raise VendorApiError(400, ["include=progress cannot be combined with wait"])
+        seconds = _parse_number(query.get("timeout", "5"), "timeout", 1, 10)
         return cls(seconds if waits else None, with_progress)
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class ListQuery:
     """How generations are listed: which, how many, after which one."""
 
     statuses: list[str]
@@ -39,34 +39,34 @@ class Filter:
     cursor: str | None
 
     @classmethod
-    def read(cls, request: Request) -> "Filter":
+    def from_request(cls, request: Request) -> "ListQuery":
         query = request.query_params
-        statuses = _listed(request, "status")
+        statuses = _list_parameter(request, "status")
         if unknown := set(statuses) - set(STATUSES):
-            raise Refusal(400, [f"status must not be {', '.join(sorted(unknown))}"])
+            raise VendorApiError(400, [f"status must not be {', '.join(sorted(unknown))}"])
         limit = query.get("limit")
         if "cursor" in query and limit is None:
-            raise Refusal(400, ["cursor requires limit"])
+            raise VendorApiError(400, ["cursor requires limit"])
         return cls(
             statuses,
-            _listed(request, "ids"),
+            _list_parameter(request, "ids"),
             query.get("projectId"),
-            None if limit is None else int(_number(limit, "limit", 1, 100)),
+            None if limit is None else int(_parse_number(limit, "limit", 1, 100)),
             query.get("cursor"),
         )
 
-    def choose(self, newest_first: list[Row]) -> list[Row]:
+    def select_page(self, newest_first: list[Row]) -> list[Row]:
         """The wanted ones: a page of the newest, or without a limit all of them in no order."""
-        rows = [row for row in newest_first if self._wants(row)]
+        rows = [row for row in newest_first if self._matches(row)]
         if self.limit is None:
             return sorted(rows, key=lambda row: str(row["id"]))  # ids are random: nobody may rely on it
         ids = [row["id"] for row in rows]
         if self.cursor is not None and self.cursor not in ids:
-            raise Refusal(400, ["cursor is unknown"])
+            raise VendorApiError(400, ["cursor is unknown"])
         start = ids.index(self.cursor) + 1 if self.cursor is not None else 0
         return rows[start : start + self.limit]
 
-    def _wants(self, row: Row) -> bool:
+    def _matches(self, row: Row) -> bool:
         return (
             (not self.statuses or row["status"] in self.statuses)
             and (not self.ids or row["id"] in self.ids)
@@ -74,17 +74,17 @@ class Filter:
         )
 
 
-def _listed(request: Request, name: str) -> list[str]:
+def _list_parameter(request: Request, name: str) -> list[str]:
     """A comma list, a repeated parameter, or both."""
     given = ",".join(request.query_params.getlist(name))
     return [item.strip() for item in given.split(",") if item.strip()]
 
 
-def _number(text: str, name: str, lowest: int, highest: int) -> float:
+def _parse_number(text: str, name: str, lowest: int, highest: int) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
     if not lowest <= number <= highest:
-        raise Refusal(400, [f"{name} must be between {lowest} and {highest}"])
+        raise VendorApiError(400, [f"{name} must be between {lowest} and {highest}"])
     return number

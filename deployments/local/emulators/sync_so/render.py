@@ -7,30 +7,30 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from deployments.local.emulators import video
-from deployments.local.emulators.sound import SoundTrack
+from deployments.local.emulators.sound import AudioTrackWriter
 from deployments.local.emulators.sync_so import media
-from deployments.local.emulators.sync_so.errors import Failure
-from deployments.local.emulators.video import GoOn, Unusable
+from deployments.local.emulators.sync_so.errors import GenerationFailed
+from deployments.local.emulators.video import CancelCheck, UndecodableMedia
 
 CRF = 12  # finer than the vendor's 17: what passes through has to stay comparable pixel by pixel
 
 
-def render(go_on: GoOn, recipe: media.Recipe, target: Path) -> float:
+def render(check_cancelled: CancelCheck, spec: media.RenderSpec, target: Path) -> float:
     """Write the result and return its length in seconds. Raises Failure with the vendor's code."""
-    plan = media.cut(recipe)
-    go_on()
-    if plan.facts is None:
-        source = video.pictures(recipe.visual, go_on)
+    decoded = media.decode_media(spec)
+    check_cancelled()
+    if decoded.source_info is None:
+        source = video.read_frames(spec.visual, check_cancelled)
     else:
-        source = video.pictures_on_grid(recipe.visual, plan.facts, go_on)
+        source = video.read_constant_rate_frames(spec.visual, decoded.source_info, check_cancelled)
     try:
-        _write(plan, in_order(source, plan.order), target)
-    except Unusable as error:
-        raise Failure("generation_input_video_invalid") from error
-    return len(plan.order) / float(plan.rate)
+        _write(decoded, reorder_frames(source, decoded.frame_order), target)
+    except UndecodableMedia as error:
+        raise GenerationFailed("generation_input_video_invalid") from error
+    return len(decoded.frame_order) / float(decoded.rate)
 
 
-def in_order(source: Iterator[VideoFrame], order: Sequence[int]) -> Iterator[VideoFrame]:
+def reorder_frames(source: Iterator[VideoFrame], order: Sequence[int]) -> Iterator[VideoFrame]:
     """The source's pictures in the wanted order, each held no longer than until its last use."""
     last_use = {number: position for position, number in enumerate(order)}
     held: dict[int, VideoFrame] = {}
@@ -43,17 +43,17 @@ def in_order(source: Iterator[VideoFrame], order: Sequence[int]) -> Iterator[Vid
         yield held.pop(wanted) if last_use[wanted] == position else held[wanted]
 
 
-def _write(plan: media.Cut, pictures: Iterator[VideoFrame], target: Path) -> None:
+def _write(decoded: media.DecodedMedia, pictures: Iterator[VideoFrame], target: Path) -> None:
     first = next(pictures, None)
     if first is None:
-        raise Unusable("nothing is left to show")
-    with video.open_film(target) as film:
-        aspect = plan.facts.pixel_aspect if plan.facts else video.SQUARE
-        track = video.add_picture_track(film, first, plan.rate, CRF, aspect)
-        heard = SoundTrack(film, plan.samples)
+        raise UndecodableMedia("nothing is left to show")
+    with video.open_mp4_writer(target) as film:
+        aspect = decoded.source_info.pixel_aspect if decoded.source_info else video.SQUARE_PIXELS
+        track = video.add_video_track(film, first, decoded.rate, CRF, aspect)
+        audio = AudioTrackWriter(film, decoded.samples)
         for number, picture in enumerate(chain([first], pictures)):
-            picture.pts, picture.time_base = number, 1 / plan.rate
+            picture.pts, picture.time_base = number, 1 / decoded.rate
             film.mux(track.encode(picture))
-            heard.write_until(float(number / plan.rate))
+            audio.write_until(float(number / decoded.rate))
         film.mux(track.encode(None))
-        heard.close()
+        audio.close()

@@ -6,20 +6,20 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from deployments.local.emulators.sync_so.errors import Refusal
+from deployments.local.emulators.sync_so.errors import VendorApiError
 from deployments.local.emulators.sync_so.timeline import SyncMode
 
-WEB_ADDRESS = r"^https?://[^\s/]+"
+URL_PATTERN = r"^https?://[^\s/]+"
 ITEM_TYPES = ("video", "image", "audio", "text")
 
 
-class Shape(BaseModel):
+class RequestModel(BaseModel):
     """Unknown fields are kept, not refused: whether they matter is a question of meaning, not of shape."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, alias_generator=to_camel, allow_inf_nan=False)
 
 
-class Options(BaseModel):
+class SyncOptions(BaseModel):
     """The one object with snake_case keys. Options that we do not know are ignored, as the vendor does."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
@@ -29,27 +29,27 @@ class Options(BaseModel):
     occlusion_detection_enabled: bool | None = None
 
 
-class File(Shape):
-    url: Annotated[str, Field(pattern=WEB_ADDRESS)] | None = None
+class MediaInput(RequestModel):
+    url: Annotated[str, Field(pattern=URL_PATTERN)] | None = None
     asset_id: str | None = None
     ref_id: str | None = None
 
     @model_validator(mode="after")
-    def has_a_source(self) -> "File":
+    def require_source(self) -> "MediaInput":
         if self.url is None and self.asset_id is None:
             raise ValueError("either url or assetId must be provided")
         return self
 
 
-class Visual(File):
+class VisualInput(MediaInput):
     type: Literal["video", "image"]
 
 
-class Audio(File):
+class AudioInput(MediaInput):
     type: Literal["audio"]
 
 
-class Voice(Shape):
+class TextProvider(RequestModel):
     name: Literal["elevenlabs"]
     voice_id: str
     script: Annotated[str, Field(min_length=1, max_length=5000)]
@@ -57,59 +57,61 @@ class Voice(Shape):
     similarity_boost: Annotated[float, Field(ge=0, le=1)] = 0.75
 
 
-class Text(Shape):
+class TextInput(RequestModel):
     type: Literal["text"]
-    provider: Voice
+    provider: TextProvider
     ref_id: str | None = None
 
 
-class Crop(Shape):
+class AudioReference(RequestModel):
     ref_id: str
     start_time: float | None = None
     end_time: float | None = None
 
 
-class Segment(Shape):
+class Segment(RequestModel):
     """Seconds of the source video, and the sound that belongs there."""
 
     start_time: float
     end_time: float
-    audio_input: Crop
-    options_override: Options | None = None
+    audio_input: AudioReference
+    options_override: SyncOptions | None = None
 
 
-class GenerateRequest(Shape):
+class GenerateRequest(RequestModel):
     model: Annotated[str, Field(min_length=1)]
-    input: Annotated[list[Annotated[Visual | Audio | Text, Field(discriminator="type")]], Field(min_length=1)]
-    options: Options | None = None
+    input: Annotated[
+        list[Annotated[VisualInput | AudioInput | TextInput, Field(discriminator="type")]], Field(min_length=1)
+    ]
+    options: SyncOptions | None = None
     segments: list[Segment] | None = None
-    webhook_url: Annotated[str, Field(pattern=WEB_ADDRESS)] | None = None
+    webhook_url: Annotated[str, Field(pattern=URL_PATTERN)] | None = None
     output_file_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
     project_id: Annotated[UUID, Field(strict=False)] | None = None
     dub_params: dict[str, Any] | None = None
 
-    def visuals(self) -> list[Visual]:
-        return [item for item in self.input if isinstance(item, Visual)]
+    def visual_inputs(self) -> list[VisualInput]:
+        return [item for item in self.input if isinstance(item, VisualInput)]
 
-    def sounds(self) -> list[Audio | Text]:
-        return [item for item in self.input if isinstance(item, Audio | Text)]
+    def audio_inputs(self) -> list[AudioInput | TextInput]:
+        return [item for item in self.input if isinstance(item, AudioInput | TextInput)]
 
-    def mode_of(self, segment: Segment | None) -> SyncMode:
+    def sync_mode_for(self, segment: Segment | None) -> SyncMode:
         """The effective `sync_mode`: the segment's own, else the request's, else bounce."""
         own = segment.options_override.sync_mode if segment and segment.options_override else None
         return own or (self.options.sync_mode if self.options else None) or "bounce"
 
 
-def read_request(body: object) -> GenerateRequest:
+def parse_request(body: object) -> GenerateRequest:
     """The request in typed form. Raises Refusal 400 with one message per wrong field."""
     try:
         return GenerateRequest.model_validate(body)
     except ValidationError as error:
-        messages = [f"{_path(item['loc'])} {item['msg']}".strip() for item in error.errors()]
-        raise Refusal(400, messages) from error
+        messages = [f"{_format_location(item['loc'])} {item['msg']}".strip() for item in error.errors()]
+        raise VendorApiError(400, messages) from error
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _format_location(location: tuple[int | str, ...]) -> str:
     """`input.0.url`: without the item type that pydantic puts after the number."""
     steps = [
         str(step)

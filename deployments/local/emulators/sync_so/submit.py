@@ -10,16 +10,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deployments.local.emulators.sync_so import answers, bodies, inputs, media
-from deployments.local.emulators.sync_so.checks import check
-from deployments.local.emulators.sync_so.errors import Failure, Refusal, no_free_slot
-from deployments.local.emulators.sync_so.life import SyncSo
-from deployments.local.emulators.sync_so.shapes import GenerateRequest, read_request
+from deployments.local.emulators.sync_so.checks import validate_request
+from deployments.local.emulators.sync_so.errors import GenerationFailed, VendorApiError, concurrency_limit_error
+from deployments.local.emulators.sync_so.life import SyncSoEmulator
+from deployments.local.emulators.sync_so.shapes import GenerateRequest, parse_request
 
 
-class Submit:
+class SubmitApi:
     """Idempotency first, then the rules, then the plan's limits; a refusal leaves the key unused."""
 
-    def __init__(self, emulator: SyncSo) -> None:
+    def __init__(self, emulator: SyncSoEmulator) -> None:
         self._emulator = emulator
         self._uploads = emulator.results / "uploads"
         self._uploads.mkdir(exist_ok=True)
@@ -35,29 +35,29 @@ class Submit:
 
     def _replay(self, key: str, body: Any) -> Response | None:
         """The generation that this key already has, None if it has none."""
-        known = self._emulator.books.by_key(key)
+        known = self._emulator.db.find_by_key(key)
         if known is None:
             return None
         if known["digest"] != bodies.digest(body):
-            raise Refusal(409, "The Idempotency-Key was used with another request", "IDEMPOTENCY_KEY_CONFLICT")
-        self._emulator.books.replayed(known["id"])
+            raise VendorApiError(409, "The Idempotency-Key was used with another request", "IDEMPOTENCY_KEY_CONFLICT")
+        self._emulator.db.count_replay(known["id"])
         settings = self._emulator.settings
-        url = self._emulator.links.current(known, settings.token_ttl)
-        return JSONResponse(answers.generation(known, url), settings.replay_status)
+        url = self._emulator.links.current_url(known, settings.token_ttl)
+        return JSONResponse(answers.generation_json(known, url), settings.replay_status)
 
     async def _accept(self, body: Any, key: str | None) -> Response:
-        request = read_request(body)
-        check(request)
+        request = parse_request(body)
+        validate_request(request)
         await self._check_media(request)
-        self._check_slots()
+        self._check_concurrency()
         row = self._emulator.accept(body, bodies.digest(body), key)
-        return JSONResponse(answers.generation(row, None), 201)
+        return JSONResponse(answers.generation_json(row, None), 201)
 
-    def _check_slots(self) -> None:
-        active = len(self._emulator.books.running())
+    def _check_concurrency(self) -> None:
+        active = len(self._emulator.db.list_running())
         limit = self._emulator.settings.concurrency_limit
         if active >= limit:
-            raise no_free_slot(active, limit)
+            raise concurrency_limit_error(active, limit)
 
     async def _check_media(self, request: GenerateRequest) -> None:
         """What needs a look at the media: the plan's duration, and everything if so set."""
@@ -69,19 +69,19 @@ class Submit:
                 if settings.plan_duration is not None:
                     await self._check_plan(request, Path(folder), settings.plan_duration)
                 if settings.media_checks == "at_submit":
-                    await self._read_media(request, Path(folder))
-            except Failure as failure:
+                    await self._check_decodable(request, Path(folder))
+            except GenerationFailed as failure:
                 if settings.media_checks == "at_submit":
-                    raise Refusal(422, str(failure), failure.code) from failure
+                    raise VendorApiError(422, str(failure), failure.code) from failure
 
     async def _check_plan(self, request: GenerateRequest, folder: Path, limit: float) -> None:
-        if request.visuals()[0].type == "image":
+        if request.visual_inputs()[0].type == "image":
             return
-        file = await inputs.fetch_visual(self._emulator.network, request, folder)
-        facts = await asyncio.to_thread(media.probe, file)
+        file = await inputs.download_visual(self._emulator.http_client, request, folder)
+        facts = await asyncio.to_thread(media.probe_video, file)
         if facts.duration > limit:
-            raise Refusal.coded(402, "generation_plan_duration_exceeded")
+            raise VendorApiError.from_catalog(402, "generation_plan_duration_exceeded")
 
-    async def _read_media(self, request: GenerateRequest, folder: Path) -> None:
-        recipe = await inputs.gather(self._emulator.network, request, folder, self._emulator.settings)
-        await asyncio.to_thread(media.cut, recipe)
+    async def _check_decodable(self, request: GenerateRequest, folder: Path) -> None:
+        recipe = await inputs.download_media(self._emulator.http_client, request, folder, self._emulator.settings)
+        await asyncio.to_thread(media.decode_media, recipe)

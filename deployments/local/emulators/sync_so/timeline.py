@@ -8,12 +8,12 @@ from typing import Literal
 
 SyncMode = Literal["bounce", "loop", "cut_off", "silence", "remap"]
 SegmentLength = Literal["changes", "kept", "odd"]
-ODD_SECONDS = 1.0  # the unexplained rest at the end of an "odd" result
-SAME_MOMENT = 1e-6  # seconds; sums of decimal times are not exact
+ODD_TAIL_SECONDS = 1.0  # the unexplained rest at the end of an "odd" result
+TIME_EPSILON = 1e-6  # seconds; sums of decimal times are not exact
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class OutputPiece:
     """A stretch of the result, `length` seconds long, showing the source's seconds `start` to `end`.
 
     `clip` is the segment that gives the sound, None where the source's own sound stays. `sounding` is how
@@ -25,7 +25,7 @@ class Piece:
     length: float
     mode: SyncMode | None = None
     clip: int | None = None
-    sounding: float = 0.0
+    audio_length: float = 0.0
 
     def source_time(self, moment: float) -> float:
         """The source's second that is seen `moment` seconds into this piece."""
@@ -41,58 +41,60 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class SegmentTiming:
     """A segment: source seconds, the length of its sound in seconds, and its effective mode."""
 
     start: float
     end: float
-    sound: float
+    audio_length: float
     mode: SyncMode
 
 
-def pieces(cues: Sequence[Cue], duration: float, segment_length: SegmentLength) -> list[Piece]:
+def build_pieces(cues: Sequence[SegmentTiming], duration: float, segment_length: SegmentLength) -> list[OutputPiece]:
     """The whole result in order. What lies between the cues passes through with its own sound."""
-    result: list[Piece] = []
+    result: list[OutputPiece] = []
     here = 0.0
     for number, cue in sorted(enumerate(cues), key=lambda numbered: numbered[1].start):
-        result.append(_passed(here, cue.start))
-        result.append(_replaced(number, cue, min(cue.end, duration), segment_length))
+        result.append(_passthrough_piece(here, cue.start))
+        result.append(_segment_piece(number, cue, min(cue.end, duration), segment_length))
         here = min(cue.end, duration)
-    result.append(_passed(here, duration))
+    result.append(_passthrough_piece(here, duration))
     if segment_length == "odd":
-        result.append(Piece(duration, duration, ODD_SECONDS))
-    return [piece for piece in result if piece.length > SAME_MOMENT]
+        result.append(OutputPiece(duration, duration, ODD_TAIL_SECONDS))
+    return [piece for piece in result if piece.length > TIME_EPSILON]
 
 
-def _passed(start: float, end: float) -> Piece:
-    return Piece(start, end, end - start, sounding=end - start)
+def _passthrough_piece(start: float, end: float) -> OutputPiece:
+    return OutputPiece(start, end, end - start, audio_length=end - start)
 
 
-def _replaced(number: int, cue: Cue, end: float, segment_length: SegmentLength) -> Piece:
+def _segment_piece(number: int, cue: SegmentTiming, end: float, segment_length: SegmentLength) -> OutputPiece:
     """The fact sheet's table of modes: how long the segment becomes. An empty segment stays empty."""
     span = end - cue.start
-    if span <= SAME_MOMENT:
-        return Piece(cue.start, end, 0.0)
+    if span <= TIME_EPSILON:
+        return OutputPiece(cue.start, end, 0.0)
     if segment_length == "kept":
-        return Piece(cue.start, end, span, "cut_off", number, min(cue.sound, span))
-    length = {"cut_off": min(span, cue.sound), "silence": max(span, cue.sound)}.get(cue.mode, cue.sound)
-    return Piece(cue.start, end, length, cue.mode, number, min(cue.sound, length))
+        return OutputPiece(cue.start, end, span, "cut_off", number, min(cue.audio_length, span))
+    length = {"cut_off": min(span, cue.audio_length), "silence": max(span, cue.audio_length)}.get(
+        cue.mode, cue.audio_length
+    )
+    return OutputPiece(cue.start, end, length, cue.mode, number, min(cue.audio_length, length))
 
 
-def total(parts: Sequence[Piece]) -> float:
+def total_length(parts: Sequence[OutputPiece]) -> float:
     """Length of the result in seconds."""
     return math.fsum(piece.length for piece in parts)
 
 
-def picture_order(parts: Sequence[Piece], rate: Fraction, frames: int) -> list[int]:
+def frame_order(parts: Sequence[OutputPiece], rate: Fraction, frames: int) -> list[int]:
     """For each picture of the result, the number of the source picture that it shows."""
     order: list[int] = []
     begin = 0.0
     for piece in parts:
-        last = max(0, math.ceil((piece.end - SAME_MOMENT) * rate) - 1)
-        while len(order) / rate < begin + piece.length - SAME_MOMENT:
+        last = max(0, math.ceil((piece.end - TIME_EPSILON) * rate) - 1)
+        while len(order) / rate < begin + piece.length - TIME_EPSILON:
             moment = max(0.0, float(len(order) / rate) - begin)
-            source = math.floor((piece.source_time(moment) + SAME_MOMENT) * rate)
+            source = math.floor((piece.source_time(moment) + TIME_EPSILON) * rate)
             order.append(max(0, min(source, last, frames - 1)))
         begin += piece.length
     return order

@@ -8,17 +8,17 @@ import time
 import httpx
 
 from deployments.local.emulators.records import Row
-from deployments.local.emulators.sync_so.faults import Webhook
+from deployments.local.emulators.sync_so.faults import WebhookFault
 
 
-def signature(secret: str, moment: int, body: bytes) -> str:
+def signature_header(secret: str, moment: int, body: bytes) -> str:
     """The value of the header `Sync-Signature`."""
     signed = f"{moment}.".encode() + body
     return f"t={moment},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
-async def send(
-    network: httpx.AsyncClient, url: str, payload: Row, secret: str, fault: Webhook | None
+async def send_webhook(
+    http_client: httpx.AsyncClient, url: str, payload: Row, secret: str, fault: WebhookFault | None
 ) -> list[tuple[str, str]]:
     """Deliver a webhook as far as the armed fault lets it; returns (body, outcome) of each delivery."""
     body = json.dumps(payload, separators=(",", ":")).encode()
@@ -28,11 +28,11 @@ async def send(
     if effect == "wrong_signature":
         secret = f"not-{secret}"
     moment = int(time.time()) - (3600 if effect == "old" else 0)
-    headers = {"Content-Type": "application/json", "Sync-Signature": signature(secret, moment, body)}
+    headers = {"Content-Type": "application/json", "Sync-Signature": signature_header(secret, moment, body)}
     deliveries = []
     for _ in range(2 if effect == "duplicate" else 1):
         try:
-            answer = await network.post(url, content=body, headers=headers)
+            answer = await http_client.post(url, content=body, headers=headers)
             outcome = str(answer.status_code)
         except httpx.HTTPError as error:
             outcome = type(error).__name__

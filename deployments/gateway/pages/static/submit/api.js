@@ -1,10 +1,10 @@
 // Requests to our own server. The cookie says who asks; everything goes as JSON.
 
 /** What the server refused: `problems` lists {field, message} where the request itself is at fault. */
-export class Refused extends Error {
+export class ApiError extends Error {
   constructor(status, body) {
-    const told = body?.problems?.length ? "Nothing was started: some of it has to be mended first." : body?.detail;
-    super(SENTENCES[status] ?? told ?? body?.title ?? `The server answered with an error (${status}).`);
+    const message = body?.problems?.length ? "Nothing was started: some of it has to be mended first." : body?.detail;
+    super(SENTENCES[status] ?? message ?? body?.title ?? `The server answered with an error (${status}).`);
     this.status = status;
     this.problems = body?.problems ?? [];
   }
@@ -17,7 +17,7 @@ const SENTENCES = {
   503: "The service is not available for the moment. Wait a minute, then send again: nothing is lost here.",
 };
 
-/** Raises Refused, or TypeError where there is no connection. */
+/** Raises ApiError, or TypeError where there is no connection. */
 export async function post(path, body, { signal, headers } = {}) {
   const answer = await fetch(path, {
     method: "POST",
@@ -26,7 +26,7 @@ export async function post(path, body, { signal, headers } = {}) {
     signal,
   });
   const found = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, found);
+  if (!answer.ok) throw new ApiError(answer.status, found);
   return found;
 }
 

@@ -1,6 +1,6 @@
 // The submit page: what is chosen, marked and drawn becomes a draft; the draft is checked, sent, and its job shown.
 
-import { post, Refused } from "./api.js";
+import { ApiError, post } from "./api.js";
 import { Draft } from "./draft.js";
 import { durationOf, load } from "./media.js";
 import { Picture } from "./picture.js";
@@ -140,7 +140,7 @@ function say(text) {
 }
 
 function explained(error) {
-  if (error instanceof Refused) return error.message;
+  if (error instanceof ApiError) return error.message;
   if (error.name === "AbortError") return "Stopped. Nothing was started; what is uploaded already is kept for the next try.";
   return "There is no connection to the server. Try again: what is uploaded already is kept.";
 }
@@ -174,7 +174,7 @@ at("send").addEventListener("click", async () => {
   } catch (error) {
     busy(false);
     say(explained(error));
-    if (error instanceof Refused && error.problems.length) show("To be mended", error.problems, showProblems);
+    if (error instanceof ApiError && error.problems.length) show("To be mended", error.problems, showProblems);
     at("send").disabled = false;
   } finally {
     sending = null;

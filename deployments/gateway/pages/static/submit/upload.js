@@ -1,6 +1,6 @@
 // Files go straight to the storage, in parts. Where the browser does not reach it, the old form endpoint takes them.
 
-import { post, Refused, send } from "./api.js";
+import { ApiError, post, send } from "./api.js";
 
 const TRIES = 3; // for one part: a connection may break
 const PAUSE = 1000; // milliseconds before the second try, then twice as long
@@ -18,7 +18,7 @@ export class Courier {
     this.#onProgress = onProgress;
   }
 
-  /** Send a draft; gives the job's id. Raises Refused, TypeError (no connection) or AbortError. */
+  /** Send a draft; gives the job's id. Raises ApiError, TypeError (no connection) or AbortError. */
   async deliver(draft, { options, displayName, key }, signal) {
     const files = [draft.video.file, ...draft.audio.map((item) => item.file)];
     this.#begin(files);
@@ -94,7 +94,7 @@ export class Courier {
     const onProgress = (sent) => this.#onProgress(Math.min(1, sent / this.#total));
     const answer = await send("POST", "/api/v1/video-editors/pro-sync-process", form, { signal, headers, onProgress });
     const found = JSON.parse(answer.responseText || "null");
-    if (answer.status >= 300) throw new Refused(answer.status, { ...found, problems: found?.problems?.map(inOurNames) });
+    if (answer.status >= 300) throw new ApiError(answer.status, { ...found, problems: found?.problems?.map(inOurNames) });
     return found.job_id;
   }
 }
