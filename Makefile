@@ -48,7 +48,7 @@ unit: .venv/.dev ## Run the tests of the core: seconds
 # them in their names, and only their rows are written anew. The short form takes six minutes: each fault point of a job
 # with areas and of a lecture once, by few jobs that are killed again and again.
 crash: .venv/.dev ## Kill the real processes at every fault point, and see every job come home [CASES=short|words]
-	@CRASH_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m crash tests/crash $(ARGS)
+	@CRASH_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m crash tests/fault_injection $(ARGS)
 
 chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
@@ -56,7 +56,7 @@ chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=20
 # All parts take hours on two cores; the short form of a to e takes four minutes. PROFILE=1 leaves worker.prof.
 # The front door (f) and lectures (g, h) have pages of their own: docs/benchmarks-front-door.md, docs/benchmarks-lecture.md.
 bench: .venv/.bench ## Measure, and write docs/benchmarks.md [FORM=short PART=a PROFILE=1]
-	@$(BIN)/python -m bench $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
+	@$(BIN)/python -m tests.benchmarks $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
 
 lint: .venv/.dev ## Check format and style
 	@$(BIN)/ruff format --check .
@@ -66,13 +66,13 @@ types: .venv/.dev ## Check types
 	@$(BIN)/mypy
 
 doctor: .venv/.local ## Check the configuration, and say in plain words what is missing
-	@$(BIN)/python -m deployments.doctor $(ARGS)
+	@$(BIN)/python -m deployments.server.doctor $(ARGS)
 
 register: .venv/.local ## Bring the Prefect server to the wanted state
-	@$(BIN)/python -m deployments.register
+	@$(BIN)/python -m deployments.server.register
 
 migrate: .venv/.local ## Bring the job database to the newest schema
-	@$(if $(wildcard .env),$(BIN)/dotenv run --no-override --) $(BIN)/python -m videojobs.ledger.migrate
+	@$(if $(wildcard .env),$(BIN)/dotenv run --no-override --) $(BIN)/python -m videojobs.db.migrate
 
 requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
 	@$(call compile,dev,--extra local --extra lecture --extra whisper --extra dev)

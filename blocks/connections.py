@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from prefect_aws import S3Bucket
 from pydantic import BaseModel, ConfigDict, Field
 
+from blocks.client_pool import BLOCK_CACHE, get_client_pool
 from blocks.ghostcut import GhostCutCredentials
 from blocks.job_database import JobDatabase
-from blocks.shared import BLOCK_CACHE, get_client_pool
 from blocks.sync_so import SyncSoCredentials
-from videojobs.ledger import JobRepository
-from videojobs.media.store import ObjectStore
-from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.sync_so.client import SyncSoClient
+from videojobs.db import JobRepository
+from videojobs.providers.ghostcut.client import GhostCutClient
+from videojobs.providers.sync_so.client import SyncSoClient
+from videojobs.storage.object_store import ObjectStore
 
 
 class Connections(BaseModel):
@@ -43,10 +43,10 @@ class Connections(BaseModel):
         json_schema_extra={"position": 3},
     )
 
-    async def ledger(self) -> JobRepository:
+    async def repository(self) -> JobRepository:
         """The job state."""
         block = await BLOCK_CACHE.get(JobDatabase, self.database)
-        return block.ledger()
+        return block.repository()
 
     async def store(self) -> ObjectStore:
         """The bucket that holds inputs and results."""

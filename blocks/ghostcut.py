@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.http import vendor_http_client
+from videojobs.providers.ghostcut.client import GhostCutClient
+from videojobs.providers.http import vendor_http_client
 
 
 class GhostCutCredentials(Block):

@@ -3,7 +3,7 @@
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from videojobs.ledger import JobRepository, get_engine
+from videojobs.db import JobRepository, get_engine
 
 
 class JobDatabase(Block):
@@ -18,6 +18,6 @@ class JobDatabase(Block):
         title="URL", description="postgresql://user:password@host:port/name, with the migrations applied."
     )
 
-    def ledger(self) -> JobRepository:
+    def repository(self) -> JobRepository:
         """The ledger on this database; its connections are shared by all jobs of this event loop."""
         return JobRepository(get_engine(self.url.get_secret_value()))

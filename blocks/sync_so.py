@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from videojobs.vendors.http import vendor_http_client
-from videojobs.vendors.sync_so.client import SyncSoClient
+from videojobs.providers.http import vendor_http_client
+from videojobs.providers.sync_so.client import SyncSoClient
 
 
 class SyncSoCredentials(Block):

@@ -13,8 +13,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
 from blocks import Connections
-from tasks.lost_places import LeakedSlots, find_leaked_slots, release_leaked_slots
-from tasks.lost_runs import (
+from tasks.cleanup.orphaned_runs import (
     OrphanedRun,
     UnrecordedCancellation,
     backfill_cancellation,
@@ -22,8 +21,8 @@ from tasks.lost_runs import (
     find_unrecorded_cancellations,
     set_run_state,
 )
-from tasks.sweep import ActionResult, StuckJob, apply_action, diagnose_stuck_jobs, find_purgeable_jobs, purge_job
-from tasks.sweep_report import (
+from tasks.cleanup.orphaned_slots import LeakedSlots, find_leaked_slots, release_leaked_slots
+from tasks.cleanup.report import (
     ReportRow,
     row_for_cancellation,
     row_for_leaked_slots,
@@ -33,9 +32,17 @@ from tasks.sweep_report import (
     summarize,
     write_report,
 )
-from videojobs.ledger.upkeep import JobSnapshot, PurgeFilter
-from videojobs.recovery import RecoveryAction
-from videojobs.request import ID_PATTERN
+from tasks.cleanup.stuck_jobs import (
+    ActionResult,
+    StuckJob,
+    apply_action,
+    diagnose_stuck_jobs,
+    find_purgeable_jobs,
+    purge_job,
+)
+from videojobs.db.maintenance import JobSnapshot, PurgeFilter
+from videojobs.pipeline.recovery_policy import RecoveryAction
+from videojobs.requests.models import ID_PATTERN
 
 _DRY_RUN_TEXT: Final = {
     RecoveryAction.RESUME: "start a run",

@@ -12,9 +12,6 @@ from pydantic_core import to_jsonable_python
 
 from blocks import Connections
 from tasks.admit import admit_lecture
-from tasks.announcing import parked_state
-from tasks.cancelling import record_cancellation
-from tasks.closing import record_failure
 from tasks.lecture import (
     detect_slides,
     fetch_lecture,
@@ -24,12 +21,15 @@ from tasks.lecture import (
     recognise_speech,
     write_documents,
 )
-from tasks.lecture_place import open_workspace
-from tasks.run import JobRun, claimed_job
+from tasks.runtime.cancellation import record_cancellation
+from tasks.runtime.failures import record_failure
+from tasks.runtime.job_events import parked_state
+from tasks.runtime.job_run import JobRun, claimed_job
+from tasks.runtime.lecture_workspace import open_workspace
 from videojobs.errors import JobParked, LeaseLost
-from videojobs.faults import current_job_id
 from videojobs.lecture.options import LectureOptions
-from videojobs.request import ID_PATTERN
+from videojobs.requests.models import ID_PATTERN
+from videojobs.testing.fault_injection import current_job_id
 
 
 def _run_name() -> str:

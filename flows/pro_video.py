@@ -13,19 +13,19 @@ from pydantic_core import to_jsonable_python
 from blocks import Connections
 from flows.remove_text import remove_text
 from tasks.admit import admit
-from tasks.announcing import parked_state
-from tasks.cancelling import record_cancellation
-from tasks.closing import crash_orphaned_subflows, record_failure
-from tasks.costs import estimate_cost
+from tasks.estimate_cost import estimate_cost
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, publish_video_artifacts
-from tasks.run import JobRun, claimed_job
-from tasks.slots import SYNC_SO_GENERATIONS, vendor_slot
+from tasks.runtime.cancellation import record_cancellation
+from tasks.runtime.concurrency import SYNC_SO_GENERATIONS, vendor_slot
+from tasks.runtime.failures import crash_orphaned_subflows, record_failure
+from tasks.runtime.job_events import parked_state
+from tasks.runtime.job_run import JobRun, claimed_job
 from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
 from videojobs.errors import JobParked, LeaseLost
-from videojobs.faults import current_job_id
-from videojobs.request import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment
+from videojobs.requests.models import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment
+from videojobs.testing.fault_injection import current_job_id
 
 
 def _run_name() -> str:

@@ -2,9 +2,9 @@
 
 from prefect import flow
 
-from tasks.run import JobRun
-from tasks.run_again import TEXT_REMOVAL_FLOW, TEXT_REMOVAL_RUN_NAME_PREFIX
-from tasks.slots import GHOSTCUT_WORKS, vendor_slot
+from tasks.runtime.concurrency import GHOSTCUT_WORKS, vendor_slot
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.prefect_runs import TEXT_REMOVAL_FLOW, TEXT_REMOVAL_RUN_NAME_PREFIX
 from tasks.text_removal import await_text_removal, store_text_removal, submit_text_removal
 
 

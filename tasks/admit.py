@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from prefect.runtime import flow_run
 
 from blocks import Connections
-from tasks.steps import job_task
+from tasks.runtime.job_task import job_task
+from videojobs.db import JobRepository
 from videojobs.errors import InvalidRequest
-from videojobs.intake import parse_request
-from videojobs.lecture.intake import parse_lecture
-from videojobs.ledger import JobRepository
-from videojobs.request import validate_job_id
+from videojobs.lecture.parsing import parse_lecture
+from videojobs.requests.models import validate_job_id
+from videojobs.requests.parsing import parse_request
 from videojobs.states import JobKind
 
 
@@ -28,21 +28,21 @@ async def admit_lecture(job_id: str, raw: Mapping[str, object], connections: Con
 
 async def _admit(kind: JobKind, job_id: str, raw: Mapping[str, object], connections: Connections) -> None:
     validate_job_id(job_id)
-    ledger = await connections.ledger()
+    repository = await connections.repository()
     actor = f"flow run {flow_run.get_id()}"
     try:
         request = parse_lecture(raw) if kind is JobKind.LECTURE else parse_request(raw)
     except InvalidRequest as error:
-        await _record_rejection(ledger, kind, job_id, raw, error, actor)
+        await _record_rejection(repository, kind, job_id, raw, error, actor)
         raise
-    await ledger.create(job_id, request, actor=actor, connections=connections.model_dump())
+    await repository.create(job_id, request, actor=actor, connections=connections.model_dump())
 
 
 async def _record_rejection(
-    ledger: JobRepository, kind: JobKind, job_id: str, raw: Mapping[str, object], error: InvalidRequest, actor: str
+    repository: JobRepository, kind: JobKind, job_id: str, raw: Mapping[str, object], error: InvalidRequest, actor: str
 ) -> None:
     """Leave a row, so that who only looks at the job state sees why there is no video."""
-    await ledger.create_rejected(
+    await repository.create_rejected(
         job_id,
         user_id=_to_storable_text(raw.get("user_id"))[:200],
         display_name=_to_storable_text(raw.get("display_name"))[:200] or None,

@@ -10,27 +10,27 @@ from typing import Any, Final
 from prefect.artifacts import acreate_link_artifact
 from prefect.logging import get_run_logger
 
-from tasks.lecture_place import Workspace, run_with_progress
-from tasks.progress import report_progress, slugify
-from tasks.run import JobRun
-from tasks.steps import INPUT_RETRIES, job_task
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import INPUT_RETRIES, job_task
+from tasks.runtime.lecture_workspace import Workspace, run_with_progress
+from tasks.runtime.progress import report_progress, slugify
+from videojobs.db import VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest
-from videojobs.lecture.checking import validate_lecture
 from videojobs.lecture.models import LectureInfo, SlideDeck, SubtitleFiles, Transcript
 from videojobs.lecture.options import LectureOptions
 from videojobs.lecture.pdf import PDF_FILE as PDF
 from videojobs.lecture.pdf import write_pdf
+from videojobs.lecture.progress import ProgressCallback
 from videojobs.lecture.request import LectureRequest
 from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.slides import extract_slides
 from videojobs.lecture.speech import transcribe, validate_speech
 from videojobs.lecture.subtitles import write_subtitles
-from videojobs.lecture.work import ProgressCallback
-from videojobs.ledger import VideoJob
-from videojobs.media.sources import is_s3_uri
-from videojobs.media.store import ObjectStore, content_type, lecture_key, video_key
+from videojobs.lecture.validation import validate_lecture
+from videojobs.media.ingest import is_s3_uri
 from videojobs.settings import TimingSettings
 from videojobs.states import RecoveryPoint, has_reached
+from videojobs.storage.object_store import ObjectStore, content_type, lecture_key, video_key
 
 TRANSCRIPT_FILE: Final = "transcript.json"
 SLIDE_TIMES_FILE: Final = "times.json"
@@ -48,8 +48,8 @@ _CONTENT_TYPES: Final = {
 @job_task("fetch the lecture", retries=INPUT_RETRIES)
 async def fetch_lecture(run: JobRun, workspace: Workspace) -> None:
     """Bring the video here, decode all of it once, and store it unless it lies in storage. Raises InvalidRequest."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.FETCHED):
         return
     report_progress(job)
@@ -68,7 +68,7 @@ async def fetch_lecture(run: JobRun, workspace: Workspace) -> None:
     workspace.progress_by_step.clear()
     facts = {"inputs": {"video": source}, "lecture": lecture.model_dump()}
     report_progress(
-        await ledger.advance(run.lease, RecoveryPoint.FETCHED, metadata={"video_s3_url": source}, facts=facts)
+        await repository.advance(run.lease, RecoveryPoint.FETCHED, metadata={"video_s3_url": source}, facts=facts)
     )
 
 
@@ -82,8 +82,8 @@ def _validate_lecture(video: Path, options: LectureOptions, on_progress: Progres
 @job_task("recognise the speech", retries=INPUT_RETRIES)
 async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
     """What is said, with times, into the job's folder. Raises NoSound or SpeechUnavailable, as the options say."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.TRANSCRIBED):
         workspace.progress_by_step["speech"] = 1.0
         return
@@ -97,14 +97,14 @@ async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
     (workspace.folder / TRANSCRIPT_FILE).write_text(transcript.model_dump_json())
     await _upload_files(run, job, workspace, [TRANSCRIPT_FILE])
     speech = transcript.model_dump(exclude={"words"}) | {"words": len(transcript.words)}
-    report_progress(await ledger.advance(run.lease, RecoveryPoint.TRANSCRIBED, facts={"speech": speech}))
+    report_progress(await repository.advance(run.lease, RecoveryPoint.TRANSCRIBED, facts={"speech": speech}))
 
 
 @job_task("find the slides", retries=INPUT_RETRIES)
 async def detect_slides(run: JobRun, workspace: Workspace) -> None:
     """A picture of each slide and the times of all, into the job's folder."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
         workspace.progress_by_step["slides"] = 1.0
         return
@@ -117,7 +117,7 @@ async def detect_slides(run: JobRun, workspace: Workspace) -> None:
     deck = await run_with_progress(run, workspace, "slides", work)
     (workspace.folder / SLIDE_TIMES_FILE).write_text(deck.model_dump_json(indent=1))
     await _upload_files(run, job, workspace, [*(slide.picture for slide in deck.slides), SLIDE_TIMES_FILE])
-    report_progress(await ledger.advance(run.lease, RecoveryPoint.SLIDES_FOUND, facts={"slides": len(deck.slides)}))
+    report_progress(await repository.advance(run.lease, RecoveryPoint.SLIDES_FOUND, facts={"slides": len(deck.slides)}))
 
 
 async def gather_fail_fast(*steps: Coroutine[Any, Any, None]) -> None:
@@ -133,8 +133,8 @@ async def gather_fail_fast(*steps: Coroutine[Any, Any, None]) -> None:
 @job_task("write the documents", retries=INPUT_RETRIES)
 async def write_documents(run: JobRun, workspace: Workspace) -> None:
     """The PDF, the subtitles and all slides in one file, into the job's folder."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.DOCUMENTS_STORED):
         return
     await workspace.download(run, job, [TRANSCRIPT_FILE, SLIDE_TIMES_FILE])
@@ -150,7 +150,7 @@ async def write_documents(run: JobRun, workspace: Workspace) -> None:
     )
     files = [PDF, SLIDES_ARCHIVE, *SubtitleFiles.model_validate(facts["subtitles"]).files]
     await _upload_files(run, job, workspace, files)
-    report_progress(await ledger.advance(run.lease, RecoveryPoint.DOCUMENTS_STORED, facts={"documents": facts}))
+    report_progress(await repository.advance(run.lease, RecoveryPoint.DOCUMENTS_STORED, facts={"documents": facts}))
 
 
 def _render_documents(
@@ -171,10 +171,10 @@ def _render_documents(
 @job_task("publish the documents")
 async def publish_lecture(run: JobRun) -> str:
     """Complete the job; gives the `s3://` address of the PDF."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     store = await run.connections.store()
-    job = await ledger.complete(run.lease, store.uri(lecture_key(job.user_id, job.id, PDF)))
+    job = await repository.complete(run.lease, store.uri(lecture_key(job.user_id, job.id, PDF)))
     get_run_logger().info("Job %s: Lecture completed. PDF: %s", job.id, job.output_url)
     report_progress(job)
     return str(job.output_url)
@@ -183,7 +183,7 @@ async def publish_lecture(run: JobRun) -> str:
 @job_task("show the documents", retries=0)
 async def publish_lecture_artifacts(run: JobRun) -> None:
     """A link to each document, as artifacts of the run."""
-    job = await (await run.connections.ledger()).get_job(run.job_id)
+    job = await (await run.connections.repository()).get_job(run.job_id)
     store = await run.connections.store()
     days = TimingSettings().result_link_days
     for name in (PDF, *job.facts["documents"]["subtitles"]["files"], SLIDES_ARCHIVE):

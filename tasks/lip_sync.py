@@ -7,28 +7,33 @@ from datetime import timedelta
 
 from prefect.logging import get_run_logger
 
-from tasks.callbacks import callback_url
-from tasks.progress import report_progress
-from tasks.results import store_result
-from tasks.run import JobRun
-from tasks.slots import SYNC_SO_CREATES, SYNC_SO_READS, rate_limit
-from tasks.steps import job_task, polling_task
-from tasks.submission import Accepted, Inconclusive, LookupResult, PaidCall, submit_paid
-from tasks.waiting import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
-from tasks.watching import cache_status, next_status, pop_status
-from videojobs.costs import load_or_estimate
+from tasks.runtime.callback_urls import callback_url
+from tasks.runtime.concurrency import SYNC_SO_CREATES, SYNC_SO_READS, rate_limit
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import job_task, polling_task
+from tasks.runtime.paid_call import Accepted, Inconclusive, LookupResult, PaidCall, submit_paid
+from tasks.runtime.polling import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
+from tasks.runtime.progress import report_progress
+from tasks.runtime.result_storage import store_result
+from tasks.runtime.status_pollers import cache_status, next_status, pop_status
+from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, VendorFailed, VideoJobError
-from videojobs.fitting import SENT_SEGMENTS_KEY, audio_durations, fit_request_segments, segments_from_body
-from videojobs.ledger import JobRepository, Submission, SubmissionState, VideoJob
-from videojobs.media.store import ObjectStore, lip_sync_result_key
-from videojobs.recovery import VendorState, VendorStatus
-from videojobs.request import JobRequest
-from videojobs.rules import validate_segments
+from videojobs.pipeline.costs import load_or_estimate
+from videojobs.pipeline.recovery_policy import VendorState, VendorStatus
+from videojobs.pipeline.segment_adjustment import (
+    SENT_SEGMENTS_KEY,
+    audio_durations,
+    fit_request_segments,
+    segments_from_body,
+)
+from videojobs.providers.sync_so.client import SyncSoClient
+from videojobs.providers.sync_so.errors import GenerationNotFound
+from videojobs.providers.sync_so.schemas import Generation, SegmentSpec, build_generation_body
+from videojobs.requests.media_rules import validate_segments
+from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings, TimingSettings
 from videojobs.states import LIP_SYNC_DONE, RecoveryPoint, Stage, has_reached, progress_within
-from videojobs.vendors.sync_so.client import SyncSoClient
-from videojobs.vendors.sync_so.refusals import GenerationNotFound
-from videojobs.vendors.sync_so.wire import Generation, SegmentSpec, build_generation_body
+from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
 
 _MAX_PAGES = 100  # of 100 generations: more than any plan makes in a day
 _MAX_CLOCK_SKEW = timedelta(minutes=10)  # the vendor's and the database's
@@ -38,8 +43,8 @@ _URL_FIELDS = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 @job_task("submit the lip-sync")
 async def submit_lip_sync(run: JobRun) -> None:
     """One paid generation for this job, however often this runs."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.LIP_SYNC_SUBMITTED):
         return
     store = await run.connections.store()
@@ -54,14 +59,14 @@ async def submit_lip_sync(run: JobRun) -> None:
         find=lambda submission: _find_generation(run, submission),
         body_max_age=timedelta(hours=TimingSettings().media_link_hours / 2),  # the other half is for the vendor's queue
     )
-    if await ledger.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
-        await _record_segment_adjustments(ledger, run, job)
+    if await repository.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
+        await _record_segment_adjustments(repository, run, job)
     await rate_limit(SYNC_SO_CREATES)
     await submit_paid(run, call)
-    report_progress(await ledger.get_job(run.job_id))
+    report_progress(await repository.get_job(run.job_id))
 
 
-async def _record_segment_adjustments(ledger: JobRepository, run: JobRun, job: VideoJob) -> None:
+async def _record_segment_adjustments(repository: JobRepository, run: JobRun, job: VideoJob) -> None:
     """Tell in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest where
     nothing of a segment is left: the door let it pass, but the settings have changed since, or it was an older version.
     """
@@ -72,7 +77,7 @@ async def _record_segment_adjustments(ledger: JobRepository, run: JobRun, job: V
     ):
         raise InvalidRequest(problems)
     if changes := fit_request_segments(request, job.facts, limits).changes:
-        await ledger.record_event(run.lease, "shortened", {"changes": changes})
+        await repository.record_event(run.lease, "shortened", {"changes": changes})
     for change in changes:
         get_run_logger().info("Job %s: for Sync.so, %s", job.id, change)
 
@@ -175,13 +180,13 @@ def _redacted_response(generation: Generation) -> dict[str, object]:
 @polling_task("wait for the lip-sync")
 async def await_lip_sync(run: JobRun) -> None:
     """Ask until the generation has ended, at once when its callback has come. Raises VendorFailed."""
-    ledger = await run.connections.ledger()
-    if has_reached((await ledger.get_job(run.job_id)).point, RecoveryPoint.LIP_SYNC_STORED):
+    repository = await run.connections.repository()
+    if has_reached((await repository.get_job(run.job_id)).point, RecoveryPoint.LIP_SYNC_STORED):
         return
-    submission = await get_accepted_submission(ledger, run, Stage.LIP_SYNC)
+    submission = await get_accepted_submission(repository, run, Stage.LIP_SYNC)
     wake = asyncio.Event()
-    attempt, throttle = PollAttempt(ledger, run, submission), ProgressThrottle()
-    with attempt.wake_on_callback(), ledger.notifications.subscribe(run.job_id, wake.set):
+    attempt, throttle = PollAttempt(repository, run, submission), ProgressThrottle()
+    with attempt.wake_on_callback(), repository.notifications.subscribe(run.job_id, wake.set):
         async for _ in attempt.polls():
             update = await attempt.query(next_status(run.connections, str(submission.vendor_id), wake))
             if update is None:
@@ -189,18 +194,20 @@ async def await_lip_sync(run: JobRun) -> None:
             generation = update.generation
             if generation.is_done:
                 cache_status(generation.id, generation)
-                report_progress(await ledger.update_progress(run.lease, *LIP_SYNC_DONE))
+                report_progress(await repository.update_progress(run.lease, *LIP_SYNC_DONE))
                 return
             if generation.is_failed:
-                await _fail_submission(ledger, run, submission, generation)
+                await _fail_submission(repository, run, submission, generation)
             await attempt.park_if_overdue()
             if not update.from_list and throttle.should_report():
-                await _report_progress(ledger, run, submission)
+                await _report_progress(repository, run, submission)
 
 
-async def _fail_submission(ledger: JobRepository, run: JobRun, submission: Submission, generation: Generation) -> None:
+async def _fail_submission(
+    repository: JobRepository, run: JobRun, submission: Submission, generation: Generation
+) -> None:
     status = to_vendor_status(generation)
-    await ledger.record_outcome(
+    await repository.record_outcome(
         run.lease, submission, SubmissionState.FAILED, error=status.message, answer=status.response
     )
     raise VendorFailed(status.message)
@@ -215,7 +222,7 @@ def to_vendor_status(generation: Generation) -> VendorStatus:
     return VendorStatus(VendorState.DONE if generation.is_done else VendorState.RUNNING)
 
 
-async def _report_progress(ledger: JobRepository, run: JobRun, submission: Submission) -> None:
+async def _report_progress(repository: JobRepository, run: JobRun, submission: Submission) -> None:
     """The vendor's own progress cannot be had from a waiting request, so it is asked for between some of them."""
     percent: float | None = None
     with suppress(VideoJobError):  # the next poll tells whether the vendor answers at all
@@ -224,27 +231,27 @@ async def _report_progress(ledger: JobRepository, run: JobRun, submission: Submi
             percent = (await client.get(str(submission.vendor_id), progress=True)).progress_percent
     if percent is not None:
         share = progress_within(RecoveryPoint.LIP_SYNC_SUBMITTED, percent / 100)
-        job = await ledger.get_job(run.job_id)
-        report_progress(await ledger.update_progress(run.lease, share, job.progress_message))
+        job = await repository.get_job(run.job_id)
+        report_progress(await repository.update_progress(run.lease, share, job.progress_message))
 
 
 @job_task("store the lip-sync result")
 async def store_lip_sync(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED):
         return
-    submission = await get_accepted_submission(ledger, run, Stage.LIP_SYNC)
+    submission = await get_accepted_submission(repository, run, Stage.LIP_SYNC)
     store = await run.connections.store()
     with treat_rejection_as_unavailable("Sync.so"):
         generation = await _get_generation(run, str(submission.vendor_id))
         url = generation.result_url or await _get_download_url(run, generation.id)
     key = lip_sync_result_key(job.user_id, job.id)
     facts = await store_result(url, store, key, vendor="Sync.so")
-    await ledger.record_outcome(run.lease, submission, SubmissionState.DONE, answer=_redacted_response(generation))
+    await repository.record_outcome(run.lease, submission, SubmissionState.DONE, answer=_redacted_response(generation))
     sent_segments = segments_from_body(submission.request_body)
-    job = await ledger.advance(
+    job = await repository.advance(
         run.lease, RecoveryPoint.LIP_SYNC_STORED, facts={"lip_sync": facts, SENT_SEGMENTS_KEY: sent_segments}
     )
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))

@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from prefect.artifacts import acreate_image_artifact, acreate_link_artifact
 from prefect.logging import get_run_logger
 
-from tasks.costs import publish_cost_artifact
-from tasks.progress import report_progress, slugify
-from tasks.run import JobRun
-from tasks.steps import job_task
-from videojobs.areas import resolve_timeline
-from videojobs.ledger import VideoJob
-from videojobs.media.pictures import render_comparison
-from videojobs.media.store import ObjectStore, comparison_image_key, lip_sync_result_key, result_key
-from videojobs.media.workbench import run_cpu_bound
-from videojobs.request import JobRequest
+from tasks.estimate_cost import publish_cost_artifact
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import job_task
+from tasks.runtime.progress import report_progress, slugify
+from videojobs.db import VideoJob
+from videojobs.media.comparison_image import render_comparison
+from videojobs.media.executors import run_cpu_bound
+from videojobs.pipeline.masks import resolve_timeline
+from videojobs.pipeline.timeline import map_area
+from videojobs.requests.models import JobRequest
 from videojobs.settings import TimingSettings
 from videojobs.states import RecoveryPoint
-from videojobs.timeline import map_area
+from videojobs.storage.object_store import ObjectStore, comparison_image_key, lip_sync_result_key, result_key
 
 
 @job_task("publish the result")
 async def publish(run: JobRun) -> str:
     """Complete the job; gives the `s3://` address of the final video."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     store = await run.connections.store()
     key = result_key(job.user_id, job.id)
     if job.point is RecoveryPoint.LIP_SYNC_STORED:  # no areas: the lip-sync result is the final one
         await asyncio.to_thread(store.copy, lip_sync_result_key(job.user_id, job.id), key)
-    job = await ledger.complete(run.lease, store.uri(key))
+    job = await repository.complete(run.lease, store.uri(key))
     get_run_logger().info(
         "Job %s: Successfully completed with chained processing. Final result: %s", job.id, job.output_url
     )
@@ -41,8 +41,8 @@ async def publish(run: JobRun) -> str:
 @job_task("show the results", retries=0)
 async def publish_video_artifacts(run: JobRun) -> None:
     """A link to the final video, its cost and a before/after picture, as artifacts of the run."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     store = await run.connections.store()
     seconds = int(TimingSettings().result_link_days * 86_400)
     await acreate_link_artifact(
@@ -51,7 +51,7 @@ async def publish_video_artifacts(run: JobRun) -> None:
         link_text="The final video",
         description=f"{job.progress_message}. The link works for {TimingSettings().result_link_days:g} days.",
     )
-    await publish_cost_artifact(ledger, job)
+    await publish_cost_artifact(repository, job)
     times = _sample_times(job)
     picture = await run_cpu_bound(lambda: _comparison_image(store, job, times))
     key = comparison_image_key(job.user_id, job.id)

@@ -9,13 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from prefect.logging import get_run_logger
 
-from tasks.callbacks import callback_url
-from tasks.progress import report_progress
-from tasks.results import store_result
-from tasks.run import JobRun
-from tasks.slots import GHOSTCUT_SUBMITS, rate_limit
-from tasks.steps import job_task, polling_task
-from tasks.submission import (
+from tasks.runtime.callback_urls import callback_url
+from tasks.runtime.concurrency import GHOSTCUT_SUBMITS, rate_limit
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import job_task, polling_task
+from tasks.runtime.paid_call import (
     ACCEPTED_WITHOUT_ID,
     Accepted,
     Inconclusive,
@@ -25,10 +23,12 @@ from tasks.submission import (
     still_in_doubt_error,
     submit_paid,
 )
-from tasks.waiting import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
-from tasks.watching import PollBackoff, cache_status, pop_status, work_status_poller
-from videojobs.areas import build_masks, explain_timeline, resolve_timeline
-from videojobs.costs import load_or_estimate
+from tasks.runtime.polling import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
+from tasks.runtime.progress import report_progress
+from tasks.runtime.result_storage import store_result
+from tasks.runtime.status_pollers import PollBackoff, cache_status, pop_status, work_status_poller
+from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
+from videojobs.db.models import Json
 from videojobs.errors import (
     InvalidRequest,
     JobParked,
@@ -37,18 +37,18 @@ from videojobs.errors import (
     VendorRejected,
     VendorUnavailable,
 )
-from videojobs.ledger import JobRepository, Submission, SubmissionState, VideoJob
-from videojobs.ledger.tables import Json
 from videojobs.media.probe import VideoFacts
-from videojobs.media.store import ObjectStore, lip_sync_result_key, result_key
-from videojobs.recovery import VendorState, VendorStatus
-from videojobs.request import JobRequest
-from videojobs.rules import validate_lip_sync_result
+from videojobs.pipeline.costs import load_or_estimate
+from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline
+from videojobs.pipeline.recovery_policy import VendorState, VendorStatus
+from videojobs.providers.batch_poller import BatchPoller
+from videojobs.providers.ghostcut.client import GhostCutClient
+from videojobs.providers.ghostcut.schemas import MaskSpec, Resolution, WorkStatus, build_work_body
+from videojobs.requests.media_rules import validate_lip_sync_result
+from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings, TimingSettings
 from videojobs.states import POINT_SPECS, TEXT_REMOVAL_STARTING, RecoveryPoint, Stage, has_reached, progress_within
-from videojobs.vendors.ghostcut.client import GhostCutClient
-from videojobs.vendors.ghostcut.wire import MaskSpec, Resolution, WorkStatus, build_work_body
-from videojobs.vendors.watch import BatchPoller
+from videojobs.storage.object_store import ObjectStore, lip_sync_result_key, result_key
 
 # Around the intent, in which a lost work is looked for. The times of works are on the vendor's clock, and whether it
 # mistakes a time zone is not documented: a day covers any. Our link tells which work it is, the window only bounds the
@@ -61,8 +61,8 @@ LISTING_WINDOW: Final = timedelta(days=7) - MAX_CLOCK_SKEW
 @job_task("look for text to remove")
 async def has_text_to_remove(run: JobRun) -> bool:
     """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     request = JobRequest.model_validate(job.request)
     return bool(request.effects) and bool(
         build_masks(request, resolve_timeline(request, job.facts), job.facts["video"]["frame_rate"])
@@ -73,8 +73,8 @@ async def has_text_to_remove(run: JobRun) -> bool:
 async def submit_text_removal(run: JobRun) -> None:
     """One paid work for this job, however often this runs."""
     logger = get_run_logger()
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.TEXT_REMOVAL_SUBMITTED):
         return
     logger.info("Found %d annotation areas. Starting GhostCut text inpainting...", len(job.request["effects"]))
@@ -85,7 +85,9 @@ async def submit_text_removal(run: JobRun) -> None:
     explanation = explain_timeline(request, decision)
     for sentence in explanation:
         logger.log(logging.WARNING if decision.kind == "ambiguous" else logging.INFO, "Job %s: %s", job.id, sentence)
-    report_progress(await ledger.update_progress(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": explanation}))
+    report_progress(
+        await repository.update_progress(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": explanation})
+    )
     store = await run.connections.store()
     masks = build_masks(request, decision, job.facts["video"]["frame_rate"])
     call = PaidCall(
@@ -101,7 +103,7 @@ async def submit_text_removal(run: JobRun) -> None:
     )
     await rate_limit(GHOSTCUT_SUBMITS)
     await submit_paid(run, call)
-    job = await ledger.get_job(run.job_id)
+    job = await repository.get_job(run.job_id)
     logger.info("GhostCut task created: %s", job.job_metadata["ghostcut_task_id"])
     report_progress(job)
 
@@ -149,12 +151,12 @@ async def find_work(run: JobRun, submission: Submission) -> LookupResult:
     Missing from the list proves something only when the submission has had time to arrive and to be listed. Raises
     StillInDoubt until then, and Retryable where GhostCut cannot be asked.
     """
-    ledger = await run.connections.ledger()
+    repository = await run.connections.repository()
     try:
         async with run.connections.ghostcut_client() as client:
             if accepted := _match_by_source(source_url(submission), await _fetch_candidates(client, submission)):
                 return accepted
-            return await _search_work_list(ledger, client, submission)
+            return await _search_work_list(repository, client, submission)
     except VendorRejected as refusal:  # nothing that a later try could change
         return Inconclusive(f"GhostCut does not say: {refusal}")
 
@@ -180,27 +182,27 @@ async def _fetch_candidates(client: GhostCutClient, submission: Submission) -> l
     return rows
 
 
-async def _search_work_list(ledger: JobRepository, client: GhostCutClient, submission: Submission) -> LookupResult:
+async def _search_work_list(repository: JobRepository, client: GhostCutClient, submission: Submission) -> LookupResult:
     """What the list of all works says, read in full."""
     source = source_url(submission)
     since, until = submission.intended_at - MAX_CLOCK_SKEW, submission.intended_at + MAX_CLOCK_SKEW
-    age = await ledger.submission_age(submission)  # before the list is read, so that all of it is as old
+    age = await repository.submission_age(submission)  # before the list is read, so that all of it is as old
     await rate_limit(GHOSTCUT_SUBMITS)
     rows: list[WorkStatus] = []
     async for page in client.works_between(since, until):
         if accepted := _match_by_source(source, page):  # which needs no list that is whole
             return accepted
         rows += page
-    known = {row.vendor_id for row in await ledger.list_submissions(submission.job_id)}
+    known = {row.vendor_id for row in await repository.list_submissions(submission.job_id)}
     if candidates := [row.id for row in rows if row.id not in known and _may_match(source, row)]:
         return Inconclusive(
             f"GhostCut lists works that may be it ({', '.join(candidates[:5])}), without the link that it was sent"
         )
-    return await _conclude_from_absence(ledger, client, submission, age, rows)
+    return await _conclude_from_absence(repository, client, submission, age, rows)
 
 
 async def _conclude_from_absence(
-    ledger: JobRepository, client: GhostCutClient, submission: Submission, age: timedelta, rows: list[WorkStatus]
+    repository: JobRepository, client: GhostCutClient, submission: Submission, age: timedelta, rows: list[WorkStatus]
 ) -> NotReceived | Inconclusive:
     """What it proves that the list does not show the work. Raises StillInDoubt."""
     settling = timedelta(seconds=TimingSettings().ghostcut_settling_seconds)
@@ -210,7 +212,7 @@ async def _conclude_from_absence(
         raise still_in_doubt_error(age, settling)
     if submission.vendor_answer == ACCEPTED_WITHOUT_ID or submission.candidate_id or submission.vendor_batch_id:
         return Inconclusive("GhostCut has said that it took it, and lists nothing that was made from our link")
-    if not await _is_list_trustworthy(ledger, client, submission, settling, rows):
+    if not await _is_list_trustworthy(repository, client, submission, settling, rows):
         return Inconclusive(
             "GhostCut lists none of the works that it has surely taken: of another account, or not at all"
         )
@@ -218,11 +220,15 @@ async def _conclude_from_absence(
 
 
 async def _is_list_trustworthy(
-    ledger: JobRepository, client: GhostCutClient, submission: Submission, settling: timedelta, rows: list[WorkStatus]
+    repository: JobRepository,
+    client: GhostCutClient,
+    submission: Submission,
+    settling: timedelta,
+    rows: list[WorkStatus],
 ) -> bool:
     """Whether lists show what they must: works that are surely taken; older ones, where those days have no other."""
-    others = await ledger.accepted_ids_around(submission, MAX_CLOCK_SKEW, settling)
-    if not others and (others := await ledger.accepted_ids_around(submission, LISTING_WINDOW, settling)):
+    others = await repository.accepted_ids_around(submission, MAX_CLOCK_SKEW, settling)
+    if not others and (others := await repository.accepted_ids_around(submission, LISTING_WINDOW, settling)):
         since, until = submission.intended_at - LISTING_WINDOW - MAX_CLOCK_SKEW, submission.intended_at + MAX_CLOCK_SKEW
         rows = [row async for page in client.works_between(since, until) for row in page]
     return not others or not others.isdisjoint(row.id for row in rows)
@@ -242,19 +248,21 @@ def source_url(submission: Submission) -> str:
 @polling_task("wait for the text removal")
 async def await_text_removal(run: JobRun) -> None:
     """Wait for the work's callback, and ask beside that, together with all other jobs. Raises VendorFailed."""
-    ledger = await run.connections.ledger()
-    if has_reached((await ledger.get_job(run.job_id)).point, RecoveryPoint.TEXT_REMOVAL_STORED):
+    repository = await run.connections.repository()
+    if has_reached((await repository.get_job(run.job_id)).point, RecoveryPoint.TEXT_REMOVAL_STORED):
         return
-    submission = await get_accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
+    submission = await get_accepted_submission(repository, run, Stage.TEXT_REMOVAL)
     poller, work_id = work_status_poller(run.connections), str(submission.vendor_id)
     with ExitStack() as stack:
         stack.callback(poller.discard, work_id)
-        stack.enter_context(ledger.notifications.subscribe(run.job_id, lambda: poller.poll_now(work_id)))
-        attempt, backoff, throttle = PollAttempt(ledger, run, submission), PollBackoff(), ProgressThrottle()
+        stack.enter_context(repository.notifications.subscribe(run.job_id, lambda: poller.poll_now(work_id)))
+        attempt, backoff, throttle = PollAttempt(repository, run, submission), PollBackoff(), ProgressThrottle()
         stack.enter_context(attempt.wake_on_callback())
         async for _ in attempt.polls():
             status = await attempt.query(
-                _poll_status(poller, work_id, backoff.next_delay(wakes_on_callback=ledger.notifications.is_listening))
+                _poll_status(
+                    poller, work_id, backoff.next_delay(wakes_on_callback=repository.notifications.is_listening)
+                )
             )
             if status is None:
                 continue
@@ -262,17 +270,17 @@ async def await_text_removal(run: JobRun) -> None:
                 cache_status(work_id, status)
                 return
             if status.is_failed:
-                await _fail_or_park(ledger, run, submission, status)
+                await _fail_or_park(repository, run, submission, status)
             await attempt.park_if_overdue()
             if throttle.should_report(status.progress_percent):
-                await _report_progress(ledger, run, status)
+                await _report_progress(repository, run, status)
 
 
-async def _report_progress(ledger: JobRepository, run: JobRun, status: WorkStatus) -> None:
+async def _report_progress(repository: JobRepository, run: JobRun, status: WorkStatus) -> None:
     percent = progress_within(RecoveryPoint.TEXT_REMOVAL_SUBMITTED, status.progress_percent / 100)
     get_run_logger().info("Job %s: GhostCut still processing (%d%%)", run.job_id, status.progress_percent)
     report_progress(
-        await ledger.update_progress(run.lease, percent, POINT_SPECS[RecoveryPoint.TEXT_REMOVAL_SUBMITTED].message)
+        await repository.update_progress(run.lease, percent, POINT_SPECS[RecoveryPoint.TEXT_REMOVAL_SUBMITTED].message)
     )
 
 
@@ -286,12 +294,12 @@ def _require_status(status: WorkStatus | None, work_id: str) -> WorkStatus:
     return status
 
 
-async def _fail_or_park(ledger: JobRepository, run: JobRun, submission: Submission, status: WorkStatus) -> None:
+async def _fail_or_park(repository: JobRepository, run: JobRun, submission: Submission, status: WorkStatus) -> None:
     vendor_status = to_vendor_status(status)
     if vendor_status.state is VendorState.LOCKED:  # paid for and finished: another submission would be paid twice
-        await ledger.park(run.lease, vendor_status.message)
+        await repository.park(run.lease, vendor_status.message)
         raise JobParked(vendor_status.message)
-    await ledger.record_outcome(
+    await repository.record_outcome(
         run.lease,
         submission,
         SubmissionState.FAILED,
@@ -319,25 +327,25 @@ def _redacted_response(status: WorkStatus) -> Json:
 @job_task("store the final video")
 async def store_text_removal(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured and paid."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.TEXT_REMOVAL_STORED):
         return
-    submission = await get_accepted_submission(ledger, run, Stage.TEXT_REMOVAL)
+    submission = await get_accepted_submission(repository, run, Stage.TEXT_REMOVAL)
     store = await run.connections.store()
     with treat_rejection_as_unavailable("GhostCut"):
         status = await _get_work(run, str(submission.vendor_id))
     if status.result_url is None:
         raise VendorUnavailable("GhostCut says that it is done, and names no result yet")
     facts = await store_result(status.result_url, store, result_key(job.user_id, job.id), vendor="GhostCut")
-    await ledger.record_outcome(
+    await repository.record_outcome(
         run.lease,
         submission,
         SubmissionState.DONE,
         answer=_redacted_response(status),
         paid_points=status.paid_points,
     )
-    job = await ledger.advance(
+    job = await repository.advance(
         run.lease,
         RecoveryPoint.TEXT_REMOVAL_STORED,
         metadata={"ghostcut_video_url": status.result_url},

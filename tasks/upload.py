@@ -8,20 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from tasks.progress import report_progress
-from tasks.run import JobRun
-from tasks.steps import INPUT_RETRIES, job_task
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import INPUT_RETRIES, job_task
+from tasks.runtime.progress import report_progress
+from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, TransferInterrupted
-from videojobs.ledger import JobRepository, VideoJob
+from videojobs.media.executors import run_cpu_bound
+from videojobs.media.ingest import fetch_to_temp, is_s3_uri, open_s3
 from videojobs.media.probe import AudioFacts, VideoFacts, probe_audio, probe_source_video
-from videojobs.media.reach import UrlPolicy
-from videojobs.media.sources import fetch_to_temp, is_s3_uri, open_s3
-from videojobs.media.store import ObjectStore, audio_key, content_type, video_key
-from videojobs.media.workbench import run_cpu_bound
-from videojobs.request import JobRequest
-from videojobs.rules import validate_media
+from videojobs.media.url_policy import UrlPolicy
+from videojobs.requests.media_rules import validate_media
+from videojobs.requests.models import JobRequest
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.states import POINT_SPECS, RecoveryPoint, has_reached, progress_within
+from videojobs.storage.object_store import ObjectStore, audio_key, content_type, video_key
 
 FactsT = TypeVar("FactsT", VideoFacts, AudioFacts)
 Probe = Callable[[Path | BinaryIO], FactsT]
@@ -30,8 +30,8 @@ Probe = Callable[[Path | BinaryIO], FactsT]
 @job_task("upload the inputs", retries=INPUT_RETRIES)
 async def upload(run: JobRun) -> None:
     """Decode and check all inputs; those that do not lie in our storage are put there. Raises InvalidRequest."""
-    ledger = await run.connections.ledger()
-    job = await ledger.get_job(run.job_id)
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.UPLOADED):
         return
     report_progress(job)
@@ -39,8 +39,8 @@ async def upload(run: JobRun) -> None:
     store = await run.connections.store()
     async with AsyncExitStack() as stack:
         inputs = await _validate_inputs(stack, request, store)
-        stored_uris = await _store_inputs(run, ledger, job, store, inputs)
-    job = await ledger.advance(
+        stored_uris = await _store_inputs(run, repository, job, store, inputs)
+    job = await repository.advance(
         run.lease,
         RecoveryPoint.UPLOADED,
         metadata={
@@ -126,7 +126,7 @@ async def _fetch_and_probe(
 
 
 async def _store_inputs(
-    run: JobRun, ledger: JobRepository, job: VideoJob, store: ObjectStore, inputs: _ValidatedInputs
+    run: JobRun, repository: JobRepository, job: VideoJob, store: ObjectStore, inputs: _ValidatedInputs
 ) -> dict[str, Any]:
     """The `s3://` addresses of all inputs, once those that were fetched are in the job's folder. Progress rises."""
     video = inputs.video
@@ -138,7 +138,7 @@ async def _store_inputs(
     for done, (ref_id, sound) in enumerate(inputs.audio.items(), start=1):
         share = done / (len(inputs.audio) + 1)
         report_progress(
-            await ledger.update_progress(
+            await repository.update_progress(
                 run.lease, progress_within(RecoveryPoint.OPENED, share), POINT_SPECS[RecoveryPoint.OPENED].message
             )
         )

@@ -11,10 +11,11 @@ os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
 
 class LayerScheduling(LoadScopeScheduling):
-    """A layer is a folder below tests/."""
+    """A layer is a folder below tests/, or below tests/integration/."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("/")[1]
+        layer, part = nodeid.split("/")[1:3]
+        return f"{layer}/{part}" if layer == "integration" else layer
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerScheduling:
@@ -23,4 +24,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerSc
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest layer first: the others fit beside it."""
-    items.sort(key=lambda item: "stack" not in item.path.parts)
+    items.sort(key=lambda item: "acceptance" not in item.path.parts)

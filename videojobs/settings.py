@@ -121,8 +121,9 @@ class TimingSettings(BaseSettings):
     ghostcut_settling_seconds: DelaySeconds = 600
     """How long after its intent a submission whose answer was lost has to be missing from GhostCut's list of works
     before it counts as never taken, and is sent again. For the first three minutes the call may still be on its way
-    (`MAX_SEND_DELAY` in `tasks/submission.py`); the rest is for a vendor that lists what it took late. Shorter is for the
-    emulator only: what arrives after this time is paid for twice (GhostCut 14)."""
+    (`MAX_SEND_DELAY` in `tasks/runtime/paid_call.py`); the rest is for a vendor that lists what it took late. Shorter
+    is for the emulator only: what arrives after this time is paid for twice (GhostCut 14).
+    """
 
     poll_attempt_seconds: DelaySeconds = 900
     """One attempt at waiting, before it is handed back to Prefect as a retry. Each costs the Prefect server about 12

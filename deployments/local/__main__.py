@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from deployments.local.stack import DEFAULT_DATA
+from deployments.local.stack.stack import DEFAULT_DATA
 
 COMMANDS = {
     "demo": "run one job from start to end, and stop everything",
@@ -22,7 +22,7 @@ def main() -> int:
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the below")
     name = parser.parse_args(sys.argv[1:2]).command
-    command = import_module(f"deployments.local.{name}")  # only this one: the demo's imports take a second
+    command = import_module(f"deployments.local.commands.{name}")  # only this one: the demo's imports take a second
     parser = argparse.ArgumentParser(prog=f"python -m deployments.local {name}", description=command.__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="the data folder (%(default)s)")
     command.add_options(parser)

@@ -38,7 +38,7 @@ class CooperativeRunEngine(AsyncFlowRunEngine[..., Any]):
     started: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the flow's function is reached."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the flow has said that it waits for others (`videojobs.at_rest`), and when the run is over."""
+    """Set when the flow has said that it waits for others (`videojobs.aio.idle_signal`), and when the run is over."""
     is_finalizing: bool = False
     """Whether its last state is being settled: it is too late to stop it."""
     _is_finalized: bool = False

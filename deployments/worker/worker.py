@@ -21,16 +21,16 @@ from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ParameterBindError, SignatureMismatchError
 from prefect.workers.base import BaseWorker
 
-from deployments.automations import LivenessSettings
-from deployments.worker.configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
+from deployments.server.recovery_automations import LivenessSettings
 from deployments.worker.engine import StopReason
-from deployments.worker.entrypoints import UnrunnableFlow, load_flow
-from deployments.worker.news import STOP_EVENTS, listen
-from deployments.worker.repeating import run_periodically
-from deployments.worker.runs import RunManager
+from deployments.worker.event_listener import STOP_EVENTS, listen
+from deployments.worker.flow_loader import UnrunnableFlow, load_flow
+from deployments.worker.job_configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
+from deployments.worker.orphan_scan import is_orphaned, is_stop_requested, list_transitional_runs
+from deployments.worker.periodic import run_periodically
+from deployments.worker.run_manager import RunManager
 from deployments.worker.settings import WorkerSettings
-from deployments.worker.sweep import is_orphaned, is_stop_requested, list_transitional_runs
-from videojobs.loop_thread import BackgroundEventLoop
+from videojobs.aio.background_loop import BackgroundEventLoop
 
 # A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
 UNRESPONSIVE_SECONDS: Final = 5.0

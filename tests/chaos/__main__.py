@@ -19,13 +19,13 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tests.chaos.balance import ChaosResult, check_invariants, print_result
 from tests.chaos.client import PrefectApiClient
+from tests.chaos.invariants import ChaosResult, check_invariants, print_result
 from tests.chaos.jobs import JobSpec, generate_jobs
 from tests.chaos.monkey import Monkey
-from tests.crash.bench import FaultHarness, open_fault_harness, outcome_of
-from tests.crash.leftovers import find_leaks
-from videojobs.ledger import Submission, VideoJob, get_engine
+from tests.fault_injection.harness import FaultHarness, open_fault_harness, outcome_of
+from tests.fault_injection.leak_checks import find_leaks
+from videojobs.db import Submission, VideoJob, get_engine
 from videojobs.states import Stage
 
 SETTINGS: Final = {

@@ -6,14 +6,14 @@ from collections import Counter
 from random import Random
 from typing import Final
 
-from deployments.local.errors import ServiceFailed
-from deployments.local.process import Process
-from tests.crash.bench import FaultHarness, wait_until
-from tests.worker.crew import start_and_wait
+from deployments.local.stack.errors import ServiceFailed
+from deployments.local.stack.process import Process
+from tests.fault_injection.harness import FaultHarness, wait_until
+from tests.support.worker_pool import start_and_wait
 
 ONE_WORKER: Final = "one of the workers"
 # How often each is killed, out of a hundred kills.
-KILL_WEIGHTS: Final = {ONE_WORKER: 52, "postgres": 14, "object_store": 12, "prefect_server": 12, "gateway": 10}
+KILL_WEIGHTS: Final = {ONE_WORKER: 52, "postgres": 14, "object_store": 12, "prefect_server": 12, "api": 10}
 KILL_INTERVAL: Final = (3.0, 12.0)  # seconds between two kills
 DOWNTIME: Final = (0.0, 5.0)  # seconds until a killed part is started again
 

@@ -16,8 +16,8 @@ from prefect.settings import (
 )
 
 from blocks import Connections
-from deployments.api_exposure import sends_cleartext_credentials
-from deployments.doctor import CheckFailed, CheckWarning, check_api_access, check_prefect_server
+from deployments.server.api_exposure import sends_cleartext_credentials
+from deployments.server.doctor import CheckFailed, CheckWarning, check_api_access, check_prefect_server
 
 LOGIN = "somebody:secret"
 BASIC_HEADER = "Basic c29tZWJvZHk6c2VjcmV0"
@@ -159,7 +159,7 @@ def test_a_password_sent_without_tls_is_in_clear_text(address: str, in_clear: bo
 
 async def test_a_password_in_clear_text_is_only_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_prefect_api():
-        monkeypatch.setattr("deployments.api_exposure._is_localhost", lambda _host: False)
+        monkeypatch.setattr("deployments.server.api_exposure._is_localhost", lambda _host: False)
         found = await check_api_access(Connections())
         assert isinstance(found, CheckWarning)
         assert "clear text" in found

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tasks.callbacks import callback_url
-from videojobs.ledger import Submission
+from tasks.runtime.callback_urls import callback_url
+from videojobs.db import Submission
 
 SUBMISSION = Submission(callback_token="t" * 43)
 

@@ -6,7 +6,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from videojobs.costs import (
+from videojobs.errors import BudgetExceeded
+from videojobs.pipeline.costs import (
     UNLIMITED_BUDGET,
     Amount,
     BudgetSettings,
@@ -19,9 +20,8 @@ from videojobs.costs import (
     load_or_estimate,
     text_removal_cost,
 )
-from videojobs.errors import BudgetExceeded
-from videojobs.intake import parse_request
-from videojobs.request import JobRequest, LipSyncModel, to_canonical_json
+from videojobs.requests.models import JobRequest, LipSyncModel, to_canonical_json
+from videojobs.requests.parsing import parse_request
 from videojobs.states import Stage
 
 NO_SPEND = Spend(job=Amount(), today=Amount())

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from deployments.gateway.editor_form import EditorForm, truncate_name
-from tests.unit.good_request import make_request
+from deployments.api.uploads.editor_form import EditorForm, truncate_name
+from tests.support.example_request import make_request
 from videojobs.errors import InvalidRequest
-from videojobs.request import AnnotationArea
+from videojobs.requests.models import AnnotationArea
 
 REGION_FIELDS = {"x": 0.3, "y": 0.3, "width": 0.4, "height": 0.4}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from videojobs.faults import DB_WRITES, FAULT_POINTS, STORAGE_WRITES, STREAMS, VENDOR_CALLS
+from videojobs.testing.fault_injection import DB_WRITES, FAULT_POINTS, STORAGE_WRITES, STREAMS, VENDOR_CALLS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("videojobs", "blocks", "tasks", "flows")
@@ -26,8 +26,8 @@ LEDGER_WRITES = {"add", "add_all", "delete", "flush", "merge", "insert", "update
 STORE_READS = {"head_object", "get_object", "generate_presigned_url", "get_paginator"}
 CLIENT_READS = {"build_request", "timeout"}
 HTTP_CLIENT_FACTORIES = {
-    ("videojobs/vendors/http.py", "vendor_http_client"),  # the vendors' client, used up by `send`
-    ("videojobs/media/pinned.py", "ssrf_safe_client"),  # streams of files, metered on their way
+    ("videojobs/providers/http.py", "vendor_http_client"),  # the vendors' client, used up by `send`
+    ("videojobs/media/pinned_transport.py", "ssrf_safe_client"),  # streams of files, metered on their way
 }
 
 
@@ -41,7 +41,7 @@ def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
     for room in packages:
         for file in sorted((ROOT / room).rglob("*.py")):
             name = file.relative_to(ROOT).as_posix()
-            if not name.startswith(("videojobs/ledger/migrat", "videojobs/ledger/connection")):
+            if not name.startswith(("videojobs/db/migrat", "videojobs/db/engine")):
                 yield name, parse_module(file)
 
 
@@ -85,12 +85,13 @@ def first_arguments(function_names: set[str], *packages: str) -> list[str]:
 
 def test_transactions_are_opened_in_one_function_only() -> None:
     assert functions_containing(lambda node: called_name(node) in TRANSACTIONS, *PACKAGES) == {
-        ("videojobs/ledger/books.py", "_session"),
-        ("videojobs/ledger/bell.py", "_receive"),  # listens, and writes nothing
+        ("videojobs/db/repository_base.py", "_session"),
+        ("videojobs/db/notifications.py", "_receive"),  # listens, and writes nothing
     }
     used = functions_containing(lambda node: called_name(node) == "_session", *PACKAGES)
     assert used == {
-        ("videojobs/ledger/books.py", name) for name in ("_read_session", "_untracked_transaction", "_transaction")
+        ("videojobs/db/repository_base.py", name)
+        for name in ("_read_session", "_untracked_transaction", "_transaction")
     }
 
 
@@ -110,7 +111,7 @@ def test_a_read_transaction_contains_no_writes() -> None:
 
 def test_untracked_writes_do_not_belong_to_a_job() -> None:
     used = functions_containing(lambda node: called_name(node) == "_untracked_transaction", *PACKAGES)
-    assert {name for name, _ in used} == {"videojobs/ledger/tokens.py", "videojobs/ledger/uploads.py"}
+    assert {name for name, _ in used} == {"videojobs/db/tokens.py", "videojobs/db/uploads.py"}
 
 
 def _is_column_assignment(node: ast.Assign) -> bool:
@@ -132,7 +133,7 @@ def test_every_write_transaction_has_a_literal_name() -> None:
         ),
         *PACKAGES,
     )
-    assert hidden == {("videojobs/ledger/books.py", "_locked_job")}
+    assert hidden == {("videojobs/db/repository_base.py", "_locked_job")}
 
 
 # ---- vendors' calls --------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def test_http_clients_are_created_in_two_functions_only() -> None:
 
 
 def test_every_vendor_request_goes_through_send() -> None:
-    """A client's `http` only builds requests; what sends them is `videojobs.vendors.http.send`."""
+    """A client's `http` only builds requests; what sends them is `videojobs.providers.http.send`."""
 
     def is_http_call(node: ast.AST) -> bool:
         return (
@@ -162,15 +163,15 @@ def test_every_vendor_request_goes_through_send() -> None:
             and node.attr not in CLIENT_READS
         )
 
-    assert functions_containing(is_http_call, "videojobs/vendors", "blocks", "tasks", "flows") == {
-        ("videojobs/vendors/http.py", "send")
+    assert functions_containing(is_http_call, "videojobs/providers", "blocks", "tasks", "flows") == {
+        ("videojobs/providers/http.py", "send")
     }
 
 
 def test_vendor_calls_and_call_fault_points_match() -> None:
     names = {
         node.value
-        for _, module in modules("videojobs/vendors")
+        for _, module in modules("videojobs/providers")
         for node in ast.walk(module)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -181,7 +182,7 @@ def test_vendor_calls_and_call_fault_points_match() -> None:
 
 def test_send_has_fault_points_directly_around_the_request() -> None:
     """`before` with nothing sent, `after` with the answer in memory: nothing else happens between."""
-    [send] = [function for name, function in function_nodes("videojobs/vendors") if function.name == "send"]
+    [send] = [function for name, function in function_nodes("videojobs/providers") if function.name == "send"]
     steps = [called_name(node) for node in ast.walk(send) if called_name(node) in ("fault_point", "send")]
     lines = [node.lineno for node in ast.walk(send) if isinstance(node, ast.Call) and called_name(node) in steps]
     order = sorted(zip(lines, steps, strict=True))
@@ -202,9 +203,9 @@ def test_only_one_module_calls_the_s3_client() -> None:
 
     assert functions_containing(is_client_use, *PACKAGES) == functions_containing(is_store_creation, *PACKAGES) != set()
     clients = functions_containing(
-        lambda node: isinstance(node, ast.Attribute) and node.attr == "_client", "videojobs/media"
+        lambda node: isinstance(node, ast.Attribute) and node.attr == "_client", "videojobs/storage"
     )
-    assert {name for name, _ in clients} == {"videojobs/media/store.py"}
+    assert {name for name, _ in clients} == {"videojobs/storage/object_store.py"}
 
 
 def constant_arguments(call: ast.AST) -> list[object]:
@@ -215,7 +216,7 @@ def store_writers() -> dict[str, list[str]]:
     """The functions of the store that change it, and the fault points in each."""
     return {
         function.name: [str(value) for node in ast.walk(function) for value in _fault_point_name(node)]
-        for _, function in function_nodes("videojobs/media")
+        for _, function in function_nodes("videojobs/storage")
         if any(_is_store_write(node) for node in ast.walk(function))
     }
 
@@ -247,7 +248,7 @@ def test_store_writes_and_store_fault_points_match() -> None:
 def test_every_byte_stream_is_checked_under_its_own_name() -> None:
     streams = [
         keyword.value.value
-        for _, module in modules("videojobs/media")
+        for _, module in modules("videojobs/storage", "videojobs/media")
         for node in ast.walk(module)
         if isinstance(node, ast.Call) and called_name(node) == "LengthCheckedStream"
         for keyword in node.keywords
@@ -257,10 +258,12 @@ def test_every_byte_stream_is_checked_under_its_own_name() -> None:
 
 
 def test_bulk_transfers_always_use_a_checked_stream() -> None:
-    """What moves bytes in bulk stands in a function that checks their length, or in `ObjectStore.download`, which no step calls."""
+    """What moves bytes in bulk stands in a function that checks their length, or in `ObjectStore.download`, which no
+    step calls.
+    """
     moves = functions_containing(lambda node: called_name(node) in ("copyfileobj", "upload_fileobj"), *PACKAGES)
     metered = functions_containing(lambda node: called_name(node) == "LengthCheckedStream", *PACKAGES)
-    assert moves - metered == {("videojobs/media/store.py", "download")}
+    assert moves - metered == {("videojobs/storage/object_store.py", "download")}
     assert not functions_containing(
         lambda node: isinstance(node, ast.Call) and ast.unparse(node.func).endswith("store.download"), "tasks", "flows"
     )

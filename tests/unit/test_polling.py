@@ -10,9 +10,10 @@ from typing import Any, cast
 import pytest
 
 from blocks import Connections
-from tasks import waiting
-from tasks.run import JobRun
-from tasks.waiting import PollAttempt
+from tasks.runtime import polling
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.polling import PollAttempt
+from videojobs.db import JobRepository, Lease, Submission
 from videojobs.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -24,7 +25,6 @@ from videojobs.errors import (
     VendorUnavailable,
     VideoJobError,
 )
-from videojobs.ledger import JobRepository, Lease, Submission
 from videojobs.states import Stage
 
 NO_ANSWERS = [
@@ -78,25 +78,25 @@ def repository() -> FakeRepository:
 def announced_vendors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What operators are told about vendors."""
     told: list[str] = []
-    monkeypatch.setattr(waiting, "emit_vendor_unresponsive", lambda vendor, reason: told.append(vendor))
-    monkeypatch.setattr(waiting, "_failing_since", {})
+    monkeypatch.setattr(polling, "emit_vendor_unresponsive", lambda vendor, reason: told.append(vendor))
+    monkeypatch.setattr(polling, "_failing_since", {})
     return told
 
 
 @pytest.fixture
-async def polling(
+async def attempt(
     repository: FakeRepository, announced_vendors: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> PollAttempt:
     monkeypatch.setenv("VIDEOJOBS_RETRY_DELAY_SECONDS", "0")
-    monkeypatch.setattr(waiting, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(polling, "get_run_logger", lambda: logging.getLogger("test"))
     run = JobRun(lease=Lease("job-1", "run/1"), connections=Connections())
     submission = Submission(stage=Stage.TEXT_REMOVAL.value, vendor_id="work-1")
     return PollAttempt(cast(JobRepository, repository), run, submission)
 
 
-def next_attempt(polling: PollAttempt) -> PollAttempt:
+def next_attempt(attempt: PollAttempt) -> PollAttempt:
     """The next attempt."""
-    return PollAttempt(polling._ledger, polling._run, polling._submission)
+    return PollAttempt(attempt._repository, attempt._run, attempt._submission)
 
 
 async def fail_with(error: VideoJobError) -> str:
@@ -109,73 +109,73 @@ async def answer_with(answer: str) -> str:
 
 @pytest.mark.parametrize("error", NO_ANSWERS, ids=str)
 async def test_polling_continues_after_an_error(
-    polling: PollAttempt, repository: FakeRepository, error: VideoJobError
+    attempt: PollAttempt, repository: FakeRepository, error: VideoJobError
 ) -> None:
-    assert await polling.query(fail_with(error)) is None
-    assert await polling.query(answer_with("done")) == "done"
+    assert await attempt.query(fail_with(error)) is None
+    assert await attempt.query(answer_with("done")) == "done"
     assert repository.park_reasons == []
 
 
 @pytest.mark.parametrize("error", [error for error in NO_ANSWERS if not isinstance(error, VendorIdNotFound)], ids=str)
 async def test_an_unreachable_vendor_never_gets_its_job_parked(
-    polling: PollAttempt, repository: FakeRepository, error: VideoJobError
+    attempt: PollAttempt, repository: FakeRepository, error: VideoJobError
 ) -> None:
     repository.age = timedelta(days=30)
     for _ in range(3):
-        assert await polling.query(fail_with(error)) is None
+        assert await attempt.query(fail_with(error)) is None
     assert repository.park_reasons == []
 
 
 async def test_an_id_missing_at_the_vendor_for_hours_parks_the_job(
-    polling: PollAttempt, repository: FakeRepository
+    attempt: PollAttempt, repository: FakeRepository
 ) -> None:
-    assert await polling.query(fail_with(VendorIdNotFound("404"))) is None
-    repository.age, polling = timedelta(hours=7), next_attempt(polling)
+    assert await attempt.query(fail_with(VendorIdNotFound("404"))) is None
+    repository.age, attempt = timedelta(hours=7), next_attempt(attempt)
     with pytest.raises(JobParked, match="does not know work-1 any more"):
-        await polling.query(fail_with(VendorIdNotFound("404")))
+        await attempt.query(fail_with(VendorIdNotFound("404")))
 
 
 async def test_a_vendor_still_running_after_hours_parks_the_job(
-    polling: PollAttempt, repository: FakeRepository
+    attempt: PollAttempt, repository: FakeRepository
 ) -> None:
-    await polling.park_if_overdue()
-    repository.age, polling = timedelta(hours=7), next_attempt(polling)
+    await attempt.park_if_overdue()
+    repository.age, attempt = timedelta(hours=7), next_attempt(attempt)
     with pytest.raises(JobParked, match="not finished work-1 within 6 hours"):
-        await polling.park_if_overdue()
+        await attempt.park_if_overdue()
 
 
 async def test_the_age_is_queried_once_and_again_when_overdue(
-    polling: PollAttempt, repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
+    attempt: PollAttempt, repository: FakeRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(polling, "_clock", lambda: now)
+    monkeypatch.setattr(attempt, "_clock", lambda: now)
     for _ in range(100):
-        await polling.park_if_overdue()
+        await attempt.park_if_overdue()
     assert repository.age_queries == 1
     repository.age = timedelta(hours=6)
     now += 5 * 3600
     with pytest.raises(JobParked):
-        await polling.park_if_overdue()
+        await attempt.park_if_overdue()
 
 
-async def test_a_callback_ends_polling_despite_a_stale_status(polling: PollAttempt, repository: FakeRepository) -> None:
+async def test_a_callback_ends_polling_despite_a_stale_status(attempt: PollAttempt, repository: FakeRepository) -> None:
     repository.age, repository.candidate_id = timedelta(hours=7), "work-1"
-    await polling.park_if_overdue()
+    await attempt.park_if_overdue()
     assert repository.park_reasons == []
 
 
-async def test_a_database_outage_is_left_to_prefects_retry(polling: PollAttempt) -> None:
+async def test_a_database_outage_is_left_to_prefects_retry(attempt: PollAttempt) -> None:
     with pytest.raises(DatabaseUnavailable):
-        await polling.query(fail_with(DatabaseUnavailable("no Postgres")))
+        await attempt.query(fail_with(DatabaseUnavailable("no Postgres")))
 
 
-async def test_a_series_of_errors_is_one_event(polling: PollAttempt, repository: FakeRepository) -> None:
+async def test_a_series_of_errors_is_one_event(attempt: PollAttempt, repository: FakeRepository) -> None:
     for _ in range(5):
-        await polling.query(fail_with(VendorUnavailable("503")))
+        await attempt.query(fail_with(VendorUnavailable("503")))
     [(kind, told)] = repository.events
     assert (kind, told["stage"], told["vendor_id"], told["error"]) == ("no_answer", "text_removal", "work-1", "503")
-    await polling.query(answer_with("running"))
-    await polling.query(fail_with(VendorUnavailable("503")))
+    await attempt.query(answer_with("running"))
+    await attempt.query(fail_with(VendorUnavailable("503")))
     assert len(repository.events) == 2
 
 
@@ -190,7 +190,7 @@ async def test_a_series_of_errors_is_one_event(polling: PollAttempt, repository:
     ids=str,
 )
 async def test_operators_are_alerted_to_persistent_errors(
-    polling: PollAttempt,
+    attempt: PollAttempt,
     announced_vendors: list[str],
     monkeypatch: pytest.MonkeyPatch,
     error: VideoJobError,
@@ -200,14 +200,14 @@ async def test_operators_are_alerted_to_persistent_errors(
     now = 1_000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
     for _ in range(2):  # attempts, each shorter than the spell of errors
-        await next_attempt(polling).query(fail_with(error))
+        await next_attempt(attempt).query(fail_with(error))
         now += seconds
     assert bool(announced_vendors) is alerted
 
 
-async def test_a_callback_ends_the_delay_after_an_error(polling: PollAttempt, repository: FakeRepository) -> None:
-    with polling.wake_on_callback():
-        asking = asyncio.create_task(polling.query(fail_with(VendorRateLimited("429", retry_after=3600))))
+async def test_a_callback_ends_the_delay_after_an_error(attempt: PollAttempt, repository: FakeRepository) -> None:
+    with attempt.wake_on_callback():
+        asking = asyncio.create_task(attempt.query(fail_with(VendorRateLimited("429", retry_after=3600))))
         await repository.event_added.wait()
         await asyncio.sleep(0)
         repository.notify_subscriber()
@@ -215,12 +215,12 @@ async def test_a_callback_ends_the_delay_after_an_error(polling: PollAttempt, re
             assert await asking is None
 
 
-async def test_an_attempt_that_ends_says_why(polling: PollAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_attempt_that_ends_says_why(attempt: PollAttempt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_POLL_ATTEMPT_SECONDS", "0.001")
 
-    async def attempt() -> None:
-        async for _ in polling.polls():
-            await polling.query(fail_with(ConfigurationError("401")))
+    async def poll_to_the_end() -> None:
+        async for _ in attempt.polls():
+            await attempt.query(fail_with(ConfigurationError("401")))
 
     with pytest.raises(StillRunning, match="GhostCut gives no answer: 401"):
-        await attempt()
+        await poll_to_the_end()

@@ -5,10 +5,10 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.good_request import RAW_REQUEST, make_request
+from tests.support.example_request import RAW_REQUEST, make_request
 from videojobs.errors import InvalidRequest
-from videojobs.intake import parse_request
-from videojobs.request import JobRequest, fingerprint, to_canonical_json, validate_job_id
+from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json, validate_job_id
+from videojobs.requests.parsing import parse_request
 
 
 def test_the_defaults_are_the_owners() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from videojobs.lecture.request import LectureRequest
-from videojobs.request import JobRequest
+from videojobs.requests.models import JobRequest
 
 SCHEMA = JobRequest.model_json_schema()
 LECTURE = LectureRequest.model_json_schema()

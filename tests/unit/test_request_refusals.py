@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from videojobs.errors import InvalidRequest
-from videojobs.intake import parse_request
+from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings, LimitSettings
 
 VALID_REQUEST: dict[str, Any] = {

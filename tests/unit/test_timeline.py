@@ -2,9 +2,7 @@
 
 import pytest
 
-from videojobs.intake import parse_request
-from videojobs.request import SyncMode
-from videojobs.timeline import (
+from videojobs.pipeline.timeline import (
     Interval,
     SegmentAudio,
     Timeline,
@@ -18,6 +16,8 @@ from videojobs.timeline import (
     predict_timeline,
     segment_audio,
 )
+from videojobs.requests.models import SyncMode
+from videojobs.requests.parsing import parse_request
 
 SOURCE_SECONDS = 8.0
 LONGER_AUDIO = SegmentAudio(2.0, 4.0, audio_seconds=3.0)  # becomes 2-5

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videojobs.request import SyncMode
-from videojobs.timeline import (
+from videojobs.pipeline.timeline import (
     Interval,
     SegmentAudio,
     Timeline,
@@ -19,6 +18,7 @@ from videojobs.timeline import (
     map_interval,
     predict_timeline,
 )
+from videojobs.requests.models import SyncMode
 
 MODES: list[SyncMode] = ["remap", "cut_off", "silence", "loop", "bounce"]
 MILLISECOND = 0.001

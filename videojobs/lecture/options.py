@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from videojobs.request import LANGUAGE_PATTERN, Fraction, Label, Number, SizeFraction
+from videojobs.requests.models import LANGUAGE_PATTERN, Fraction, Label, Number, SizeFraction
 
 EngineName = Literal["auto", "faster-whisper", "pocketsphinx"]
 WithoutSpeech = Literal["fail", "continue"]

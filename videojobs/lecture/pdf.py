@@ -14,8 +14,8 @@ from videojobs.lecture.fonts import REPLACEMENT_CHARACTER, Font, load_fonts, mis
 from videojobs.lecture.models import PdfDocument, Slide, SlideDeck, Transcript
 from videojobs.lecture.options import PdfOptions
 from videojobs.lecture.paragraphs import Paragraph, paragraphs_by_slide, split_paragraphs
+from videojobs.lecture.progress import ProgressCallback, no_progress, raise_if_cancelled
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.work import ProgressCallback, no_progress, raise_if_cancelled
 
 PDF_FILE: Final = "lecture.pdf"
 MARGIN: Final = 14.0  # millimetres; printers leave 5, and a hole punch takes 12

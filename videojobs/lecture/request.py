@@ -5,13 +5,13 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from videojobs.lecture.options import LectureOptions
-from videojobs.request import ID_PATTERN, Label, Source
+from videojobs.requests.models import ID_PATTERN, Label, Source
 
 VIDEO_HELP: Final = "Where the lecture is: s3://bucket/key or https://..., or a file path on a local stack."
 
 
 class LectureRequest(BaseModel):
-    """One lecture. Get it from `videojobs.lecture.intake`: built directly, nobody has looked at where its video is."""
+    """One lecture. Get it from `videojobs.lecture.parsing`: built directly, nobody has looked at where its video is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -7,12 +7,12 @@ from typing import Final
 
 import cv2
 
-from videojobs.lecture.look import FrameSignature, MotionMask, bit_difference_ratio, build_signature
+from videojobs.lecture.frame_sampling import Sample, sample_frames
+from videojobs.lecture.frame_signature import FrameSignature, MotionMask, bit_difference_ratio, build_signature
 from videojobs.lecture.models import LectureInfo, Slide, SlideDeck, Span
 from videojobs.lecture.options import SlideOptions
-from videojobs.lecture.sampling import Sample, sample_frames
-from videojobs.lecture.work import ProgressCallback, no_progress
-from videojobs.media.pictures import ImageArray, to_upright_image
+from videojobs.lecture.progress import ProgressCallback, no_progress
+from videojobs.media.comparison_image import ImageArray, to_upright_image
 
 IMAGE_LONG_SIDE: Final = (
     1920  # pixels of a slide's picture at most; text is readable, and a PDF of 100 slides can be mailed

@@ -7,10 +7,10 @@ from typing import Protocol
 from videojobs.errors import NoAudioTrack, SpeechUnavailable
 from videojobs.lecture.models import LectureInfo, Transcript
 from videojobs.lecture.options import SpeechOptions
+from videojobs.lecture.pocketsphinx_engine import PocketsphinxEngine
+from videojobs.lecture.progress import ProgressCallback, no_progress
 from videojobs.lecture.settings import LectureSettings
-from videojobs.lecture.sphinx import PocketsphinxEngine
-from videojobs.lecture.whisper import WhisperEngine
-from videojobs.lecture.work import ProgressCallback, no_progress
+from videojobs.lecture.whisper_engine import WhisperEngine
 
 
 class SpeechEngine(Protocol):

@@ -23,10 +23,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
-from videojobs.media.beginnings import sniff_container
+from videojobs.media.concatenated_files import concatenation_error
 from videojobs.media.header_limit import HeaderLimit
-from videojobs.media.index_check import reject_oversized_index
-from videojobs.media.joined import concatenation_error
+from videojobs.media.mp4_index_guard import reject_oversized_index
+from videojobs.media.sniff import sniff_container
 from videojobs.media.tracks import MAX_PIXELS, limit_frame_sizes, set_decoder_threads
 
 MAX_TRACKS: Final = 24  # of picture and sound; a camera's files have seven at most, OBS records six sounds
@@ -210,7 +210,8 @@ def _enforce_limit(result: DecodeStats, track: Stream, max_seconds: float) -> No
 
 
 def _limit_header_reads(source: BinaryIO, head: bytes) -> HeaderLimit:
-    """MP4 files are looked at before (`reject_oversized_index`); what an AVI lists takes hardly more room than its bytes.
+    """MP4 files are looked at before (`reject_oversized_index`); what an AVI lists takes hardly more room than its
+    bytes.
 
     So of these, only the time that they take is limited.
     """

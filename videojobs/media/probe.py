@@ -14,8 +14,8 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
+from videojobs.media.concatenated_files import CONCATENATED_MESSAGE
 from videojobs.media.decoding import DecodeStats, MediaFile, decode, open_media
-from videojobs.media.joined import CONCATENATED_MESSAGE
 from videojobs.media.tracks import MAX_PIXELS, audio_track, pixel_aspect_ratio, video_track
 
 VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
@@ -102,13 +102,16 @@ def probe_source_video(
     playback = probe_playback(source, containers=containers, max_seconds=max_seconds, max_pixels=max_pixels)
     if playback.audio_lead_seconds > max(MAX_AUDIO_LEAD, MAX_AUDIO_LEAD_FRAMES / playback.video.frame_rate):
         raise InvalidMedia(
-            f"its sound begins {playback.audio_lead_seconds:.1f} s before its picture, so it is not sure which times are"
+            f"its sound begins {playback.audio_lead_seconds:.1f} s before its picture, so it is not sure which times "
+            "are"
             " meant; cut off what comes before the first picture, or export it with a picture from the start"
         )
     if playback.audio_tail_seconds > MAX_AUDIO_TAIL:
         raise InvalidMedia(
-            f"its picture ends at {playback.total_seconds - playback.audio_tail_seconds:.1f} s, but its sound goes on until"
-            f" {playback.total_seconds:.1f} s; export it with a constant frame rate, which has pictures up to the end, or cut"
+            f"its picture ends at {playback.total_seconds - playback.audio_tail_seconds:.1f} s, but its sound goes "
+            "on until"
+            f" {playback.total_seconds:.1f} s; export it with a constant frame rate, which has pictures up to the "
+            "end, or cut"
             " off the sound"
         )
     return playback.video

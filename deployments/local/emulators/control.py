@@ -64,7 +64,7 @@ class ControlApi:
         return JSONResponse({"status": "ok"})
 
     async def list_records(self, _request: Request) -> Response:
-        return JSONResponse(self._emulator.db.pages())
+        return JSONResponse(self._emulator.db.dump())
 
     async def call_counts(self, _request: Request) -> Response:
         return JSONResponse(self._emulator.calls)

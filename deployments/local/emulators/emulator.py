@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deployments.local.emulators.download import create_http_client
 from deployments.local.emulators.faults import Endpoint, FaultRegistry
-from deployments.local.emulators.fetching import create_http_client
-from deployments.local.emulators.records import SqliteStore
-from deployments.local.emulators.serving import ServerOptions
-from deployments.local.emulators.workshop import JobRunner
+from deployments.local.emulators.job_runner import JobRunner
+from deployments.local.emulators.server import ServerOptions
+from deployments.local.emulators.sqlite_store import SqliteStore
 
 
 class CommonSettings(BaseModel):

@@ -17,7 +17,7 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from deployments.local.measure.sound import read_audio
+from deployments.local.quality.audio import read_audio
 from deployments.local.sample.captions import Caption
 from deployments.local.sample.scene import LakeScene, RgbFrame
 

@@ -3,8 +3,8 @@
 import os
 
 from deployments.local.emulators.ghostcut.app import Api
-from deployments.local.emulators.ghostcut.life import GhostCutEmulator
-from deployments.local.emulators.serving import parse_options, serve
+from deployments.local.emulators.ghostcut.lifecycle import GhostCutEmulator
+from deployments.local.emulators.server import parse_options, serve
 
 # Known to everyone who can read this: the emulator guards nothing.
 LOCAL_APP_KEY = "ghostcut-local-key"

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from deployments.local.emulators.control import ExceptionHandler, create_app
 from deployments.local.emulators.faults import Endpoint
-from deployments.local.emulators.ghostcut.answers import VendorApiError, error_response
-from deployments.local.emulators.ghostcut.life import GhostCutEmulator
+from deployments.local.emulators.ghostcut.lifecycle import GhostCutEmulator
 from deployments.local.emulators.ghostcut.read import ReadApi, has_ids
+from deployments.local.emulators.ghostcut.responses import VendorApiError, error_response
 from deployments.local.emulators.ghostcut.signing import sign
 from deployments.local.emulators.ghostcut.submit import SubmitApi
 

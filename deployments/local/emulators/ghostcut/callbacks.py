@@ -6,9 +6,9 @@ import time
 
 import httpx
 
-from deployments.local.emulators.ghostcut.books import GhostCutStore
+from deployments.local.emulators.ghostcut.db import GhostCutStore
 from deployments.local.emulators.ghostcut.signing import sign
-from deployments.local.emulators.records import Row
+from deployments.local.emulators.sqlite_store import Row
 
 
 class CallbackSender:

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deployments.local.emulators.faults import COMMON_FAULTS, Fault, FaultRegistry, ResponseFault
-from deployments.local.emulators.ghostcut.answers import SUCCESS_CODE, VendorApiError, error_response
-from deployments.local.emulators.records import Row
+from deployments.local.emulators.ghostcut.responses import SUCCESS_CODE, VendorApiError, error_response
+from deployments.local.emulators.sqlite_store import Row
 
 
 class ErrorCode(ResponseFault):

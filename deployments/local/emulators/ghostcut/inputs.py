@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 
 from deployments.local.emulators import video
-from deployments.local.emulators.fetching import DownloadFailed, UnresolvableUrl, download
+from deployments.local.emulators.download import DownloadFailed, UnresolvableUrl, download
 from deployments.local.emulators.ghostcut import statuses
-from deployments.local.emulators.ghostcut.checks import MODE_OFF, MODE_WHOLE_FRAME
 from deployments.local.emulators.ghostcut.masks import read_masks
 from deployments.local.emulators.ghostcut.render import RenderSpec
-from deployments.local.emulators.ghostcut.shapes import WorkRequest
+from deployments.local.emulators.ghostcut.schemas import WorkRequest
+from deployments.local.emulators.ghostcut.validation import MODE_OFF, MODE_WHOLE_FRAME
 
 MAX_SECONDS = 15 * 60
 MAX_BYTES = 1000 * 2**20

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from deployments.local.emulators.ghostcut import statuses
-from deployments.local.emulators.ghostcut.answers import VendorApiError, success_response
 from deployments.local.emulators.ghostcut.faults import ListingFault
-from deployments.local.emulators.ghostcut.life import GhostCutEmulator
-from deployments.local.emulators.ghostcut.shapes import parse_page_request
-from deployments.local.emulators.records import Row
+from deployments.local.emulators.ghostcut.lifecycle import GhostCutEmulator
+from deployments.local.emulators.ghostcut.responses import VendorApiError, success_response
+from deployments.local.emulators.ghostcut.schemas import parse_page_request
+from deployments.local.emulators.sqlite_store import Row
 
 POINTS_EXPIRE_MS = 4_102_444_800_000  # 2100-01-01, in milliseconds
 

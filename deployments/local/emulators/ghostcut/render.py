@@ -9,10 +9,10 @@ from pathlib import Path
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 
-from deployments.local.emulators import sound, video
-from deployments.local.emulators.ghostcut.erase import TextEraser
+from deployments.local.emulators import audio, video
+from deployments.local.emulators.audio import AudioStreamCopier, AudioTrackWriter
 from deployments.local.emulators.ghostcut.masks import TIME_EPSILON, Mask
-from deployments.local.emulators.sound import AudioStreamCopier, AudioTrackWriter
+from deployments.local.emulators.ghostcut.text_eraser import TextEraser
 from deployments.local.emulators.video import CancelCheck, UndecodableMedia
 
 
@@ -78,12 +78,12 @@ def _round_to_even(length: Fraction) -> int:
 
 def _add_audio(output: OutputContainer, spec: RenderSpec) -> AudioStreamCopier | AudioTrackWriter | None:
     """Copied where the container takes it; an excerpt and foreign codecs are encoded anew."""
-    if not sound.has_audio(spec.source):
+    if not audio.has_audio(spec.source):
         return None
-    if spec.time_range is None and sound.can_copy_audio(spec.source):
+    if spec.time_range is None and audio.can_copy_audio(spec.source):
         return AudioStreamCopier(output, spec.source)
-    samples = sound.decode_audio(spec.source)
+    samples = audio.decode_audio(spec.source)
     if spec.time_range is not None:
         start, end = spec.time_range
-        samples = sound.slice_audio(samples, start, min(end, sound.duration_of(samples)))
+        samples = audio.slice_audio(samples, start, min(end, audio.duration_of(samples)))
     return AudioTrackWriter(output, samples)

@@ -5,10 +5,10 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deployments.local.emulators.ghostcut.answers import VendorApiError, success_response
-from deployments.local.emulators.ghostcut.checks import find_parameter_error
-from deployments.local.emulators.ghostcut.life import GhostCutEmulator
-from deployments.local.emulators.ghostcut.shapes import parse_request
+from deployments.local.emulators.ghostcut.lifecycle import GhostCutEmulator
+from deployments.local.emulators.ghostcut.responses import VendorApiError, success_response
+from deployments.local.emulators.ghostcut.schemas import parse_request
+from deployments.local.emulators.ghostcut.validation import find_parameter_error
 
 
 class SubmitApi:

@@ -2,9 +2,9 @@
 
 import os
 
-from deployments.local.emulators.serving import parse_options, serve
+from deployments.local.emulators.server import parse_options, serve
 from deployments.local.emulators.sync_so.app import Api
-from deployments.local.emulators.sync_so.life import SyncSoEmulator
+from deployments.local.emulators.sync_so.lifecycle import SyncSoEmulator
 
 # Known to everyone who can read this: the emulator guards nothing.
 LOCAL_API_KEY = "sync-so-local-key"

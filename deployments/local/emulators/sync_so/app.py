@@ -12,7 +12,7 @@ from starlette.routing import Route
 from deployments.local.emulators.control import ExceptionHandler, create_app
 from deployments.local.emulators.faults import Endpoint
 from deployments.local.emulators.sync_so.errors import VendorApiError, error_response
-from deployments.local.emulators.sync_so.life import SyncSoEmulator
+from deployments.local.emulators.sync_so.lifecycle import SyncSoEmulator
 from deployments.local.emulators.sync_so.public import PublicApi
 from deployments.local.emulators.sync_so.read import ReadApi
 from deployments.local.emulators.sync_so.submit import SubmitApi

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import httpx
 
-from deployments.local.emulators.fetching import DownloadFailed, UnresolvableUrl, download
+from deployments.local.emulators.download import DownloadFailed, UnresolvableUrl, download
 from deployments.local.emulators.sync_so.errors import GenerationFailed
 from deployments.local.emulators.sync_so.media import RenderSpec, SegmentClip, SegmentTolerance
+from deployments.local.emulators.sync_so.schemas import AudioInput, GenerateRequest, Segment, TextInput, VisualInput
 from deployments.local.emulators.sync_so.settings import Settings
-from deployments.local.emulators.sync_so.shapes import AudioInput, GenerateRequest, Segment, TextInput, VisualInput
 
 
 async def download_media(

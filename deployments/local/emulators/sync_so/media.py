@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from deployments.local.emulators import sound, video
+from deployments.local.emulators import audio, video
 from deployments.local.emulators.sync_so import timeline
 from deployments.local.emulators.sync_so.errors import GenerationFailed, InvalidSegments
 from deployments.local.emulators.video import UndecodableMedia
@@ -54,7 +54,7 @@ class DecodedMedia:
 
     rate: Fraction
     frame_order: list[int]
-    samples: sound.Samples
+    samples: audio.Samples
     source_info: video.VideoProperties | None = None
 
 
@@ -66,12 +66,12 @@ def decode_media(spec: RenderSpec) -> DecodedMedia:
     _check_segment_times(spec.clips, facts.duration, spec.tolerance)
     sounds = [_decode_clip_audio(clip, spec.tolerance) for clip in spec.clips]
     cues = [
-        timeline.SegmentTiming(clip.start, min(clip.end, facts.duration), sound.duration_of(samples), clip.mode)
+        timeline.SegmentTiming(clip.start, min(clip.end, facts.duration), audio.duration_of(samples), clip.mode)
         for clip, samples in zip(spec.clips, sounds, strict=True)
     ]
     parts = timeline.build_pieces(cues, facts.duration, spec.segment_length)
     order = timeline.frame_order(parts, facts.rate, facts.frames)
-    own = sound.decode_audio(spec.visual) if sound.has_audio(spec.visual) else sound.silence(0)
+    own = audio.decode_audio(spec.visual) if audio.has_audio(spec.visual) else audio.silence(0)
     return DecodedMedia(facts.rate, order, _mix_audio(parts, sounds, own), facts)
 
 
@@ -86,12 +86,12 @@ def probe_video(file: Path) -> video.VideoProperties:
 def _decode_image(clip: SegmentClip) -> DecodedMedia:
     """An image becomes a video as long as its sound; `sync_mode` has no say (fact sheet 2)."""
     samples = _decode_audio(clip.sound)
-    return DecodedMedia(IMAGE_FRAME_RATE, [0] * math.ceil(sound.duration_of(samples) * IMAGE_FRAME_RATE), samples)
+    return DecodedMedia(IMAGE_FRAME_RATE, [0] * math.ceil(audio.duration_of(samples) * IMAGE_FRAME_RATE), samples)
 
 
-def _decode_audio(file: Path) -> sound.Samples:
+def _decode_audio(file: Path) -> audio.Samples:
     try:
-        return sound.decode_audio(file)
+        return audio.decode_audio(file)
     except UndecodableMedia as error:
         raise GenerationFailed("generation_input_audio_invalid") from error
 
@@ -109,28 +109,28 @@ def _is_past(end: float, length: float, tolerance: SegmentTolerance) -> bool:
     return end > length + tolerance.max_overhang + timeline.TIME_EPSILON
 
 
-def _decode_clip_audio(clip: SegmentClip, tolerance: SegmentTolerance) -> sound.Samples:
+def _decode_clip_audio(clip: SegmentClip, tolerance: SegmentTolerance) -> audio.Samples:
     """The cropped sound of a segment, once the crop is known to lie within its file."""
     samples = _decode_audio(clip.sound)
     if clip.crop is None:
         return samples
     start, end = clip.crop
-    length = sound.duration_of(samples)
+    length = audio.duration_of(samples)
     if _is_past(end, length, tolerance) or start >= length:
         raise InvalidSegments
-    return sound.slice_audio(samples, start, min(end, length))
+    return audio.slice_audio(samples, start, min(end, length))
 
 
 def _mix_audio(
-    parts: Sequence[timeline.OutputPiece], sounds: Sequence[sound.Samples], source_audio: sound.Samples
-) -> sound.Samples:
+    parts: Sequence[timeline.OutputPiece], sounds: Sequence[audio.Samples], source_audio: audio.Samples
+) -> audio.Samples:
     """The sound of all pieces, one after the other, without the rounding of lengths adding up."""
-    result = sound.silence(timeline.total_length(parts))
+    result = audio.silence(timeline.total_length(parts))
     begin = 0.0
     for part in parts:
-        samples = sound.slice_audio(source_audio, part.start, part.end) if part.clip is None else sounds[part.clip]
-        heard = sound.fit_duration(samples, part.audio_length)
-        at = round(begin * sound.SAMPLE_RATE)
+        samples = audio.slice_audio(source_audio, part.start, part.end) if part.clip is None else sounds[part.clip]
+        heard = audio.fit_duration(samples, part.audio_length)
+        at = round(begin * audio.SAMPLE_RATE)
         room = result[:, at : at + heard.shape[1]]
         room[:] = heard[:, : room.shape[1]]
         begin += part.length

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
-from deployments.local.emulators.sync_so import bodies, inputs, media, prices
-from deployments.local.emulators.sync_so.checks import validate_request
+from deployments.local.emulators.sync_so import inputs, media, prices, request_body
 from deployments.local.emulators.sync_so.errors import CATALOG, GenerationFailed, VendorApiError
-from deployments.local.emulators.sync_so.life import SyncSoEmulator
-from deployments.local.emulators.sync_so.shapes import parse_request
+from deployments.local.emulators.sync_so.lifecycle import SyncSoEmulator
+from deployments.local.emulators.sync_so.schemas import parse_request
+from deployments.local.emulators.sync_so.validation import validate_request
 
 STORAGE_ERROR_XML = "<Error><Code>{code}</Code><Message>{message}</Message></Error>"
 
@@ -61,7 +61,7 @@ class PublicApi:
 
     async def estimate_by_duration(self, request: Request) -> Response:
         """`{model, duration, fps}`: the newer form of the estimate."""
-        body = bodies.parse_json(await request.body())
+        body = request_body.parse_json(await request.body())
         try:
             estimate_request = EstimateRequest.model_validate(body)
         except ValidationError as error:
@@ -78,7 +78,7 @@ class PublicApi:
 
     async def estimate_by_request(self, request: Request) -> Response:
         """The body of a generation, not made: the older form, which the SDK uses."""
-        generate_request = parse_request(bodies.parse_json(await request.body()))
+        generate_request = parse_request(request_body.parse_json(await request.body()))
         validate_request(generate_request)
         emulator = self._emulator
         with tempfile.TemporaryDirectory(dir=emulator.scratch) as folder:

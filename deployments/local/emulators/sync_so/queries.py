@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from deployments.local.emulators.records import Row
+from deployments.local.emulators.sqlite_store import Row
 from deployments.local.emulators.sync_so.errors import VendorApiError
 
 STATUSES = ("PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED")

@@ -5,11 +5,11 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from deployments.local.emulators.records import Row
-from deployments.local.emulators.sync_so import answers
-from deployments.local.emulators.sync_so.books import RUNNING
+from deployments.local.emulators.sqlite_store import Row
+from deployments.local.emulators.sync_so import responses
+from deployments.local.emulators.sync_so.db import RUNNING
 from deployments.local.emulators.sync_so.errors import VendorApiError
-from deployments.local.emulators.sync_so.life import SyncSoEmulator
+from deployments.local.emulators.sync_so.lifecycle import SyncSoEmulator
 from deployments.local.emulators.sync_so.queries import ListQuery, StatusQuery
 
 
@@ -74,7 +74,7 @@ class ReadApi:
 
     def _to_json(self, row: Row) -> Row:
         url = self._emulator.links.current_url(row, self._emulator.settings.token_ttl)
-        return answers.generation_json(row, url)
+        return responses.generation_json(row, url)
 
     def _progress(self, row: Row) -> int:
         """Percent; 100 only when it has ended."""

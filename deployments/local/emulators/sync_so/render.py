@@ -7,7 +7,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from deployments.local.emulators import video
-from deployments.local.emulators.sound import AudioTrackWriter
+from deployments.local.emulators.audio import AudioTrackWriter
 from deployments.local.emulators.sync_so import media
 from deployments.local.emulators.sync_so.errors import GenerationFailed
 from deployments.local.emulators.video import CancelCheck, UndecodableMedia

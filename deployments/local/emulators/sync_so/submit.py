@@ -9,11 +9,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from deployments.local.emulators.sync_so import answers, bodies, inputs, media
-from deployments.local.emulators.sync_so.checks import validate_request
+from deployments.local.emulators.sync_so import inputs, media, request_body, responses
 from deployments.local.emulators.sync_so.errors import GenerationFailed, VendorApiError, concurrency_limit_error
-from deployments.local.emulators.sync_so.life import SyncSoEmulator
-from deployments.local.emulators.sync_so.shapes import GenerateRequest, parse_request
+from deployments.local.emulators.sync_so.lifecycle import SyncSoEmulator
+from deployments.local.emulators.sync_so.schemas import GenerateRequest, parse_request
+from deployments.local.emulators.sync_so.validation import validate_request
 
 
 class SubmitApi:
@@ -26,8 +26,10 @@ class SubmitApi:
         self._key_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def create(self, request: Request) -> Response:
-        key = bodies.idempotency_key(request)
-        body = await bodies.read_body(request, self._uploads, f"{self._emulator.base_url}/storage/results/uploads")
+        key = request_body.idempotency_key(request)
+        body = await request_body.read_body(
+            request, self._uploads, f"{self._emulator.base_url}/storage/results/uploads"
+        )
         if key is None:
             return await self._accept(body, None)
         async with self._key_locks[key]:  # concurrent duplicates get the first one's generation
@@ -38,20 +40,20 @@ class SubmitApi:
         known = self._emulator.db.find_by_key(key)
         if known is None:
             return None
-        if known["digest"] != bodies.digest(body):
+        if known["digest"] != request_body.digest(body):
             raise VendorApiError(409, "The Idempotency-Key was used with another request", "IDEMPOTENCY_KEY_CONFLICT")
         self._emulator.db.count_replay(known["id"])
         settings = self._emulator.settings
         url = self._emulator.links.current_url(known, settings.token_ttl)
-        return JSONResponse(answers.generation_json(known, url), settings.replay_status)
+        return JSONResponse(responses.generation_json(known, url), settings.replay_status)
 
     async def _accept(self, body: Any, key: str | None) -> Response:
         request = parse_request(body)
         validate_request(request)
         await self._check_media(request)
         self._check_concurrency()
-        row = self._emulator.accept(body, bodies.digest(body), key)
-        return JSONResponse(answers.generation_json(row, None), 201)
+        row = self._emulator.accept(body, request_body.digest(body), key)
+        return JSONResponse(responses.generation_json(row, None), 201)
 
     def _check_concurrency(self) -> None:
         active = len(self._emulator.db.list_running())

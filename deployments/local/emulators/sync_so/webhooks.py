@@ -7,7 +7,7 @@ import time
 
 import httpx
 
-from deployments.local.emulators.records import Row
+from deployments.local.emulators.sqlite_store import Row
 from deployments.local.emulators.sync_so.faults import WebhookFault
 
 

@@ -1,9 +1,0 @@
-"""Hands jobs to the model of the old design: `python -m bench.rivals.old_client JOB...`."""
-
-import sys
-
-from bench.rivals.old_app import start_job
-
-if __name__ == "__main__":
-    for job_id in sys.argv[1:]:
-        start_job.delay(job_id)

@@ -1,0 +1,74 @@
+"""Blocks that were loaded before, so that not every step of every job asks the Prefect server for them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import httpx
+from prefect.blocks.core import Block
+from prefect.settings import PREFECT_API_URL
+
+from videojobs.errors import ConfigurationError, RetryableError
+
+BlockT = TypeVar("BlockT", bound=Block)
+BlockLoader = Callable[[type[Block], str], Awaitable[Block]]
+
+
+async def load_block(kind: type[BlockT], name: str) -> BlockT:
+    """The block of this kind and name. Raises ConfigurationError with what to do, or Retryable."""
+    try:
+        return cast(BlockT, await kind.aload(name))
+    except ValueError as error:
+        block_path = f"{kind.get_block_type_slug()}/{name}"
+        raise ConfigurationError(
+            f"the Prefect server has no block {block_path}: set its variables (see .env.example) and run `make "
+            "register`"
+        ) from error
+    except httpx.HTTPError as error:
+        raise RetryableError(f"the Prefect server did not give the block {name} ({type(error).__name__})") from error
+
+
+@dataclass(slots=True)
+class _CacheEntry:
+    block: Block
+    refresh_at: float  # on the monotonic clock: when it is loaded again
+
+
+class BlockCache:
+    """Blocks, loaded anew when they are due. While the Prefect server is away, the last ones known.
+
+    A block is believed to be unchanged for `seconds`; a known one is kept where the server takes longer than
+    `patience` seconds to give it again. The event loops of a process may share one of these.
+    """
+
+    def __init__(self, *, ttl_seconds: float, load_timeout: float, loader: BlockLoader = load_block) -> None:
+        self._ttl_seconds = ttl_seconds
+        self._load_timeout = load_timeout
+        self._loader = loader
+        self._entries: dict[object, _CacheEntry] = {}
+
+    async def get(self, kind: type[BlockT], name: str) -> BlockT:
+        """Raises ConfigurationError where there is no such block, Retryable where Prefect never gave it."""
+        key = (PREFECT_API_URL.value(), kind, name)
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._entries[key] = _CacheEntry(await self._load_with_timeout(kind, name), self._next_refresh())
+        elif entry.refresh_at < time.monotonic():
+            entry.refresh_at = self._next_refresh()  # whoever comes meanwhile takes the one that is known
+            with suppress(RetryableError):
+                block = await self._load_with_timeout(kind, name)
+                entry.block = entry.block if entry.block == block else block
+        return cast(BlockT, entry.block)
+
+    def _next_refresh(self) -> float:
+        return time.monotonic() + self._ttl_seconds
+
+    async def _load_with_timeout(self, kind: type[Block], name: str) -> Block:
+        try:
+            async with asyncio.timeout(self._load_timeout):
+                return await self._loader(kind, name)
+        except TimeoutError as error:
+            raise RetryableError(f"the Prefect server did not give the block {name} in time") from error

@@ -1,0 +1,122 @@
+"""The front door: what clients and vendors on the internet can reach. It runs no job itself.
+
+It needs neither Postgres nor Prefect to start, and outlives both: while one is away, it asks to come again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from deployments.api.dependencies import AppState
+from deployments.api.errors import add_exception_handlers
+from deployments.api.middleware.body_limits import BodyLimitMiddleware
+from deployments.api.middleware.graceful_streams import StreamShutdownMiddleware
+from deployments.api.middleware.request_logging import RequestLoggingMiddleware
+from deployments.api.openapi import install_openapi
+from deployments.api.pages import add_pages
+from deployments.api.pages.lecture import LECTURE_FORM_PATH
+from deployments.api.routes import (
+    callbacks,
+    editor_jobs,
+    events,
+    health,
+    job_forms,
+    job_requests,
+    jobs,
+    lectures,
+    metrics,
+    uploads,
+)
+from deployments.api.routes.health import ReadinessProbe
+from deployments.api.routes.metrics import Metrics
+from deployments.api.services import Services
+from deployments.api.settings import ApiSettings
+from videojobs.settings import AccessSettings
+
+API_PREFIX = "/api/v1"
+
+
+class _ApiApplication(FastAPI):
+    """Pages of named origins may read every answer, errors that nobody foresaw included.
+
+    Those are answered outside of all middleware that can be added, so this one is put around the whole. What a browser
+    asks beforehand is answered here, too, and neither logged nor counted.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        stack = super().build_middleware_stack()
+        state: AppState = self.state.app_state
+        if not state.settings.cors_origins:
+            return stack
+        return CORSMiddleware(
+            stack,
+            allow_origins=state.settings.cors_origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+            allow_headers=["*"],
+        )
+
+
+def create_app(services: Services | None = None) -> FastAPI:
+    """The application; `backing` is what it stands on, found through the Prefect server's blocks if not given."""
+    settings = ApiSettings()
+    state = AppState(settings, services or Services(settings))
+    # The documentation pages would load their scripts from elsewhere.
+    app = _ApiApplication(title="Video jobs", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.app_state = state
+    app.include_router(callbacks.router)
+    app.include_router(_build_api_router())
+    add_pages(app)
+    add_exception_handlers(app)
+    app.add_middleware(
+        BodyLimitMiddleware,
+        max_bytes=settings.json_bytes,
+        timeout_seconds=settings.json_seconds,
+        streaming_paths=(
+            callbacks.PREFIX,
+            LECTURE_FORM_PATH,
+            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, lectures.FORM_PATH)),
+        ),
+        use_hsts=(AccessSettings().public_url or "").startswith("https:"),
+    )
+    _add_operations(app, state)
+    install_openapi(app)
+    return app
+
+
+def _build_api_router() -> APIRouter:
+    api = APIRouter(prefix=API_PREFIX)
+    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads):
+        api.include_router(route_module.router)
+    return api
+
+
+def _add_operations(app: FastAPI, state: AppState) -> None:
+    """What whoever runs the door sees of it, and how it closes. `RequestLoggingMiddleware` comes last, so it is the
+    outermost.
+    """
+    app.state.readiness = ReadinessProbe(state.services, state.settings)
+    app.state.metrics = Metrics(state.settings, state.services.repository)
+    app.state.shutting_down = asyncio.Event()
+    app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.add_middleware(StreamShutdownMiddleware, shutting_down=app.state.shutting_down)
+    app.add_middleware(RequestLoggingMiddleware, metrics=app.state.metrics)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: AppState = app.state.app_state
+    async with state.run_background_tasks():
+        yield
+
+
+async def healthz() -> str:
+    """This process answers. It says nothing about what it stands on."""
+    return "up\n"

@@ -1,0 +1,118 @@
+"""Who calls, and what that token allows. Endpoints ask for a `Reader`, a `Submitter` or an `Admin`."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Path, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from deployments.api.dependencies import AppState, AppStateDep
+from deployments.api.errors import ApiError, too_many_requests
+from videojobs.db import UnknownJob, VideoJob
+from videojobs.db.tokens import ApiToken, Scope
+from videojobs.requests.models import ID_PATTERN
+
+COOKIE_NAME: Final = "token"
+_TOKEN_PATTERN: Final = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)  # what a bearer token may look like (RFC 6750)
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_bearer = HTTPBearer(auto_error=False, description="A token of `python -m deployments.api.tokens create`.")
+_cookie = APIKeyCookie(
+    name=COOKIE_NAME,
+    auto_error=False,
+    description="The same token, as the pages set it. Changes need a same-origin Origin.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose token it is."""
+
+    token: ApiToken
+
+    @property
+    def user_id(self) -> str:
+        return self.token.user_id
+
+    @property
+    def is_admin(self) -> bool:
+        return self.token.allows(Scope.ADMIN)
+
+    @property
+    def owner(self) -> str | None:
+        """Whose jobs may be seen; None for everybody's."""
+        return None if self.is_admin else self.user_id
+
+    @property
+    def actor(self) -> str:
+        """As events name it."""
+        return f"{self.user_id} (token {self.token.id})"
+
+
+async def get_principal(
+    request: Request,
+    state: AppStateDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    cookie: Annotated[str | None, Security(_cookie)],
+) -> Principal:
+    """Raises a refusal: 401, 403 for a change that another site sent, or 429."""
+    if "authorization" not in request.headers and cookie is not None:
+        check_origin(request)
+    token_text = bearer.credentials if bearer else None if "authorization" in request.headers else cookie
+    principal = await authenticate(state, token_text, client_address(request))
+    if wait := state.request_buckets.take(principal.token.id):
+        raise too_many_requests(wait, "Too many requests with this token.")
+    return principal
+
+
+async def authenticate(state: AppState, token_text: str | None, address: str) -> Principal:
+    """Whose token this is. Who guesses is slowed down by its address, before the job database is asked."""
+    if wait := state.auth_failure_buckets.seconds_until_allowed(address):
+        raise too_many_requests(wait, "Too many tokens from this address that are not valid.")
+    token = None
+    if token_text is not None and _TOKEN_PATTERN.fullmatch(token_text):
+        token = await (await state.services.repository()).find_token(token_text)
+    if token is None:
+        if token_text is not None:
+            state.auth_failure_buckets.take(address)
+        raise ApiError(401, "Send a valid token: `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
+    return Principal(token)
+
+
+def client_address(request: Request) -> str:
+    """Where it comes from: of the proxy's word for it, uvicorn believes that of a proxy on this machine."""
+    return request.client.host if request.client else "unknown"
+
+
+def check_origin(request: Request) -> None:
+    """A browser sends the cookie along whoever made it ask; the Origin says who did. Raises a refusal."""
+    if request.method in _SAFE_METHODS:
+        return
+    origin = request.headers.get("origin", "")
+    if not origin or origin.partition("://")[2] != request.headers.get("host"):
+        raise ApiError(403, "Changes with a cookie are taken from our own pages only.")
+
+
+def _require_scope(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
+    async def dependency(principal: Annotated[Principal, Depends(get_principal)]) -> Principal:
+        if not principal.token.allows(scope):
+            raise ApiError(403, f"This token does not have the scope `{scope}`.")
+        return principal
+
+    return dependency
+
+
+Reader = Annotated[Principal, Depends(_require_scope(Scope.READ))]
+Submitter = Annotated[Principal, Depends(_require_scope(Scope.SUBMIT))]
+Admin = Annotated[Principal, Depends(_require_scope(Scope.ADMIN))]
+
+JobId = Annotated[str, Path(description="As the answer to the request named it.", examples=["7d0c5f0e"])]
+
+
+async def get_owned_job(state: AppState, principal: Principal, job_id: str) -> VideoJob:
+    """The job, if this caller may see it. Raises UnknownJob, whether there is none or it is somebody else's."""
+    if not re.fullmatch(ID_PATTERN, job_id):
+        raise UnknownJob("there is no such job")
+    return await (await state.services.repository()).get_job_for_user(principal.owner, job_id)

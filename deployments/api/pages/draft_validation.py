@@ -1,0 +1,113 @@
+"""The rules, asked while a job is being put together in the browser: the same ones as later, by what is known by then.
+
+The browser knows how long its files are, how large, and of what kind by their names. Whether every frame can be decoded
+only a worker finds out.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.requests.media_rules import validate_media
+from videojobs.requests.parsing import parse_request
+from videojobs.settings import AccessSettings, LimitSettings
+
+# By the end of a name: what `videojobs.media.probe` calls such files. A name that says nothing gets the benefit.
+_CONTAINER_BY_EXTENSION: Final = {"m4v": "mp4", "m4a": "mp4", "oga": "ogg", "opus": "ogg", "qt": "mov", "wave": "wav"}
+_ASSUMED_FRAME_RATE: Final = 25.0  # frames a second; no browser tells, and only the rules' tolerances depend on it
+
+DurationSeconds = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]  # seconds
+
+
+class _BrowserFileInfo(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=1000)
+    size: int = Field(ge=0)  # bytes
+    duration: DurationSeconds
+
+
+class BrowserVideoInfo(_BrowserFileInfo):
+    """What a browser knows of a video that it can play."""
+
+    width: int = Field(gt=0, le=100_000)
+    height: int = Field(gt=0, le=100_000)
+
+
+class BrowserMediaInfo(BaseModel):
+    """What it knows of all files: those that it cannot play are missing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: BrowserVideoInfo | None
+    audio: dict[str, _BrowserFileInfo]
+
+
+class DraftJob(BaseModel):
+    """A request as it will be sent, with placeholders for the addresses of its files."""
+
+    request: dict[str, Any]
+    facts: BrowserMediaInfo
+
+
+@dataclass(frozen=True, slots=True)
+class _MediaInfo:
+    """As `videojobs.requests.media_rules` wants to have them."""
+
+    container: str
+    size: int
+    duration: float
+    width: int = 0
+    height: int = 0
+    frame_rate: float = _ASSUMED_FRAME_RATE
+
+
+def validate_draft(draft: DraftJob, user_id: str) -> list[FieldError]:
+    """Every rule that is broken already, with the fields as the browser numbers them."""
+    limits = LimitSettings()
+    try:
+        request = parse_request(
+            {**draft.request, "user_id": user_id}, limits=limits, access=AccessSettings(allow_local_files=False)
+        )
+    except InvalidRequest as error:
+        return list(error.errors)
+    audio_info = {ref_id: _media_info(seen, "wav") for ref_id, seen in draft.facts.audio.items()}
+    if draft.facts.video is None or any(item.refId not in audio_info for item in request.audio):
+        return []
+    return [
+        FieldError(_draft_path(problem.path, draft.request.get("segments")), problem.message)
+        for problem in validate_media(request, _video_info(draft.facts.video), audio_info, limits)
+    ]
+
+
+def _draft_path(path: str, segments: object) -> str:
+    """The rules number segments by their start; the browser, in the order in which they were made."""
+    if not isinstance(segments, list):  # JSON text of a list: not from our page
+        return path
+    order = sorted(range(len(segments)), key=lambda index: float(segments[index]["startTime"]))
+    return re.sub(r"^segments\[(\d+)]", lambda found: f"segments[{order[int(found[1])]}]", path)
+
+
+def _container_from_name(name: str, default: str) -> str:
+    extension = PurePath(name).suffix.lower().removeprefix(".")
+    return _CONTAINER_BY_EXTENSION.get(extension, extension) or default
+
+
+def _media_info(browser_info: _BrowserFileInfo, default_container: str) -> _MediaInfo:
+    return _MediaInfo(
+        _container_from_name(browser_info.name, default_container), browser_info.size, browser_info.duration
+    )
+
+
+def _video_info(browser_info: BrowserVideoInfo) -> _MediaInfo:
+    return _MediaInfo(
+        _container_from_name(browser_info.name, "mp4"),
+        browser_info.size,
+        browser_info.duration,
+        browser_info.width,
+        browser_info.height,
+    )

@@ -1,0 +1,106 @@
+"""`/jobs/{id}`: how a job stands, what happened, what it costs, its videos, and what can be done about it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from deployments.api.auth import JobId, Reader, Submitter, get_owned_job
+from deployments.api.dependencies import AppStateDep
+from deployments.api.pages.job_card import CurrentUser, JobCard, event_lines, price_rows, timeline_pieces
+from deployments.api.pages.page_route import SEE_OTHER, PageRoute
+from deployments.api.pages.status_notes import StatusNote, build_status_note
+from deployments.api.pages.templating import render_page, storage_origin
+from deployments.api.routes import jobs as api
+from deployments.api.schemas.jobs import FileKind, Job
+from videojobs.db import VideoJob
+from videojobs.states import UNFINISHED_STATUSES, JobKind, Status
+
+RequestedAction = Literal["cancel", "retry"]
+_DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {"result": "Download", "lip_sync": "Download (lip-sync only)"}
+_LECTURE_DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {
+    "pdf": "PDF",
+    "srt": "Subtitles (SRT)",
+    "vtt": "Subtitles (VTT)",
+    "slides": "Slides (ZIP)",
+    "times": "Times (JSON)",
+}
+_ACTION_NOTES: Final[dict[RequestedAction, StatusNote]] = {
+    "cancel": StatusNote("wait", "The job stops", ["It stops at its next safe point, and then says what is paid for."]),
+    "retry": StatusNote("plain", "The job goes on", ["As soon as a worker takes it up; no step is paid for twice."]),
+}
+_COMPARISON_DELAY: Final = timedelta(minutes=1)
+
+router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("")
+async def show_job(
+    job_id: JobId, request: Request, principal: Reader, state: AppStateDep, asked: RequestedAction | None = None
+) -> Response:
+    """`asked` is what a button has just asked for, and may not have happened yet."""
+    row, job = await get_owned_job(state, principal, job_id), await api.get_job(job_id, principal, state)
+    note = build_status_note(job, for_admin=principal.is_admin)
+    return render_page(
+        request,
+        "job.html",
+        storage=storage_origin(await state.services.store(row)),
+        current_user=CurrentUser.from_principal(principal),
+        active_page="jobs",
+        job=JobCard.from_summary(job),
+        is_live=asked is not None or job.status in UNFINISHED_STATUSES,
+        action_note=_ACTION_NOTES[asked] if asked else None,
+        status_note=note,
+        timeline=event_lines(job.timeline),
+        costs=price_rows(job.costs),
+        segments=row.segments_data["total_segments"],
+        areas=len(row.processing_config["effects"]),
+        slides=row.facts.get("slides"),
+        can_cancel=job.can_cancel,
+        can_retry=job.can_retry,
+        picture=_comparison_state(job),
+        **_media_context(row, job),
+    )
+
+
+def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
+    """The before/after picture is made when the job is completed already, in a second or two; or it cannot be made."""
+    if "before_after" in job.downloads:
+        return "there"
+    is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _COMPARISON_DELAY
+    has_one = job.status is Status.COMPLETED and job.kind is JobKind.PRO_VIDEO
+    return "soon" if is_fresh and has_one else "none"
+
+
+def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
+    """What there is to see and to download. Without areas the lip-sync result is the result."""
+    available = set(job.downloads)
+    buttons = _LECTURE_DOWNLOAD_LABELS if row.job_kind is JobKind.LECTURE else _DOWNLOAD_LABELS
+    after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
+    hidden = {"lip_sync"} if "result" in available and not row.request.get("effects") else set()
+    return {
+        "downloads": [(what, words) for what, words in buttons.items() if what in available - hidden],
+        "before": "source" if "source" in available else None,
+        "after": after,
+        "pieces": timeline_pieces(row) if after else [],
+    }
+
+
+@router.post("/cancel")
+async def cancel_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
+    """The button; the page then shows what comes of it."""
+    await api.cancel_job(job_id, principal, state)
+    return _redirect_to_job(job_id, "cancel")
+
+
+@router.post("/retry")
+async def retry_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
+    """The button; the page then shows what comes of it."""
+    await api.retry_job(job_id, principal, state)
+    return _redirect_to_job(job_id, "retry")
+
+
+def _redirect_to_job(job_id: str, action: RequestedAction) -> Response:
+    return RedirectResponse(f"/jobs/{quote(job_id, safe='')}?asked={action}", SEE_OTHER)

@@ -1,0 +1,157 @@
+"""What the pages show of a job: its state in a word, its news, and its price.
+
+Made of what the API answers, so that both say the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from deployments.api.auth import Principal
+from deployments.api.schemas.jobs import EventEntry, JobSummary, StageCost
+from videojobs.db import VideoJob
+from videojobs.db.tokens import Scope
+from videojobs.pipeline.costs import Amount, format_points
+from videojobs.pipeline.masks import resolve_timeline
+from videojobs.requests.models import JobRequest
+from videojobs.states import UNFINISHED_STATUSES, JobKind, Stage, Status
+
+Tone = Literal["plain", "good", "wait", "bad"]
+
+PARKED: Final = "parked"  # to people a state of its own; in the row it is `processing` with a reason
+STATUS_LABELS: Final = {
+    Status.PENDING.value: "Waiting",
+    Status.PROCESSING.value: "In progress",
+    PARKED: "Needs a decision",
+    Status.COMPLETED.value: "Finished",
+    Status.FAILED.value: "Failed",
+    Status.CANCELLED.value: "Cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    """Who is signed in, as the frame of every page shows it."""
+
+    user_id: str
+    is_admin: bool
+    can_submit: bool
+
+    @classmethod
+    def from_principal(cls, principal: Principal) -> "CurrentUser":
+        return cls(principal.user_id, principal.is_admin, principal.token.allows(Scope.SUBMIT))
+
+
+@dataclass(frozen=True, slots=True)
+class JobCard:
+    """A job as lists show it."""
+
+    id: str
+    user_id: str
+    name: str
+    tone: str  # the status, or `parked`
+    state: str  # in a word or two
+    headline: str
+    progress: int  # percent
+    is_active: bool  # it may change by itself
+    is_lecture: bool
+    created_at: datetime
+    completed_at: datetime | None
+
+    @classmethod
+    def from_summary(cls, job: JobSummary) -> "JobCard":
+        tone = PARKED if is_parked(job) else job.status.value
+        return cls(
+            id=job.job_id,
+            user_id=job.user_id,
+            name=job.display_name or f"Job {job.job_id[:8]}",
+            tone=tone,
+            state=STATUS_LABELS[tone],
+            headline=job.error or job.message,
+            progress=job.progress,
+            is_active=job.status in UNFINISHED_STATUSES,
+            is_lecture=job.kind is JobKind.LECTURE,
+            created_at=job.created_at,
+            completed_at=job.completed_at,
+        )
+
+
+def is_parked(job: JobSummary) -> bool:
+    """Whether it waits for an operator."""
+    return job.parked_reason is not None and job.status is Status.PROCESSING
+
+
+# ---- what happened -------------------------------------------------------------------------------------------
+
+_EVENT_TONES: Final[dict[str, Tone]] = {
+    **dict.fromkeys(("advanced", "accepted", "done", "completed"), "good"),
+    **dict.fromkeys(("waiting", "unknown", "interrupted", "parked", "written_off", "cancelled", "given_up"), "wait"),
+    **dict.fromkeys(("refused", "failed"), "bad"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One thing that happened."""
+
+    at: datetime
+    text: str
+    tone: Tone
+
+
+def event_lines(timeline: Iterable[EventEntry]) -> list[EventLine]:
+    """Oldest first; news that only raise the progress are left out."""
+    found: list[EventLine] = []
+    for event in timeline:
+        if event.kind != "progress" and (not found or found[-1].text != event.message):
+            found.append(EventLine(event.at, event.message, _EVENT_TONES.get(event.kind, "plain")))
+    return found
+
+
+# ---- what it costs -------------------------------------------------------------------------------------------
+
+_STAGE_LABELS: Final = {Stage.LIP_SYNC: "Lip-sync", Stage.TEXT_REMOVAL: "Text removal"}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """One step, or all of them together."""
+
+    step: str
+    expected: str
+    paid: str
+
+
+def price_rows(costs: Sequence[StageCost]) -> list[PriceRow]:
+    """Expected and, as far as the vendor tells it, really paid."""
+    expected = [Amount(cost.expected_usd or Decimal(0), cost.expected_points or Decimal(0)) for cost in costs]
+    rows = [
+        PriceRow(
+            _STAGE_LABELS[Stage(cost.stage)],
+            str(amount),
+            "" if cost.paid_points is None else format_points(cost.paid_points),
+        )
+        for cost, amount in zip(costs, expected, strict=True)
+    ]
+    return [*rows, PriceRow("Together", str(sum(expected, start=Amount())), "")] if len(rows) > 1 else rows
+
+
+# ---- the videos ----------------------------------------------------------------------------------------------
+
+PieceTimes = tuple[float, float, float, float]  # seconds: start and end in the source, start and end in the result
+
+
+def timeline_pieces(job: VideoJob) -> list[PieceTimes]:
+    """Which part of the source is seen when in the result; empty where that is not known."""
+    try:
+        decision = resolve_timeline(JobRequest.model_validate(job.request), job.facts)
+    except (ValidationError, KeyError):  # refused at the door, or not that far
+        return []
+    return [
+        (piece.source_start, piece.source_end, piece.result_start, piece.result_end)
+        for piece in decision.timelines[0].pieces
+    ]

@@ -1,0 +1,64 @@
+"""Routes of pages: what goes wrong becomes a page, and who is not signed in is asked to sign in first."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from deployments.api.errors import DEPENDENCY_ERRORS, RETRY_AFTER_SECONDS
+from deployments.api.pages.templating import render_page
+from videojobs.db import UnknownJob
+
+SEE_OTHER: Final = 303  # after a form: a reload then sends nothing twice
+
+
+class PageRoute(APIRoute):
+    """Answers people, not programs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def with_pages(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (UnknownJob, RequestValidationError):
+                return _not_found_page(request)
+            except HTTPException as error:
+                return _error_page(request, error)
+            except DEPENDENCY_ERRORS:
+                return _unavailable_page(request)
+
+        return with_pages
+
+
+def _error_page(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 401:
+        requested_path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        next_path = requested_path if request.method == "GET" else "/jobs"
+        return RedirectResponse(f"/login?{urlencode({'next': next_path})}", SEE_OTHER)
+    if error.status_code == 404:
+        return _not_found_page(request)
+    answer = _message_page(request, error.status_code, "That cannot be done", str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _not_found_page(request: Request) -> Response:
+    """The same for a job that is somebody else's and for one that never was."""
+    return _message_page(request, 404, "There is nothing here", "The address is wrong, or what was here is gone.")
+
+
+def _unavailable_page(request: Request) -> Response:
+    answer = _message_page(
+        request, 503, "Not available for the moment", "Jobs go on, and nothing is lost. Try again in a minute."
+    )
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _message_page(request: Request, status: int, title: str, text: str) -> Response:
+    return render_page(request, "message.html", status, title=title, text=text, link="/jobs", link_text="To the jobs")

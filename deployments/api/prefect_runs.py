@@ -1,0 +1,159 @@
+"""The front door's dealings with Prefect: whether it is there, and the runs of a job."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterIdempotencyKey,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
+
+from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS, JOB_FLOWS, scheduled_runs_by_job, start_run
+from videojobs.db import VideoJob
+from videojobs.db.repository_base import parse_flow_run_id
+from videojobs.errors import RetryableError
+from videojobs.states import Status
+
+RESOLVE_JOB_DEPLOYMENT: Final = "decide/decide"
+_HEALTH_CACHE_SECONDS: Final = 2.0  # that Prefect is there: fifty uploads at once ask it once
+_LIVE_STATES: Final = [
+    StateType.SCHEDULED,
+    StateType.PENDING,
+    StateType.RUNNING,
+    StateType.PAUSED,
+    StateType.CANCELLING,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedRun:
+    """A run that was told to stop; `ended` where nobody works on it any more."""
+
+    run_id: str
+    has_ended: bool
+
+
+class PrefectRuns:
+    """Each call is bounded by `patience` seconds and raises TimeoutError, an error of Prefect's or of httpx."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._healthy_at = -_HEALTH_CACHE_SECONDS
+        self._health_lock = asyncio.Lock()
+        self._cached_client: PrefectClient | None = None
+        self._exit_stack = AsyncExitStack()
+
+    async def close(self) -> None:
+        """Let go of the connections to Prefect."""
+        self._cached_client = None
+        await self._exit_stack.aclose()
+
+    async def _client(self) -> PrefectClient:
+        """One for all: each reads the system's certificates first, and nobody is served in these 40 ms."""
+        if self._cached_client is None:
+            client = get_client()
+            self._cached_client = await self._exit_stack.enter_async_context(client)
+        return self._cached_client
+
+    async def ping(self) -> None:
+        """Raises Retryable while Prefect does not answer: better before two gigabytes are sent than after."""
+        async with asyncio.timeout(self._timeout_seconds), self._health_lock:
+            if time.monotonic() - self._healthy_at < _HEALTH_CACHE_SECONDS:
+                return
+            client = await self._client()
+            if (error := await client.api_healthcheck()) is not None:
+                raise RetryableError(f"the Prefect server does not answer ({type(error).__name__})")
+            self._healthy_at = time.monotonic()
+
+    async def start(self, job: VideoJob) -> UUID:
+        """The first run of a job. Asked again, it gives the same run."""
+        async with asyncio.timeout(self._timeout_seconds):
+            run = await arun_deployment(
+                JOB_DEPLOYMENTS[job.job_kind],
+                client=await self._client(),
+                parameters={**job.request, "job_id": job.id, "connections": job.connections},
+                timeout=0,
+                as_subflow=False,
+                idempotency_key=job.id,
+            )
+            return run.id
+
+    async def stop(self, job: VideoJob) -> Sequence[StoppedRun]:
+        """Cancel the runs of a job, as the button in Prefect does; what becomes of the job is
+        `tasks.runtime.cancellation`'s.
+        """
+        async with asyncio.timeout(self._timeout_seconds):
+            client = await self._client()
+            runs = await _find_live_runs(client, job)
+            return [await _request_cancellation(client, run) for run in runs]
+
+    async def resume(self, job: VideoJob) -> UUID:
+        """Another run of a job that has begun."""
+        async with asyncio.timeout(self._timeout_seconds):
+            return await start_run(job)
+
+    async def retry(self, job: VideoJob, reason: str) -> UUID:
+        """From the failed stage, through the deployment that operators decide with; a cancelled job just runs."""
+        if job.status == Status.CANCELLED:
+            return await self.resume(job)
+        async with asyncio.timeout(self._timeout_seconds):
+            run = await arun_deployment(
+                RESOLVE_JOB_DEPLOYMENT,
+                client=await self._client(),
+                parameters={
+                    "job_id": job.id,
+                    "decision": "retry",
+                    "reason": reason,
+                    "connections": job.connections,
+                },
+                timeout=0,
+                as_subflow=False,
+                idempotency_key=f"{job.id} retry {job.updated_at.isoformat()}",
+            )
+            return run.id
+
+
+async def _find_live_runs(client: PrefectClient, job: VideoJob) -> Sequence[FlowRun]:
+    """Who holds the job, whom this door started, whom the job is named after; else whoever waits for a worker."""
+    candidate_ids = {parse_flow_run_id(job.lease_holder or ""), job.id}
+    found = [run for text in candidate_ids if (run := await _read_live_run(client, text)) is not None]
+    started_here = FlowRunFilter(
+        idempotency_key=FlowRunFilterIdempotencyKey(any_=[job.id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_LIVE_STATES)),
+    )
+    flow = FlowFilter(name=FlowFilterName(any_=JOB_FLOWS))
+    found += await client.read_flow_runs(flow_filter=flow, flow_run_filter=started_here)
+    if not found and (waiting := (await scheduled_runs_by_job()).get(job.id)):
+        found += [run] if (run := await _read_live_run(client, waiting)) else []
+    return list({run.id: run for run in found}.values())
+
+
+async def _read_live_run(client: PrefectClient, run_id: str) -> FlowRun | None:
+    """The run of this id, if it is one and has not ended."""
+    try:
+        run = await client.read_flow_run(UUID(run_id))
+    except (ObjectNotFound, ValueError):
+        return None
+    return run if run.state_type in _LIVE_STATES else None
+
+
+async def _request_cancellation(client: PrefectClient, run: FlowRun) -> StoppedRun:
+    """A run that no worker has taken ends at once; the others end at their next safe point."""
+    if run.state_type is not StateType.CANCELLING:
+        await client.set_flow_run_state(run.id, Cancelling())
+        run = await client.read_flow_run(run.id)
+    return StoppedRun(str(run.id), run.state_type is StateType.CANCELLED)

@@ -1,0 +1,27 @@
+"""Removes what broken-off uploads, and doors that were killed, left in the storage."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Final
+
+from deployments.api.services import Services
+from videojobs.storage.object_store import ObjectStore
+
+_BATCH_SIZE: Final = 100  # uploads; the next sweep sees the next ones
+
+log = logging.getLogger(__name__)
+
+
+async def remove_abandoned_uploads(services: Services, max_age_hours: float) -> None:
+    """What was begun so long ago and never finished, or finished and used by no job for a week."""
+    repository = await services.repository()
+    for upload in await repository.find_abandoned_uploads(timedelta(hours=max_age_hours), _BATCH_SIZE):
+        await asyncio.to_thread(_delete_prefix, await services.store(), upload.prefix)
+        await repository.delete_upload(upload.id)
+        log.info("Upload %s of %s was abandoned; what there was of it is removed", upload.id, upload.user_id)
+
+
+def _delete_prefix(store: ObjectStore, prefix: str) -> None:
+    store.delete(list(store.list_keys(prefix)))
+    store.abort_multipart_uploads(prefix)

@@ -1,0 +1,165 @@
+"""The form of the old editor, put into the request's own words.
+
+That editor sends things that miss the rules by a hair, and they were always taken: an edge drawn just outside the
+picture, an area that begins just before the video. They are mended here, and each change is told. Requests in JSON come
+from new clients, which keep to the rules as they stand.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from videojobs.requests.field_rules import EDGE_TOLERANCE
+from videojobs.requests.models import to_microseconds
+from videojobs.requests.parsing import decode_json_text
+from videojobs.settings import LimitSettings
+from videojobs.text import format_seconds
+
+EDGE_OVERSHOOT: Final = (
+    0.01  # of the picture: the editor cuts to whole pixels, of a preview that may be 200 pixels wide
+)
+MAX_EARLY_START_SECONDS: Final = (
+    1.0  # that an area may begin before the video: it was dragged over the left end of the timeline
+)
+
+MAX_NAME_LENGTH: Final = 200  # of a job's name (`videojobs.requests.models`)
+
+_REGION_FIELDS: Final = {"x": "x", "y": "y", "width": "w", "height": "h"}
+_LEGACY_FIELD_NAMES: Final = {"kind": "type", "start": "startTime", "end": "endTime"}
+
+
+@dataclass(slots=True)
+class EditorForm:
+    """What `segments_data` and `effects` hold. What cannot be read stays as it came: the rules complain about it."""
+
+    segments: object
+    effects: object
+    ref_ids: list[str] = field(default_factory=list)  # each once, in the order in which the segments first name them
+    all_segments_named: bool = False  # whether every segment could be read and names its audio
+    changes: list[str] = field(default_factory=list)  # sentences, with the fields' names as they were sent
+    areas: list["_Area"] = field(default_factory=list)  # of `effects`, those that were kept
+
+    @classmethod
+    def parse(cls, segments: str | None, effects: str | None) -> "EditorForm":
+        """As the two fields came, as JSON text encoded once or twice. Lists that are too long stay as they came."""
+        form, limits = cls(segments, effects), LimitSettings()
+        items = _parse_list(segments)
+        if items is not None and len(items) <= limits.max_segments:
+            form.segments = items
+            form._parse_segments(items)
+        items = _parse_list(effects)
+        if items is not None and len(items) <= limits.max_areas and all(isinstance(item, Mapping) for item in items):
+            form._parse_areas(items)
+            form.effects = [area.fields for area in form.areas]
+        return form
+
+    def client_path(self, path: str) -> str:
+        """The path of a field of an area as its client numbers and calls it; any other path as it is."""
+        found = re.fullmatch(r"effects\[(\d+)](?:\.(\w+))?(.*)", path)
+        if found is None or not self.areas:
+            return path
+        area = self.areas[int(found[1])]
+        name = f".{area.client_names.get(found[2], found[2])}" if found[2] else ""
+        return f"effects[{area.index}]{name}{found[3]}"
+
+    def _parse_segments(self, items: list[Any]) -> None:
+        inputs = [item.get("audioInput") if isinstance(item, Mapping) else None for item in items]
+        names = [item.get("refId") if isinstance(item, Mapping) else None for item in inputs]
+        self.ref_ids = list(dict.fromkeys(name for name in names if isinstance(name, str)))
+        self.all_segments_named = bool(names) and all(isinstance(name, str) for name in names)
+        for index, item in enumerate(inputs):
+            if isinstance(item, Mapping) and (item.get("startTime") is None) != (item.get("endTime") is None):
+                how = "from the audio's beginning" if item.get("startTime") is None else "to the audio's end"
+                self.changes.append(f"segments_data[{index}].audioInput: only one end is given, taken {how}")
+
+    def _parse_areas(self, items: list[Any]) -> None:
+        for index, item in enumerate(items):
+            area = _Area.parse(index, item)
+            self.changes += area.normalize()
+            if area.is_empty:
+                self.changes.append(f"effects[{index}]: ends where it begins, left out")
+            else:
+                self.areas.append(area)
+
+
+@dataclass(slots=True)
+class _Area:
+    """An area in the request's own words, and what its client calls it."""
+
+    index: int
+    fields: dict[str, Any]
+    client_names: dict[str, str] = field(default_factory=dict)  # the client's own names, where they differ
+
+    @classmethod
+    def parse(cls, index: int, item: Mapping[str, Any]) -> "_Area":
+        """With its `region` laid flat. What is given twice or unknown there keeps its name: no field is called so."""
+        fields = dict(item)
+        names = {
+            ours: theirs for ours, theirs in _LEGACY_FIELD_NAMES.items() if theirs in fields and ours not in fields
+        }
+        if "region" in fields:
+            region = fields.pop("region")
+            names |= {ours: f"region.{theirs}" for theirs, ours in _REGION_FIELDS.items() if ours not in item}
+            for theirs, value in region.items() if isinstance(region, Mapping) else ():
+                ours = _REGION_FIELDS.get(theirs, "")
+                fields[ours if ours and ours not in item else f"region.{theirs}"] = value
+        return cls(index, fields, names)
+
+    @property
+    def is_empty(self) -> bool:
+        start, end = self._number("start"), self._number("end")
+        return start is not None and end is not None and to_microseconds(start) == to_microseconds(end)
+
+    def normalize(self) -> list[str]:
+        """Mend what is a little off; gives a sentence for each change."""
+        return [*self._clamp_to_picture("x", "w"), *self._clamp_to_picture("y", "h"), *self._clamp_to_video()]
+
+    def _clamp_to_picture(self, start_field: str, size_field: str) -> Iterator[str]:
+        """Its edge on the left or at the top, and the one across."""
+        low, length = self._number(start_field), self._number(size_field)
+        if low is None or length is None:
+            return
+        high, as_drawn = low + length, (low, low + length)
+        if round(-low, 6) <= EDGE_OVERSHOOT and low < 0 < high:
+            yield f"{self._client_path(start_field)}: {low:g} is outside the picture, cut at 0"
+            low = 0.0
+        if round(high - 1, 6) <= EDGE_OVERSHOOT and low < 1 and (high > 1 + EDGE_TOLERANCE or high - low > 1):
+            yield f"{self._client_path(size_field)}: reaches to {high:g}, outside the picture, cut at 1"
+            high = 1.0
+        if (low, high) != as_drawn:
+            self.fields[start_field], self.fields[size_field] = low, high - low
+
+    def _clamp_to_video(self) -> Iterator[str]:
+        start = self._number("start")
+        if start is not None and -MAX_EARLY_START_SECONDS < start < 0:
+            yield f"{self._client_path('start')}: {format_seconds(start)} is before the video, taken as 0 s"
+            self.fields[self._stored_name("start")] = 0.0
+
+    def _stored_name(self, ours: str) -> str:
+        """Where the value of one of our fields stands in `fields`."""
+        theirs = self.client_names.get(ours, ours)
+        return theirs if theirs in self.fields else ours
+
+    def _client_path(self, ours: str) -> str:
+        return f"effects[{self.index}].{self.client_names.get(ours, ours)}"
+
+    def _number(self, ours: str) -> float | None:
+        value = self.fields.get(self._stored_name(ours))
+        return (
+            value if isinstance(value, float) else None
+        )  # JSON's numbers are floats here (`videojobs.requests.parsing.decode`)
+
+
+def truncate_name(name: str | None) -> str | None:
+    """That editor calls a job after its file, without asking: file names have up to 255 letters of any kind."""
+    return name and "".join(letter if letter.isprintable() else " " for letter in name)[:MAX_NAME_LENGTH]
+
+
+def _parse_list(text: str | None) -> list[Any] | None:
+    """The list that a field holds; None where it holds none."""
+    try:
+        found = decode_json_text(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) else None

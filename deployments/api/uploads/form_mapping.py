@@ -1,0 +1,136 @@
+"""What a form that has come in asks for: a request, or all its problems under the form's own names."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deployments.api.auth import Principal
+from deployments.api.errors import validation_error
+from deployments.api.uploads.editor_form import EditorForm, truncate_name
+from deployments.api.uploads.form_receiver import ReceivedForm, UploadedFile, file_stem
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.lecture.parsing import parse_lecture
+from videojobs.lecture.request import LectureRequest
+from videojobs.requests.models import JobRequest, to_canonical_json
+from videojobs.requests.parsing import parse_request
+
+_GENERATED_REF_ID: Final = re.compile(r"^audio\[\d+]\.refId$")
+_ANY_REF_ID: Final = re.compile(r"^audio$|refId")
+_PLACEHOLDER_URI: Final = "s3://not-sent/not-sent"  # stands in for a file whose absence is reported in better words
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedForm:
+    """A request, and sentences on what in it was read otherwise than it was sent."""
+
+    request: JobRequest | LectureRequest
+    changes: Sequence[str] = ()
+
+
+def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
+    """The request in a form. Raises a refusal with all problems, under the form's own names."""
+    texts, problems = received.texts, list(received.problems)
+    if texts.get("user_id", principal.user_id) != principal.user_id:
+        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
+    if received.video is None and not any(item.path == "file" for item in problems):
+        problems.append(FieldError("file", "is required: send the video"))
+    form = EditorForm.parse(texts.get("segments_data"), texts.get("effects"))
+    problems += _audio_count_errors(received, form)
+    raw = {
+        "video": received.video.upload.stored.uri if received.video else _PLACEHOLDER_URI,
+        "audio": [
+            {"refId": ref_id, "source": sound.upload.stored.uri}
+            for ref_id, sound in zip(_assign_ref_ids(received.audio, form.ref_ids), received.audio, strict=True)
+        ],
+        "segments": form.segments,
+        "effects": form.effects,
+        "display_name": truncate_name(texts.get("display_name")),
+        "user_id": principal.user_id,
+        **({"options": texts["options"]} if "options" in texts else {}),
+    }
+    request = None
+    try:
+        request = parse_request(raw)
+    except InvalidRequest as error:
+        about_audio = any(item.path.startswith("audio_files") for item in problems)
+        # The files' refIds are ours, given by what the segments say. And where a sound file was refused or is missing,
+        # what its absence breaks would only confuse.
+        suppressed = _ANY_REF_ID if about_audio else _GENERATED_REF_ID
+        found = [item for item in error.errors if not suppressed.search(item.path)]
+        problems += [FieldError(_form_field_name(form.client_path(item.path)), item.message) for item in found]
+    if request is None or problems:
+        raise validation_error(problems)
+    return ParsedForm(request, form.changes)
+
+
+def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
+    """As above, for a lecture."""
+    texts, problems = received.texts, list(received.problems)
+    if texts.get("user_id", principal.user_id) != principal.user_id:
+        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
+    if received.video is None and not any(item.path == "file" for item in problems):
+        problems.append(FieldError("file", "is required: send the video"))
+    raw: dict[str, object] = {name: texts[name] for name in ("display_name", "options") if name in texts}
+    if speech := {name: texts[name] for name in ("language", "without_speech") if texts.get(name)}:
+        if texts.get("options"):
+            problems += [FieldError(name, "is a part of options, which is given too; give it there") for name in speech]
+        raw["options"] = {"speech": speech}
+    raw["video"] = received.video.upload.stored.uri if received.video else _PLACEHOLDER_URI
+    raw["user_id"] = principal.user_id
+    request = None
+    try:
+        request = parse_lecture(raw)
+    except InvalidRequest as error:
+        problems += [FieldError(_form_field_name(item.path), item.message) for item in error.errors]
+    if request is None or problems:
+        raise validation_error(problems)
+    return ParsedForm(request)
+
+
+def _assign_ref_ids(sounds: Sequence[UploadedFile], declared_ids: Sequence[str]) -> list[str]:
+    """By a file's own name where a segment asks for that; the others in the order in which segments first name them."""
+    index_by_ref_id: dict[str, int] = {}  # the file's index by its refId
+    for index, sound in enumerate(sounds):
+        found = [
+            name for name in (sound.name, file_stem(sound.name)) if name in declared_ids and name not in index_by_ref_id
+        ]
+        if found:
+            index_by_ref_id[found[0]] = index
+    by_index = {index: name for name, index in index_by_ref_id.items()}
+    others = iter([name for name in declared_ids if name not in index_by_ref_id])
+    return [by_index.get(index) or next(others, f"audio-{index + 1}") for index in range(len(sounds))]
+
+
+def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldError]:
+    """One that names both numbers, where they differ: which file is whose can not be told then."""
+    sent, expected = len(received.audio), len(form.ref_ids)
+    if (
+        not form.all_segments_named
+        or sent == expected
+        or any(item.path.startswith("audio_files") for item in received.problems)
+    ):
+        return []
+    message = f"one is required for each refId of the segments, and these have {expected}; the form has {sent}"
+    return [FieldError("audio_files", f"{message}. Send them in the order in which the segments first name them")]
+
+
+def _form_field_name(path: str) -> str:
+    """`audio[0].source` as the form calls it: `audio_files[0]`."""
+    if path.startswith("audio["):
+        return "audio_files" + path.removeprefix("audio").partition(".")[0]
+    for ours, theirs in (("video", "file"), ("segments", "segments_data"), ("audio", "audio_files")):
+        if path == ours or path.startswith((f"{ours}.", f"{ours}[")):
+            return theirs + path.removeprefix(ours)
+    return path
+
+
+def form_fingerprint(request: JobRequest | LectureRequest, received: ReceivedForm) -> str:
+    """Of what was asked for and of what is in the files; where they were put is different each time."""
+    files = [received.video, *received.audio]
+    plain = to_canonical_json(request)
+    plain["video"], plain["audio"] = "", [item["refId"] for item in plain.get("audio", [])]
+    hashes = [file.upload.sha256 for file in files if file]
+    return hashlib.sha256(json.dumps([plain, hashes], sort_keys=True).encode()).hexdigest()

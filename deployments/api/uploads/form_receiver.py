@@ -1,0 +1,247 @@
+"""Takes in the form of the old endpoints: files go on into the storage as they come, fields are kept.
+
+What is wrong with a field or a file is collected, so that the client hears all of it at once; what is too large, too
+slow or no form ends the request there.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Final
+
+from fastapi import Request
+
+from deployments.api.errors import ApiError
+from deployments.api.settings import ApiSettings
+from deployments.api.uploads.form_parser import MultipartEvent, MultipartReader, PartData, PartEnd, PartStart
+from deployments.api.uploads.s3_stream import StoredUpload, StreamingUpload, UploadPool
+from deployments.api.uploads.throttle import enforce_min_rate
+from videojobs.errors import FieldError
+from videojobs.lecture.settings import LectureSettings
+from videojobs.media.sniff import SNIFF_BYTES, sniff_container
+from videojobs.settings import LimitSettings
+from videojobs.states import JobKind
+from videojobs.storage.object_store import ObjectStore, audio_key, content_type, video_key
+from videojobs.text import safe_display
+
+VIDEO_FIELD: Final = "file"
+AUDIO_FIELD: Final = "audio_files"
+TEXT_FIELDS: Final = ("segments_data", "effects", "options", "display_name", "user_id")
+LECTURE_TEXT_FIELDS: Final = ("options", "language", "without_speech", "display_name", "user_id")
+_EXTRA_PARTS: Final = 16  # beside the files: each field once, and what a client sends by mistake
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that has come, where it is, and what the client calls it."""
+
+    name: str
+    upload: StoredUpload
+
+
+@dataclass(frozen=True, slots=True)
+class FormSpec:
+    """What a form may hold, and its video be."""
+
+    text_fields: tuple[str, ...]
+    accepts_audio: bool
+    max_video_bytes: int
+    containers: frozenset[str]
+
+    @classmethod
+    def for_job_kind(cls, kind: JobKind) -> "FormSpec":
+        """For jobs of a kind, as the settings are."""
+        if kind is JobKind.LECTURE:
+            settings = LectureSettings()
+            return cls(LECTURE_TEXT_FIELDS, False, settings.max_bytes, settings.containers)
+        limits = LimitSettings()
+        return cls(TEXT_FIELDS, True, limits.max_video_bytes, limits.video_containers)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (VIDEO_FIELD, *([AUDIO_FIELD] if self.accepts_audio else []), *self.text_fields)
+
+
+@dataclass(slots=True)
+class ReceivedForm:
+    """The form as far as it was good."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    video: UploadedFile | None = None
+    audio: list[UploadedFile] = field(default_factory=list)
+    problems: list[FieldError] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _IncomingFile:
+    """The file that is coming."""
+
+    path: str  # as problems name it
+    name: str
+    is_video: bool
+    max_bytes: int  # bytes
+    head: bytes = b""
+    size: int = 0
+    upload: StreamingUpload | None = None  # None before its head is known, and where nothing of it is wanted
+    is_rejected: bool = False
+
+
+@dataclass(slots=True)
+class _TextField:
+    name: str
+    content: bytearray = field(default_factory=bytearray)
+
+
+class FormReceiver:
+    """Of one form. `receive` takes it in; `undo` removes what came of it, whatever happened before."""
+
+    def __init__(
+        self, pool: UploadPool, store: ObjectStore, settings: ApiSettings, *, user_id: str, job_id: str, spec: FormSpec
+    ) -> None:
+        self._spec = spec
+        self._pool, self._store, self._settings = pool, store, settings
+        self._user_id, self._job_id = user_id, job_id
+        self._limits = LimitSettings()
+        self._received = ReceivedForm()
+        self._uploads: list[StreamingUpload] = []  # all of them, for `undo`
+        self._current: _IncomingFile | _TextField | None = None
+        self._part_count = self._audio_count = self._text_bytes = 0
+
+    async def receive(self, request: Request) -> ReceivedForm:
+        """Raises a refusal (400, 408, 413, 415)."""
+        form = MultipartReader(request.headers.get("content-type", ""))
+        if int(request.headers.get("content-length", "0")) > self._settings.form_bytes:
+            raise self._too_large_error("the form", self._settings.form_bytes)
+        async for piece in self._read_chunks(request):
+            await self._pool.yield_turn()
+            for event in form.feed(piece):
+                await self._handle_event(event)
+        form.close()
+        return self._received
+
+    async def discard(self) -> None:
+        """Leave nothing of it in the storage."""
+        while self._uploads:
+            await self._uploads[-1].abort()
+            self._uploads.pop()
+
+    async def _read_chunks(self, request: Request) -> AsyncIterator[bytes]:
+        total = 0
+        async for piece in enforce_min_rate(request.stream(), self._settings, time.monotonic):
+            total += len(piece)
+            if total > self._settings.form_bytes:
+                raise self._too_large_error("the form", self._settings.form_bytes)
+            yield piece
+
+    async def _handle_event(self, event: MultipartEvent) -> None:
+        match event:
+            case PartStart():
+                self._start_part(event)
+            case PartData(data) if isinstance(self._current, _IncomingFile):
+                await self._write_file(self._current, data)
+            case PartData(data) if isinstance(self._current, _TextField):
+                self._append_text(self._current, data)
+            case PartEnd() if isinstance(self._current, _IncomingFile):
+                await self._finish_file(self._current)
+            case PartEnd() if isinstance(self._current, _TextField):
+                self._store_field(self._current)
+
+    def _start_part(self, part: PartStart) -> None:
+        self._part_count += 1
+        if self._part_count > self._limits.max_segments + _EXTRA_PARTS:
+            raise ApiError(413, f"The form has too many parts; {self._limits.max_segments} audio files are taken here.")
+        self._current = None
+        if part.name == VIDEO_FIELD:
+            self._current = _IncomingFile(VIDEO_FIELD, part.file_name, True, self._spec.max_video_bytes)
+        elif part.name == AUDIO_FIELD and self._spec.accepts_audio:
+            path = f"{AUDIO_FIELD}[{self._audio_count}]"
+            self._audio_count += 1
+            self._current = _IncomingFile(path, part.file_name, False, self._limits.max_audio_bytes)
+        elif part.name in self._spec.text_fields:
+            self._current = _TextField(part.name)
+        else:
+            fields = ", ".join(self._spec.fields)
+            self._add_error(safe_display(part.name), f"is not a field of this form; remove it. The fields are {fields}")
+
+    # ---- fields ------------------------------------------------------------------------------------------
+
+    def _append_text(self, text: _TextField, data: bytes) -> None:
+        self._text_bytes += len(data)
+        if self._text_bytes > self._settings.json_bytes:
+            raise self._too_large_error(text.name, self._settings.json_bytes)
+        text.content += data
+
+    def _store_field(self, text: _TextField) -> None:
+        if text.name in self._received.texts:
+            self._add_error(text.name, "is given twice; give it once")
+        try:
+            self._received.texts[text.name] = text.content.decode()
+        except UnicodeDecodeError:
+            self._received.texts[text.name] = ""
+            self._add_error(text.name, "is not valid UTF-8; encode it as UTF-8")
+
+    # ---- files -------------------------------------------------------------------------------------------
+
+    async def _write_file(self, file: _IncomingFile, data: bytes) -> None:
+        file.size += len(data)
+        if file.size > file.max_bytes:
+            raise self._too_large_error(file.path, file.max_bytes)
+        if file.is_rejected:
+            return
+        if file.upload is None:
+            file.head += data
+            if len(file.head) < SNIFF_BYTES:
+                return
+            self._start_upload(file)
+            data, file.head = file.head, b""
+        if file.upload is not None:
+            await file.upload.write(data)
+
+    def _start_upload(self, file: _IncomingFile) -> None:
+        """Decide by its first bytes whether the file is wanted."""
+        container = sniff_container(file.head)
+        accepted_containers = self._spec.containers if file.is_video else self._limits.audio_containers
+        if file.is_video and self._received.video is not None:
+            self._reject_file(file, "is given twice; a job has one video")
+        elif container is None or container not in accepted_containers:
+            names = ", ".join(sorted(name.upper() for name in accepted_containers))
+            expected = "a video" if file.is_video else "a sound file"
+            self._reject_file(file, f"does not begin like {expected} that is taken here; send one of {names}")
+        else:
+            key = video_key if file.is_video else self._audio_key
+            media_type = content_type(container, audio_only=not file.is_video)
+            file.upload = StreamingUpload(
+                self._pool, self._user_id, self._store, key(self._user_id, self._job_id, container), media_type
+            )
+            self._uploads.append(file.upload)
+
+    def _audio_key(self, user_id: str, job_id: str, container: str) -> str:
+        """By its number: what the client calls it names nothing here."""
+        return audio_key(user_id, job_id, f"audio-{self._audio_count}", container)
+
+    async def _finish_file(self, file: _IncomingFile) -> None:
+        if file.upload is not None:
+            uploaded = UploadedFile(file.name, await file.upload.finish())
+            if file.is_video:
+                self._received.video = uploaded
+            else:
+                self._received.audio.append(uploaded)
+        elif (file.size or file.name) and not file.is_rejected:  # a file that nobody chose in a browser has neither
+            self._add_error(file.path, "is empty, or too short to be anything; send the whole file")
+
+    def _reject_file(self, file: _IncomingFile, message: str) -> None:
+        file.is_rejected = True
+        self._add_error(file.path, message)
+
+    def _add_error(self, path: str, message: str) -> None:
+        self._received.problems.append(FieldError(path, message))
+
+    def _too_large_error(self, path: str, max_bytes: int) -> ApiError:
+        message = f"is too large; at most {max_bytes} bytes are taken here"
+        return ApiError(413, f"{path} {message}.".capitalize(), problems=[FieldError(path, message)])
+
+
+def file_stem(name: str) -> str:
+    """What a client calls a file, without folders and without its ending. Never a part of a path here."""
+    return PurePath(name.replace("\\", "/")).stem

@@ -1,0 +1,97 @@
+"""The figures of the job state in Prometheus' words: the same whichever process of the front door is asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from videojobs.db import JobRepository
+from videojobs.db.stats import SubmissionStats, UnfinishedJobs
+from videojobs.pipeline.costs import Amount
+from videojobs.pipeline.recovery_policy import VENDOR_NAMES
+from videojobs.states import ENDED_STATUSES, Stage, Status
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatsSnapshot:
+    """The job state at one moment."""
+
+    unfinished: Sequence[UnfinishedJobs]
+    ended: dict[Status, int]
+    submitted: Sequence[SubmissionStats]
+    spent: dict[Stage, Amount]
+
+    @classmethod
+    async def load(cls, repository: JobRepository) -> "JobStatsSnapshot":
+        """As it is now. Raises LedgerUnavailable."""
+        return cls(
+            await repository.unfinished_jobs(),
+            await repository.ended_last_day(),
+            await repository.submissions_last_day(),
+            await repository.spend_today(),
+        )
+
+
+class JobStatsCollector(Collector):
+    """The newest figures of the ledger, as Prometheus reads them."""
+
+    def __init__(self) -> None:
+        self.snapshot: JobStatsSnapshot | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("videojobs_ledger_up", "Whether the job database answers", {(): float(self.snapshot is not None)})
+        if self.snapshot is not None:
+            yield from _job_metrics(self.snapshot)
+            yield from _vendor_metrics(self.snapshot)
+
+
+def _gauge(name: str, text: str, values: Mapping[Any, float], labels: Sequence[str] = ()) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _job_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
+    yield _gauge(
+        "videojobs_jobs",
+        "Unfinished jobs",
+        {(job.status, job.point, str(job.parked).lower()): job.count for job in snapshot.unfinished},
+        ("status", "point", "parked"),
+    )
+    parked = sum(job.count for job in snapshot.unfinished if job.parked)
+    yield _gauge("videojobs_parked_jobs", "Jobs that wait for an operator", {(): parked})
+    oldest = max((job.oldest_seconds for job in snapshot.unfinished if not job.parked), default=0.0)
+    yield _gauge("videojobs_oldest_job_seconds", "Age of the oldest job that is neither ended nor parked", {(): oldest})
+    ended = {(status,): snapshot.ended.get(status, 0) for status in ENDED_STATUSES}
+    yield _gauge("videojobs_jobs_ended_last_day", "Jobs that ended within the last 24 hours", ended, ("status",))
+
+
+def _vendor_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
+    spent = {VENDOR_NAMES[stage]: amount for stage, amount in snapshot.spent.items()}
+    yield _gauge(
+        "videojobs_spent_today",
+        "Recorded costs since midnight UTC: what the vendors told, else what was expected",
+        {(vendor, "usd"): float(amount.usd) for vendor, amount in spent.items()}
+        | {(vendor, "points"): float(amount.points) for vendor, amount in spent.items()},
+        ("vendor", "unit"),
+    )
+    yield _gauge(
+        "videojobs_submissions_last_day",
+        "Paid calls of the last 24 hours, by what became of them (refused, failed and unknown are errors)",
+        {(VENDOR_NAMES[row.stage], row.state): row.count for row in snapshot.submitted},
+        ("vendor", "state"),
+    )
+    yield _gauge(
+        "videojobs_vendor_seconds",
+        "From submission to end, over the last 24 hours",
+        {
+            (VENDOR_NAMES[row.stage], row.state, quantile): seconds
+            for row in snapshot.submitted
+            for quantile, seconds in (("0.5", row.median_seconds), ("0.95", row.p95_seconds))
+            if seconds is not None
+        },
+        ("vendor", "state", "quantile"),
+    )

@@ -1,0 +1,104 @@
+"""Links to what a job has in the storage: signed when somebody asks for them."""
+
+import asyncio
+import re
+from pathlib import PurePath
+from typing import Final
+
+from deployments.api.dependencies import AppState
+from deployments.api.schemas.jobs import FileKind, JobCreated, JobStatusResponse
+from deployments.api.views.job_view import legacy_status, status_message
+from videojobs.db import VideoJob
+from videojobs.settings import TimingSettings
+from videojobs.states import JobKind, Status
+from videojobs.storage.object_store import (
+    ObjectStore,
+    comparison_image_key,
+    lecture_key,
+    lip_sync_result_key,
+    result_key,
+)
+
+DAY_SECONDS: Final = 86_400
+
+
+_LECTURE_FILES: Final = {
+    "pdf": "lecture.pdf",
+    "srt": "subtitles.srt",
+    "vtt": "subtitles.vtt",
+    "times": "times.json",
+    "slides": "slides.zip",
+}
+
+
+def object_key(job: VideoJob, file_kind: FileKind, number: int = 1) -> str | None:
+    """The key or `s3://` address of one of a job's files; None where there is none yet. `number` is a slide's."""
+    match file_kind:
+        case "slide":
+            return lecture_key(job.user_id, job.id, f"slide-{number:04}.png")
+        case "pdf" | "srt" | "vtt" | "times" | "slides":
+            return lecture_key(job.user_id, job.id, _LECTURE_FILES[file_kind])
+        case "source":
+            inputs = job.facts.get("inputs") or {}
+            return inputs.get("video")
+        case "lip_sync":
+            return lip_sync_result_key(job.user_id, job.id)
+        case "before_after":
+            return comparison_image_key(job.user_id, job.id)
+        case _:
+            return result_key(job.user_id, job.id)
+
+
+async def presign_existing(
+    store: ObjectStore, location: str, seconds: int, *, save_as: str | None = None
+) -> str | None:
+    """A link to an object by its key or address; None where there is no such object."""
+    owner, key = store.resolve_uri(location) if location.startswith("s3://") else (store, location)
+    if await asyncio.to_thread(owner.head, key) is None:
+        return None
+    return owner.presign(key, seconds, download_name=save_as)
+
+
+async def has_comparison_image(state: AppState, job: VideoJob) -> bool:
+    """Whether there is a before/after picture: it is made after all else, and only if it can be made."""
+    if job.status != Status.COMPLETED or job.job_kind is JobKind.LECTURE:
+        return False
+    store = await state.services.store(job)
+    return await asyncio.to_thread(store.head, comparison_image_key(job.user_id, job.id)) is not None
+
+
+def download_file_name(job: VideoJob, file_kind: FileKind, location: str) -> str:
+    """What a file of a job is called on somebody's disk: by the job's name, as far as that is safe in a header."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.display_name or "").strip("-._")[:80] or job.id
+    suffix = PurePath(location).stem if file_kind == "slide" else file_kind.replace("_", "-")
+    return f"{name}-{suffix}{PurePath(location).suffix}"
+
+
+async def presign_output(state: AppState, job: VideoJob) -> str | None:
+    """A link to what the job has made, that works for as long as one can; None before there is something."""
+    if job.output_url is None:
+        return None
+    owner, key = (await state.services.store(job)).resolve_uri(job.output_url)
+    return owner.presign(key, round(TimingSettings().result_link_days * DAY_SECONDS))
+
+
+async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:
+    """The five fields of the old system."""
+    return JobStatusResponse(
+        job_id=job.id,
+        status=legacy_status(job),
+        progress=job.progress_percentage,
+        message=status_message(job),
+        output_url=await presign_output(state, job),
+    )
+
+
+async def submission_response(state: AppState, job: VideoJob) -> JobCreated:
+    """The answer to a request that has become a job."""
+    status = await build_status(state, job)
+    return JobCreated(
+        **status.model_dump(),
+        status_url=f"/api/v1/video-editors/pro-job/{job.id}/status",
+        sync_generation_id=job.zhaoli_task_id,
+        segments_count=job.segments_data["total_segments"],
+    )

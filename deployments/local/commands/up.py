@@ -1,0 +1,65 @@
+"""Start the local stack, print where everything is and how to start a run, and keep it running until Ctrl-C.
+
+If a part ends by itself, everything is stopped: a half-working stack would hide the failure. All data stays.
+"""
+
+import argparse
+import asyncio
+
+from rich.console import Console
+
+from deployments.local.commands.usage import print_usage
+from deployments.local.stack.errors import StackError
+from deployments.local.stack.service import Service
+from deployments.local.stack.service_graph import ALL_SERVICES
+from deployments.local.stack.signals import cancel_on_signal
+from deployments.local.stack.stack import Stack
+from deployments.server.environment import EMPTY_ENVIRONMENT, Environment
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--processing-seconds", type=float, default=2.0, help="how long an emulated vendor works on a job (%(default)s)"
+    )
+    parser.add_argument(
+        "--ignore-environment", action="store_true", help="start every part here, whatever the environment and .env say"
+    )
+    parser.add_argument(
+        "--parts", type=lambda names: names.split(","), help="only these, separated by commas, and what they need"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    return asyncio.run(_run(options, Console()))
+
+
+async def _run(options: argparse.Namespace, console: Console) -> int:
+    def on_ready(service: Service, seconds: float) -> None:
+        how = f"given by {service.override_variable}" if service.override_variable else f"ready after {seconds:.1f} s"
+        console.print(f"  {service.name:<15} {how}", highlight=False)
+
+    stack = Stack(
+        data=options.data,
+        environment=EMPTY_ENVIRONMENT if options.ignore_environment else Environment(),
+        services=options.parts or ALL_SERVICES,
+        processing_seconds=options.processing_seconds,
+        on_ready=on_ready,
+    )
+    is_up = False
+    with cancel_on_signal(stack.force_stop) as interruption:
+        try:
+            console.print(f"Starting the local stack in {stack.data} ...", highlight=False, soft_wrap=True)
+            async with stack:
+                await print_usage(stack, console)
+                is_up = True
+                try:
+                    await stack.raise_on_exit()
+                finally:
+                    console.print("\nStopping ...")
+        except StackError as error:
+            console.print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            console.print("Everything is stopped. The data stays.")
+            return 1
+        except asyncio.CancelledError:
+            console.print("Stopped. The data stays.")
+        return 0 if is_up else interruption.exit_code

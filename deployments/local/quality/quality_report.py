@@ -1,0 +1,40 @@
+"""The figures of a finished job: was the sound replaced, is the text gone, is all the rest as it was?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deployments.local.quality import Area, ExpectedAudio, QualityReport, TimeMapping, measure_result
+from videojobs.db import VideoJob
+from videojobs.pipeline.masks import resolve_timeline
+from videojobs.requests.models import JobRequest
+
+
+def measure_job(
+    job: VideoJob, result: Path, *, source: Path, clean: Path | None, audio: dict[str, Path]
+) -> QualityReport:
+    """Holds a completed job's result against its inputs; `clean` is the source without its text, if it is known."""
+    request = JobRequest.model_validate(job.request)
+    timeline = resolve_timeline(request, job.facts).timelines[0]
+    pieces = [(piece.source_start, piece.source_end, piece.result_start, piece.result_end) for piece in timeline.pieces]
+    areas = [Area(**area.model_dump(exclude={"label"})) for area in request.effects]
+    return measure_result(source, clean, result, pieces, areas, _expected_audio(request, pieces, audio))
+
+
+def _expected_audio(request: JobRequest, pieces: Sequence[TimeMapping], audio: dict[str, Path]) -> list[ExpectedAudio]:
+    """When each new sound is heard in the result."""
+    heard = {source_start: (start, end) for source_start, _, start, end in pieces}
+    return [
+        ExpectedAudio(*heard[segment.startTime], audio[segment.audioInput.refId], segment.audioInput.startTime or 0.0)
+        for segment in request.segments
+        if segment.startTime in heard
+    ]
+
+
+def print_quality_report(console: Console, report: QualityReport) -> None:
+    table = Table("", "Figure", "Value", title="Measured on the final video")
+    for row in report.metrics():
+        table.add_row("[green]✓[/]" if row.is_ok else "[red]✗[/]", row.name, row.value)
+    console.print(table)

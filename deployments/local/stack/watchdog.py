@@ -1,0 +1,51 @@
+"""Ends the stack's processes once the stack itself is gone, also after kill -9, which it cannot answer itself.
+
+The watchdog reads from a pipe whose other end only the stack holds: the kernel closes it when the stack ends,
+whatever the way. As a command: `python -m deployments.local.stack.watchdog MARK`.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from deployments.local.stack.process_tags import kill_tagged
+
+if TYPE_CHECKING:  # as a program it starts with the stack, and needs little
+    from deployments.local.stack.process_factory import ProcessFactory
+
+
+class Watchdog:
+    """The stack's end of the pipe."""
+
+    def __init__(self, process_factory: "ProcessFactory") -> None:
+        self._run_tag = process_factory.run_tag
+        self._process = process_factory.create_process(
+            "watchdog", [sys.executable, "-m", "deployments.local.stack.watchdog", process_factory.run_tag]
+        )
+
+    async def start(self) -> None:
+        await self._process.start(stdin=asyncio.subprocess.PIPE)
+
+    def trigger(self) -> None:
+        """Let it end everything now. Returns at once."""
+        self._process.close_stdin()
+
+    async def trigger_and_wait(self) -> None:
+        """Let it end everything, and wait until that is done. Does its work itself if the watchdog was killed."""
+        self.trigger()
+        if await self._process.wait() != 0:
+            await asyncio.to_thread(kill_tagged, self._run_tag)
+
+
+def main() -> None:
+    # A signal meant for the stack also reaches its children at times (a service manager's, say): stay to the end.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    kill_tagged(sys.argv[1], exclude_pid=os.getpid())
+
+
+if __name__ == "__main__":
+    main()

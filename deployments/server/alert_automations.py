@@ -1,0 +1,149 @@
+"""Alerts, as Prefect automations: somebody is told when something needs a person, or soon may.
+
+They go to a notification block of the operator's own (Slack, e-mail, a webhook: whatever Prefect has a block for),
+named in `VIDEOJOBS_ALERT_BLOCK`. Without one they only show where automations do: in Prefect's event feed.
+"""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.events.actions import DoNothing, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deployments.server.recovery_automations import ANY_FLOW_RUN, FINAL_EVENTS, TAGGED_RUNS
+from tasks.runtime.job_events import (
+    JOB_PARKED,
+    JOB_RESOURCE_PREFIX,
+    JOB_STUCK,
+    VENDOR_NO_ANSWER,
+    VENDOR_RESOURCE_PREFIX,
+)
+from videojobs.errors import ConfigurationError
+
+_ANY_JOB_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{JOB_RESOURCE_PREFIX}*"})
+_ANY_VENDOR_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR_RESOURCE_PREFIX}*"})
+_PER_RESOURCE: Final = {"prefect.resource.id"}
+_RUN_TEMPLATE: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state.message }}"
+_EVENT_TEMPLATE: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
+
+
+class AlertSettings(BaseSettings):
+    """Whom alerts go to, and from when on there is something to tell: `VIDEOJOBS_ALERT_...`, for `make register`."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_", env_ignore_empty=True, frozen=True)
+
+    block: str | None = Field(default=None, pattern="^[a-z0-9-]+/[A-Za-z0-9 ._-]+$")
+    """A notification block, as `type/name`: `slack-webhook/operators`. It is made in Prefect's UI, since it may hold
+    a secret. Unset: nobody is told."""
+
+    run_hours: float = Field(default=8, gt=0, le=24 * 14)
+    """How long one run may be at work. Jobs wait for their vendors for six hours at most (`poll_give_up_hours`); a
+    lecture of five hours takes two on a slow core."""
+
+    backlog: int = Field(default=10, ge=1, le=10_000)
+    """So many runs that no worker has taken in time, within `backlog_minutes`: workers are missing, or too few."""
+
+    backlog_minutes: float = Field(default=10, gt=0, le=24 * 60)
+    """See `backlog`."""
+
+
+async def build_alert_automations(client: PrefectClient, settings: AlertSettings | None = None) -> list[AutomationCore]:
+    """What `make register` brings the server to, by name. Raises ConfigurationError where there is no such block."""
+    settings = settings or AlertSettings()
+    block_id = await _read_notification_block_id(client, settings.block) if settings.block else None
+    return [
+        _alert_automation("a job has failed", _run_event_trigger({"prefect.flow-run.Failed"}), _RUN_TEMPLATE, block_id),
+        _alert_automation(
+            "a job is parked",
+            _job_event_trigger(JOB_PARKED),
+            f"{_EVENT_TEMPLATE}\nDecide with the deployment `decide`.",
+            block_id,
+        ),
+        _alert_automation("a job was stuck", _job_event_trigger(JOB_STUCK), _EVENT_TEMPLATE, block_id),
+        _alert_automation(
+            "a vendor gives no answer",
+            _event_trigger(VENDOR_NO_ANSWER, _ANY_VENDOR_RESOURCE),
+            f"{_EVENT_TEMPLATE}\nJobs wait for it.",
+            block_id,
+        ),
+        _alert_automation(
+            "a run does not end", _long_run_trigger(timedelta(hours=settings.run_hours)), _RUN_TEMPLATE, block_id
+        ),
+        _alert_automation(
+            "runs wait for a worker", _backlog_trigger(settings), f"The last one: {_RUN_TEMPLATE}", block_id
+        ),
+    ]
+
+
+async def _read_notification_block_id(client: PrefectClient, block: str) -> UUID:
+    kind, _, name = block.partition("/")
+    try:
+        return (await client.read_block_document_by_name(name, kind)).id
+    except ObjectNotFound as error:
+        raise ConfigurationError(
+            f"VIDEOJOBS_ALERT_BLOCK names {block}, and the Prefect server has no such block: make it under Blocks"
+        ) from error
+
+
+def _alert_automation(title: str, trigger: EventTrigger, text: str, block_id: UUID | None) -> AutomationCore:
+    notification = (
+        SendNotification(block_document_id=block_id, subject=f"videojobs: {title}", body=text) if block_id else None
+    )
+    return AutomationCore(
+        name=f"videojobs alert: {title}",
+        description="Tells the block that VIDEOJOBS_ALERT_BLOCK names."
+        if notification
+        else "Shows in the event feed only.",
+        trigger=trigger,
+        actions=[notification or DoNothing()],
+    )
+
+
+def _run_event_trigger(events: set[str]) -> EventTrigger:
+    return EventTrigger(
+        posture=Posture.Reactive,
+        expect=events,
+        match=ANY_FLOW_RUN,
+        match_related=TAGGED_RUNS,
+        for_each=_PER_RESOURCE,
+        threshold=1,
+    )
+
+
+def _job_event_trigger(event: str) -> EventTrigger:
+    return _event_trigger(event, _ANY_JOB_RESOURCE)
+
+
+def _event_trigger(event: str, resource: ResourceSpecification) -> EventTrigger:
+    return EventTrigger(posture=Posture.Reactive, expect={event}, match=resource, for_each=_PER_RESOURCE, threshold=1)
+
+
+def _long_run_trigger(within: timedelta) -> EventTrigger:
+    return EventTrigger(
+        posture=Posture.Proactive,
+        after={"prefect.flow-run.Running"},
+        expect=FINAL_EVENTS,
+        match=ANY_FLOW_RUN,
+        match_related=TAGGED_RUNS,
+        for_each=_PER_RESOURCE,
+        threshold=1,
+        within=within,
+    )
+
+
+def _backlog_trigger(settings: AlertSettings) -> EventTrigger:
+    """Of all runs together, so that it is told once."""
+    return EventTrigger(
+        posture=Posture.Reactive,
+        expect={"prefect.flow-run.Late"},
+        match=ANY_FLOW_RUN,
+        match_related=TAGGED_RUNS,
+        threshold=settings.backlog,
+        within=timedelta(minutes=settings.backlog_minutes),
+    )

@@ -1,0 +1,255 @@
+"""`python -m deployments.server.doctor`: checks a configuration and says in plain words what is missing. Spends
+nothing.
+
+Each check is a function that returns what it found (a Caution, if that is something to think about), or raises Trouble
+with what to do about it.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import httpx
+from prefect import __version__ as prefect_version
+from prefect.blocks.core import Block
+from prefect.client.base import ServerType
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
+from prefect_aws import S3Bucket
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load_block
+from deployments.server.api_exposure import UNAUTHORIZED_MESSAGE, find_exposures, sends_cleartext_credentials
+from deployments.server.concurrency_limits import ConcurrencySettings
+from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS
+from videojobs.db import get_engine
+from videojobs.db.migrate import is_behind
+from videojobs.errors import ConfigurationError, VideoJobError
+from videojobs.lecture.fonts import load_fonts
+from videojobs.lecture.options import SpeechOptions
+from videojobs.lecture.settings import LectureSettings
+from videojobs.lecture.speech import select_engine
+from videojobs.settings import AccessSettings
+from videojobs.storage.object_store import ObjectStore
+
+BlockT = TypeVar("BlockT", bound=Block)
+
+
+class CheckFailed(Exception):
+    """What is wrong, and what to do."""
+
+
+class CheckWarning(str):
+    """What works, and what to think about."""
+
+    __slots__ = ()
+
+
+async def check_prefect_server(names: Connections) -> str:
+    """The Prefect server answers, in a version that this code was tried with."""
+    address = PREFECT_API_URL.value()
+    if not address:
+        raise CheckFailed("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
+    try:
+        async with get_client() as client:
+            if client.server_type == ServerType.CLOUD:
+                await client.read_work_pools(limit=1)
+                return f"Prefect Cloud at {address}"  # it goes with every version of the client
+            version = await client.api_version()
+    except PrefectHTTPStatusError as error:
+        raise CheckFailed(_http_error_message(error)) from error
+    except (httpx.HTTPError, RuntimeError) as error:
+        raise CheckFailed(
+            f"no Prefect server answers at {address} ({type(error).__name__}): start it, or mend the URL"
+        ) from error
+    if version.split(".")[:2] != prefect_version.split(".")[:2]:
+        raise CheckFailed(
+            f"the server runs Prefect {version}, this code {prefect_version}: bring both to the same minor version"
+        )
+    return f"Prefect {version} at {address}"
+
+
+def _http_error_message(error: PrefectHTTPStatusError) -> str:
+    status = error.response.status_code
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return UNAUTHORIZED_MESSAGE.format(status=status)
+    return f"{error.request.url} answers {status}: mend PREFECT_API_URL, or look into the server's log"
+
+
+async def check_api_access(names: Connections) -> str:
+    """The Prefect API, which hands out every credential, does so to nobody else."""
+    async with get_client() as client:
+        address, is_cloud = str(client.api_url).rstrip("/"), client.server_type == ServerType.CLOUD
+    if is_cloud:
+        return "Prefect Cloud lets nobody in without a key"
+    try:
+        problems = await find_exposures(address)
+    except httpx.HTTPError as error:
+        raise CheckFailed(f"{address} does not answer a request without a password ({type(error).__name__})") from error
+    if problems:
+        raise CheckFailed("; ".join(problems))
+    if sends_cleartext_credentials(address):
+        return CheckWarning(
+            "only with the password, which travels in clear text to this http:// address: put TLS before it"
+        )
+    return "only with the password, and no other site's pages"
+
+
+async def check_database(names: Connections) -> str:
+    """Postgres is reachable and migrated."""
+    block = await _load_block(JobDatabase, names.database)
+    try:
+        async with get_engine(block.url.get_secret_value()).connect() as connection:
+            version = (await connection.execute(text("SHOW server_version"))).scalar_one()
+            is_outdated = await connection.run_sync(is_behind)
+    except DBAPIError as error:
+        raise CheckFailed(
+            f"Postgres does not let us in ({str(error.orig).strip().splitlines()[0]}): mend DATABASE_URL"
+        ) from error
+    if is_outdated:
+        raise CheckFailed("the job database is behind this code: run `make migrate`")
+    return f"PostgreSQL {version}, migrated"
+
+
+async def check_storage(names: Connections) -> str:
+    """The bucket takes an object, and a presigned link gives it back without credentials."""
+    block = await _load_block(S3Bucket, names.storage)
+    store = ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
+    key, content = "doctor/probe.txt", secrets.token_bytes(16)
+    try:
+        await asyncio.to_thread(store.put_bytes, key, content, "text/plain")
+        try:
+            async with httpx.AsyncClient() as http:
+                answer = await http.get(store.presign(key, 60))
+        finally:
+            await asyncio.to_thread(store.delete, [key])
+    except (VideoJobError, httpx.HTTPError) as error:
+        raise CheckFailed(f"the bucket {block.bucket_name} cannot be used: {error}") from error
+    if answer.content != content:
+        raise CheckFailed(
+            f"a presigned link of bucket {block.bucket_name} answers {answer.status_code}: vendors could not read it"
+        )
+    return f"bucket {block.bucket_name}: writable, presigned links work"
+
+
+async def check_sync_so(names: Connections) -> str:
+    """The Sync.so key is taken (by a list call, which costs nothing)."""
+    block = await _load_block(SyncSoCredentials, names.sync_so)
+    try:
+        async with block.client() as client:
+            await client.check_credentials()
+    except VideoJobError as error:
+        raise CheckFailed(str(error)) from error
+    if AccessSettings().public_url is not None and block.webhook_secret is None:
+        raise CheckFailed(
+            "Sync.so is told to call back, and nothing can prove that it is Sync.so who does: "
+            "set SYNC_SO_WEBHOOK_SECRET, then `make register`"
+        )
+    return f"the key is taken by {block.base_url}; callbacks {'can' if block.webhook_secret else 'cannot'} be checked"
+
+
+async def check_ghostcut(names: Connections) -> str:
+    """The GhostCut key and secret are taken (by a points query, which costs nothing)."""
+    block = await _load_block(GhostCutCredentials, names.ghostcut)
+    try:
+        async with block.client() as client:
+            points = await client.balance()
+    except VideoJobError as error:
+        raise CheckFailed(str(error)) from error
+    if points <= 0:
+        raise CheckFailed("the GhostCut account has no points left: top it up")
+    return f"the key is taken by {block.base_url}; {points} points left"
+
+
+async def check_lectures(names: Connections) -> str:
+    """Speech can be recognised, and the fonts are there, on the machine where this is asked."""
+    settings = LectureSettings()
+    engine = select_engine(SpeechOptions(), settings)
+    try:
+        engine.check_available(None)
+        await asyncio.to_thread(load_fonts, settings.fonts)
+    except ConfigurationError as error:
+        raise CheckFailed(str(error)) from error
+    return f"speech is recognised by {engine.name}"
+
+
+async def check_deployments(names: Connections) -> str:
+    """The deployments, their pools and the concurrency limits are on the server, and workers are there to run them."""
+    return "; ".join([await _check_deployment(name) for name in JOB_DEPLOYMENTS.values()])
+
+
+async def _check_deployment(name: str) -> str:
+    async with get_client() as client:
+        try:
+            deployment = await client.read_deployment_by_name(name)
+            pool = await client.read_work_pool(str(deployment.work_pool_name))
+            for limit_name in ConcurrencySettings().by_name():
+                await client.read_global_concurrency_limit_by_name(limit_name)
+        except ObjectNotFound as error:
+            raise CheckFailed(
+                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make register`"
+            ) from error
+        workers = await client.read_workers_for_work_pool(pool.name)
+    if not any(worker.status == "ONLINE" for worker in workers):
+        raise CheckFailed(
+            f"no worker is online in pool {pool.name}: start one with `prefect worker start --pool {pool.name}`"
+        )
+    return f"{name} in pool {pool.name}, a worker is online"
+
+
+async def _load_block(block_class: type[BlockT], name: str) -> BlockT:
+    try:
+        return await load_block(block_class, name)
+    except ConfigurationError as error:
+        raise CheckFailed(str(error)) from error
+
+
+CHECKS: Final[dict[str, Callable[[Connections], Awaitable[str]]]] = {
+    "Prefect server": check_prefect_server,
+    "Who is let in": check_api_access,
+    "Job database": check_database,
+    "Storage": check_storage,
+    "Sync.so": check_sync_so,
+    "GhostCut": check_ghostcut,
+    "Lectures": check_lectures,
+    "Deployment": check_deployments,
+}
+
+
+async def run_checks(names: Connections) -> dict[str, str | CheckFailed]:
+    """Every check with what it found on these blocks. Without a server nothing else can be looked up."""
+    findings: dict[str, str | CheckFailed] = {}
+    for name, check in CHECKS.items():
+        try:
+            findings[name] = await check(names)
+        except CheckFailed as failure:
+            findings[name] = failure
+            if check is check_prefect_server:
+                break
+    return findings
+
+
+def _status_mark(finding: str | CheckFailed) -> str:
+    if isinstance(finding, CheckFailed):
+        return "[red]✗[/]"
+    return "[yellow]![/]" if isinstance(finding, CheckWarning) else "[green]✓[/]"
+
+
+def main() -> int:
+    """Print the findings; 1 if anything is missing."""
+    findings = asyncio.run(run_checks(Connections()))
+    table = Table("", "Part", "Finding", title="Doctor")
+    for name, finding in findings.items():
+        table.add_row(_status_mark(finding), name, str(finding))
+    Console().print(table)
+    return int(any(isinstance(finding, CheckFailed) for finding in findings.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

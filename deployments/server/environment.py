@@ -1,0 +1,64 @@
+"""Where everything is and how to get in: the product-wide variables, from the environment or a `.env` file.
+
+A variable of the process wins over the same one in `.env`; an empty value counts as not set.
+"""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Environment(BaseSettings):
+    """Every variable is optional: each command says which ones it cannot do without.
+
+    `.env` is looked for in the repository and in the working directory, where the latter wins.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=(REPOSITORY_ROOT / ".env", ".env"),
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",  # a `.env` may also hold PREFECT_... settings, which Prefect reads
+        frozen=True,
+    )
+
+    database_url: SecretStr | None = None
+    """`postgresql://user:password@host:port/database`, the job state."""
+    prefect_api_url: str | None = None
+    """`http://host:port/api`, without a slash at the end."""
+    prefect_api_auth_string: SecretStr | None = None
+    """`user:password`, as the server has it in `PREFECT_SERVER_API_AUTH_STRING`."""
+    prefect_api_key: SecretStr | None = None
+    """Prefect Cloud's way to let a client in."""
+
+    s3_endpoint_url: str | None = None
+    """Unset means AWS's own endpoint of `s3_region`."""
+    s3_bucket: str | None = None
+    s3_access_key_id: SecretStr | None = None
+    s3_secret_access_key: SecretStr | None = None
+    s3_region: str | None = None
+
+    sync_so_base_url: str | None = None
+    sync_so_api_key: SecretStr | None = None
+    sync_so_webhook_secret: SecretStr | None = None
+    """The whole `whsec_...` text. Unset: webhooks of Sync.so are not taken."""
+
+    ghostcut_base_url: str | None = None
+    ghostcut_app_key: SecretStr | None = None
+    ghostcut_app_secret: SecretStr | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The variables that are set, secrets included, under their names in the environment."""
+        values = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {
+            name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in values
+            if value is not None
+        }
+
+
+EMPTY_ENVIRONMENT = Environment.model_construct()
+"""No variable set, whatever the environment and `.env` say. For tests, which must never reach a paid vendor."""

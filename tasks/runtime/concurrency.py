@@ -1,0 +1,140 @@
+"""A place at a vendor, and a turn to ask it. The numbers are Prefect global concurrency limits, shared by all workers.
+
+The jobs of a process queue up, first come, first served: only the first one asks the Prefect server, which has no order
+of its own. A job that waits costs nothing. One that has a place costs a coroutine that sleeps: Prefect's own
+`concurrency` keeps a thread with a client of its own for each place, 2 MB and more, which a thousand jobs cannot have.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from httpx import HTTPStatusError, Response, TransportError
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
+from prefect.logging import get_run_logger
+
+from videojobs.aio.idle_signal import notify_idle
+from videojobs.settings import TimingSettings
+
+SYNC_SO_GENERATIONS: Final = "sync-so-generations"
+GHOSTCUT_WORKS: Final = "ghostcut-works"
+"""At a vendor at once."""
+
+SYNC_SO_CREATES: Final = "sync-so-creates"
+SYNC_SO_READS: Final = "sync-so-reads"
+GHOSTCUT_SUBMITS: Final = "ghostcut-submits"
+"""Requests a second."""
+
+_RENEWAL_FRACTION: Final = 2 / 3  # of a lease
+_RETRY_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
+
+_releases: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def vendor_slot(name: str) -> AsyncIterator[None]:
+    """Hold one place of the limit `name`, from submission until the vendor is done.
+
+    A place whose lease could not be renewed is no reason to stop watching a generation that is paid for. Where there is
+    no such limit there are places for all.
+    """
+    async with get_client() as client:
+        seconds = TimingSettings().place_lease_seconds
+        async with _fair_queue(name):
+            lease = await _acquire(client, name, seconds)
+        if lease is None:
+            get_run_logger().warning("The limit %s does not exist: run `make register`", name)
+            yield
+            return
+        renewal_task = asyncio.create_task(_renew_loop(client, lease, seconds))
+        try:
+            yield
+        except BaseException:
+            renewal_task.cancel()
+            await _release(lease)  # the run may end with this, and its loop with it
+            raise
+        renewal_task.cancel()
+        release_task = asyncio.create_task(_release(lease))  # the result is fetched meanwhile
+        _releases.add(release_task)
+        release_task.add_done_callback(_releases.discard)
+
+
+async def rate_limit(name: str) -> None:
+    """Wait until one more request of the limit `name` may go out.
+
+    Prefect's own `rate_limit` also makes an event of each turn: one in eight of all that the server hears of a job.
+    """
+    async with _fair_queue(name), get_client() as client:
+        # Where Prefect does not answer: rather a request too many, which the vendor may refuse with "wait", than none.
+        with suppress(HTTPStatusError, TransportError):
+            await _retry_while_locked(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
+
+
+async def _acquire(client: PrefectClient, name: str, seconds: int) -> UUID | None:
+    """The lease of a place, once there is one; None where there is no such limit."""
+    while True:
+        try:
+            response = await _retry_while_locked(
+                lambda: client.increment_concurrency_slots_with_lease([name], 1, "concurrency", seconds)
+            )
+        except HTTPStatusError as error:
+            if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+        except TransportError:
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            lease_response = ConcurrencyLimitWithLeaseResponse.model_validate(response.json())
+            return lease_response.lease_id if lease_response.limits else None
+
+
+async def _retry_while_locked(request: Callable[[], Awaitable[Response]]) -> Response:
+    """The server's answer, once there is room. Raises what httpx raises."""
+    while True:
+        try:
+            return await request()
+        except HTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.LOCKED:
+                raise
+            notify_idle()
+            await asyncio.sleep(float(error.response.headers["Retry-After"]))
+
+
+async def _renew_loop(client: PrefectClient, lease: UUID, seconds: int) -> None:
+    """Renew it until cancelled, or until it is gone."""
+    pause = seconds * _RENEWAL_FRACTION
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await client.renew_concurrency_lease(lease, seconds)
+            pause = seconds * _RENEWAL_FRACTION
+        except HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.GONE:
+                get_run_logger().warning("The place at the vendor is another job's now; this job goes on")
+                return
+            pause = _RETRY_SECONDS
+        except TransportError:
+            pause = _RETRY_SECONDS
+
+
+async def _release(lease: UUID) -> None:
+    """Where Prefect does not answer, the lease runs out by itself."""
+    with suppress(HTTPStatusError, TransportError):
+        async with get_client() as client:
+            await client.release_concurrency_slots_with_lease(lease)
+
+
+@asynccontextmanager
+async def _fair_queue(name: str) -> AsyncIterator[None]:
+    """First come, first served: asyncio's locks are fair."""
+    queue = _queues.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
+    if queue.locked():
+        notify_idle()
+    async with queue:
+        yield

@@ -1,0 +1,81 @@
+"""What becomes of a job whose run ends in an error (requirements M7)."""
+
+from contextlib import suppress
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Crashed
+
+from tasks.runtime.job_events import JOB_PARKED, emit_operator_event
+from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import job_task
+from videojobs.db import SubmissionState, VideoJob
+from videojobs.errors import JobParked, RetryableError, VendorFailed, VideoJobError
+from videojobs.states import RecoveryPoint, has_reached
+from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
+
+_OPEN_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
+_PAID_STATES = (*_OPEN_STATES, SubmissionState.DONE)
+
+
+@job_task("record the failure")
+async def record_failure(run: JobRun, error: Exception) -> None:
+    """Fail the job with its reason, or park it where money is at stake and a retry might still bring it home."""
+    if isinstance(error, JobParked):
+        return
+    repository = await run.connections.repository()
+    job = await repository.get_job(run.job_id)
+    if not isinstance(error, VideoJobError):
+        # Prefect, the network, a bug: nothing that speaks against the job. It stays where it is, to be gone on with.
+        await repository.record_event(run.lease, "interrupted", {"error": type(error).__name__})
+        return
+    states = {submission.state for submission in await repository.list_submissions(job.id)}
+    if isinstance(error, RetryableError) and not states.isdisjoint(_PAID_STATES):
+        await _park(run, f"retries are used up, and something is paid for: {error}")
+        return
+    if not isinstance(error, VendorFailed) and not states.isdisjoint(
+        _OPEN_STATES
+    ):  # an error of ours is no verdict on it
+        await _park(run, f"a vendor may be at work on what is paid for, and this stands in the way: {error}")
+        return
+    message, fallback = failure_details(job, await run.connections.store(), str(error))
+    get_run_logger().error("Job %s failed: %s", job.id, message)
+    await repository.fail(run.lease, message, fallback_url=fallback)
+
+
+async def _park(run: JobRun, reason: str) -> None:
+    await (await run.connections.repository()).park(run.lease, reason)
+    emit_operator_event(JOB_PARKED, run.job_id, reason)
+
+
+async def crash_orphaned_subflows() -> None:
+    """Of the attempts of this run that were killed: where this one comes to an end before it goes on with them."""
+    run_id = flow_run.get_id()
+    if not run_id or flow_run.get_run_count() < 2:
+        return
+    orphan_filter = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(run_id)]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
+    )
+    with suppress(PrefectException, httpx.HTTPError):  # only their own page would say so
+        async with get_client() as client:
+            for orphan in await client.read_flow_runs(flow_run_filter=orphan_filter):
+                await client.set_flow_run_state(orphan.id, Crashed(message="Its process is gone."), force=True)
+
+
+def failure_details(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
+    """The owner's words for the failure, and the lip-sync result as the fallback where there is one (M7)."""
+    if not has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED) or not job.request["effects"]:
+        return error, None
+    return f"Text inpainting failed: {error}", store.uri(lip_sync_result_key(job.user_id, job.id))

@@ -1,0 +1,170 @@
+"""How a task waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows.
+
+What a vendor has accepted is paid for, so only its own word on that very submission ends the wait. An error of any kind
+tells nothing about it, be it a refused key or an id that the vendor does not show yet: the vendor is asked again, later
+each time, and operators are told. The clock ends nothing by itself either: a job is parked when its vendor has been
+asked, has answered, and is not done after hours.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from prefect.logging import get_run_logger
+
+from tasks.runtime.backoff import RECOVERY_GRACE_SECONDS, Backoff
+from tasks.runtime.job_events import emit_vendor_unresponsive
+from tasks.runtime.job_run import JobRun
+from videojobs import errors
+from videojobs.aio.idle_signal import notify_idle
+from videojobs.db import JobRepository, Submission
+from videojobs.db.repository_base import submission_summary
+from videojobs.errors import DatabaseUnavailable, JobParked, StillRunning, VendorFailed, VendorIdNotFound, VideoJobError
+from videojobs.pipeline.recovery_policy import VENDOR_NAMES, overdue_message, unknown_id_message
+from videojobs.settings import TimingSettings
+from videojobs.states import Stage
+
+T = TypeVar("T")
+
+_REPORT_INTERVAL_SECONDS: Final = 30.0
+_UNCHANGED_REPORT_INTERVAL_SECONDS: Final = 600.0
+_ERROR_EVENT_INTERVAL_SECONDS: Final = 600.0  # in the events of a job
+
+_failing_since: dict[str, float] = {}
+"""Since when a vendor has given this process no answer: one attempt at waiting may be shorter than that."""
+
+
+class PollAttempt:
+    """One attempt at waiting for an accepted submission."""
+
+    def __init__(self, repository: JobRepository, run: JobRun, submission: Submission) -> None:
+        self.vendor = VENDOR_NAMES[Stage(submission.stage)]
+        self._repository, self._run, self._submission = repository, run, submission
+        self._clock = asyncio.get_running_loop().time
+        self._callback_received = asyncio.Event()
+        self._overdue_check_at = -math.inf
+        self._reset_errors()
+
+    @contextmanager
+    def wake_on_callback(self) -> Iterator[None]:
+        """Ask at once when the vendor has called back, however long the delay after an error would be."""
+        with self._repository.notifications.subscribe(self._run.job_id, self._callback_received.set):
+            yield
+
+    async def polls(self) -> AsyncIterator[None]:
+        """The polls of this attempt; raises StillRunning when its time is over. Always gives at least one."""
+        notify_idle()
+        end = self._clock() + TimingSettings().poll_attempt_seconds
+        yield
+        while self._clock() < end:
+            yield
+        raise StillRunning(f"{self.vendor} {self._error or 'is still at work'}")
+
+    async def query(self, request: Awaitable[T]) -> T | None:
+        """The vendor's answer; None, after a delay, where there was an error instead."""
+        self._callback_received.clear()
+        try:
+            answer = await request
+        except DatabaseUnavailable:
+            raise
+        except VideoJobError as error:
+            await self._delay_after_error(error)
+            return None
+        _failing_since.pop(self.vendor, None)
+        self._reset_errors()
+        return answer
+
+    async def park_if_overdue(self, reason: str | None = None) -> None:
+        """Park a job whose vendor has said for hours that it is at work. Paid work is not written off by us.
+
+        An operator's `retry` lets it wait anew, and the vendor's callback takes it up again: once that has come, the
+        vendor has ended it, whatever its status says yet.
+        """
+        if self._clock() < self._overdue_check_at:
+            return
+        hours = TimingSettings().poll_give_up_hours
+        left = timedelta(hours=hours) - await self._repository.submission_age_since_reopen(self._submission)
+        if left > timedelta(0):  # looked up once in an attempt: a thousand jobs may hear of their vendor every 2 s
+            self._overdue_check_at = self._clock() + left.total_seconds()
+            return
+        known = await self._repository.get_live_submission(self._run.job_id, Stage(self._submission.stage))
+        if known is not None and known.candidate_id == known.vendor_id:
+            return
+        reason = reason or overdue_message(self.vendor, self._submission.vendor_id, hours)
+        await self._repository.park(self._run.lease, reason)
+        raise JobParked(reason)
+
+    def _reset_errors(self) -> None:
+        self._backoff, self._error_reported_at = Backoff(), -math.inf
+        self._error: str | None = None
+
+    async def _delay_after_error(self, error: VideoJobError) -> None:
+        self._error = f"gives no answer: {error}"
+        _failing_since.setdefault(self.vendor, self._clock())
+        if self._clock() >= self._error_reported_at + _ERROR_EVENT_INTERVAL_SECONDS:
+            self._error_reported_at = self._clock()
+            await self._report_error(error)
+        if isinstance(error, VendorIdNotFound):
+            await self.park_if_overdue(unknown_id_message(self.vendor, self._submission.vendor_id))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.next_delay(error)):
+                await self._callback_received.wait()
+
+    async def _report_error(self, error: VideoJobError) -> None:
+        """In the log and in the job's events; and to operators, where it may not heal by itself."""
+        get_run_logger().warning(
+            "Job %s: %s gives no answer about %s, which is paid for; it is asked again: %s",
+            self._run.job_id,
+            self.vendor,
+            self._submission.vendor_id,
+            error,
+        )
+        detail = {**submission_summary(self._submission), "error": str(error)}
+        await self._repository.record_event(self._run.lease, "no_answer", detail)
+        needs_operator = isinstance(error, errors.PermanentError) and not isinstance(error, VendorIdNotFound)
+        if needs_operator or self._clock() >= _failing_since[self.vendor] + RECOVERY_GRACE_SECONDS:
+            emit_vendor_unresponsive(self.vendor, str(error))
+
+
+@contextmanager
+def treat_rejection_as_unavailable(vendor: str) -> Iterator[None]:
+    """A question about what is paid for that the vendor refuses is worth a retry: it says nothing about the work."""
+    try:
+        yield
+    except errors.PermanentError as error:
+        raise errors.VendorUnavailable(f"{vendor} gives no answer: {error}") from error
+
+
+class ProgressThrottle:
+    """When a job that waits tells how far its vendor is: at first, then every half minute, however often it hears; and
+    every ten minutes where the vendor comes no further.
+
+    One question answers for many jobs: if each told each answer, a hundred jobs would keep Postgres and the Prefect
+    server busy with one another's news, and thousands with none.
+    """
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._last_reported_at = -math.inf
+        self._last_progress: float | None = None
+
+    def should_report(self, progress: float | None = None) -> bool:
+        """Whether it is time for one, which counts as told then. `progress` is what it would say, if that is known."""
+        is_unchanged = progress is not None and progress == self._last_progress
+        if self._clock() < self._last_reported_at + (
+            _UNCHANGED_REPORT_INTERVAL_SECONDS if is_unchanged else _REPORT_INTERVAL_SECONDS
+        ):
+            return False
+        self._last_reported_at, self._last_progress = self._clock(), progress
+        return True
+
+
+async def get_accepted_submission(repository: JobRepository, run: JobRun, stage: Stage) -> Submission:
+    """The submission that the vendor works on. Raises VendorFailed when it ended and a run died before it said so."""
+    if live := await repository.get_live_submission(run.job_id, stage):
+        return live
+    ended = [submission for submission in await repository.list_submissions(run.job_id) if submission.stage == stage]
+    raise VendorFailed(ended[-1].error or "the vendor gave no reason")

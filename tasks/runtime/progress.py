@@ -1,0 +1,98 @@
+"""Progress in the two places where people look: the log, and a progress artifact on the run's page.
+
+The third place, the job's row, is the truth; these two follow it. A window that cannot be painted is no reason to
+stop a paid job, so what goes wrong here is logged and forgotten. Nor is it a reason to wait: the job goes on while the
+Prefect server is told, and of what happens meanwhile, and in the second after it, only the last is told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar, copy_context
+from typing import Final
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.logging import get_run_logger
+
+from videojobs.db import VideoJob
+
+FINAL_FLUSH_SECONDS: Final = 10.0  # that the end of a run waits for its last picture
+# From one picture to the next. Each is a request and an event of the Prefect server, and a job begins with five.
+MIN_UPDATE_INTERVAL_SECONDS: Final = 1.0
+
+_Progress = tuple[int, str]
+
+
+class _ProgressArtifact:
+    """The progress artifact of one flow run."""
+
+    def __init__(self, key: str, progress: _Progress) -> None:
+        self.progress = progress
+        self._key = key
+        self._artifact_id: UUID | None = None
+        self._context = copy_context()
+        self._closing = asyncio.Event()
+        self._flush_task = self._start_flush()
+
+    def update(self, progress: _Progress) -> None:
+        self.progress = progress
+        if self._flush_task.done():
+            self._flush_task = self._start_flush()
+
+    async def close(self) -> None:
+        self._closing.set()
+        await asyncio.wait([self._flush_task], timeout=FINAL_FLUSH_SECONDS)
+        self._flush_task.cancel()
+
+    def _start_flush(self) -> asyncio.Task[None]:
+        """In the context of the flow: in that of the step which has news, all of that step would be kept with it."""
+        return asyncio.create_task(self._flush(), context=self._context)
+
+    async def _flush(self) -> None:
+        flushed = None
+        while flushed != self.progress:
+            flushed = self.progress
+            try:
+                await self._write_artifact(*flushed)
+            except Exception as error:
+                get_run_logger().warning("The progress artifact is not up to date: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), MIN_UPDATE_INTERVAL_SECONDS)
+
+    async def _write_artifact(self, percent: int, message: str) -> None:
+        if self._artifact_id is None:
+            self._artifact_id = await acreate_progress_artifact(float(percent), key=self._key, description=message)
+        else:
+            await aupdate_progress_artifact(self._artifact_id, progress=float(percent), description=message)
+
+
+_current_artifact: ContextVar[_ProgressArtifact | None] = ContextVar("progress_board", default=None)
+
+
+@asynccontextmanager
+async def progress_artifact(job: VideoJob) -> AsyncIterator[None]:
+    """Put the job's progress on the page of the flow run that calls this; `show` keeps it up to date."""
+    artifact = _ProgressArtifact(f"progress-{slugify(job.id)}", (job.progress_percentage, job.progress_message))
+    del job  # as large as its request, and this lasts for hours
+    _current_artifact.set(artifact)
+    try:
+        yield
+    finally:
+        await artifact.close()
+
+
+def report_progress(job: VideoJob) -> None:
+    """Log and paint where the job stands, if that is news."""
+    progress = (job.progress_percentage, job.progress_message)
+    artifact = _current_artifact.get()
+    if artifact is not None and artifact.progress == progress:
+        return
+    get_run_logger().info("Job %s: %d%% %s", job.id, *progress)
+    if artifact is not None:
+        artifact.update(progress)
+
+
+def slugify(job_id: str) -> str:
+    """Artifact keys take lower-case letters, digits and dashes only."""
+    return "".join(char if char.isalnum() else "-" for char in job_id.lower())

@@ -1,0 +1,187 @@
+"""From recorded ways of jobs to cases: every point that a job passes, as often as it passes it."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from tests.fault_injection.cases import (
+    CHAINED,
+    EVERY_POINT,
+    EXTRA_CASES,
+    HELD_JOBS,
+    LAST_PASS,
+    LECTURE,
+    OPERATOR_SCENARIOS,
+    OUTAGES,
+    STALLED,
+    VENDOR_FAULTS,
+    Case,
+    Injection,
+    Scenario,
+)
+from tests.fault_injection.harness import FaultHarness
+from tests.fault_injection.report import print_progress
+from tests.fault_injection.runner import CaseResult, run_case
+
+SHORT_JOBS: Final = 6  # jobs in the short form
+MAX_CONCURRENCY: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
+WORKERS: Final = (
+    MAX_CONCURRENCY + 2
+)  # of one run each, so that a strike meets no other job; and some are being started again
+REPEATED_OPERATIONS: Final = (
+    "db.renew_leases",
+    "db.update_progress",
+    "db.record_callback",
+    "sync_so.get",
+    "ghostcut.status",
+    "stream.fetch",
+)
+"""What is passed once a second, a poll or a piece of a file, or by the front door: how often and when depends on the
+machine, so only the first time is tried."""
+EVENT_DELAY_SECONDS: Final = 1000.0  # Prefect holds events back for 15 minutes, see docs/guarantees.md
+LOST_FROM, LOST_UNTIL = "db.create_intent.after_commit", "db.record_accepted.after_commit"
+
+RecordedPoints = dict[Scenario, list[str]]
+
+
+async def run_full(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseResult]:
+    """All that there is to try."""
+    outages = await start_outages(harness, numbers)
+    recorded = await record_points(harness, (*EVERY_POINT, *LAST_PASS, *OPERATOR_SCENARIOS), numbers)
+    results = await run_cases(harness, build_cases(_points_by_scenario(recorded), numbers))
+    return [*recorded, *results, *(await asyncio.gather(*outages))]
+
+
+async def run_matching(harness: FaultHarness, numbers: Iterator[int], words: str) -> list[CaseResult]:
+    """The kinds of jobs whose names have these words in them, to see what has been mended."""
+    recorded = await record_points(
+        harness, [kind for kind in (*EVERY_POINT, *LAST_PASS, *OPERATOR_SCENARIOS) if words in kind.name], numbers
+    )
+    cases = [case for case in build_cases(_points_by_scenario(recorded), numbers) if words in case.scenario.name]
+    outages = await start_outages(harness, numbers, words)
+    return [*recorded, *(await run_cases(harness, cases)), *(await asyncio.gather(*outages))]
+
+
+async def run_short(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseResult]:
+    """Each point of a job once, by few jobs that are killed again and again."""
+    recorded = await record_points(harness, (CHAINED, LECTURE), numbers)
+    points = _points_by_scenario(recorded)
+    cases = [
+        *relay_cases(points, CHAINED, numbers, SHORT_JOBS),
+        *relay_cases(points, LECTURE, numbers, 2),
+        *lost_cases(points, CHAINED, numbers),
+    ]
+    return [*recorded, *(await run_cases(harness, cases))]
+
+
+def _points_by_scenario(recorded: Iterable[CaseResult]) -> RecordedPoints:
+    return {played.case.scenario: played.passed_points for played in recorded}
+
+
+async def record_points(
+    harness: FaultHarness, scenarios: Iterable[Scenario], numbers: Iterator[int]
+) -> list[CaseResult]:
+    """Each kind of job once, undisturbed."""
+    return await run_cases(harness, [Case(next(numbers), kind) for kind in scenarios])
+
+
+async def run_cases(harness: FaultHarness, cases: Iterable[Case]) -> list[CaseResult]:
+    """All of them, some at once; in their own order."""
+    slots = asyncio.Semaphore(MAX_CONCURRENCY)
+
+    async def run_one(case: Case) -> CaseResult:
+        async with slots:
+            played = await run_case(harness, case)
+        print_progress(played)
+        return played
+
+    return await asyncio.gather(*map(run_one, cases))
+
+
+def build_cases(recorded: RecordedPoints, numbers: Iterator[int]) -> list[Case]:
+    """One job for each point of each kind, and all that is tried beside."""
+    injected = [
+        Case(next(numbers), kind, (Injection(*step),))
+        for kind in recorded
+        for step in _injection_points(kind, recorded[kind])
+    ]
+    others = [*EXTRA_CASES, *((kind, ()) for kind in (*STALLED, *VENDOR_FAULTS))]
+    return [*injected, *(Case(next(numbers), kind, tuple(strikes)) for kind, strikes in others)]
+
+
+def _injection_points(scenario: Scenario, passed: list[str]) -> list[tuple[str, int]]:
+    """Where a kind is struck: (point, nth)."""
+    if scenario in LAST_PASS:
+        return [
+            (point, passed.count(point))
+            for point in dict.fromkeys(passed)
+            if operation_of(point) in LAST_PASS[scenario]
+        ]
+    if scenario in OPERATOR_SCENARIOS:
+        return [(point, 1) for point in dict.fromkeys(passed) if operation_of(point) in OPERATOR_SCENARIOS[scenario]]
+    steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
+    return [(point, nth) for point, nth in steps if nth == 1 or operation_of(point) not in REPEATED_OPERATIONS]
+
+
+def operation_of(point: str) -> str:
+    return point.rpartition(".")[0]
+
+
+def _loses_submission(passed: list[str], step: tuple[str, int]) -> bool:
+    """Whether a kill there leaves GhostCut's submission in doubt: after its intent, and before its acceptance."""
+    if "ghostcut.submit.before_call" not in passed:
+        return False
+    call = passed.index("ghostcut.submit.before_call")
+    first = max(index for index, point in enumerate(passed[:call]) if point == LOST_FROM)
+    last = next((index for index, point in enumerate(passed) if index > call and point == LOST_UNTIL), first)
+    point, nth = step
+    at = [index for index, name in enumerate(passed) if name == point][nth - 1]
+    return first <= at < last
+
+
+def relay_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[int], runners: int) -> list[Case]:
+    """Few jobs that are killed at one point after the other: each point once, where time is short."""
+    passed = recorded[scenario]
+    points = [point for point in dict.fromkeys(passed) if operation_of(point) not in REPEATED_OPERATIONS]
+    resolvable = [point for point in points if not _loses_submission(passed, (point, 1))]
+    share = -(-len(resolvable) // runners)
+    groups = [resolvable[start : start + share] for start in range(0, len(resolvable), share)]
+    return [Case(next(numbers), scenario, tuple(map(Injection, leg))) for leg in groups]
+
+
+def lost_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[int]) -> list[Case]:
+    """The points between GhostCut's intent and its acceptance, of a job each: what became of it is asked there."""
+    passed = recorded[scenario]
+    steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
+    return [Case(next(numbers), scenario, (Injection(*step),)) for step in steps if _loses_submission(passed, step)]
+
+
+async def start_outages(
+    harness: FaultHarness, numbers: Iterator[int], words: str = ""
+) -> list[asyncio.Task[CaseResult]]:
+    """For each of the outages with these words: all held jobs at once, and then the parts that run them are gone.
+
+    Gives the jobs on their way home: they may take a quarter of an hour for it, in which others can be played.
+    """
+    recovering: list[asyncio.Task[CaseResult]] = []
+    for parts in OUTAGES:
+        name = f"{' and '.join(parts).replace('_', ' ')} lost"
+        if words not in name:
+            continue
+        late = EVENT_DELAY_SECONDS if "prefect_server" in parts else 0
+        cases = [
+            Case(
+                next(numbers),
+                replace(kind, name=f"{kind.name}; {name}", extra_seconds=late),
+                (Injection(point, 1, "hang"),),
+            )
+            for kind, point in HELD_JOBS
+        ]
+        jobs = [asyncio.create_task(run_case(harness, case)) for case in cases]
+        await asyncio.gather(*(harness.wait_until_injected(case.job_id) for case in cases))
+        await asyncio.gather(*map(harness.kill_service, parts))
+        for part in reversed(parts):
+            await harness.try_restart(part)
+        recovering += jobs
+    return recovering

@@ -1,0 +1,361 @@
+"""The old editor at the door: its form becomes a job, its jobs page shows it, and its browser may read every answer."""
+
+import uuid
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.integration.api.conftest import ApiServer, run_api_server
+from tests.integration.api.test_jobs import create_completed_job, create_job, create_leased_job
+from tests.integration.db.test_lectures import REQUEST as LECTURE
+from tests.support.api_server import BrokenServices, asgi_client
+from tests.support.editor_client import DIALOG_REF_ID, DROP_ZONE_REF_ID, FormPart, form_parts, make_area, make_segment
+from tests.support.multipart_forms import PROCESS_URL, audio_bytes, video_bytes
+from videojobs.db import VideoJob
+from videojobs.errors import DatabaseUnavailable
+from videojobs.states import RecoveryPoint
+from videojobs.storage.object_store import parse_uri
+
+JOBS_PAGE_URL: Final = "/api/v1/jobs/"
+VIDEO_FILE: Final = ("my talk.mp4", video_bytes())
+AUDIO_FILES: Final = [("my voice.wav", audio_bytes(b"1")), ("my voice.wav", audio_bytes(b"2"))]  # twice the same name
+
+
+def editor_form(**changes: Any) -> list[FormPart]:
+    segments = [make_segment(0, 2, DIALOG_REF_ID), make_segment(2.1, 3.5, DROP_ZONE_REF_ID)]
+    given: dict[str, Any] = {"video": VIDEO_FILE, "sounds": AUDIO_FILES, "segments": segments} | changes
+    return form_parts(**given)
+
+
+async def submit_editor_form(api: ApiServer, http: httpx.AsyncClient, **changes: Any) -> VideoJob:
+    answer = await http.post(PROCESS_URL, files=editor_form(**changes))
+    assert answer.is_success, answer.text
+    return await api.repository.get_job(answer.json()["job_id"])
+
+
+def audio_by_ref_id(api: ApiServer, job: VideoJob) -> dict[str, bytes]:
+    """What is in the file of each refId."""
+    sources = {item["refId"]: parse_uri(item["source"])[1] for item in job.request["audio"]}
+    return {ref_id: api.store.open(key).read() for ref_id, key in sources.items()}
+
+
+async def error_detail(http: httpx.AsyncClient, **changes: Any) -> str:
+    """All that the editor shows of an error."""
+    answer = await http.post(PROCESS_URL, files=editor_form(**changes))
+    body = answer.json()
+    assert (answer.status_code, body["status_code"]) == (422, 422)
+    detail: str = body["detail"]
+    assert all(f"{item['field']}: {item['message']}" in detail for item in body["problems"])
+    return detail
+
+
+# ---- the form ----------------------------------------------------------------------------------------------
+
+
+async def test_the_editor_form_becomes_a_job(api: ApiServer, http: httpx.AsyncClient) -> None:
+    job = await submit_editor_form(api, http, effects=[make_area(), make_area("text", x=0), make_area("protection")])
+    assert job.display_name == "Pro Video - my talk.mp4"
+    assert audio_by_ref_id(api, job) == {DIALOG_REF_ID: AUDIO_FILES[0][1], DROP_ZONE_REF_ID: AUDIO_FILES[1][1]}
+    assert job.processing_config["effects"][1] == {
+        **{"kind": "text", "x": 0, "y": 0.3, "w": 0.4, "h": 0.4},
+        **{"start": 4.1, "end": 8.3},
+    }
+    assert api.prefect.started == [job.id]
+
+
+async def test_files_map_to_ref_ids_in_order_of_first_mention(api: ApiServer, http: httpx.AsyncClient) -> None:
+    late_first = [
+        make_segment(6, 9, DROP_ZONE_REF_ID),
+        make_segment(0, 2, DIALOG_REF_ID),
+        make_segment(3, 4, DROP_ZONE_REF_ID),
+    ]
+    assert audio_by_ref_id(api, await submit_editor_form(api, http, segments=late_first)) == {
+        DROP_ZONE_REF_ID: AUDIO_FILES[0][1],
+        DIALOG_REF_ID: AUDIO_FILES[1][1],
+    }
+
+
+async def test_a_file_named_like_a_ref_id_maps_to_it(api: ApiServer, http: httpx.AsyncClient) -> None:
+    named = [("voice.wav", audio_bytes(b"1")), (f"{DIALOG_REF_ID}.wav", audio_bytes(b"2"))]
+    assert audio_by_ref_id(api, await submit_editor_form(api, http, sounds=named)) == {
+        DROP_ZONE_REF_ID: named[0][1],
+        DIALOG_REF_ID: named[1][1],
+    }
+
+
+async def test_one_audio_file_may_serve_several_segments(api: ApiServer, http: httpx.AsyncClient) -> None:
+    split = [
+        make_segment(0, 1.997142, DIALOG_REF_ID, startTime=0, endTime=1.997142),
+        make_segment(1.997142, 4, DIALOG_REF_ID, startTime=1.997142, endTime=4),
+    ]
+    job = await submit_editor_form(api, http, segments=split, sounds=AUDIO_FILES[:1])
+    assert job.request["segments"] == split
+
+
+async def test_small_editor_deviations_are_corrected_and_recorded(api: ApiServer, http: httpx.AsyncClient) -> None:
+    job = await submit_editor_form(
+        api,
+        http,
+        segments=[
+            make_segment(0, 2, DIALOG_REF_ID, endTime=3.1971428571428566),
+            make_segment(2.1, 3.5, DROP_ZONE_REF_ID, startTime=None, endTime=None),
+        ],
+        effects=[
+            make_area(x=-0.0000119),
+            make_area(x=0.6002167),
+            make_area(start=12, end=12),
+            make_area(start=-0.257, y=0.6, height=0.4008),
+        ],
+    )
+    first, second = job.request["segments"]
+    assert first["audioInput"] == {"refId": DIALOG_REF_ID, "startTime": 0, "endTime": 3.197143}
+    assert second["audioInput"] == {"refId": DROP_ZONE_REF_ID}
+    areas = job.processing_config["effects"]
+    assert [(item["x"], item["start"]) for item in areas] == [(0, 4.1), (0.6002167, 4.1), (0.3, 0)]
+    assert [item["x"] + item["w"] for item in areas] == pytest.approx([0.3999881, 1, 0.7])
+    [told] = (await http.get(f"/api/v1/jobs/{job.id}")).json()["timeline"]
+    for what in (
+        "segments_data[0].audioInput: only one end is given, taken from the audio's beginning",
+        "effects[0].region.x: -1.19e-05 is outside the picture, cut at 0",
+        "effects[1].region.width: reaches to 1.00022, outside the picture, cut at 1",
+        "effects[2]: ends where it begins, left out",
+        "effects[3].startTime: -0.257 s is before the video, taken as 0 s",
+        "effects[3].region.height: reaches to 1.0008, outside the picture, cut at 1",
+    ):
+        assert what in told["message"]
+
+
+async def test_a_label_is_accepted_even_if_empty(api: ApiServer, http: httpx.AsyncClient) -> None:
+    labelled = [
+        make_segment(0, 2, DIALOG_REF_ID) | {"label": "hello"},
+        make_segment(2.1, 3.5, DROP_ZONE_REF_ID) | {"label": None},
+    ]
+    await submit_editor_form(api, http, segments=labelled)
+
+
+@pytest.mark.parametrize("ref_ids", [[DIALOG_REF_ID, DIALOG_REF_ID], [DIALOG_REF_ID, DROP_ZONE_REF_ID, "audio-3"]])
+@pytest.mark.parametrize("files", [0, 2])
+async def test_a_file_count_mismatch_names_both_counts(
+    http: httpx.AsyncClient, user: str, ref_ids: list[str], files: int
+) -> None:
+    segments = [make_segment(number, number + 1, name) for number, name in enumerate(ref_ids)]
+    detail = await error_detail(http, segments=segments, sounds=AUDIO_FILES[:files])
+    assert detail.startswith("The request has 1 problem: audio_files: one is required for each refId")
+    assert f"these have {len(set(ref_ids))}; the form has {files}" in detail
+
+
+# ---- errors ------------------------------------------------------------------------------------------------
+
+
+async def test_the_detail_of_an_error_names_every_reason(http: httpx.AsyncClient) -> None:
+    detail = await error_detail(
+        http,
+        segments=[make_segment(2, 1, DIALOG_REF_ID), make_segment(3, 4, DROP_ZONE_REF_ID)],
+        effects=[make_area(x=0.9)],
+    )
+    assert "segments_data[0].endTime: must be later than the start (2 s)" in detail
+    assert "effects[0].region.width: sticks out on the right: x + w is 1.3" in detail
+
+
+async def test_protection_areas_alone_are_rejected_with_the_reason(http: httpx.AsyncClient) -> None:
+    assert "effects: has only areas of kind protection" in await error_detail(http, effects=[make_area("protection")])
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("voice.aac", b"\xff\xf1\x50\x80\x2e\x7f\xfc\xda" + b"a" * 100), ("voice.txt", b"text" * 100)]
+)
+async def test_an_unsupported_audio_format_lists_the_supported_ones(
+    http: httpx.AsyncClient, name: str, head: bytes
+) -> None:
+    detail = await error_detail(http, sounds=[(name, head), AUDIO_FILES[1]])
+    assert detail == (
+        "The request has 1 problem: audio_files[0]: does not begin like a sound file that is taken here; "
+        "send one of FLAC, MP3, MP4, OGG, WAV"
+    )
+
+
+async def test_m4a_audio_is_accepted(api: ApiServer, http: httpx.AsyncClient) -> None:
+    await submit_editor_form(
+        api, http, sounds=[("voice.m4a", b"\0\0\0\x1cftypM4A \0\0\0\0" + b"a" * 100), AUDIO_FILES[1]]
+    )
+
+
+async def test_an_mpeg_video_is_rejected_with_the_formats_supported(http: httpx.AsyncClient) -> None:
+    detail = await error_detail(http, video=("talk.mpeg", b"\0\0\x01\xba\x44\0\x04\0\x04\x01" + b"v" * 100))
+    assert "file: does not begin like a video that is taken here; send one of AVI, MOV, MP4, WEBM" in detail
+
+
+# ---- the jobs page -----------------------------------------------------------------------------------------
+
+
+async def test_the_jobs_page_lists_own_jobs_newest_first_by_page(
+    api: ApiServer, http: httpx.AsyncClient, user: str
+) -> None:
+    await create_job(api, "somebody-else")
+    await api.repository.create(f"lecture-{uuid.uuid4()}", LECTURE.model_copy(update={"user_id": user}), actor="test")
+    made = [(await create_job(api, user)).id for _ in range(6)][::-1]
+    first = (await http.get(f"{JOBS_PAGE_URL}?page_size=5")).json()
+    assert [row["id"] for row in first["jobs"]] == made[:5]
+    assert (first["total"], first["page"], first["page_size"]) == (6, 1, 5)
+    second = (await http.get(f"{JOBS_PAGE_URL}?page_size=5&page=2")).json()
+    assert ([row["id"] for row in second["jobs"]], second["total"]) == (made[5:], 6)
+    assert (await http.get(f"{JOBS_PAGE_URL}?page=3&page_size=5")).json()["jobs"] == []
+    by_default = (await http.get(JOBS_PAGE_URL)).json()
+    assert (len(by_default["jobs"]), by_default["page"], by_default["page_size"]) == (6, 1, 20)
+
+
+async def test_a_jobs_page_row_has_every_displayed_field(api: ApiServer, http: httpx.AsyncClient) -> None:
+    job = await submit_editor_form(api, http, effects=[make_area()])
+    [row] = (await http.get(f"{JOBS_PAGE_URL}?page_size=10")).json()["jobs"]
+    shown = {
+        "id": job.id,
+        "display_name": "Pro Video - my talk.mp4",
+        "is_pro_job": True,
+        "status": "pending",
+        "progress": 0,
+        "progress_percentage": 0,
+        "progress_message": "Uploading files...",
+        "user_id": job.user_id,
+    }
+    assert shown.items() <= row.items()
+    assert row["segments_data"]["total_segments"] == 2
+    assert row["created_at"] == job.created_at.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    unknown = ("duration", "file_size", "output_url", "credits_used", "estimated_credits", "completed_at")
+    assert [row[name] for name in unknown] == [None] * 6
+
+
+async def test_media_facts_are_shown_once_known(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    lease = await create_leased_job(api, user)
+    facts = {"video": {"duration": 83.6, "size": 4711, "width": 1920, "height": 1080}}
+    await api.repository.advance(lease, RecoveryPoint.UPLOADED, facts=facts)
+    [row] = (await http.get(JOBS_PAGE_URL)).json()["jobs"]
+    assert (row["status"], row["file_size"], row["duration"]) == ("processing", 4711, 84)
+    assert (row["video_duration_seconds"], row["video_resolution"]) == (83.6, "1920x1080")
+
+
+async def test_the_jobs_page_filters_by_status(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    await create_job(api, user)
+    done = await create_completed_job(api, user)
+    page = (await http.get(f"{JOBS_PAGE_URL}?page_size=10&status_filter=completed")).json()
+    assert ([row["id"] for row in page["jobs"]], page["total"]) == ([done.id], 1)
+    assert (await http.get(f"{JOBS_PAGE_URL}?status_filter=cancelled")).json()["jobs"] == []
+
+
+@pytest.mark.parametrize("suffix", ["", "?download=1"])
+async def test_a_browser_opens_the_result_url_without_a_token(
+    api: ApiServer, http: httpx.AsyncClient, user: str, suffix: str
+) -> None:
+    job = await create_completed_job(api, user)
+    [row] = (await http.get(JOBS_PAGE_URL)).json()["jobs"]
+    status = (await http.get(f"/api/v1/jobs/{job.id}/status")).json()
+    async with httpx.AsyncClient() as browser:
+        for url in (row["output_url"], status["download_url"]):
+            assert (await browser.get(url + suffix)).content == b"0123456789"
+    assert (status["id"], status["status"], status["progress_percentage"]) == (job.id, "completed", 100)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("page_size=0", "page_size"),
+        ("page_size=101", "page_size"),
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("page=1000000000000000000000", "page"),
+        ("status_filter=queued", "status_filter"),
+    ],
+)
+async def test_an_invalid_page_number_is_rejected_with_a_message(
+    http: httpx.AsyncClient, query: str, field: str
+) -> None:
+    answer = await http.get(f"{JOBS_PAGE_URL}?{query}")
+    assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, field)
+    assert answer.json()["detail"].startswith(f"The request has 1 problem: {field}: ")
+
+
+async def test_a_job_is_cancelled_from_the_jobs_page(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    job = await create_job(api, user)
+    answer = await http.post(f"/api/v1/jobs/{job.id}/cancel")
+    assert (answer.is_success, "message" in answer.json()) == (True, True)
+    assert (await http.get(JOBS_PAGE_URL)).json()["jobs"][0]["status"] == "cancelled"
+
+
+# ---- a browser on another host -----------------------------------------------------------------------------
+
+EDITOR_ORIGIN: Final = "https://editor.example.com"
+PREFLIGHT_HEADERS: Final = {
+    "Origin": EDITOR_ORIGIN,
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization, x-anything",
+}
+
+
+@pytest.fixture
+def cross_origin_client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
+    """A browser whose page comes from the editor's host, at a door without anything behind it."""
+    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", f"https://other.example.com, {EDITOR_ORIGIN}")
+    client = asgi_client(BrokenServices(DatabaseUnavailable("away")))
+    client.headers["Origin"] = EDITOR_ORIGIN
+    return client
+
+
+async def test_a_cors_preflight_needs_no_token(cross_origin_client: httpx.AsyncClient) -> None:
+    answer = await cross_origin_client.options(PROCESS_URL, headers=PREFLIGHT_HEADERS)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == EDITOR_ORIGIN
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert answer.headers["Access-Control-Allow-Headers"] == "authorization, x-anything"
+    allowed = set(answer.headers["Access-Control-Allow-Methods"].split(", "))
+    assert allowed == {"GET", "POST", "PUT", "DELETE", "OPTIONS"}
+
+
+async def test_a_page_from_another_host_gets_no_cors_headers(cross_origin_client: httpx.AsyncClient) -> None:
+    answer = await cross_origin_client.options(
+        PROCESS_URL, headers=PREFLIGHT_HEADERS | {"Origin": "https://evil.example.com"}
+    )
+    assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (400, None)
+
+
+async def test_no_origin_is_allowed_by_default() -> None:
+    answer = await asgi_client(BrokenServices(DatabaseUnavailable("away"))).options(
+        PROCESS_URL, headers=PREFLIGHT_HEADERS
+    )
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+async def test_error_responses_have_cors_headers(cross_origin_client: httpx.AsyncClient) -> None:
+    bad, long = {"Authorization": "Bearer vj_nobody-knows-this"}, {"Content-Type": "application/json"}
+    answers = [
+        await cross_origin_client.get(JOBS_PAGE_URL),
+        await cross_origin_client.get("/nowhere"),
+        await cross_origin_client.get(JOBS_PAGE_URL, headers=bad),
+        await cross_origin_client.post("/callbacks/ghostcut/" + "x" * 43, content=b"x" * 2_000_000, headers=long),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 404, 503, 413]
+    assert {answer.headers.get("Access-Control-Allow-Origin") for answer in answers} == {EDITOR_ORIGIN}
+
+
+async def test_an_unhandled_error_has_cors_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", EDITOR_ORIGIN)
+    client = asgi_client(BrokenServices(RuntimeError("nobody foresaw it")), raise_errors=False)
+    headers = {"Origin": EDITOR_ORIGIN, "Authorization": "Bearer vj_nobody-knows-this"}
+    answer = await client.get(JOBS_PAGE_URL, headers=headers)
+    assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (500, EDITOR_ORIGIN)
+    assert answer.json()["detail"] == "Something went wrong here."
+
+
+async def test_a_rate_limit_response_has_cors_headers(service_variables: dict[str, str]) -> None:
+    with run_api_server(service_variables, cors_origins=EDITOR_ORIGIN, failures_per_minute=1) as api:
+        headers = {"Origin": EDITOR_ORIGIN, "Authorization": "Bearer vj_nobody-knows-this"}
+        async with httpx.AsyncClient(base_url=api.base_url, headers=headers) as http:
+            answers = [await http.get(JOBS_PAGE_URL) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [401, 429]
+    assert {answer.headers["Access-Control-Allow-Origin"] for answer in answers} == {EDITOR_ORIGIN}
+
+
+@pytest.mark.parametrize("origin", ["*", "editor.example.com", f"{EDITOR_ORIGIN}/", f"{EDITOR_ORIGIN}/jobs", "null"])
+async def test_an_invalid_cors_origin_is_rejected_at_startup(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", origin)
+    with pytest.raises(ValueError, match="cors_origins"):
+        asgi_client(BrokenServices(DatabaseUnavailable("away")))

@@ -1,0 +1,47 @@
+"""Somebody who is signed in, and the jobs that he looks at."""
+
+import html
+import re
+import uuid
+
+import httpx
+
+from tests.integration.api.conftest import ApiServer
+from tests.integration.db.conftest import make_request
+from videojobs.db import Lease
+from videojobs.db.tokens import Scope
+
+FACTS = {  # what is measured on a job's files
+    "inputs": {"video": "s3://videojobs/video.mp4", "audio": {"audio-1": "s3://videojobs/1.wav"}},
+    "video": {"duration": 10.0, "width": 640, "height": 360, "frame_rate": 25.0, "container": "mp4", "size": 1},
+    "audio": {"audio-1": {"duration": 2.0, "container": "wav", "size": 1}},
+}
+HOSTILE_NAME = """<script>alert(1)</script>"'&{{7*7}}"""
+
+
+async def browser_client(api: ApiServer, user: str, *scopes: Scope) -> httpx.AsyncClient:
+    """Somebody who is signed in, and whose browser tells where requests come from."""
+    cookies = {"token": await api.create_token(user, *scopes)}
+    return httpx.AsyncClient(base_url=api.base_url, cookies=cookies, headers={"Origin": api.base_url})
+
+
+async def create_job(api: ApiServer, user: str = "ada", *, name: str = "A job", areas: int = 0) -> str:
+    """A job that came in a moment ago."""
+    request = make_request(areas=areas, name=name).model_copy(update={"user_id": user})
+    job_id = f"job-{uuid.uuid4()}"
+    await api.repository.create(job_id, request, actor="test")
+    return job_id
+
+
+async def lease_job(api: ApiServer, job_id: str) -> Lease:
+    """A run works on it."""
+    lease = Lease(job_id, f"{uuid.uuid4()}/1")
+    assert await api.repository.acquire_lease(lease, seconds=60) is None
+    return lease
+
+
+async def page_text(http: httpx.AsyncClient, path: str, status: int = 200) -> str:
+    """A page as a person reads it: without tags."""
+    answer = await http.get(path)
+    assert answer.status_code == status, answer.text
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text)))

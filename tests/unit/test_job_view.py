@@ -1,0 +1,31 @@
+"""What happened to a job, in the words of people."""
+
+from datetime import UTC, datetime
+
+from deployments.api.views.job_view import event_log
+from videojobs.db import JobEvent
+
+
+def moved_end_event(*changes: str) -> str:
+    event = JobEvent(
+        at=datetime.now(UTC),
+        kind="shortened",
+        point="uploaded",
+        progress=10,
+        message="Lip-sync processing...",
+        detail={"changes": list(changes)},
+    )
+    [happening] = event_log([event])
+    return happening.message
+
+
+def test_moved_segment_ends_are_reported_to_the_user() -> None:
+    assert moved_end_event("the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s") == (
+        "Sync.so gets some ends earlier than they were given: "
+        "the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s."
+    )
+
+
+def test_many_moved_ends_are_partly_listed_and_counted() -> None:
+    assert moved_end_event(*"abcd").endswith(": a; b; c; d.")
+    assert moved_end_event(*"abcdef").endswith(": a; b; c; d; and 2 more like these.")

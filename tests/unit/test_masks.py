@@ -1,0 +1,120 @@
+"""From areas on the source video to masks on the lip-sync result."""
+
+from typing import Any
+
+from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline
+from videojobs.requests.models import JobRequest
+from videojobs.requests.parsing import parse_request
+
+
+def make_effects_request(*areas: dict[str, Any], **options: str) -> JobRequest:
+    box = {"x": 0.1, "y": 0.2, "w": 0.3, "h": 0.3}
+    return parse_request(
+        {
+            "video": "s3://bucket/v.mp4",
+            "audio": [{"refId": "a", "source": "s3://bucket/a.wav"}],
+            "segments": [{"startTime": 2, "endTime": 4, "audioInput": {"refId": "a"}}],
+            "effects": [box | area for area in areas],
+            "user_id": "ada",
+            "options": options,
+        }
+    )
+
+
+def make_facts(*, audio: float, result: float) -> dict[str, Any]:
+    return {
+        "video": {"duration": 10.0, "frame_rate": 25.0},
+        "audio": {"a": {"duration": audio}},
+        "lip_sync": {"duration": result},
+    }
+
+
+def mask_intervals(request: JobRequest, facts: dict[str, Any]) -> list[tuple[str, float, float]]:
+    masks = build_masks(request, resolve_timeline(request, facts), facts["video"]["frame_rate"])
+    return [(mask.kind, round(mask.start, 6), round(mask.end, 6)) for mask in masks]
+
+
+def test_an_area_after_a_longer_segment_is_erased_later() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
+    assert mask_intervals(request, make_facts(audio=3.0, result=11.0)) == [
+        ("erasure", 5.96, 7.04)
+    ]  # a frame more at both ends
+
+
+def test_an_area_after_a_shorter_segment_is_erased_earlier() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
+    assert mask_intervals(request, make_facts(audio=1.0, result=9.0)) == [("erasure", 3.96, 5.04)]
+
+
+def test_an_area_inside_a_segment_is_stretched_with_it() -> None:
+    request = make_effects_request({"kind": "text", "start": 2.5, "end": 3.5})
+    assert mask_intervals(request, make_facts(audio=4.0, result=12.0)) == [("text", 2.96, 5.08)]
+
+
+def test_a_result_of_unchanged_length_keeps_the_area_times() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
+    assert mask_intervals(request, make_facts(audio=3.0, result=10.0)) == [("erasure", 5.0, 6.0)]
+
+
+def test_an_unexpected_length_widens_the_area_with_a_note() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
+    facts = make_facts(audio=3.0, result=13.0)
+    [(_, start, end)] = mask_intervals(request, facts)
+    assert start <= 5.0
+    assert end >= 9.0
+    assert "widened" in explain_timeline(request, resolve_timeline(request, facts))[0]
+
+
+def test_an_area_that_ends_within_a_frame_covers_the_whole_frame() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 5, "end": 6.3})
+    assert mask_intervals(request, make_facts(audio=3.0, result=10.0)) == [("erasure", 5.0, 6.32)]
+
+
+def test_a_mask_never_begins_before_the_video() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 0, "end": 1})
+    assert mask_intervals(request, make_facts(audio=3.0, result=11.0)) == [("erasure", 0.0, 1.04)]
+
+
+def test_times_follow_the_segments_sent_to_the_vendor() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
+    sent = {"startTime": 2, "endTime": 3.98, "audioInput": {"refId": "a", "startTime": 0.5, "endTime": 2.48}}
+    facts = make_facts(audio=3.0, result=10.0) | {"sent_segments": [sent]}
+    assert resolve_timeline(request, facts).kind == "equivalent"
+    assert mask_intervals(request, facts) == [("erasure", 5.0, 6.0)]
+
+
+def test_the_box_and_the_kind_of_an_area_stay_what_they_were() -> None:
+    request = make_effects_request(
+        {"kind": "protection", "start": 5, "end": 6}, {"kind": "erasure", "start": 5, "end": 6}
+    )
+    masks = build_masks(request, resolve_timeline(request, make_facts(audio=2.0, result=10.0)), 25.0)
+    assert [(mask.kind, mask.x, mask.y, mask.w, mask.h) for mask in masks] == [
+        ("protection", 0.1, 0.2, 0.3, 0.3),
+        ("erasure", 0.1, 0.2, 0.3, 0.3),
+    ]
+
+
+def test_an_area_cut_out_with_its_segment_needs_no_mask() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 3.2, "end": 3.8}, sync_mode="cut_off")
+    facts = make_facts(audio=1.0, result=9.0)
+    assert mask_intervals(request, facts) == []
+    assert "not in the result" in explain_timeline(request, resolve_timeline(request, facts))[1]
+
+
+def test_protection_alone_needs_no_text_removal() -> None:
+    cut_out = {"kind": "erasure", "start": 3.2, "end": 3.8}
+    request = make_effects_request(cut_out, {"kind": "protection", "start": 5, "end": 6}, sync_mode="cut_off")
+    assert mask_intervals(request, make_facts(audio=1.0, result=9.0)) == []
+
+
+def test_a_repeated_interval_is_erased_each_time() -> None:
+    request = make_effects_request({"kind": "erasure", "start": 2, "end": 2.5}, sync_mode="loop")
+    assert mask_intervals(request, make_facts(audio=4.0, result=12.0)) == [
+        ("erasure", 1.96, 2.56),
+        ("erasure", 3.96, 4.56),
+    ]
+
+
+def test_a_single_box_model_gets_one_box_for_all_times() -> None:
+    request = make_effects_request({"kind": "text", "start": 2, "end": 2.5}, sync_mode="loop", inpaint_model="advanced")
+    assert mask_intervals(request, make_facts(audio=4.0, result=12.0)) == [("text", 1.96, 4.56)]

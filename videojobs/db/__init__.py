@@ -1,0 +1,22 @@
+"""Job state in Postgres: tables, migrations, and the few verbs that change them."""
+
+from videojobs.db.engine import get_engine
+from videojobs.db.jobs import ClientKey
+from videojobs.db.models import JobEvent, Submission, SubmissionState, VideoJob
+from videojobs.db.repository import JobRepository
+from videojobs.db.repository_base import Lease, UnknownJob
+from videojobs.db.submissions import IN_DOUBT_STATES, Intent
+
+__all__ = [
+    "IN_DOUBT_STATES",
+    "ClientKey",
+    "Intent",
+    "JobEvent",
+    "JobRepository",
+    "Lease",
+    "Submission",
+    "SubmissionState",
+    "UnknownJob",
+    "VideoJob",
+    "get_engine",
+]

@@ -1,0 +1,297 @@
+"""How a job comes onto the books, who works on it, how far it got, and how it ends."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videojobs.db.models import Json, Submission, VideoJob
+from videojobs.db.repository_base import (
+    NOW,
+    Lease,
+    RepositoryBase,
+    add_event,
+    load_job,
+    merge_json,
+    move_to_point,
+    parse_flow_run_id,
+    reopen_job,
+)
+from videojobs.errors import JobRequestConflict, RetryableError
+from videojobs.lecture.request import LectureRequest
+from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
+from videojobs.states import POINT_SPECS, UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status, completed_message
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """By which a client may send a request again: its `Idempotency-Key`, and what the request was, files included."""
+
+    value: str
+    fingerprint: str
+
+
+class JobWrites(RepositoryBase):
+    """Opening, the lease, moving, ending."""
+
+    # ---- opening -----------------------------------------------------------------------------------------
+
+    async def create(
+        self,
+        job_id: str,
+        request: JobRequest | LectureRequest,
+        *,
+        actor: str,
+        connections: Mapping[str, str] | None = None,
+        client_key: ClientKey | None = None,
+        changes: Sequence[str] = (),
+    ) -> VideoJob:
+        """Put a job on the books, or find it there. Raises RequestMismatch if it is there with another request.
+
+        `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
+        `changes` tell what was read otherwise than it was sent; they are kept in the event.
+        With a `key` that this user has used before, the job is the one of then, under its own id.
+        """
+        row = _job_row(job_id, request) | {
+            "connections": dict(connections or {}),
+            "client_key": client_key.value if client_key else None,
+            "client_fingerprint": client_key.fingerprint if client_key else None,
+        }
+        async with self._transaction("create", job_id) as session:
+            if await _insert_job(session, row):
+                job = await load_job(session, job_id)
+                add_event(session, job, actor, "opened", {"changes": list(changes)} if changes else None)
+                return job
+            if client_key and (first := await _find_by_client_key(session, request.user_id, client_key)):
+                return first
+            job = await load_job(session, job_id)
+            if job.request_fingerprint != row["request_fingerprint"]:
+                raise JobRequestConflict(
+                    f"job {job_id} is known with another request; use a new job_id, or send the first request again"
+                )
+            return job
+
+    async def create_rejected(
+        self,
+        job_id: str,
+        *,
+        user_id: str,
+        display_name: str | None,
+        error: str,
+        actor: str,
+        kind: JobKind = JobKind.PRO_VIDEO,
+    ) -> None:
+        """Record a request that never became a job, so that who asked for it sees why. Leaves a known job alone."""
+        row: Json = {
+            "id": job_id,
+            "kind": kind.value,
+            "is_pro_job": kind is JobKind.PRO_VIDEO,
+            "user_id": user_id,
+            "display_name": display_name,
+            "status": Status.FAILED.value,
+            "progress_message": "Refused",
+            "error_message": error,
+            "processing_config": {"effects": []},
+            "segments_data": {"segments": [], "total_segments": 0},
+            "job_metadata": {},
+            "request": {},
+            "request_fingerprint": "",
+        }
+        async with self._transaction("create_rejected", job_id) as session:
+            if await _insert_job(session, row):
+                add_event(session, await load_job(session, job_id), actor, "refused", {"error": error})
+
+    # ---- the lease ---------------------------------------------------------------------------------------
+
+    async def acquire_lease(self, lease: Lease, seconds: float) -> str | None:
+        """Take the job up. Returns None when it is ours now, else the name of the holder whose lease is alive.
+
+        A cancelled job is at work again with this; one that failed or is parked stays so.
+        """
+        async with self._transaction("acquire_lease", lease.job_id) as session:
+            job = await load_job(session, lease.job_id, lock=True)
+            previous_holder = job.lease_holder
+            alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
+            if previous_holder not in (None, lease.holder) and alive:
+                return previous_holder
+            job.lease_holder = lease.holder
+            job.lease_until = await session.scalar(select(NOW + timedelta(seconds=seconds)))
+            job.claims += 1
+            if job.status in (Status.PENDING, Status.CANCELLED):
+                job.status = Status.PROCESSING.value
+                job.error_message, job.completed_at = None, None
+            abandoned = {"left_behind_by": previous_holder} if previous_holder not in (None, lease.holder) else {}
+            add_event(session, job, lease.holder, "claimed", {"claims": job.claims, **abandoned})
+            return None
+
+    async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:
+        """Prove life of all that a process is at work on, in one statement. Gives the jobs that are still its own.
+
+        A row that somebody has locked in this moment is left to the next time, so nobody waits for anybody.
+        """
+        ours = tuple_(VideoJob.id, VideoJob.lease_holder).in_([(lease.job_id, lease.holder) for lease in leases])
+        free = select(VideoJob.id).where(ours).with_for_update(skip_locked=True)
+        async with self._transaction("renew_leases", leases[0].job_id) as session:
+            renewed = await session.scalars(
+                update(VideoJob)
+                .where(VideoJob.id.in_(free.scalar_subquery()))
+                # Not a change of the job: `updated_at` tells operators when it last got anywhere.
+                .values(lease_until=NOW + timedelta(seconds=seconds), updated_at=VideoJob.updated_at)
+                .returning(VideoJob.id)
+            )
+            return set(renewed)
+
+    async def release_lease(self, lease: Lease, *, clean_exit: bool = True) -> None:
+        """Let go. Harmless when the lease is not ours any more.
+
+        `reorder_frames` is False for a run that ended in an error nobody foresaw: it counts towards the cap on
+        takings-up.
+        """
+        async with self._transaction("release_lease", lease.job_id) as session:
+            await session.execute(
+                update(VideoJob)
+                .where(VideoJob.id == lease.job_id, VideoJob.lease_holder == lease.holder)
+                .values(
+                    lease_holder=None,
+                    lease_until=None,
+                    claims=func.greatest(VideoJob.claims - int(clean_exit), 0),
+                    updated_at=VideoJob.updated_at,
+                )
+            )
+
+    # ---- moving ------------------------------------------------------------------------------------------
+
+    async def advance(
+        self, lease: Lease, target: RecoveryPoint, *, metadata: Json | None = None, facts: Json | None = None
+    ) -> VideoJob:
+        """Reach the next recovery point. A job that is there already, or beyond, is left as it is."""
+        async with self._locked_job("advance", lease) as (session, job):
+            if move_to_point(job, target):
+                merge_json(job, metadata, facts)
+                add_event(session, job, lease.holder, "advanced", metadata)
+            return job
+
+    async def update_progress(
+        self, lease: Lease, progress: int, message: str, *, detail: Json | None = None
+    ) -> VideoJob:
+        """News within a point: progress (percent, only ever rising) and message. The same news twice is one event."""
+        async with self._locked_job("update_progress", lease) as (session, job):
+            higher = max(job.progress_percentage, progress)
+            if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
+                job.progress_percentage = higher
+                job.progress_message = message
+                add_event(session, job, lease.holder, "progress", detail)
+            return job
+
+    async def record_event(self, lease: Lease, kind: str, detail: Json) -> None:
+        """Something worth keeping that changes neither point nor progress, as an event of its own kind."""
+        async with self._locked_job("record_event", lease) as (session, job):
+            add_event(session, job, lease.holder, kind, detail)
+
+    # ---- ending ------------------------------------------------------------------------------------------
+
+    async def complete(self, lease: Lease, output_url: str) -> VideoJob:
+        """The final video is stored at `output_url`: the job is completed."""
+        async with self._locked_job("complete", lease) as (session, job):
+            last_point = job.point
+            if move_to_point(job, RecoveryPoint.COMPLETED):
+                job.status = Status.COMPLETED.value
+                job.progress_message = completed_message(last_point)
+                job.output_url = output_url
+                job.completed_at = await session.scalar(select(NOW))
+                add_event(session, job, lease.holder, "completed", {"output_url": output_url})
+            return job
+
+    async def fail(self, lease: Lease, error: str, *, fallback_url: str | None = None) -> VideoJob:
+        """The job ends without its result; `fallback_url` is what it can offer instead. Its recovery point stays."""
+        async with self._locked_job("fail", lease) as (session, job):
+            job.status = Status.FAILED.value
+            job.parked_reason = None
+            job.error_message = error
+            job.output_url = fallback_url
+            job.completed_at = await session.scalar(select(NOW))
+            add_event(session, job, lease.holder, "failed", {"error": error})
+            return job
+
+    async def park(
+        self, lease: Lease, reason: str, *, detail: Json | None = None, unresolved: Submission | None = None
+    ) -> VideoJob:
+        """Stop here until an operator decides. The status stays `processing`, so the operators' query finds it.
+
+        `doubt` is the submission that nothing was found about. Raises Retryable where a callback named a work since.
+        """
+        async with self._locked_job("park", lease) as (session, job):
+            if unresolved is not None:
+                known = await session.get_one(Submission, unresolved.id)
+                if known.candidate_id != unresolved.candidate_id:
+                    raise RetryableError("the vendor has just named the work in a callback; it is asked about that")
+            job.parked_reason = reason
+            job.progress_message = f"Parked for an operator: {reason}"
+            add_event(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})
+            return job
+
+    async def cancel(self, job_id: str, flow_run_id: str, message: str, *, actor: str) -> VideoJob | None:
+        """Somebody stopped the flow run `flow_run_id`, which does not work any more. None where that is not this job's
+        run.
+
+        The recovery point and all submissions stay: neither vendor can cancel, so what they finish is not lost.
+        """
+        async with self._transaction("cancel", job_id) as session:
+            job = await load_job(session, job_id, lock=True)
+            others = job.lease_holder is not None and parse_flow_run_id(job.lease_holder) != flow_run_id
+            if others or job.status not in UNFINISHED_STATUSES or job.parked_reason is not None:
+                return None
+            job.lease_holder, job.lease_until = None, None
+            job.status = Status.CANCELLED.value
+            job.error_message = job.progress_message = message
+            job.completed_at = await session.scalar(select(NOW))
+            add_event(session, job, actor, "cancelled", {"run": flow_run_id, "message": message})
+            return job
+
+    async def reopen(self, lease: Lease, reason: Json) -> VideoJob:
+        """Let a job that is parked, failed or was cancelled be worked on again; `why` goes into the event.
+
+        Where its paid step came to nothing, it goes back to the point before, so that another one can be bought; its
+        progress stays. A completed job is refused.
+        """
+        async with self._locked_job("reopen", lease) as (session, job):
+            await reopen_job(session, job, lease.holder, reason)
+            return job
+
+
+def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
+    """A job that nobody has taken up yet."""
+    request_json = to_canonical_json(request)
+    is_lecture = isinstance(request, LectureRequest)
+    segments = request_json.get("segments", [])
+    return {
+        "id": job_id,
+        "kind": (JobKind.LECTURE if is_lecture else JobKind.PRO_VIDEO).value,
+        "is_pro_job": not is_lecture,
+        "user_id": request.user_id,
+        "display_name": request.display_name,
+        "progress_message": POINT_SPECS[RecoveryPoint.OPENED].message,
+        "processing_config": {"effects": request_json.get("effects", []), "options": request_json["options"]},
+        "segments_data": {"segments": segments, "total_segments": len(segments)},
+        "job_metadata": {} if is_lecture else {"segments_count": len(segments)},
+        "request": request_json,
+        "request_fingerprint": fingerprint(request),
+    }
+
+
+async def _find_by_client_key(session: AsyncSession, user_id: str, client_key: ClientKey) -> VideoJob | None:
+    """The job that a user's key stands for. Raises RequestMismatch where that was another request."""
+    query = select(VideoJob).where(VideoJob.user_id == user_id, VideoJob.client_key == client_key.value)
+    first: VideoJob | None = await session.scalar(query)
+    if first is not None and first.client_fingerprint != client_key.fingerprint:
+        raise JobRequestConflict("this key was sent before with another request; use a new one for each job")
+    return first
+
+
+async def _insert_job(session: AsyncSession, row: Json) -> bool:
+    """Whether the row is new."""
+    statement = insert(VideoJob).values(row).on_conflict_do_nothing().returning(VideoJob.id)
+    return await session.scalar(statement) is not None

@@ -1,0 +1,86 @@
+"""The ledger: what can be read from the job state, and the verbs that change it (lifecycle, paid, spending, upkeep),
+and what the front door keeps there (listing, tokens, uploads)."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import SQLColumnExpression, func, select
+
+from videojobs.db.budgets import SpendTracking
+from videojobs.db.jobs import JobWrites
+from videojobs.db.maintenance import JobMaintenance
+from videojobs.db.models import JobEvent, Submission, VideoJob
+from videojobs.db.notifications import JobNotifications, notifications_for
+from videojobs.db.queries import JobQueries
+from videojobs.db.repository_base import NOW, load_job, load_live_submission
+from videojobs.db.stats import JobStats
+from videojobs.db.submissions import SubmissionWrites
+from videojobs.db.tokens import TokenStore
+from videojobs.db.uploads import UploadStore
+from videojobs.states import Stage
+
+
+class JobRepository(
+    JobWrites, SubmissionWrites, SpendTracking, JobMaintenance, JobStats, JobQueries, TokenStore, UploadStore
+):
+    """Job state in Postgres. Construct it with an engine of `videojobs.db.engine`."""
+
+    @property
+    def notifications(self) -> JobNotifications:
+        """News of other processes about jobs of this database."""
+        return notifications_for(self.database_url)
+
+    async def ping(self) -> None:
+        """Prove that Postgres answers. Raises LedgerUnavailable."""
+        async with self._read_session() as session:
+            await session.execute(select(1))
+
+    async def get_job(self, job_id: str) -> VideoJob:
+        """The job as it stands. Raises UnknownJob."""
+        async with self._read_session() as session:
+            return await load_job(session, job_id)
+
+    async def list_submissions(self, job_id: str) -> Sequence[Submission]:
+        """All submissions of a job, oldest first."""
+        query = select(Submission).where(Submission.job_id == job_id).order_by(Submission.intended_at)
+        async with self._read_session() as session:
+            return (await session.scalars(query)).all()
+
+    async def get_live_submission(self, job_id: str, stage: Stage) -> Submission | None:
+        """The one submission that counts for this stage, if there is one."""
+        async with self._read_session() as session:
+            return await load_live_submission(session, job_id, stage)
+
+    async def submission_age(self, submission: Submission) -> timedelta:
+        """How long ago the vendor accepted it, by the database's clock; else, how long ago it was intended."""
+        return await self._age_since(submission, func.coalesce(Submission.accepted_at, Submission.intended_at))
+
+    async def body_age(self, submission: Submission) -> timedelta:
+        """How old its bytes are, and with them its key and the links that it gives the vendor."""
+        return await self._age_since(submission, Submission.body_written_at)
+
+    async def submission_age_since_reopen(self, submission: Submission) -> timedelta:
+        """As `submission_age`, but anew since an operator last opened its job again, to give the vendor more time.
+
+        Nothing that is paid for may depend on it: how old a key or a list is, no operator changes.
+        """
+        reopened = (
+            select(func.max(JobEvent.at))
+            .where(JobEvent.job_id == Submission.job_id, JobEvent.kind == "reopened")
+            .scalar_subquery()
+        )
+        return await self._age_since(
+            submission, func.greatest(func.coalesce(Submission.accepted_at, Submission.intended_at), reopened)
+        )
+
+    async def _age_since(self, submission: Submission, since: SQLColumnExpression[datetime]) -> timedelta:
+        query = select(NOW - since)
+        async with self._read_session() as session:
+            waited: timedelta = (await session.execute(query.where(Submission.id == submission.id))).scalar_one()
+            return waited
+
+    async def list_events(self, job_id: str) -> Sequence[JobEvent]:
+        """The audit log of a job, oldest first."""
+        query = select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)
+        async with self._read_session() as session:
+            return (await session.scalars(query)).all()

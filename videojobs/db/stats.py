@@ -1,0 +1,79 @@
+"""How all jobs together stand, for whoever watches over them. Each is one query over a bounded part of a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+
+from videojobs.db.models import Submission, VideoJob
+from videojobs.db.repository_base import NOW, RepositoryBase
+from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, RecoveryPoint, Stage, Status
+
+DAY: Final = timedelta(days=1)  # what is old tells nothing of how things go now
+
+_OLDEST_AGE_SECONDS: Final = func.extract("epoch", NOW - func.min(VideoJob.created_at))
+_DURATION_SECONDS: Final = func.extract("epoch", Submission.ended_at - Submission.accepted_at)
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedJobs:
+    """Jobs that stand at the same point, in the same way."""
+
+    status: Status
+    point: RecoveryPoint
+    parked: bool
+    count: int
+    oldest_seconds: float  # since it was opened
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionStats:
+    """Submissions of the last day that stand alike. Seconds are from acceptance to end; None if none ended."""
+
+    stage: Stage
+    state: str
+    count: int
+    median_seconds: float | None
+    p95_seconds: float | None  # 95 of 100 took less
+
+
+class JobStats(RepositoryBase):
+    """Counting, nothing else."""
+
+    async def unfinished_jobs(self) -> Sequence[UnfinishedJobs]:
+        """All jobs that have not ended."""
+        parked = VideoJob.parked_reason.is_not(None)
+        query = (
+            select(VideoJob.status, VideoJob.recovery_point, parked, func.count(), _OLDEST_AGE_SECONDS)
+            .where(VideoJob.status.in_(UNFINISHED_STATUSES))
+            .group_by(VideoJob.status, VideoJob.recovery_point, parked)
+        )
+        async with self._read_session() as session:
+            rows = (await session.execute(query)).all()
+        return [
+            UnfinishedJobs(Status(status), RecoveryPoint(point), is_parked, count, float(age))
+            for status, point, is_parked, count, age in rows
+        ]
+
+    async def ended_last_day(self) -> dict[Status, int]:
+        """Jobs that ended within the last day."""
+        query = select(VideoJob.status, func.count()).where(
+            VideoJob.status.in_(ENDED_STATUSES), VideoJob.updated_at > NOW - DAY
+        )
+        async with self._read_session() as session:
+            rows = (await session.execute(query.group_by(VideoJob.status))).all()
+        return {Status(status): count for status, count in rows}
+
+    async def submissions_last_day(self) -> Sequence[SubmissionStats]:
+        """Paid calls that were intended within the last day."""
+        shares = [func.percentile_cont(share).within_group(_DURATION_SECONDS) for share in (0.5, 0.95)]
+        query = (
+            select(Submission.stage, Submission.state, func.count(), *shares)
+            .where(Submission.intended_at > NOW - DAY)
+            .group_by(Submission.stage, Submission.state)
+        )
+        async with self._read_session() as session:
+            rows = (await session.execute(query)).all()
+        return [SubmissionStats(Stage(stage), state, count, median, slow) for stage, state, count, median, slow in rows]

@@ -1,0 +1,317 @@
+"""The books of what is paid for: one row for each paid call that was ever meant to be made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from videojobs.db.budgets import enforce_budget
+from videojobs.db.models import ENDED_WITHOUT_RESULT, LIVE_STATES, JobEvent, Json, Submission, SubmissionState, VideoJob
+from videojobs.db.notifications import notify
+from videojobs.db.repository_base import (
+    NOW,
+    Lease,
+    RepositoryBase,
+    add_event,
+    load_job,
+    load_live_submission,
+    merge_json,
+    move_to_point,
+    reopen_job,
+    submission_summary,
+)
+from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
+from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
+from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, Status
+
+IN_DOUBT_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
+_ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A submission and what is known of it: `fresh` means that the vendor surely has not taken it yet."""
+
+    submission: Submission
+    unsent: bool
+
+
+class SubmissionWrites(RepositoryBase):
+    """Intent, call, outcome; and what becomes of a call whose outcome nobody heard."""
+
+    async def create_intent(
+        self,
+        lease: Lease,
+        stage: Stage,
+        build_body: Callable[[Submission], bytes],
+        *,
+        cost: Cost | None = None,
+        budget: BudgetSettings = UNLIMITED_BUDGET,
+        body_valid_for: timedelta | None = None,
+    ) -> Intent:
+        """Commit to a paid call before it is made, or find the one that is already on the books.
+
+        `body` gives the exact request bytes; it may use the new submission's id, key and token. One that waited is
+        intended anew; once its bytes are older than `body_max_age`, another one is, under a key of its own. Raises
+        JobParked, or BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
+        """
+        async with self._locked_job("create_intent", lease) as (session, job):
+            if job.parked_reason is not None:
+                raise JobParked(job.parked_reason)
+            if known := await load_live_submission(session, job.id, stage):
+                if known.state != SubmissionState.WAITING:
+                    return Intent(known, unsent=False)
+                now = (await session.execute(select(NOW))).scalar_one()
+                if body_valid_for is None or now - known.body_written_at <= body_valid_for:
+                    # From now on it may be sent: whoever finds it in doubt counts from here.
+                    known.state, known.intended_at, known.error = SubmissionState.INTENDED.value, now, None
+                    add_event(session, job, lease.holder, "intended", submission_summary(known))
+                    return Intent(known, unsent=True)
+                known.state, known.ended_at = SubmissionState.REFUSED.value, now
+                known.error = "it was never taken, and the links in it are about to end"
+                add_event(session, job, lease.holder, "renewed", submission_summary(known))
+                await session.flush()  # before another one of this stage is live
+            count = await session.scalar(
+                select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
+            )
+            submission = Submission(job_id=job.id, stage=stage.value, attempt=(count or 0) + 1, request_body=b"")
+            if cost is not None:
+                await enforce_budget(session, submission, cost, budget)
+            session.add(submission)
+            await session.flush()  # gives the id and the token
+            submission.request_body = build_body(submission)
+            add_event(session, job, lease.holder, "intended", submission_summary(submission))
+            return Intent(submission, unsent=True)
+
+    async def record_accepted(
+        self,
+        lease: Lease,
+        submission: Submission,
+        next_point: RecoveryPoint,
+        *,
+        vendor_id: str,
+        batch_id: str | None = None,
+        answer: Json,
+        metadata: Json,
+        adoption: Json | None = None,
+    ) -> VideoJob:
+        """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit.
+
+        A fact, so it is recorded even for a run that has lost its lease meanwhile; and for a submission that an
+        operator has written off, which stays so. `adopted` is why an operator says so: the job is opened again with it.
+        """
+        async with self._transaction("record_accepted", lease.job_id) as session:
+            job = await load_job(session, lease.job_id, lock=True)
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.vendor_id is not None:  # somebody recorded it first
+                if row.vendor_id != vendor_id:
+                    await _record_duplicate_purchase(session, job, row, lease.holder, vendor_id)
+                return job
+            await _reject_known_vendor_id(session, row, vendor_id)
+            row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
+            row.accepted_at = await session.scalar(select(NOW))
+            if row.state in ENDED_WITHOUT_RESULT:
+                add_event(session, job, lease.holder, "accepted_too_late", submission_summary(row))
+                return job
+            if row.state in IN_DOUBT_STATES:
+                job.parked_reason = None  # if it was parked, then for this doubt
+            row.state, row.error = SubmissionState.ACCEPTED.value, None
+            if move_to_point(job, next_point):
+                merge_json(job, metadata, None)
+                if row.stage == Stage.LIP_SYNC:
+                    job.zhaoli_task_id = vendor_id
+                add_event(session, job, lease.holder, "accepted", submission_summary(row))
+            if adoption is not None:
+                await reopen_job(session, job, lease.holder, adoption)
+            return job
+
+    async def record_outcome(
+        self,
+        lease: Lease,
+        submission: Submission,
+        state: SubmissionState,
+        *,
+        error: str | None = None,
+        batch_id: str | None = None,
+        answer: Json | None = None,
+        paid_points: Decimal | None = None,
+    ) -> None:
+        """What became of a submission: ended (REFUSED, FAILED, DONE), has to wait (WAITING), in doubt (UNKNOWN).
+
+        A fact like an acceptance; the first one that ends a submission stays. What became of a try says nothing about
+        a later try of the same submission, which somebody else has made meanwhile.
+        """
+        async with self._transaction("record_outcome", lease.job_id) as session:
+            job = await load_job(session, lease.job_id, lock=True)
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            already_accepted = row.vendor_id is not None and state not in (SubmissionState.DONE, SubmissionState.FAILED)
+            if row.state == state or row.ended_at is not None or already_accepted:
+                return
+            if state in _ATTEMPT_OUTCOMES and row.intended_at != submission.intended_at:
+                add_event(
+                    session,
+                    job,
+                    lease.holder,
+                    "late_outcome",
+                    {**submission_summary(row), "outcome": state.value, "error": error},
+                )
+                return
+            row.state = state.value
+            row.error = error
+            row.vendor_batch_id = batch_id or row.vendor_batch_id
+            row.vendor_answer = answer if answer is not None else row.vendor_answer
+            row.paid_points = paid_points if paid_points is not None else row.paid_points
+            if state not in LIVE_STATES or state is SubmissionState.DONE:
+                row.ended_at = await session.scalar(select(NOW))
+            add_event(session, job, lease.holder, state.value, submission_summary(row))
+
+    async def is_intent_current(self, submission: Submission, max_age: timedelta) -> bool:
+        """Whether nobody has done anything about this intent, and it is younger than `within`, by the database's clock.
+
+        A process that stood still after its intent finds out here that others may have acted on it meanwhile.
+        """
+        query = select(Submission.id).where(
+            Submission.id == submission.id,
+            Submission.state == SubmissionState.INTENDED,
+            Submission.intended_at == submission.intended_at,
+            Submission.intended_at > NOW - max_age,
+            Submission.candidate_id.is_not_distinct_from(submission.candidate_id),
+        )
+        async with self._read_session() as session:
+            return await session.scalar(query) is not None
+
+    async def record_not_accepted(self, lease: Lease, submission: Submission, error: str, evidence: Json) -> None:
+        """The vendor has proven that it did not take the submission that was in doubt: it may be sent again.
+
+        A decision, so only who holds the lease may make it. `doubt` is the submission as it was asked about, `proof`
+        what was seen, for the events. Raises Retryable where something was heard of it since.
+        """
+        async with self._locked_job("record_not_accepted", lease) as (session, job):
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            version_queried = (submission.intended_at, submission.candidate_id)
+            if row.state not in IN_DOUBT_STATES or (row.intended_at, row.candidate_id) != version_queried:
+                raise RetryableError(
+                    "something was heard of the submission while the vendor was asked; it is asked again"
+                )
+            row.state, row.error = SubmissionState.WAITING.value, error
+            add_event(session, job, lease.holder, "not_taken", {**submission_summary(row), **evidence})
+
+    async def write_off(self, lease: Lease, submission: Submission, reason: Json) -> None:
+        """Give a live submission up, paid or not, so that another one may be bought: an operator's word only."""
+        async with self._locked_job("write_off", lease) as (session, job):
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.state in ENDED_WITHOUT_RESULT:
+                return
+            row.state = SubmissionState.WRITTEN_OFF.value
+            row.ended_at = await session.scalar(select(NOW))
+            add_event(session, job, lease.holder, "written_off", {**submission_summary(row), **reason})
+
+    async def accepted_ids_around(self, submission: Submission, window: timedelta, min_age: timedelta) -> set[str]:
+        """What the same account of the same vendor has surely taken around this intent, `before` now at least: ids.
+
+        The last twenty. Whoever proves something by what a list does not show has to see some of these in it.
+        """
+        ours = select(VideoJob.connections).where(VideoJob.id == submission.job_id).scalar_subquery()
+        query = (
+            select(Submission.vendor_id)
+            .join(VideoJob, VideoJob.id == Submission.job_id)
+            .where(
+                Submission.stage == submission.stage,
+                VideoJob.connections == ours,
+                Submission.vendor_id.is_not(None),
+                Submission.accepted_at.between(submission.intended_at - window, submission.intended_at + window),
+                Submission.accepted_at < NOW - min_age,
+            )
+            .order_by(Submission.accepted_at.desc())
+            .limit(20)
+        )
+        async with self._read_session() as session:
+            return {vendor_id for vendor_id in await session.scalars(query) if vendor_id is not None}
+
+    async def submission_by_callback_token(self, token: str, stage: Stage) -> Submission | None:
+        """The submission of this stage whose callback's address has this token."""
+        async with self._read_session() as session:
+            found: Submission | None = await session.scalar(
+                select(Submission).where(Submission.callback_token == token, Submission.stage == stage)
+            )
+            return found
+
+    async def record_callback(
+        self, submission: Submission, vendor_id: str, *, batch_id: str | None = None
+    ) -> VideoJob | None:
+        """The vendor's callback names the work that it made of this submission. Gives the job if it needs a run now.
+
+        A run that waits for the work is woken.
+
+        A hint, not a proof: where the answer is missing, the named work is noted, to be confirmed by asking the vendor.
+        A job that is parked, for this doubt or since the vendor was not done in time, is taken up again to ask it.
+        A run that is at work finds the note.
+        """
+        async with self._transaction("record_callback", submission.job_id) as session:
+            job = await load_job(session, submission.job_id, lock=True)
+            await notify(session, job.id)
+            row = await session.get_one(Submission, submission.id, with_for_update=True)
+            if row.state not in (*IN_DOUBT_STATES, SubmissionState.WAITING, SubmissionState.ACCEPTED):
+                return None
+            if row.state == SubmissionState.ACCEPTED:
+                if row.vendor_id != vendor_id:
+                    await _record_duplicate_purchase(session, job, row, "callback", vendor_id)
+                    return None
+                row.candidate_id = vendor_id  # it has ended, whatever its status still says
+                if job.parked_reason is not None:
+                    _unpark_after_callback(session, job, submission_summary(row))
+                elif await _last_event_kind(session, job) != "heard_of":  # else it was taken up, and no run was started
+                    return None
+            elif row.candidate_id != vendor_id:
+                _record_candidate(session, job, row, vendor_id, batch_id)
+            await session.flush()
+            await session.refresh(job)  # the database's clock has set `updated_at`
+            alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
+            unattended = job.status == Status.PROCESSING and job.parked_reason is None and not alive
+            return job if unattended else None
+
+
+def _record_candidate(
+    session: AsyncSession, job: VideoJob, row: Submission, vendor_id: str, batch_id: str | None
+) -> None:
+    row.candidate_id = vendor_id
+    row.vendor_batch_id = batch_id or row.vendor_batch_id
+    if row.state == SubmissionState.WAITING:
+        row.state = SubmissionState.UNKNOWN.value  # it was taken after all: not to be sent again
+    _unpark_after_callback(session, job, {**submission_summary(row), "candidate": vendor_id})
+
+
+def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
+    """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
+    if job.parked_reason is not None:
+        job.parked_reason, job.progress_message = None, POINT_SPECS[job.point].message
+        job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
+    add_event(session, job, "callback", "heard_of", detail)
+
+
+async def _record_duplicate_purchase(
+    session: AsyncSession, job: VideoJob, row: Submission, actor: str, vendor_id: str
+) -> None:
+    """The vendor made two of one submission: nothing to be done about it but to tell, once."""
+    kind, detail = "bought_twice", {**submission_summary(row), "other": vendor_id}
+    recorded = select(JobEvent.id).where(
+        JobEvent.job_id == job.id, JobEvent.kind == kind, JobEvent.detail["other"].astext == vendor_id
+    )
+    if await session.scalar(recorded.limit(1)) is None:
+        add_event(session, job, actor, kind, detail)
+
+
+async def _last_event_kind(session: AsyncSession, job: VideoJob) -> str | None:
+    newest = select(JobEvent.kind).where(JobEvent.job_id == job.id).order_by(JobEvent.id.desc()).limit(1)
+    kind: str | None = await session.scalar(newest)
+    return kind
+
+
+async def _reject_known_vendor_id(session: AsyncSession, row: Submission, vendor_id: str) -> None:
+    """One vendor id belongs to one submission; a slip of the pen of whoever adopts one must not say otherwise."""
+    same = select(Submission.job_id).where(Submission.stage == row.stage, Submission.vendor_id == vendor_id)
+    if (owner := await session.scalar(same)) is not None:
+        raise InvalidRequest([FieldError("vendor_id", f"{vendor_id} belongs to job {owner} already; look it up again")])

@@ -1,0 +1,126 @@
+"""The sound track as speech recognition wants it: one channel of 16,000 samples a second, in pieces of bounded size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from videojobs.errors import NoAudioTrack
+from videojobs.lecture.progress import raise_if_cancelled
+from videojobs.media.decoding import open_media
+from videojobs.media.tracks import audio_track
+
+Samples = NDArray[np.int16]
+
+SAMPLE_RATE: Final = 16_000  # samples a second, which both engines' models were made for
+MAX_CHUNK_SECONDS: Final = 300.0  # seconds of a piece: 10 MB, and Whisper's own windows are 30 s
+_CUT_SEARCH_SECONDS: Final = 30.0  # seconds at a piece's end in which the quietest place is looked for
+_QUIET_WINDOW_SECONDS: Final = 0.3  # seconds; a pause between two sentences
+_MAX_GAP_SECONDS: Final = 0.1  # seconds missing in the track before silence is put in: subtitles must not run ahead
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A part of the sound, from a second of the lecture on."""
+
+    start: float
+    samples: Samples
+
+    @property
+    def end(self) -> float:
+        return self.start + len(self.samples) / SAMPLE_RATE
+
+
+def audio_chunks(path: Path, stop: Event, max_seconds: float = MAX_CHUNK_SECONDS) -> Iterator[AudioChunk]:
+    """The whole sound track in pieces of at most so many seconds, cut where it is quiet. Raises NoSound and Stopped."""
+    pending, start = np.zeros(0, np.int16), 0.0
+    for block in _coalesce_blocks(audio_blocks(path, stop)):
+        pending = np.concatenate([pending, block])
+        if len(pending) >= max_seconds * SAMPLE_RATE:
+            cut = find_quiet_cut(pending, min(_CUT_SEARCH_SECONDS, max_seconds / 2))
+            chunk = AudioChunk(start, pending[:cut])
+            yield chunk
+            pending, start = pending[cut:], chunk.end
+    if len(pending):
+        yield AudioChunk(start, pending)
+
+
+def find_quiet_cut(samples: Samples, tail: float) -> int:
+    """The sample in the middle of the quietest moment of the last `tail` seconds."""
+    first = max(0, len(samples) - int(tail * SAMPLE_RATE))
+    energy = np.cumsum(np.square(samples[first:].astype(np.float64)))
+    width = int(_QUIET_WINDOW_SECONDS * SAMPLE_RATE)
+    if len(energy) <= width:
+        return len(samples)
+    return first + int(np.argmin(energy[width:] - energy[:-width])) + width // 2
+
+
+def audio_blocks(path: Path, stop: Event) -> Iterator[Samples]:
+    """The sound track from the start of the file, without holes: where it has one, there is silence."""
+    with open_media(path) as media:
+        track = audio_track(media.container)
+        if track is None:
+            raise NoAudioTrack("the video has no sound track that can be heard")
+        yield from _resample(media.container, track, stop)
+
+
+def _coalesce_blocks(blocks: Iterator[Samples]) -> Iterator[Samples]:
+    """At least ten seconds each: a decoder's are a fiftieth of one, and each would copy what waits."""
+    gathered: list[Samples] = []
+    length = 0
+    for block in blocks:
+        gathered.append(block)
+        length += len(block)
+        if length >= 10 * SAMPLE_RATE:
+            yield np.concatenate(gathered)
+            gathered, length = [], 0
+    if gathered:
+        yield np.concatenate(gathered)
+
+
+def _resample(container: InputContainer, track: AudioStream, stop: Event) -> Iterator[Samples]:
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    origin, fed = (container.start_time or 0) / av.time_base, 0.0
+    for frame in _decode_frames(container, track, stop):
+        missing = (frame.time or 0.0) - origin - fed if frame.time is not None else 0.0
+        if missing > _MAX_GAP_SECONDS:
+            yield from _silence(missing)
+            fed += missing
+        fed += frame.samples / frame.sample_rate
+        frame.pts = None  # the resampler would fill the same hole once more
+        for piece in resampler.resample(frame):
+            yield _to_samples(piece)
+    for piece in resampler.resample(None):
+        yield _to_samples(piece)
+
+
+def _to_samples(frame: AudioFrame) -> Samples:
+    return np.asarray(frame.to_ndarray(), np.int16).reshape(-1)
+
+
+def _silence(seconds: float) -> Iterator[Samples]:
+    """In blocks of a second: a hole may be hours long."""
+    left = round(seconds * SAMPLE_RATE)
+    while left > 0:
+        yield np.zeros(min(left, SAMPLE_RATE), np.int16)
+        left -= SAMPLE_RATE
+
+
+def _decode_frames(container: InputContainer, track: AudioStream, stop: Event) -> Iterator[AudioFrame]:
+    packets = container.demux(track)
+    while True:
+        raise_if_cancelled(stop)
+        try:
+            yield from (frame for frame in next(packets).decode() if isinstance(frame, AudioFrame))
+        except StopIteration:
+            return
+        except av.InvalidDataError:
+            continue

@@ -1,0 +1,55 @@
+"""The door for lectures: what clients send becomes a request, or problems in plain words."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import BaseModel
+
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.lecture.options import (
+    LectureOptions,
+    Mask,
+    PdfOptions,
+    SlideOptions,
+    SpeechOptions,
+    SubtitleOptions,
+)
+from videojobs.lecture.request import LectureRequest
+from videojobs.requests.field_rules import source_error
+from videojobs.requests.parsing import ERROR_MESSAGES, ErrorMessages, decode_json_text, validate_model
+from videojobs.settings import AccessSettings
+
+_MODELS_BY_PATH: Final[dict[tuple[str, ...], type[BaseModel]]] = {
+    (): LectureRequest,
+    ("options",): LectureOptions,
+    ("options", "speech"): SpeechOptions,
+    ("options", "subtitles"): SubtitleOptions,
+    ("options", "slides"): SlideOptions,
+    ("options", "slides", "masks"): Mask,
+    ("options", "pdf"): PdfOptions,
+}
+_ERROR_MESSAGES: Final = ErrorMessages(_MODELS_BY_PATH, ERROR_MESSAGES | {"less_than_equal": "must be {le:g} or less"})
+
+
+def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = None) -> LectureRequest:
+    """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with every problem."""
+    if not isinstance(raw, Mapping):
+        raise InvalidRequest([FieldError("request", "must be an object")])
+    fields, problems = dict(raw), []
+    try:
+        fields["options"] = decode_json_text(raw.get("options")) or {}
+    except ValueError as error:
+        fields["options"] = {}
+        problems.append(FieldError("options", str(error)))
+    request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
+    problems += field_errors
+    video = fields.get("video")
+    if (
+        isinstance(video, str)
+        and video.strip()
+        and (error_text := source_error(video.strip(), access or AccessSettings()))
+    ):
+        problems.append(FieldError("video", error_text))
+    if request is None or problems:
+        raise InvalidRequest(problems)
+    return request

@@ -1,0 +1,165 @@
+"""Reading a file from a web address, piece by piece. Links carry signatures: no error ever repeats one.
+
+Only the bytes as they are sent: media is packed already, and a few kilobytes that were packed twice or three times
+unpack into gigabytes. How long it may take is the client's matter (`videojobs.media.transfer_pace`).
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from videojobs.errors import InvalidMedia, TransferInterrupted
+from videojobs.media.pinned_transport import UnfetchableUrl
+
+MAX_RESUMES: Final = 5  # of one transfer; a connection that breaks off more often is left to the next try
+MAX_REDIRECTS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
+# What packs bytes (IANA's list, and old names). Other words change none: storages repeat `aws-chunked`, the way in
+# which a file was uploaded, and whatever else it was labelled with.
+_COMPRESSED_ENCODINGS: Final = frozenset(
+    {
+        "aes128gcm",
+        "br",
+        "compress",
+        "dcb",
+        "dcz",
+        "deflate",
+        "exi",
+        "gzip",
+        "pack200-gzip",
+        "x-compress",
+        "x-gzip",
+        "zstd",
+    }
+)
+_RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})  # beside 5xx: the other side asks us to come again
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file on its way in. `length` is in bytes, None where the other side did not say."""
+
+    length: int | None
+    chunks: Iterator[bytes]
+
+
+@contextmanager
+def open_download(client: httpx.Client, url: str, *, max_bytes: float, allow_http: bool) -> Iterator[Download]:
+    """Opens a link, following redirects, with a client of `videojobs.media.pinned_transport`.
+
+    Raises LinkRefused, InvalidMedia where the file is larger than `max_bytes`, and TransferInterrupted where a
+    later try may go well. Each address on the way has to be https, or http if `allow_http`.
+    """
+    with _translate_http_errors(), _follow_redirects(client, url, allow_http) as response:
+        _check_response(response)
+        announced = response.headers.get("content-length", "")
+        length = int(announced) if announced.isdigit() else None
+        if length is not None and length > max_bytes:
+            raise too_large_error(max_bytes)
+        yield Download(length, _limit_size(_with_resume(client, response), max_bytes))
+
+
+def too_large_error(max_bytes: float) -> InvalidMedia:
+    """The error for a file of more than `max_bytes` bytes."""
+    return InvalidMedia(f"the file is larger than {max_bytes / 1e6:,.0f} MB; make it smaller")
+
+
+@contextmanager
+def _follow_redirects(client: httpx.Client, url: str, allow_http: bool) -> Iterator[httpx.Response]:
+    """The answer at the end of the redirects, its content still unread."""
+    schemes = ("https", "http") if allow_http else ("https",)
+    request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+    for _ in range(MAX_REDIRECTS):
+        if request.url.scheme not in schemes or not request.url.host:
+            raise UnfetchableUrl(f"the link leads to an address that is not {' or '.join(schemes)}; give another link")
+        response = client.send(request, stream=True, follow_redirects=False)
+        try:
+            if response.next_request is None:
+                yield response
+                return
+        finally:
+            response.close()
+        request = response.next_request
+    raise UnfetchableUrl("the link leads from one redirect to the next; give the link at the end of them")
+
+
+def _check_response(response: httpx.Response) -> None:
+    status = response.status_code
+    if status in _RETRYABLE_STATUSES or status >= 500:
+        seconds = response.headers.get("retry-after", "")
+        raise TransferInterrupted(
+            f"the link answered {status}", retry_after=float(seconds) if seconds.isdigit() else None
+        )
+    if status != 200:
+        raise UnfetchableUrl(f"the link answered {status}; give a link that can be downloaded without logging in")
+    if response.headers.get("content-type", "").startswith("text/html"):
+        raise UnfetchableUrl("the link leads to a web page, not to a file; give the link of the file itself")
+    if _is_encoded(response):
+        raise UnfetchableUrl(
+            "the link sends the file compressed (Content-Encoding), although it was asked for as it is; "
+            "give a link that sends it as it is"
+        )
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    codings = {name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")}
+    return not codings.isdisjoint(_COMPRESSED_ENCODINGS)
+
+
+def _limit_size(pieces: Iterator[bytes], max_bytes: float) -> Iterator[bytes]:
+    size = 0
+    with _translate_http_errors():
+        for chunk in pieces:
+            size += len(chunk)
+            if size > max_bytes:
+                raise too_large_error(max_bytes)
+            yield chunk
+
+
+def _with_resume(client: httpx.Client, response: httpx.Response) -> Iterator[bytes]:
+    """The content; where the connection breaks off, it goes on at that byte, if the other side knows how to."""
+    size = 0
+    breaks = 0
+    with ExitStack() as later:
+        incoming = response
+        while True:
+            try:
+                for chunk in incoming.iter_raw():
+                    size += len(chunk)
+                    yield chunk
+            except httpx.TransportError:
+                breaks += 1
+                rest = _resume_from(client, response, size) if breaks <= MAX_RESUMES else None
+                if rest is None:
+                    raise
+                incoming = rest
+                later.callback(rest.close)
+            else:
+                return
+
+
+def _resume_from(client: httpx.Client, response: httpx.Response, start: int) -> httpx.Response | None:
+    """What comes from byte `start` on of the very same file; None where the other side does not give just that."""
+    version = response.headers.get("etag", "")
+    if not version.startswith('"'):  # a weak one vouches for no bytes
+        return None
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-", "If-Range": version}
+    request = client.build_request("GET", response.request.url, headers=headers)
+    rest = client.send(request, stream=True, follow_redirects=False)
+    begins_there = rest.headers.get("content-range", "").startswith(f"bytes {start}-")
+    if rest.status_code == 206 and begins_there and not _is_encoded(rest):
+        return rest
+    rest.close()
+    return None
+
+
+@contextmanager
+def _translate_http_errors() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise UnfetchableUrl("the link is not an address that can be opened; correct it") from error
+    except httpx.HTTPError as error:
+        raise TransferInterrupted(f"the connection broke off ({type(error).__name__})") from error

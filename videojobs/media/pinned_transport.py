@@ -1,0 +1,132 @@
+"""The way into the network for links of others: it connects to the very address that was checked.
+
+A name is looked up once for each request, and all that it means has to be public; the connection then goes to one of
+these addresses, while TLS and the other side still see the name. So a name that means something else a moment later
+(DNS rebinding) changes nothing, and each hop of a redirect is checked like the first one.
+
+Proxies that the environment names are not used here, since a proxy would look the name up again, by itself; nor are
+passwords of a `.netrc`. A machine that reaches the internet only through a proxy takes its inputs from storage.
+"""
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from ssl import SSLContext
+from typing import Final
+
+import httpcore
+import httpx
+
+from videojobs.errors import InvalidMedia, TransferInterrupted
+from videojobs.media.paced_network import WatchedNetworkBackend
+from videojobs.media.transfer_pace import TransferWatchdog
+from videojobs.media.url_policy import NOT_PUBLIC_MESSAGE, UrlPolicy
+
+MAX_ADDRESSES: Final = 3  # addresses of one name; a large site has dozens
+_PORTS: Final = {"https": 443, "http": 80}
+
+Resolver = Callable[[str, int], Sequence[str]]
+"""The addresses that a host's name means, best first. Raises OSError, or UnicodeError for what can be no name."""
+
+
+class UnfetchableUrl(InvalidMedia):
+    """Nothing is fetched from there, or the other side answers and hands over no file."""
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """By the system's own resolver. Blocks."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def ssrf_safe_client(policy: UrlPolicy, watchdog: TransferWatchdog, *, resolver: Resolver = resolve) -> httpx.Client:
+    """A client for one transfer from a link of others; it carries no credentials, and keeps the pace."""
+    return httpx.Client(transport=_PinnedTransport(policy, watchdog, resolver), trust_env=False)
+
+
+class _PinnedTransport(httpx.BaseTransport):
+    """Looks up, checks, and connects to what was checked. Raises LinkRefused, TransferInterrupted, httpx's errors."""
+
+    def __init__(self, policy: UrlPolicy, watchdog: TransferWatchdog, resolver: Resolver) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        # Kept connections are shared by address, and two names at one address are two sites to TLS.
+        self._network = httpcore.ConnectionPool(
+            _tls_context(), max_keepalive_connections=0, network_backend=WatchedNetworkBackend(watchdog)
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        failure: Exception | None = None
+        for address in self._resolve_allowed(request.url)[:MAX_ADDRESSES]:
+            try:
+                with _as_httpx_errors():
+                    response = self._network.handle_request(_pin_request(request, address))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+            else:
+                return httpx.Response(response.status, headers=response.headers, stream=_ResponseStream(response))
+        raise failure or UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
+
+    def close(self) -> None:
+        self._network.close()
+
+    def _resolve_allowed(self, url: httpx.URL) -> Sequence[str]:
+        host = _host_name(url)
+        if error_text := self._policy.host_error(host):
+            raise UnfetchableUrl(f"the link {error_text}")
+        try:
+            addresses = self._resolver(host, url.port or _PORTS[url.scheme])
+        except (OSError, UnicodeError) as error:
+            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+                raise TransferInterrupted("the link's host cannot be looked up now") from None
+            addresses = []
+        # One private address among public ones is no slip: it is how a guard that looks at one of them is passed.
+        if not addresses or not all(map(self._policy.allows_address, addresses)):
+            raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
+        return addresses
+
+
+def _pin_request(request: httpx.Request, address: str) -> httpcore.Request:
+    """The same request to this address; its `Host` header and TLS's SNI keep the name, and so does the certificate."""
+    url = request.url
+    return httpcore.Request(
+        request.method,
+        httpcore.URL(scheme=url.raw_scheme, host=address, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        extensions={**request.extensions, "sni_hostname": _host_name(url).rstrip(".")},
+    )
+
+
+class _ResponseStream(httpx.SyncByteStream):
+    """An answer's content, in pieces."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _as_httpx_errors():
+            yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+@contextmanager
+def _as_httpx_errors() -> Iterator[None]:
+    """httpcore's errors as httpx's, which has one of the same name for each."""
+    try:
+        yield
+    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        same: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+        raise same(str(error)) from error
+
+
+def _host_name(url: httpx.URL) -> str:
+    return url.raw_host.decode("ascii")
+
+
+@cache
+def _tls_context() -> SSLContext:
+    """Reading the certificates anew for each transfer would take 40 ms. `SSL_CERT_FILE` counts."""
+    return httpx.create_ssl_context()

@@ -1,0 +1,82 @@
+"""How long a transfer may take: one deadline for all of it, and a rate that it has to keep up.
+
+Both count over everything that a link leads through: redirects, headers and body. A server that sends a byte now and
+then is never silent, so a time-out for silence alone would wait for it for ever.
+"""
+
+from collections.abc import Callable
+from threading import Event
+from time import monotonic
+from typing import Final, TypeVar
+
+from videojobs.errors import TransferInterrupted
+from videojobs.settings import LinkSettings
+
+T = TypeVar("T")
+
+WAIT_SLICE_SECONDS: Final = 0.25  # seconds; a thread that waits for the network sees so late that it is to stop
+
+
+class TransferWatchdog:
+    """Of one transfer of at most `max_bytes`; it begins now. `stop` ends it from any thread, within a
+    `WAIT_SLICE_SECONDS`.
+
+    What is waited for is given as an attempt, which raises TimeoutError after a slice at most, to be made again.
+    """
+
+    def __init__(self, links: LinkSettings, max_bytes: float, stop: Event) -> None:
+        self._links = links
+        self._stop = stop
+        self._max_seconds = links.base_seconds + max_bytes / links.usual_bytes_per_second
+        self._deadline = monotonic() + self._max_seconds
+        self._window_waited, self._window_bytes = 0.0, 0  # seconds and bytes of this window
+
+    def check(self) -> None:
+        """Raises TransferInterrupted where the transfer is to stop, or its time is over."""
+        if self._stop.is_set():
+            raise TransferInterrupted("the transfer was stopped")
+        if monotonic() > self._deadline:
+            raise TransferInterrupted(f"the link was too slow: the transfer took more than {self._max_seconds:.0f} s")
+
+    def wait_to_connect(self, attempt: Callable[[], T]) -> T:
+        """What the attempt gives, within the time for that. Raises TimeoutError, and as `check` does."""
+        deadline = monotonic() + self._links.connect_seconds
+        while True:
+            self.check()
+            try:
+                return attempt()
+            except TimeoutError:
+                if monotonic() > deadline:
+                    raise
+
+    def wait_to_transfer(self, attempt: Callable[[], T]) -> T:
+        """What the attempt gives, as long as the rate is kept up. Raises TransferInterrupted.
+
+        Only the time that is spent here counts: that our own storage is slow is no fault of the link.
+        """
+        while True:
+            self.check()
+            self._check_rate()
+            started = monotonic()
+            try:
+                return attempt()
+            except TimeoutError:
+                continue
+            finally:
+                self._window_waited += monotonic() - started
+
+    def add_received(self, size: int) -> None:
+        """So many bytes have come."""
+        self._window_bytes += size
+
+    def _check_rate(self) -> None:
+        if self._window_waited < self._links.window_seconds:
+            return
+        rate, min_rate = self._window_bytes / self._window_waited, self._links.min_bytes_per_second
+        if rate < min_rate:
+            raise TransferInterrupted(
+                f"the link was too slow: {rate / 1000:.1f} kB a second over {self._window_waited:.0f} s, and "
+                f"{min_rate / 1000:g} "
+                "kB are the least; put the file where it can be downloaded faster, or upload it"
+            )
+        self._window_waited, self._window_bytes = 0.0, 0

@@ -1,0 +1,112 @@
+"""What a link may lead to: which hosts, and never into a private network, whoever gave the link.
+
+A link of a client or of a vendor is opened by *our* machine, which may reach what its author may not: databases, the
+cloud's metadata service, other people's machines. A name proves nothing, since whoever owns it decides what it means
+from one moment to the next; so the address that it means is what is checked (`videojobs.media.pinned_transport`).
+"""
+
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from videojobs.settings import AccessSettings
+
+# IANA's registry of special-purpose addresses, and what clouds have put among the public ones.
+_SPECIAL_V4: Final = [
+    IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        "168.63.129.16/32",  # Azure's own services for a machine; AWS, Google and Oracle use 169.254.0.0/16
+    )
+]
+_GLOBAL_V6: Final = IPv6Network("2000::/3")  # all that is given out; the rest is local, multicast or reserved
+_SPECIAL_V6: Final = [
+    IPv6Network("2001::/23"),  # protocols: Teredo and other tunnels to any IPv4 address
+    IPv6Network("2001:db8::/32"),  # documentation, as 3fff::/20
+    IPv6Network("2002::/16"),  # 6to4: a tunnel to the IPv4 address inside
+    IPv6Network("3fff::/20"),
+]
+_NAT64: Final = IPv6Network("64:ff9b::/96")  # where there is no IPv4: the last 32 bits are the IPv4 address
+
+# Names that mean one's own machine, or the network that it stands in, by agreement (RFC 6761, 6762, 8375, 9476).
+_LOCAL_HOST_NAME: Final = re.compile(r"(^|\.)(localhost|local|internal|localdomain|home\.arpa|alt)$")
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPolicy:
+    """What links of one kind may lead to. `hosts` are patterns, none for any; `setting` is what they are set by."""
+
+    allowed_hosts: frozenset[str] = frozenset()
+    allow_private: bool = False
+    allow_http: bool = False
+    setting_name: str = "VIDEOJOBS_INPUT_HOSTS"
+
+    @classmethod
+    def for_inputs(cls, access: AccessSettings) -> "UrlPolicy":
+        """Links that clients give."""
+        return cls(access.input_hosts, access.allow_private_inputs, access.allow_plain_http)
+
+    @classmethod
+    def for_results(cls, access: AccessSettings) -> "UrlPolicy":
+        """Links that vendors give. Plain http is taken: what comes is decoded and checked before it is kept."""
+        return cls(access.result_hosts, access.allow_private_results, True, "VIDEOJOBS_RESULT_HOSTS")
+
+    def host_error(self, host: str) -> str | None:
+        """Why nothing is fetched from a host of this name, as far as its name tells."""
+        name = host.lower().rstrip(".")
+        if self.allowed_hosts and not any(_matches_pattern(name, pattern) for pattern in self.allowed_hosts):
+            allowed = ", ".join(sorted(self.allowed_hosts))
+            return f"leads to a host from which nothing is taken here; {self.setting_name} allows {allowed}"
+        address = parse_ip_literal(name)
+        if not self.allow_private and (
+            _LOCAL_HOST_NAME.search(name) or (address is not None and not is_public(address))
+        ):
+            return NOT_PUBLIC_MESSAGE
+        return None
+
+    def allows_address(self, address: str) -> bool:
+        """Whether a connection may go to this address."""
+        return self.allow_private or is_public(address)
+
+
+# The same words for a name that means nothing: what names there are inside is nobody's business outside.
+NOT_PUBLIC_MESSAGE: Final = "leads to no public address; give a link that everybody on the internet can open"
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is one that everybody on the internet means the same machine by."""
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in network for network in _SPECIAL_V4)
+    if (embedded := _embedded_ipv4(parsed)) is not None:
+        return is_public(str(embedded))
+    return parsed in _GLOBAL_V6 and not any(parsed in network for network in _SPECIAL_V6)
+
+
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a connection to this one really goes to."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped
+
+
+def parse_ip_literal(host: str) -> str | None:
+    """The address that a host is rather than a name, in any of the forms that the C library takes.
+
+    127.1, 0x7f000001, 017700000001 and 2130706433 all are 127.0.0.1.
+    """
+    with suppress(ValueError):
+        return str(ip_address(host.strip("[]")))
+    with suppress(OSError):
+        return socket.inet_ntoa(socket.inet_aton(host))
+    return None
+
+
+def _matches_pattern(name: str, pattern: str) -> bool:
+    """`*.example.com` is every name below it, and not itself."""
+    return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern

@@ -1,0 +1,120 @@
+"""What Sync.so is sent of a request's segments: the same, with ends that it takes (Sync.so 15).
+
+It refuses the whole generation, after it has taken it on, where a segment or a crop ends past its file, be it by two
+milliseconds, and where two segments touch. Both is usual: files are measured in many ways, and an editor's split makes
+segments that touch. So ends are moved to a margin before the end of their file, and before the next segment. Only ends
+move, only earlier, and less than a person notices; what is further off is refused at the door
+(`videojobs.requests.media_rules`).
+
+The request stays as the client sent it. What was sent is recorded with the result, as it stood in the paid request, so
+that settings which were changed meanwhile do not matter: see `sent_segments`. All times are in seconds.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Final
+
+from videojobs.requests.models import AudioInput, JobRequest, Segment, to_microseconds
+from videojobs.settings import LimitSettings
+from videojobs.text import format_seconds
+
+SENT_SEGMENTS_KEY: Final = "sent_segments"  # their name among a job's facts
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSegments:
+    """The segments to send, one for each of the request's, and a clause on each end that was moved.
+
+    Where the request breaks a rule of `videojobs.requests.media_rules`, an end may lie before its start.
+    """
+
+    segments: list[Segment]
+    changes: list[str]
+
+
+def fit_segment_ends(
+    segments: Sequence[Segment], video_seconds: float, audio_seconds: Mapping[str, float], limits: LimitSettings
+) -> FittedSegments:
+    """`segments` are sorted and do not overlap; `audio_seconds` has the length of each audio file by its refId."""
+    fitted, changes = [], []
+    for segment, following in zip_longest(segments, segments[1:]):
+        end, why = _fit_segment_end(segment, following, video_seconds, limits)
+        if why:
+            span = f"from {format_seconds(segment.startTime)} to {format_seconds(segment.endTime)}"
+            changes.append(f"the segment {span} ends at {format_seconds(end)}, since {why}")
+        crop = _fit_crop(segment.audioInput, audio_seconds[segment.audioInput.refId], limits)
+        if crop != segment.audioInput:
+            changes.append(_describe_crop_change(segment, crop, audio_seconds[crop.refId]))
+        fitted.append(segment.model_copy(update={"endTime": end, "audioInput": crop}))
+    return FittedSegments(fitted, changes)
+
+
+def fit_request_segments(request: JobRequest, facts: Mapping[str, Any], limits: LimitSettings) -> FittedSegments:
+    """As `fit`. `facts`: `video` and `audio` (by refId), as they were measured."""
+    return fit_segment_ends(request.segments, facts["video"]["duration"], audio_durations(facts), limits)
+
+
+def audio_durations(facts: Mapping[str, Any]) -> dict[str, float]:
+    """Of each audio file by its refId, in seconds."""
+    return {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
+
+
+def sent_segments(request: JobRequest, facts: Mapping[str, Any]) -> list[Segment]:
+    """What the lip-sync result was made of; of a result from before they were recorded, those of the request."""
+    if SENT_SEGMENTS_KEY not in facts:
+        return request.segments
+    return [Segment.model_validate(segment) for segment in facts[SENT_SEGMENTS_KEY]]
+
+
+def segments_from_body(request_body: bytes) -> list[dict[str, Any]]:
+    """The segments of a paid request, as they are recorded. They have the shape of our own."""
+    found: list[dict[str, Any]] = json.loads(request_body)["segments"]
+    return found
+
+
+def _fit_segment_end(
+    segment: Segment, following: Segment | None, video_seconds: float, limits: LimitSettings
+) -> tuple[float, str | None]:
+    """Where it ends, and why not where it was to."""
+    end, why = segment.endTime, None
+    if to_microseconds(video_seconds - end) < limits.end_margin_seconds:
+        end, why = (
+            _floor_to_millisecond(video_seconds - limits.end_margin_seconds),
+            f"the video lasts {_format_rounded(video_seconds)}",
+        )
+    if following is not None and to_microseconds(following.startTime - end) < limits.segment_gap_seconds:
+        end = _floor_to_millisecond(following.startTime - limits.segment_gap_seconds)
+        why = f"the next one begins at {format_seconds(following.startTime)}"
+    return end, why
+
+
+def _fit_crop(crop: AudioInput, audio_seconds: float, limits: LimitSettings) -> AudioInput:
+    """Both ends or none, as the vendor wants it. Without any there is none to move: it then takes the whole file."""
+    part = crop.crop_range(audio_seconds)
+    if part is None:
+        return crop
+    start, end = part
+    if to_microseconds(audio_seconds - end) < limits.end_margin_seconds:
+        end = _floor_to_millisecond(audio_seconds - limits.end_margin_seconds)
+    return crop.model_copy(update={"startTime": start, "endTime": end})
+
+
+def _describe_crop_change(segment: Segment, crop: AudioInput, audio_seconds: float) -> str:
+    given, now = segment.audioInput.endTime, format_seconds(crop.endTime or 0.0)
+    was = "its end" if given is None else format_seconds(given)
+    return (
+        f"the audio of the segment from {format_seconds(segment.startTime)} ends at {now} instead of {was}, "
+        f"since {crop.refId} lasts {_format_rounded(audio_seconds)}"
+    )
+
+
+def _floor_to_millisecond(seconds: float) -> float:
+    """To the millisecond, never up; float noise is no reason to lose one."""
+    return math.floor(round(seconds * 1000, 6)) / 1000
+
+
+def _format_rounded(seconds: float) -> str:
+    return format_seconds(round(seconds, 3))

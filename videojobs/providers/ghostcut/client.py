@@ -1,0 +1,201 @@
+"""GhostCut's verbs. Submit is the only one that costs points; the others are free and may be repeated.
+
+Every verb raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected` as its name says;
+see `videojobs.providers.ghostcut.errors`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9, 10 and 14.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import SecretStr, ValidationError
+
+from videojobs.errors import OutcomeUnknown, VendorRejected
+from videojobs.providers.ghostcut.errors import VENDOR, to_error
+from videojobs.providers.ghostcut.schemas import Envelope, PointAssets, StatusPage, SubmitResponse, Work, WorkStatus
+from videojobs.providers.ghostcut.signing import sign
+from videojobs.providers.http import no_answer_error, send, validate_header_secret
+from videojobs.providers.schemas import VendorModel, compact_json
+
+SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast takes the same body
+STATUS_PATH = "/v-w-c/gateway/ve/work/status"
+LIST_PATH = "/v-w-c/gateway/ve/work/list"
+POINTS_PATH = "/v-w-c/gateway/ve/point/query"
+PAGE_SIZE = 2000  # works; the most that the vendor takes
+MAX_PAGES = 50  # 100,000 works: more than anybody makes in the days that are asked about
+_SUCCESS_CODE = 1000
+_UNKNOWN_ID_CODE = "3003"  # fact sheet, section 8
+_BAD_ID_CODES = (_UNKNOWN_ID_CODE, "4001")  # a bad parameter, as one of the ids may be
+
+M = TypeVar("M", bound=VendorModel)
+
+
+class GhostCutClient:
+    """Talks to GhostCut through `http`, which carries the base URL; signs every request."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        app_key: SecretStr,
+        app_secret: SecretStr,
+        submit_path: str = SUBMIT_PATH,
+    ) -> None:
+        validate_header_secret(app_key, "AppKey")
+        validate_header_secret(app_secret, "AppSecret")
+        self._http = http
+        self._app_key = app_key
+        self._app_secret = app_secret
+        self._submit_path = submit_path
+
+    async def submit(self, body: bytes) -> Work:
+        """Buy a work. There is no idempotency key: the same bytes sent twice are two paid works.
+
+        Raises `OutcomeUnknown` if the vendor may have taken it; its `vendor_id` is then the project id, if known.
+        """
+        answer = await self._send("ghostcut.submit", self._submit_path, body, paid=True)
+        submission = _parse_or_none(answer.body, SubmitResponse) or SubmitResponse()
+        if submission.work is None:
+            raise OutcomeUnknown(
+                f"{VENDOR} accepted the request, and no work id was given",
+                vendor_id=submission.id_project,
+                accepted=True,
+            )
+        return submission.work
+
+    async def status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+        """Ask where works stand, all in one request; a work that the vendor does not know is missing.
+
+        Where the vendor refuses a question about several, the halves are asked about: one id that it will not hear of
+        must not hide the others. Raises VendorRefused where it refuses each of them, for another reason than that it
+        knows no such id.
+        """
+        try:
+            return await self._fetch_status(work_ids)
+        except VendorRejected as rejection:
+            if len(work_ids) == 1 and rejection.code == _UNKNOWN_ID_CODE:
+                return {}
+            if len(work_ids) == 1 or rejection.code not in _BAD_ID_CODES:
+                raise
+        return await self._status_by_halves(work_ids)
+
+    async def _status_by_halves(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+        found: dict[str, WorkStatus] = {}
+        rejections: list[VendorRejected] = []
+        middle = len(work_ids) // 2
+        for half in (work_ids[:middle], work_ids[middle:]):
+            try:
+                found |= await self.status(half)
+            except VendorRejected as rejection:
+                rejections.append(rejection)
+        if len(rejections) > 1:
+            raise rejections[0]
+        return found
+
+    async def _fetch_status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
+        """Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for."""
+        found: dict[str, WorkStatus] = {}
+        while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
+            page = await self._fetch_page("ghostcut.status", STATUS_PATH, {"idWorks": missing})
+            rows = page.content or []
+            new_rows = {row.id: row for row in rows if row.id in missing}
+            found |= new_rows
+            if not new_rows or (page.count or 0) <= len(rows):
+                break
+        return found
+
+    async def works_by_project(self, project_id: str) -> list[WorkStatus]:
+        """Ask which works one submit call made; seen to work by other clients, not documented by the vendor."""
+        page = await self._fetch_page("ghostcut.status", STATUS_PATH, {"idProjects": [_project_id_json(project_id)]})
+        return page.content or []
+
+    async def works_between(self, since: datetime, until: datetime) -> AsyncIterator[list[WorkStatus]]:
+        """All works of the account that were created in this time, by the vendor's clock; page by page, newest first.
+
+        What it gave is complete once it ends: it is read until a page is empty, whatever the vendor counts and however
+        small it makes its pages. Raises `VendorUnavailable` where it is not. A work that is made meanwhile moves others
+        to the next page, where they show twice; one that is deleted leaves fewer works than were counted.
+        """
+        params = {
+            "pageSize": PAGE_SIZE,
+            "createTimeGreaterThanOrEqualTo": _to_milliseconds(since),
+            "createTimeLessThan": _to_milliseconds(until),
+        }
+        found: dict[str, WorkStatus] = {}
+        counted = 0
+        for number in range(MAX_PAGES):
+            page = await self._fetch_page("ghostcut.works", LIST_PATH, {"page": number, **params})
+            if page.content is None:
+                raise no_answer_error(VENDOR, "a list without works", paid=False)
+            counted = max(counted, page.count or 0)
+            if not page.content:
+                break
+            if found.keys() >= (rows := {row.id: row for row in page.content}).keys():
+                raise no_answer_error(
+                    VENDOR, f"page {number} of a list again shows what the pages before it did", paid=False
+                )
+            yield [row for id_, row in rows.items() if id_ not in found]
+            found |= rows
+        else:
+            raise no_answer_error(VENDOR, f"a list of more than {MAX_PAGES} pages", paid=False)
+        if len(found) < counted:
+            raise no_answer_error(VENDOR, f"a list of {len(found)} works, of which it counts {counted}", paid=False)
+
+    async def balance(self) -> Decimal:
+        """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""
+        assets = await self._query("ghostcut.balance", POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
+        return sum((asset.point_balance for asset in assets.point_assets or ()), Decimal(0))
+
+    async def _fetch_page(self, call: str, path: str, payload: dict[str, Any]) -> StatusPage:
+        """Works, and how many there are in all: the vendor counts them in the envelope or in the body."""
+        envelope = await self._send(call, path, compact_json(payload).encode(), paid=False)
+        page = _parse_body(envelope, StatusPage)
+        return page if page.count is not None else page.model_copy(update={"count": envelope.count})
+
+    async def _query(self, call: str, path: str, payload: dict[str, Any], model: type[M]) -> M:
+        return _parse_body(await self._send(call, path, compact_json(payload).encode(), paid=False), model)
+
+    async def _send(self, call: str, path: str, body: bytes, *, paid: bool) -> Envelope:
+        """Sign and send the bytes; give the envelope if it is that of a success."""
+        headers = {
+            "Content-Type": "application/json",
+            "AppKey": self._app_key.get_secret_value(),
+            "AppSign": sign(body, self._app_secret),
+        }
+        request = self._http.build_request("POST", path, content=body, headers=headers)
+        response = await send(self._http, request, vendor=VENDOR, call=call, paid=paid)
+        envelope = _parse_envelope(response)
+        if response.is_success and envelope and envelope.code == _SUCCESS_CODE:
+            return envelope
+        raise to_error(response, envelope, paid=paid)
+
+
+def _to_milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _parse_body(envelope: Envelope, model: type[M]) -> M:
+    answer = _parse_or_none(envelope.body, model)
+    if answer is None:
+        raise no_answer_error(VENDOR, "an unreadable body", paid=False)
+    return answer
+
+
+def _project_id_json(project_id: str) -> int | str:
+    """As the live sample has it: a number."""
+    return int(project_id) if project_id.isdigit() else project_id
+
+
+def _parse_envelope(response: httpx.Response) -> Envelope | None:
+    try:
+        return Envelope.model_validate_json(response.content)
+    except ValidationError:
+        return None
+
+
+def _parse_or_none(body: Any, model: type[M]) -> M | None:
+    try:
+        return model.model_validate(body)
+    except ValidationError:
+        return None

@@ -1,0 +1,203 @@
+"""GhostCut on the wire: the exact bytes of a work request, and what the vendor answers.
+
+Facts: GhostCut fact sheet, sections 1 (envelope), 2 (submit), 5 (status), 6 (callback), 9 (points) and 14 (lists).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import Field, FiniteFloat
+
+from videojobs.errors import FieldError, InvalidRequest
+from videojobs.providers.ghostcut.masks import ERASE_MODELS, MaskSpec, ModelName, encode_mask, mask_errors
+from videojobs.providers.ghostcut.statuses import LOCKED_FOR_POINTS, SUCCESS, advice, process_status
+from videojobs.providers.schemas import Identifier, Lenient, Text, VendorModel, compact_json
+
+__all__ = ["Language", "MaskSpec", "ModelName", "Resolution", "Work", "WorkStatus", "build_work_body"]
+
+Language = Literal["all", "zh", "en", "ja", "ko", "ar"]
+Resolution = Literal["480p", "720p", "1080p"]
+
+ERASE_IN_MASKS = 2  # needChineseOcclude: erase in the regions of videoInpaintMasks
+CRF_RANGE = range(10, 31)  # the vendor's own default is 17
+
+
+def build_work_body(
+    *,
+    url: str,
+    name: str,
+    masks: Sequence[MaskSpec],
+    model: ModelName = "basic",
+    language: Language = "all",
+    resolution: Resolution = "1080p",
+    callback: str | None = None,
+    crf: int | None = None,
+) -> bytes:
+    """Build the body of a submission of one video: equal arguments give equal bytes.
+
+    `resolution` is a ceiling: the vendor may scale down, never up. Raises `InvalidRequest` with everything that
+    breaks the vendor's rules.
+    """
+    if problems := _request_errors(url, masks, model, language, crf):
+        raise InvalidRequest(problems)
+    body: dict[str, Any] = {
+        "urls": [url],
+        "names": [name],
+        "needChineseOcclude": ERASE_IN_MASKS,
+        "videoInpaintLang": language,
+        "videoInpaintMasks": compact_json([encode_mask(spec) for spec in masks]),  # the vendor takes a string only
+        "resolution": resolution,
+    }
+    if extra := _extra_options(model, crf):
+        body["extraOptions"] = compact_json(extra)  # here, too
+    if callback is not None:
+        body["callback"] = callback
+    return compact_json(body).encode()
+
+
+def _request_errors(
+    url: str, masks: Sequence[MaskSpec], model: ModelName, language: Language, crf: int | None
+) -> list[FieldError]:
+    problems = mask_errors(masks, model)
+    if not url.isascii() or not url.startswith(("https://", "http://")):
+        problems.append(FieldError("url", "has to be a public http(s) address in ASCII"))
+    if ERASE_MODELS[model].requires_all_languages and language != "all":
+        problems.append(FieldError("language", f"the model {model} knows 'all' only, not {language!r}"))
+    if crf is not None and crf not in CRF_RANGE:
+        problems.append(FieldError("crf", f"has to lie within {CRF_RANGE.start} and {CRF_RANGE.stop - 1}"))
+    return problems
+
+
+def _extra_options(model: ModelName, crf: int | None) -> dict[str, Any]:
+    wire_name = ERASE_MODELS[model].wire_name
+    inpaint = {"extra_inpaint_config": {"model": wire_name}} if wire_name else {}
+    return inpaint | ({"write_options": {"crf": crf}} if crf is not None else {})
+
+
+class Envelope(VendorModel):
+    """What every call answers, with HTTP 200 even for errors. 1000 means: request accepted, not: job done."""
+
+    code: Lenient[int] = None
+    msg: Text = None
+    body: Any = None
+    count: Lenient[int] = None  # of all that there are, where the body is one page of them
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A submitted work. `project_id` is the id of the submit call, `url` our source, as the vendor repeats it."""
+
+    id: str
+    project_id: str | None
+    url: str | None = field(repr=False)
+
+
+class SubmittedWork(VendorModel):
+    """One row of a submission's `dataList`."""
+
+    id: Lenient[Identifier] = None
+    url: Lenient[str] = None
+
+
+class SubmitResponse(VendorModel):
+    """The body of a submission's answer."""
+
+    id_project: Lenient[Identifier] = None
+    data_list: Lenient[list[SubmittedWork]] = None
+
+    @property
+    def work(self) -> Work | None:
+        """The work of our one URL, if the answer names it."""
+        rows = ((row.id, row.url) for row in self.data_list or ())
+        return next((Work(id_, self.id_project, url) for id_, url in rows if id_), None)
+
+
+class StatusEnum(VendorModel):
+    """The vendor's own words for a status."""
+
+    code: Lenient[int] = None
+    description: Text = None
+
+
+class WorkStatus(VendorModel):
+    """Where a work stands, as a status row and the callback show it. Its links show in no repr."""
+
+    id: Identifier
+    id_project: Lenient[Identifier] = None
+    url: Lenient[str] = None  # our source video
+    process_status: Lenient[int] = None
+    process_status_enum: Lenient[StatusEnum] = None
+    process_progress: Lenient[FiniteFloat] = None
+    paid_points: Lenient[Decimal] = Field(default=None, alias="paidPoint")
+    duration: Lenient[FiniteFloat] = None
+    result_link: Lenient[str] = Field(default=None, alias="videoUrl")
+    detail: Text = Field(default=None, alias="errorDetail")
+    detail_in_prose: Text = Field(default=None, alias="error_detail")  # as the vendor's prose spells it
+
+    @property
+    def code(self) -> int | None:
+        """processStatus, None where the answer holds none."""
+        if self.process_status is None and self.process_status_enum:
+            return self.process_status_enum.code
+        return self.process_status
+
+    @property
+    def is_done(self) -> bool:
+        """The result is at `result_url`."""
+        return self.code == SUCCESS
+
+    @property
+    def is_failed(self) -> bool:
+        """There is no result to be had as things stand; see `is_locked` before anything is submitted again."""
+        return self.code is not None and self.code > SUCCESS
+
+    @property
+    def is_running(self) -> bool:
+        """The vendor is still at work, as far as it says."""
+        return not (self.is_done or self.is_failed)
+
+    @property
+    def is_locked(self) -> bool:
+        """The work is finished and waits for points: unlocking it is paid, submitting it again would be paid twice."""
+        return self.code == LOCKED_FOR_POINTS
+
+    @property
+    def failure_text(self) -> str:
+        """Why there is no result and what to do about it; empty unless the work failed."""
+        if self.code is None or not self.is_failed:
+            return ""
+        own_words = self.process_status_enum.description if self.process_status_enum else None
+        detail = self.detail or self.detail_in_prose or own_words
+        meaning = f"{process_status(self.code).meaning} (status {self.code})"
+        return f"{meaning}: {detail}. {advice(self.code)}" if detail else f"{meaning}. {advice(self.code)}"
+
+    @property
+    def progress_percent(self) -> float:
+        """0..100, for display only: failures have 100, too."""
+        return min(max(self.process_progress or 0.0, 0.0), 100.0)
+
+    @property
+    def result_url(self) -> str | None:
+        """Link to the result, None until there is one. How long it works is not documented: copy at once."""
+        return self.result_link or None
+
+
+class StatusPage(VendorModel):
+    """The body of a status answer; works that the vendor does not know are missing from it."""
+
+    content: list[WorkStatus] | None = None
+    count: Lenient[int] = None
+
+
+class PointAsset(VendorModel):
+    """One purchase of points."""
+
+    point_balance: Decimal
+
+
+class PointAssets(VendorModel):
+    """The body of a point query's answer."""
+
+    point_assets: list[PointAsset] | None = None

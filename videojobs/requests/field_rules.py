@@ -1,0 +1,271 @@
+"""Rules between the fields of a request: references, overlaps, places, and what the vendors' models take.
+
+They need no media, and not even a whole request: each is checked on what could be read of it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from videojobs.errors import FieldError
+from videojobs.media.url_policy import UrlPolicy
+from videojobs.providers.ghostcut.masks import ERASE_MODELS
+from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, to_microseconds
+from videojobs.settings import AccessSettings, LimitSettings
+from videojobs.text import format_seconds, safe_display
+
+EDGE_TOLERANCE: Final = 1e-6  # a rectangle may stick out this far: 0.7 + 0.3 is a little more than 1 in floats
+
+_MAX_LISTED_IDS: Final = 20  # audio files in a message that says which there are; every segment may get one
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def validate_fields(
+    fields: Mapping[str, Any], unreadable: Iterable[str], limits: LimitSettings, access: AccessSettings
+) -> Iterator[FieldError]:
+    """Every broken rule. `fields` is a request as it came, its `audio`, `segments` and `effects` as real lists.
+
+    `unreadable` names the lists that could not be read: they are empty in `fields`, and that means nothing.
+    """
+    parsed = ParsedFields.parse(fields, unreadable)
+    yield from _source_errors(parsed, access)
+    yield from _reference_errors(parsed)
+    for index, segment in parsed.segments.items():
+        yield from _segment_errors(f"segments[{index}]", segment, limits)
+    yield from _overlap_errors(parsed.segments)
+    for index, area in parsed.areas.items():
+        yield from _area_errors(f"effects[{index}]", area)
+    yield from _nothing_to_remove_errors(parsed)
+    yield from _inpaint_model_errors(parsed)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFields:
+    """What of a request could be read, by its index in what the client sent.
+
+    Rules are checked on these, so a typing error in one segment does not hide that two others overlap.
+    """
+
+    video: str | None
+    audio: dict[int, AudioFile]
+    segments: dict[int, Segment]
+    areas: dict[int, AnnotationArea]
+    options: Options | None
+    declared_ids: dict[int, str]  # refIds of the audio files, also of those with another fault
+    referenced_ids: dict[int, str]  # refIds that the segments ask for, as above
+    complete_lists: frozenset[str]  # the lists in which every entry could be read so far
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any], unreadable: Iterable[str]) -> "ParsedFields":
+        video = fields.get("video")
+        parsed = cls(
+            video=video.strip() if isinstance(video, str) else None,
+            audio=_parse_items(AudioFile, fields["audio"]),
+            segments=_parse_items(Segment, fields["segments"]),
+            areas=_parse_items(AnnotationArea, fields["effects"]),
+            options=_parse_or_none(Options, fields.get("options", {})),
+            declared_ids=_collect_ref_ids(fields["audio"]),
+            referenced_ids=_collect_ref_ids(_get_field(item, "audioInput") for item in fields["segments"]),
+            complete_lists=frozenset(),
+        )
+        read: dict[str, Mapping[int, object]] = {
+            "audio": parsed.declared_ids,
+            "segments": parsed.referenced_ids,
+            "effects": parsed.areas,
+        }
+        whole = (name for name, found in read.items() if len(found) == len(fields[name]))
+        return replace(parsed, complete_lists=frozenset(whole) - set(unreadable))
+
+
+def _parse_or_none(model: type[P], value: object) -> P | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _parse_items(model: type[P], items: list[object]) -> dict[int, P]:
+    parts = ((index, _parse_or_none(model, item)) for index, item in enumerate(items))
+    return {index: part for index, part in parts if part is not None}
+
+
+def _get_field(item: object, name: str) -> object:
+    return item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+
+
+def _collect_ref_ids(holders: Iterable[object]) -> dict[int, str]:
+    """Read before everything else is valid: a bad time in a segment does not make its audio unused."""
+    found = {index: _get_field(holder, "refId") for index, holder in enumerate(holders)}
+    return {index: ref_id for index, ref_id in found.items() if isinstance(ref_id, str)}
+
+
+# ---- places --------------------------------------------------------------------------------------------------
+
+
+def _source_errors(parsed: ParsedFields, access: AccessSettings) -> Iterator[FieldError]:
+    sources = {"video": parsed.video} if parsed.video else {}
+    sources |= {f"audio[{index}].source": item.source for index, item in parsed.audio.items()}
+    for path, source in sources.items():
+        if error := source_error(source, access):
+            yield FieldError(path, error)  # without the source: its query may carry a signature
+
+
+def source_error(source: str, access: AccessSettings) -> str | None:
+    """What is wrong with where a file is said to be."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]{1,31}):", source)  # two letters or more: C:\ is a drive
+    scheme = match[1].lower() if match else "file"
+    if scheme == "s3":
+        good = re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*[^/]", source)
+        return None if good else "must be s3://bucket/key, with a key that names one object"
+    if scheme == "https" or (scheme == "http" and access.allow_plain_http):
+        return _url_error(source) or _host_error(source, access)
+    if scheme == "http":
+        return "must not be plain http: use https:// or s3:// (local stacks: VIDEOJOBS_ALLOW_PLAIN_HTTP)"
+    if scheme == "file" and not access.allow_local_files:
+        return "must not be a file path here: use s3:// or https:// (local stacks: VIDEOJOBS_ALLOW_LOCAL_FILES)"
+    if scheme == "file":
+        absolute = not match or source.startswith("file:///")
+        return None if absolute else "must be a path, or file:/// followed by an absolute path"
+    return f"must start with s3:// or https://; {scheme}: is not supported"
+
+
+def _url_error(source: str) -> str | None:
+    try:
+        url = urlsplit(source)
+        host, _ = url.hostname, url.port  # .port raises ValueError for what is no port
+    except ValueError:
+        host, url = None, urlsplit("")
+    if url.username is not None or url.password is not None:
+        return "must not contain a user name or password: use a signed link, or s3://"
+    if not host or re.search(r"\s", source):
+        return "must be a complete URL, such as https://example.com/video.mp4"
+    return None
+
+
+def _host_error(source: str, access: AccessSettings) -> str | None:
+    """What the host's name tells already; what it means is looked at when the file is fetched."""
+    try:
+        host = httpx.URL(source).raw_host.decode("ascii")
+    except httpx.InvalidURL:
+        return "must be a complete URL, such as https://example.com/video.mp4"
+    return UrlPolicy.for_inputs(access).host_error(host)
+
+
+# ---- references ----------------------------------------------------------------------------------------------
+
+
+def _reference_errors(parsed: ParsedFields) -> Iterator[FieldError]:
+    """What cannot be read may be the missing name or the missing user, so nothing is said about those then."""
+    first_index: dict[str, int] = {}
+    referenced = set(parsed.referenced_ids.values())
+    for index, ref_id in parsed.declared_ids.items():
+        if first_index.setdefault(ref_id, index) != index:
+            message = f"is used by audio[{first_index[ref_id]}] already; give another name"
+            yield FieldError(f"audio[{index}].refId", message)
+        elif "segments" in parsed.complete_lists and ref_id not in referenced:
+            yield FieldError(f"audio[{index}].refId", "is not used by any segment; use it, or remove the file")
+    if "audio" in parsed.complete_lists:
+        known = ", ".join(map(safe_display, sorted(first_index)[:_MAX_LISTED_IDS])) + (
+            ", ..." if len(first_index) > _MAX_LISTED_IDS else ""
+        )
+        for index, ref_id in parsed.referenced_ids.items():
+            if ref_id not in first_index:
+                message = f"names no audio file; the audio files are {known}"
+                yield FieldError(f"segments[{index}].audioInput.refId", message)
+
+
+# ---- times ---------------------------------------------------------------------------------------------------
+
+
+def _segment_errors(path: str, segment: Segment, limits: LimitSettings) -> Iterator[FieldError]:
+    start, end, min_length = segment.startTime, segment.endTime, limits.min_segment_seconds
+    if start >= end:
+        yield _end_before_start_error(f"{path}.endTime", start)
+    elif to_microseconds(end - start) < min_length:
+        length = format_seconds(end - start)
+        yield FieldError(
+            f"{path}.endTime",
+            f"makes the segment {length} long; the shortest that makes sense is {format_seconds(min_length)}",
+        )
+    crop = segment.audioInput
+    if crop.startTime is not None and crop.endTime is not None and crop.startTime >= crop.endTime:
+        yield _end_before_start_error(f"{path}.audioInput.endTime", crop.startTime)
+
+
+def _end_before_start_error(path: str, start: float) -> FieldError:
+    return FieldError(path, f"must be later than the start ({format_seconds(start)})")
+
+
+def _overlap_errors(segments: Mapping[int, Segment]) -> Iterator[FieldError]:
+    """Each segment that starts before an earlier one has ended; touching is fine."""
+    ordered = sorted(
+        ((index, item) for index, item in segments.items() if item.startTime < item.endTime),
+        key=lambda entry: entry[1].startTime,
+    )
+    latest: tuple[int, Segment] | None = None
+    for index, segment in ordered:
+        if latest and segment.startTime < latest[1].endTime:
+            other = latest[1]
+            span = f"{format_seconds(other.startTime)} to {format_seconds(other.endTime)}"
+            message = f"overlaps segments[{latest[0]}] ({span}); segments may touch, not overlap"
+            yield FieldError(f"segments[{index}].startTime", message)
+        if latest is None or segment.endTime > latest[1].endTime:
+            latest = (index, segment)
+
+
+# ---- areas, and what the text removal models take ------------------------------------------------------------
+
+
+def _area_errors(path: str, area: AnnotationArea) -> Iterator[FieldError]:
+    if area.start >= area.end:
+        yield _end_before_start_error(f"{path}.end", area.start)
+    if area.x + area.w > 1 + EDGE_TOLERANCE:
+        yield FieldError(f"{path}.w", f"sticks out on the right: x + w is {area.x + area.w:g}, at most 1 fits")
+    if area.y + area.h > 1 + EDGE_TOLERANCE:
+        yield FieldError(f"{path}.h", f"sticks out at the bottom: y + h is {area.y + area.h:g}, at most 1 fits")
+
+
+def _nothing_to_remove_errors(parsed: ParsedFields) -> Iterator[FieldError]:
+    if (
+        parsed.areas
+        and "effects" in parsed.complete_lists
+        and all(area.kind == "protection" for area in parsed.areas.values())
+    ):
+        yield FieldError(
+            "effects",
+            "has only areas of kind protection, so there is nothing to remove and nothing to protect it from; "
+            "add an area of kind erasure or text, or leave effects empty",
+        )
+
+
+def _inpaint_model_errors(parsed: ParsedFields) -> Iterator[FieldError]:
+    """Without areas there is no text removal, and its model does not matter."""
+    if parsed.options is None or not parsed.areas:
+        return
+    model = parsed.options.inpaint_model
+    rules = ERASE_MODELS[model]
+    if rules.requires_all_languages and parsed.options.inpaint_language != "all":
+        yield FieldError("options.inpaint_language", f"must be all with the model {model}")
+    if rules.max_boxes is not None and len(parsed.areas) > rules.max_boxes:
+        count = "1 area" if rules.max_boxes == 1 else f"{rules.max_boxes} areas"
+        yield FieldError("effects", f"has {len(parsed.areas)} areas; the model {model} takes at most {count}")
+    for index, area in parsed.areas.items():
+        if area.kind not in rules.allowed_kinds:
+            message = f"must be text with the model {model}; choose basic for erasure and protection"
+            yield FieldError(f"effects[{index}].kind", message)
+        if rules.max_area is not None and (fraction := _area_fraction(area)) >= rules.max_area:
+            message = f"covers {fraction:.1%} of the picture; the model {model} takes less than {rules.max_area:.0%}"
+            yield FieldError(f"effects[{index}]", message)
+
+
+def _area_fraction(area: AnnotationArea) -> float:
+    """Of the picture, with edges of four decimals, as they are sent; without float noise: 0.5 x 0.4 is 0.2."""
+    edges = (area.x + area.w, area.x, area.y + area.h, area.y)
+    right, left, bottom, top = (round(min(edge, 1.0), 4) for edge in edges)
+    return round((right - left) * (bottom - top), 8)

@@ -1,0 +1,193 @@
+"""Rules that need facts of the media: checked after probing, before anything is uploaded or paid for.
+
+Segments have been sorted by then, so a message names its times: their number may differ from the client's.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+from videojobs.errors import FieldError
+from videojobs.pipeline.segment_adjustment import fit_segment_ends
+from videojobs.pipeline.timeline import predict_timeline, segment_audio
+from videojobs.requests.models import AnnotationArea, JobRequest, Segment, to_microseconds
+from videojobs.settings import LimitSettings
+from videojobs.text import format_seconds
+
+MB: Final = 1_000_000
+# Seconds by which an area may end behind the picture: "to the end" of an editor is that of the sound, which may go on
+# for so long (`videojobs.media.probe.MAX_AUDIO_TAIL`). There is nothing to be wiped, so nothing is sent of it.
+MAX_AREA_OVERHANG_SECONDS: Final = 2.0
+
+
+class MediaInfo(Protocol):
+    """What the rules need to know of any file. Sizes are in bytes, durations in seconds."""
+
+    @property
+    def container(self) -> str:
+        """Its everyday name: mp4, mov, wav ..."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def duration(self) -> float: ...
+
+
+class VideoInfo(MediaInfo, Protocol):
+    """What they need to know of a video, beside: pixels as shown, and frames per second."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def frame_rate(self) -> float: ...
+
+
+def validate_media(
+    request: JobRequest, video: VideoInfo, audio: Mapping[str, MediaInfo], limits: LimitSettings
+) -> list[FieldError]:
+    """Every broken rule. `audio` has the facts of each audio file by its refId."""
+    problems = [*_video_errors(video, limits)]
+    for index, item in enumerate(request.audio):
+        problems += _audio_errors(f"audio[{index}].source", audio[item.refId], limits)
+    lengths = {ref_id: facts.duration for ref_id, facts in audio.items()}
+    problems += validate_segments(request, video.duration, video.frame_rate, lengths, limits)
+    for index, area in enumerate(request.effects):
+        problems += _bounds_errors(
+            f"effects[{index}]", ("start", "end"), area, video.duration, MAX_AREA_OVERHANG_SECONDS
+        )
+    # What the lip-sync result will be like can only be told of times that make sense.
+    return problems or [*_predicted_result_errors(request, video, lengths, limits)]
+
+
+def validate_segments(
+    request: JobRequest,
+    video_seconds: float,
+    frame_rate: float,
+    audio_seconds: Mapping[str, float],
+    limits: LimitSettings,
+) -> list[FieldError]:
+    """Every segment and crop that does not lie in its file, or of which too little is left as it is sent.
+
+    Asked again before Sync.so is paid: the margin or the gap may be larger by then. `audio_seconds` by refId.
+    """
+    problems: list[FieldError] = []
+    fitted = fit_segment_ends(request.segments, video_seconds, audio_seconds, limits)
+    overhang = limits.end_margin_seconds + 1 / frame_rate  # more is no matter of measuring: it is a mistake
+    for index, (segment, sent) in enumerate(zip(request.segments, fitted.segments, strict=True)):
+        path = f"segments[{index}]"
+        misplaced = [*_bounds_errors(path, ("startTime", "endTime"), segment, video_seconds, overhang)]
+        problems += misplaced or [*_remaining_length_errors(path, segment, sent, limits)]
+        problems += _crop_errors(f"{path}.audioInput", segment, sent, audio_seconds[segment.audioInput.refId], overhang)
+    return problems
+
+
+def validate_lip_sync_result(video: MediaInfo, limits: LimitSettings) -> list[FieldError]:
+    """Whether a lip-sync result may go on to text removal, by its measured length and size."""
+    problems = []
+    if video.duration > limits.inpaint_max_seconds:
+        length, most = format_seconds(round(video.duration, 3)), format_seconds(limits.inpaint_max_seconds)
+        problems.append(FieldError("effects", f"text removal takes {most} at most; the result is {length} long"))
+    if video.size >= limits.inpaint_max_bytes:
+        size = f"{_format_mb(video.size)}; text removal takes less than {_format_mb(limits.inpaint_max_bytes)}"
+        problems.append(FieldError("effects", f"the lip-sync result has {size}"))
+    return problems
+
+
+def _video_errors(video: VideoInfo, limits: LimitSettings) -> Iterator[FieldError]:
+    yield from _container_errors("video", video, limits.video_containers)
+    yield from _size_limit_errors("video", video, limits.max_video_seconds, limits.max_video_bytes)
+    short, long = sorted((video.width, video.height))
+    if long > limits.max_picture_long_side or short > limits.max_picture_short_side:
+        most = f"{limits.max_picture_long_side} x {limits.max_picture_short_side}"
+        yield FieldError("video", f"has {video.width} x {video.height} pixels; at most {most} are possible")
+
+
+def _audio_errors(path: str, audio: MediaInfo, limits: LimitSettings) -> Iterator[FieldError]:
+    yield from _container_errors(path, audio, limits.audio_containers)
+    yield from _size_limit_errors(path, audio, limits.max_audio_seconds, limits.max_audio_bytes)
+
+
+def _container_errors(path: str, file: MediaInfo, allowed: frozenset[str]) -> Iterator[FieldError]:
+    if file.container not in allowed:
+        yield FieldError(path, f"is a {file.container} file; convert it to one of {', '.join(sorted(allowed))}")
+
+
+def _size_limit_errors(path: str, file: MediaInfo, max_seconds: float, max_bytes: int) -> Iterator[FieldError]:
+    if file.duration > max_seconds:
+        length, most = format_seconds(round(file.duration, 3)), format_seconds(max_seconds)
+        yield FieldError(path, f"is {length} long; at most {most} are allowed")
+    if file.size > max_bytes:
+        yield FieldError(path, f"has {_format_mb(file.size)}; at most {_format_mb(max_bytes)} are allowed")
+
+
+def _bounds_errors(
+    path: str, names: tuple[str, str], part: Segment | AnnotationArea, video_seconds: float, overhang: float
+) -> Iterator[FieldError]:
+    """Times within the video. The end may lie `overhang` seconds behind it."""
+    start, end = (getattr(part, name) for name in names)
+    lasts = f"the video lasts {format_seconds(round(video_seconds, 3))}"
+    if start >= video_seconds:
+        yield FieldError(f"{path}.{names[0]}", f"is {format_seconds(start)}, but {lasts}")
+    if _exceeds(end - video_seconds, overhang):
+        yield FieldError(f"{path}.{names[1]}", f"is {format_seconds(end)}, but {lasts}")
+
+
+def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits: LimitSettings) -> Iterator[FieldError]:
+    """What is left of a segment whose end is moved."""
+    left, least = to_microseconds(sent.endTime - sent.startTime), limits.min_segment_seconds
+    if sent.endTime < segment.endTime and left < least:
+        remainder = format_seconds(left) if left > 0 else "nothing"
+        yield FieldError(
+            f"{path}.endTime",
+            f"is {format_seconds(segment.endTime)}, but Sync.so takes this segment only to "
+            f"{format_seconds(max(0.0, sent.endTime))}, a little before the video ends or the next segment begins: "
+            "that "
+            f"leaves {remainder} of it; the shortest that makes sense is {format_seconds(least)}",
+        )
+
+
+def _crop_errors(
+    path: str, segment: Segment, sent: Segment, audio_seconds: float, overhang: float
+) -> Iterator[FieldError]:
+    """The part of the audio lies within it, and something is left where its end is moved."""
+    crop, usable = segment.audioInput, sent.audioInput.endTime
+    if crop.startTime is None or usable is None:
+        return
+    lasts = f"the audio {crop.refId} lasts {format_seconds(round(audio_seconds, 3))}"
+    if crop.startTime >= audio_seconds:
+        yield FieldError(f"{path}.startTime", f"is {format_seconds(crop.startTime)}, but {lasts}")
+    if crop.endTime is not None and _exceeds(crop.endTime - audio_seconds, overhang):
+        yield FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}")
+    elif crop.startTime < audio_seconds and usable <= crop.startTime:
+        most, name = format_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
+        message = f"leaves nothing of the part: Sync.so takes the audio only to {most}, since {lasts}"
+        yield FieldError(f"{path}.{name}", message)
+
+
+def _exceeds(overhang: float, allowed: float) -> bool:
+    """Without float noise."""
+    return to_microseconds(overhang) > to_microseconds(allowed)
+
+
+def _predicted_result_errors(
+    request: JobRequest, video: VideoInfo, audio_seconds: Mapping[str, float], limits: LimitSettings
+) -> Iterator[FieldError]:
+    timed = segment_audio(
+        fit_segment_ends(request.segments, video.duration, audio_seconds, limits).segments, audio_seconds
+    )
+    mode = request.options.sync_mode
+    for index, clip in enumerate(timed):
+        if mode != "silence" and clip.audio_seconds * video.frame_rate < 1:
+            span = f"from {format_seconds(clip.start)} to {format_seconds(clip.end)}"
+            message = f"is shorter than one frame: nothing of the segment {span} would be left"
+            yield FieldError(f"segments[{index}].audioInput", message)
+    length = predict_timeline(video.duration, timed, mode).result_duration
+    if request.effects and length > limits.inpaint_max_seconds:
+        most = f"text removal takes {format_seconds(limits.inpaint_max_seconds)} at most"
+        message = f"the lip-sync result will be about {format_seconds(round(length, 1))} long; {most}"
+        yield FieldError("effects", message)
+
+
+def _format_mb(size: int) -> str:
+    return f"{size / MB:.1f} MB"

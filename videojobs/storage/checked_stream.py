@@ -1,0 +1,46 @@
+"""A stream on its way into storage: counted, and stopped where it is not as long as announced."""
+
+from collections.abc import Iterable
+
+from videojobs.errors import TransferInterrupted
+from videojobs.testing.fault_injection import current_job_id, fault_point
+
+
+class LengthCheckedStream:
+    """What boto3 reads from. It cannot seek, so boto3 takes it in order and holds only a few parts in memory.
+
+    A stream that is not `expected_length` bytes long makes `read` raise TransferInterrupted, upon which boto3 drops
+    the half-sent object: an incomplete one never becomes visible.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], expected_length: int | None, *, name: str) -> None:
+        self._name = name  # its name among the fault points
+        self._job_id = current_job_id.get()  # boto3 reads in threads of its own
+        self._chunks = iter(chunks)
+        self._expected_length = expected_length
+        self._buffer = bytearray()
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Exactly `size` bytes unless the stream ends; all that is left where `size` is negative."""
+        while size < 0 or len(self._buffer) < size:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._verify_length()
+                break
+            self._append(chunk)
+            fault_point(f"{self._name}.middle", self._job_id)
+        with memoryview(self._buffer) as view:  # copied once: a part is large
+            part = bytes(view[:size] if size >= 0 else view)
+        del self._buffer[: len(part)]
+        return part
+
+    def _append(self, chunk: bytes) -> None:
+        self._buffer += chunk
+        self.size += len(chunk)
+        if self._expected_length is not None and self.size > self._expected_length:
+            raise TransferInterrupted(f"more than the announced {self._expected_length} bytes arrived")
+
+    def _verify_length(self) -> None:
+        if self._expected_length is not None and self.size < self._expected_length:
+            raise TransferInterrupted(f"{self.size} of {self._expected_length} bytes arrived")
