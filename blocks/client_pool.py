@@ -1,76 +1,86 @@
-"""What all jobs of a process share: the blocks, and by event loop the connections that were opened with them.
+"""What all jobs of a process share: the blocks, and per event loop the vendors' clients.
 
-Opened by each step anew they would cost more than all the rest of a job: three requests to the Prefect server for a
-block, milliseconds of CPU for a client, and connections that wait with each of a thousand jobs.
+Opened for each step they would cost more than the rest of a job: three requests to the Prefect server for a block,
+milliseconds of CPU for a client, and idle connections for each of a thousand jobs.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 from prefect.blocks.core import Block
+from pydantic import SecretStr
 
 from blocks.block_cache import BlockCache
 
 BLOCK_CACHE: Final = BlockCache(
-    ttl_seconds=60,  # who changes a key expects it to count within a minute or so
+    ttl_seconds=60,  # a changed key should apply within about a minute
     load_timeout=15,  # Prefect answers in 0.05 s, and on a very busy machine in seconds
 )
-"""Those of this process."""
-
-C_co = TypeVar("C_co", covariant=True)
-C = TypeVar("C")
+"""Of this process."""
 
 
-class ClientBlock(Protocol[C_co]):
-    """A block that opens a client for its vendor."""
+class CredentialsBlock(Block):
+    """The account at a provider, in one block class per provider."""
 
-    def client(self) -> AbstractAsyncContextManager[C_co]: ...
+    callback_secret_field: ClassVar[str]
+    """The field with what the vendor signs its callbacks with."""
+    base_url: str
+    """Where the vendor's API is."""
+
+    @property
+    def callback_secret(self) -> SecretStr | None:
+        secret: SecretStr | None = getattr(self, self.callback_secret_field)
+        return secret
+
+    def client(self) -> AbstractAsyncContextManager[Any]:
+        """The provider's client, for as long as the context lasts."""
+        raise NotImplementedError
 
 
 @dataclass
 class _PooledClient:
-    block: Block
+    block: CredentialsBlock
     context: AbstractAsyncContextManager[Any]
     client: Any
     users: int = 0
 
 
 class ClientPool:
-    """Clients of one event loop. One lives until its block has changed and nobody uses it any more."""
+    """Clients of one event loop. A client is closed when its block has changed and its last user is done."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[type[Block], str], _PooledClient] = {}
+        self._clients: dict[tuple[type[CredentialsBlock], str], _PooledClient] = {}
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def client(self, kind: type[ClientBlock[C]], name: str) -> AsyncIterator[C]:
+    async def client(self, kind: type[CredentialsBlock], name: str) -> AsyncIterator[Any]:
         """The vendor's client of the block `name`, for as long as the context lasts."""
-        key = (cast(type[Block], kind), name)
+        key = (kind, name)
         pooled = await self._acquire(key, await BLOCK_CACHE.get(*key))
         try:
-            yield cast(C, pooled.client)
+            yield pooled.client
         finally:
             pooled.users -= 1
             await self._close_unused(key, pooled)
 
-    async def _acquire(self, key: tuple[type[Block], str], block: Block) -> _PooledClient:
-        """The client of this block, with one user more. Of many who come at once, one opens it."""
+    async def _acquire(self, key: tuple[type[CredentialsBlock], str], block: CredentialsBlock) -> _PooledClient:
+        """The client of this block, with one user more. Of concurrent callers, one opens it."""
         async with self._lock:
             pooled = self._clients.get(key)
             if pooled is None or pooled.block is not block:
                 stale = pooled
-                context = cast(ClientBlock[Any], block).client()
+                context = block.client()
                 pooled = self._clients[key] = _PooledClient(block, context, await context.__aenter__())
                 if stale is not None:
                     await self._close_unused(key, stale)
             pooled.users += 1
             return pooled
 
-    async def _close_unused(self, key: tuple[type[Block], str], pooled: _PooledClient) -> None:
+    async def _close_unused(self, key: tuple[type[CredentialsBlock], str], pooled: _PooledClient) -> None:
         if pooled.users == 0 and self._clients.get(key) is not pooled:
             await pooled.context.__aexit__(None, None, None)
 
@@ -79,5 +89,5 @@ _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ClientPool] = WeakKeyDictio
 
 
 def get_client_pool() -> ClientPool:
-    """That of the running event loop: connections belong to the loop that opened them."""
+    """Of the running event loop: connections belong to the loop that opened them."""
     return _pools.setdefault(asyncio.get_running_loop(), ClientPool())

@@ -2,24 +2,58 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pkgutil import resolve_name
+from typing import Any
 
 from prefect_aws import S3Bucket
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from blocks.client_pool import BLOCK_CACHE, get_client_pool
-from blocks.ghostcut import GhostCutCredentials
+from blocks.block_cache import BlockCache
+from blocks.client_pool import BLOCK_CACHE, CredentialsBlock, get_client_pool
 from blocks.job_database import JobDatabase
-from blocks.sync_so import SyncSoCredentials
 from videojobs.db import JobRepository
-from videojobs.providers.ghostcut.client import GhostCutClient
-from videojobs.providers.sync_so.client import SyncSoClient
+from videojobs.providers.base import Provider
+from videojobs.providers.registry import providers
 from videojobs.storage.object_store import ObjectStore
 
 
-class Connections(BaseModel):
-    """Names of the blocks that a run works with. The defaults are the ones that `make register` creates."""
+def credentials_block(provider: Provider[Any]) -> type[CredentialsBlock]:
+    """The block class with the provider's account."""
+    block_class: type[CredentialsBlock] = resolve_name(provider.credentials_block)
+    return block_class
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+def callback_secret_variable(provider: Provider[Any]) -> str:
+    """The environment variable that `make register` takes the callback secret from."""
+    return f"{provider.key}_{credentials_block(provider).callback_secret_field}".upper()
+
+
+def default_block_name(provider_key: str) -> str:
+    """The block that `make register` creates for a provider."""
+    return provider_key.replace("_", "-")
+
+
+def _add_provider_fields(schema: dict[str, Any]) -> None:
+    """The parameter form shows one field per installed provider."""
+    schema["additionalProperties"] = False
+    for position, provider in enumerate(providers().values(), start=len(schema["properties"])):
+        schema["properties"][provider.key] = {
+            "default": default_block_name(provider.key),
+            "description": f"Name of a {provider.display_name} Credentials block.",
+            "position": position,
+            "title": provider.display_name,
+            "type": "string",
+        }
+
+
+class Connections(BaseModel):
+    """Names of the blocks that a run works with. The defaults are the ones that `make register` creates.
+
+    One more for each installed provider, under its key.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra=_add_provider_fields)
+    __pydantic_extra__: dict[str, str]
 
     database: str = Field(
         "job-database",
@@ -30,18 +64,18 @@ class Connections(BaseModel):
     storage: str = Field(
         "video-storage", title="Storage", description="Name of an S3 Bucket block.", json_schema_extra={"position": 1}
     )
-    sync_so: str = Field(
-        "sync-so",
-        title="Sync.so",
-        description="Name of a Sync.so Credentials block.",
-        json_schema_extra={"position": 2},
-    )
-    ghostcut: str = Field(
-        "ghostcut",
-        title="GhostCut",
-        description="Name of a GhostCut Credentials block.",
-        json_schema_extra={"position": 3},
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_provider_blocks(cls, value: Any) -> Any:
+        """Jobs outlive providers: a name for one that is not installed any more is kept."""
+        if not isinstance(value, dict):
+            return value
+        return {**{key: default_block_name(key) for key in providers()}, **value}
+
+    def block_name(self, provider_key: str) -> str:
+        name: str = self.__pydantic_extra__[provider_key]
+        return name
 
     async def repository(self) -> JobRepository:
         """The job state."""
@@ -54,13 +88,12 @@ class Connections(BaseModel):
         return ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
 
     @asynccontextmanager
-    async def sync_so_client(self) -> AsyncIterator[SyncSoClient]:
-        """Lip-sync."""
-        async with get_client_pool().client(SyncSoCredentials, self.sync_so) as client:
+    async def provider_client(self, provider: Provider[Any]) -> AsyncIterator[Any]:
+        """The provider's client, shared by all jobs of this event loop."""
+        async with get_client_pool().client(credentials_block(provider), self.block_name(provider.key)) as client:
             yield client
 
-    @asynccontextmanager
-    async def ghostcut_client(self) -> AsyncIterator[GhostCutClient]:
-        """Text removal."""
-        async with get_client_pool().client(GhostCutCredentials, self.ghostcut) as client:
-            yield client
+    async def callback_secret(self, provider: Provider[Any], cache: BlockCache) -> SecretStr | None:
+        """What the provider signs its callbacks with; None where the block has none."""
+        block = await cache.get(credentials_block(provider), self.block_name(provider.key))
+        return block.callback_secret

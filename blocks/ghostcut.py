@@ -3,20 +3,21 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
+from blocks.client_pool import CredentialsBlock
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.http import vendor_http_client
 
 
-class GhostCutCredentials(Block):
+class GhostCutCredentials(CredentialsBlock):
     """Access to the GhostCut API (text removal). Every work is charged to this account in points."""
 
     _block_type_name = "GhostCut Credentials"
     _block_type_slug = "ghostcut-credentials"
     _description = "Access to the GhostCut API (text removal). Every work is charged to this account in points."
     _documentation_url = "https://github.com/zhaoli-ai/GhostCut-ai"  # type: ignore[assignment]  # Prefect's type is a URL
+    callback_secret_field = "app_secret"  # noqa: S105  # a name
 
     app_key: SecretStr = Field(title="App key", description="Sent as AppKey.")
     app_secret: SecretStr = Field(title="App secret", description="Signs every request; never sent.")

@@ -17,14 +17,15 @@ from tasks.estimate_cost import estimate_cost
 from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, publish_video_artifacts
 from tasks.runtime.cancellation import record_cancellation
-from tasks.runtime.concurrency import SYNC_SO_GENERATIONS, vendor_slot
 from tasks.runtime.failures import crash_orphaned_subflows, record_failure
 from tasks.runtime.job_events import parked_state
 from tasks.runtime.job_run import JobRun, claimed_job
+from tasks.runtime.paid_stage import stage_slot
 from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
 from videojobs.errors import JobParked, LeaseLost
 from videojobs.requests.models import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment
+from videojobs.states import Stage
 from videojobs.testing.fault_injection import current_job_id
 
 
@@ -33,7 +34,7 @@ def _run_name() -> str:
     return str(parameters.get("display_name") or parameters.get("job_id") or f"job {flow_run.get_id()}")
 
 
-# What the form is filled with at first. Not a default: a client that leaves the field out is told so, and pays nothing.
+# The form's initial values. Not a default: a request without the field is rejected, and nothing is paid for.
 _EXAMPLE_AUDIO: Final = [{"refId": "audio-1", "source": "https://example.com/new-speech.wav"}]
 _EXAMPLE_SEGMENTS: Final = [{"startTime": 0.0, "endTime": 1.8, "audioInput": {"refId": "audio-1"}}]
 
@@ -45,7 +46,7 @@ def _form_example(example: object) -> Any:
 @flow(
     name="pro-video",
     flow_run_name=_run_name,
-    # The door is `admit`: it reports every problem at once, and leaves them in the job's row.
+    # `admit` validates: it reports every problem at once, and records them in the job's row.
     validate_parameters=False,
     on_cancellation=[record_cancellation],
 )
@@ -69,8 +70,8 @@ async def pro_video(
         effects: Areas of the picture whose text goes (erasure, text) or stays (protection). None: lip-sync only.
         display_name: What people call this job.
         user_id: Whose job it is; the results are stored under users/{user_id}/.
-        options: Models and modes of the two vendors. The defaults are a safe choice.
-        job_id: Leave empty: the run's own id is used. Give the id of an earlier job to go on with it.
+        options: Models and modes of the vendors. The defaults are a safe choice.
+        job_id: Leave empty: the run's own id is used. Give the id of an earlier job to continue it.
         connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
     """
     raw = {
@@ -98,11 +99,11 @@ async def pro_video(
 
 
 async def _run_steps(run: JobRun) -> str:
-    """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
+    """Each step reads the job's state first, so a repeated run continues where the last one stopped."""
     try:
         await upload(run)
         await estimate_cost(run)
-        async with vendor_slot(SYNC_SO_GENERATIONS):
+        async with stage_slot(run, Stage.LIP_SYNC):
             await submit_lip_sync(run)
             await await_lip_sync(run)
         await store_lip_sync(run)
@@ -114,6 +115,6 @@ async def _run_steps(run: JobRun) -> str:
     except Exception as error:
         await record_failure(run, error)
         raise
-    with suppress(Exception):  # Prefect has logged it; a picture that cannot be shown does not undo a finished video
+    with suppress(Exception):  # logged by Prefect; a missing picture does not undo a finished video
         await publish_video_artifacts(run)
     return video

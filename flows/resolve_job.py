@@ -36,7 +36,7 @@ async def resolve_job(
         decision: adopt: the vendor has it, under the id below. resubmit: buy its present stage again. retry: go on from
             the failed stage (what is stored is kept) or where it was parked. give up: end it as failed.
         reason: Why, in your words. It is kept in the job's events.
-        vendor_id: For adopt: the generation id (Sync.so) or work id (GhostCut) from the vendor's dashboard.
+        vendor_id: For adopt: the id that the vendor's dashboard shows for this job.
         accept_the_cost: For resubmit: yes, the stage is paid for again if the vendor took the first one.
         unproven: For adopt: take the id although the vendor's record does not name this job's file.
         connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.

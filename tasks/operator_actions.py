@@ -11,15 +11,14 @@ from typing import Literal
 
 from prefect.logging import get_run_logger
 
-from tasks import lip_sync, text_removal
 from tasks.runtime.failures import failure_details
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
-from tasks.runtime.paid_call import Accepted
 from videojobs.db import IN_DOUBT_STATES, JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.errors import FieldError, InvalidRequest
+from videojobs.providers.registry import get_provider
 from videojobs.states import JobKind, RecoveryPoint, Stage, Status
 
 OperatorAction = Literal["adopt", "resubmit", "retry", "give up"]
@@ -77,12 +76,16 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
     """
     repository = await run.connections.repository()
     submission = await _find_adoptable_submission(repository, run.job_id, vendor_id)
-    stage = Stage(submission.stage)
     if submission.vendor_id == vendor_id:
         await repository.reopen(run.lease, {**detail, "vendor_id": vendor_id})
         return
-    found, sources = await (_fetch_generation if stage is Stage.LIP_SYNC else _fetch_work)(run, vendor_id)
-    if _source_url(submission) not in sources and not unproven:
+    provider = get_provider(submission.provider)
+    async with run.connections.provider_client(provider) as client:
+        record = await provider.read(client, vendor_id)
+    if record is None:
+        problem = f"{provider.display_name} knows no {vendor_id}; look it up again"
+        raise InvalidRequest([FieldError("vendor_id", problem)])
+    if provider.source_url(submission.request_body) not in record.source_urls and not unproven:
         raise InvalidRequest(
             [
                 FieldError(
@@ -93,11 +96,12 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
     await repository.record_accepted(
         run.lease,
         submission,
-        _SUBMITTED_POINTS[stage],
-        vendor_id=found.vendor_id,
-        batch_id=found.batch_id,
-        answer=found.answer,
-        metadata=found.metadata,
+        _SUBMITTED_POINTS[Stage(submission.stage)],
+        vendor_id=record.accepted.vendor_id,
+        batch_id=record.accepted.batch_id,
+        answer=record.accepted.answer,
+        metadata=record.accepted.metadata,
+        job_columns=record.accepted.job_columns,
         adoption={**detail, "vendor_id": vendor_id, "unproven": unproven},
     )
 
@@ -145,25 +149,3 @@ def _current_paid_stage(job: VideoJob) -> Stage:
     """The paid stage that the job is in or comes to next."""
     before_text_removal = (RecoveryPoint.OPENED, RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED)
     return Stage.LIP_SYNC if job.point in before_text_removal else Stage.TEXT_REMOVAL
-
-
-def _source_url(submission: Submission) -> str:
-    """The link to our video that the submission gave the vendor."""
-    if submission.stage == Stage.LIP_SYNC:
-        return lip_sync.source_url(submission)
-    return text_removal.source_url(submission)
-
-
-async def _fetch_generation(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
-    """A generation as an acceptance, and the files that the vendor says it was made from."""
-    async with run.connections.sync_so_client() as client:
-        generation = await client.get(vendor_id)
-    return lip_sync.to_accepted(generation), lip_sync.input_urls(generation)
-
-
-async def _fetch_work(run: JobRun, vendor_id: str) -> tuple[Accepted, set[str]]:
-    async with run.connections.ghostcut_client() as client:
-        row = (await client.status([vendor_id])).get(vendor_id)
-    if row is None:
-        raise InvalidRequest([FieldError("vendor_id", f"GhostCut knows no work {vendor_id}; look it up again")])
-    return text_removal.to_accepted(row.id, row.id_project), {row.url} if row.url else set()

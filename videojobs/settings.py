@@ -1,6 +1,7 @@
 """Limits, timings and access from the environment. Each default says where it comes from.
 
-Vendor facts are named by their page: "Sync.so 8" is section 8 of the vendor's fact sheet.
+Vendor facts are named by their page: "Sync.so 8" is section 8 of the vendor's fact sheet. A vendor's own
+settings are in its folder, `videojobs/providers/<vendor>/settings.py`.
 """
 
 from typing import Annotated
@@ -93,37 +94,6 @@ class TimingSettings(BaseSettings):
     """How long things wait and last: `VIDEOJOBS_...`. Seconds unless the name says hours or days."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
-
-    sync_long_poll_seconds: int = Field(default=10, ge=1, le=10)
-    """One waiting request to Sync.so; its long poll takes 1 to 10 s (Sync.so 5)."""
-
-    sync_long_polls: int = Field(default=20, ge=0, le=90)
-    """Waiting requests of one process at a time; each holds a connection. With the progress that is asked for beside
-    them, and the lists for all further generations, they stay below the 5 GET/s that are safe for a key (Sync.so 8).
-    The largest plan runs 15 generations at once, so in practice all of them have one."""
-
-    sync_list_seconds: DelaySeconds = 2
-    """Between two requests for up to 100 further generations. At most two such requests go out a second."""
-
-    ghostcut_poll_first_seconds: DelaySeconds = 15
-    """The first pause between status requests; 15 to 30 s is what the fact sheet suggests (GhostCut 7)."""
-
-    ghostcut_poll_max_seconds: DelaySeconds = 30
-    """The longest pause between status requests (GhostCut 7)."""
-
-    ghostcut_poll_callback_seconds: DelaySeconds = 120
-    """The pause where callbacks come: then asking is for those that got lost. The vendor itself would like 300 s
-    (GhostCut 7)."""
-
-    ghostcut_status_batch: int = Field(default=100, ge=1, le=1000)
-    """Works in one status request. Many are allowed, how many is not said (GhostCut 5 and 13)."""
-
-    ghostcut_settling_seconds: DelaySeconds = 600
-    """How long after its intent a submission whose answer was lost has to be missing from GhostCut's list of works
-    before it counts as never taken, and is sent again. For the first three minutes the call may still be on its way
-    (`MAX_SEND_DELAY` in `tasks/runtime/paid_call.py`); the rest is for a vendor that lists what it took late. Shorter
-    is for the emulator only: what arrives after this time is paid for twice (GhostCut 14).
-    """
 
     poll_attempt_seconds: DelaySeconds = 900
     """One attempt at waiting, before it is handed back to Prefect as a retry. Each costs the Prefect server about 12

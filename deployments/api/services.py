@@ -5,15 +5,17 @@ that server is away, as long as they start no run.
 """
 
 import asyncio
+from typing import Any
 
 from prefect_aws import S3Bucket
 from pydantic import SecretStr
 
-from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from blocks import Connections, JobDatabase
 from blocks.block_cache import BlockCache
 from deployments.api.prefect_runs import PrefectRuns
 from deployments.api.settings import ApiSettings
 from videojobs.db import JobRepository, VideoJob
+from videojobs.providers.base import Provider
 from videojobs.storage.object_store import ObjectStore
 
 
@@ -46,14 +48,6 @@ class Services:
             known = self._stores[name] = (block, ObjectStore(client, block.bucket_name))
         return known[1]
 
-    async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
-        """What GhostCut signs its callbacks about this job with."""
-        names = Connections.model_validate(job.connections)
-        block = await self._block_cache.get(GhostCutCredentials, names.ghostcut)
-        return block.app_secret
-
-    async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
-        """What Sync.so signs its webhooks about this job with; None where nobody has entered it."""
-        names = Connections.model_validate(job.connections)
-        block = await self._block_cache.get(SyncSoCredentials, names.sync_so)
-        return block.webhook_secret
+    async def callback_secret(self, provider: Provider[Any], job: VideoJob) -> SecretStr | None:
+        """What the provider signs its callbacks about this job with; None where its block has no secret."""
+        return await Connections.model_validate(job.connections).callback_secret(provider, self._block_cache)

@@ -1,66 +1,29 @@
-"""The vendors' limits as Prefect global concurrency limits, shared by all workers on all machines."""
+"""The providers' limits as Prefect global concurrency limits, shared by all workers on all machines."""
 
 from math import ceil
 
 from prefect.client.orchestration import PrefectClient
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tasks.runtime.concurrency import (
-    GHOSTCUT_SUBMITS,
-    GHOSTCUT_WORKS,
-    SYNC_SO_CREATES,
-    SYNC_SO_GENERATIONS,
-    SYNC_SO_READS,
-)
+from videojobs.providers.registry import providers
 
 
-class ConcurrencySettings(BaseSettings):
-    """How many jobs may be at a vendor at once: `VIDEOJOBS_SLOTS_...`, applied by `make register`."""
-
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_SLOTS_", env_ignore_empty=True)
-
-    sync_so: int = Field(default=3, ge=1)
-    """The Sync.so plan: Free and Hobbyist 1, Creator 3, Growth 6, Scale 15."""
-
-    ghostcut: int = Field(default=20, ge=1)
-    """The vendor documents no limit; this one keeps a mistake from becoming a hundred paid works at once."""
-
-    def by_name(self) -> dict[str, int]:
-        """The limits under their names on the Prefect server."""
-        return {SYNC_SO_GENERATIONS: self.sync_so, GHOSTCUT_WORKS: self.ghostcut}
+def concurrency_limits() -> dict[str, int]:
+    """Submissions that may be at each provider at once, by the limit's name on the Prefect server."""
+    return {(limit := provider.limits.concurrency).name: int(limit.value) for provider in providers().values()}
 
 
-class RateLimitSettings(BaseSettings):
-    """Requests a second to a vendor: `VIDEOJOBS_RATE_...`, applied by `make register`."""
-
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_RATE_", env_ignore_empty=True)
-
-    sync_so_creates: float = Field(default=1, gt=0, le=1000)
-    """Sources disagree; one generation a second is safe in all of them (Sync.so 8)."""
-
-    sync_so_reads: float = Field(default=5, gt=0, le=1000)
-    """As above: five reads a second."""
-
-    ghostcut_submits: float = Field(default=1, gt=0, le=1000)
-    """The vendor documents no limit, and may mean one by its code 3006 (GhostCut 8 and 13). As for Sync.so."""
-
-    def by_name(self) -> dict[str, float]:
-        """The limits under their names on the Prefect server."""
-        return {
-            SYNC_SO_CREATES: self.sync_so_creates,
-            SYNC_SO_READS: self.sync_so_reads,
-            GHOSTCUT_SUBMITS: self.ghostcut_submits,
-        }
+def rate_limits() -> dict[str, float]:
+    """Requests per second, by the limit's name on the Prefect server."""
+    return {limit.name: limit.value for provider in providers().values() for limit in provider.limits.rates}
 
 
 async def register_limits(client: PrefectClient) -> list[str]:
-    """Bring the server's limits to the wanted numbers; gives a line for each."""
+    """Set the limits on the server; returns a line for each."""
     lines = []
-    for name, slots in ConcurrencySettings().by_name().items():
+    for name, slots in concurrency_limits().items():
         await client.upsert_global_concurrency_limit_by_name(name, slots)
         lines.append(f"concurrency limit {name}: {slots}")
-    for name, rate in RateLimitSettings().by_name().items():
+    for name, rate in rate_limits().items():
         # As many as go out in a second may go out together.
         await client.upsert_global_concurrency_limit_by_name(name, ceil(rate), slot_decay_per_second=rate)
         lines.append(f"rate limit {name}: {rate:g}/s")

@@ -9,7 +9,8 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import httpx
 from prefect import __version__ as prefect_version
@@ -24,9 +25,9 @@ from rich.table import Table
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials, load_block
+from blocks import Connections, JobDatabase, callback_secret_variable, credentials_block, load_block
 from deployments.server.api_exposure import UNAUTHORIZED_MESSAGE, find_exposures, sends_cleartext_credentials
-from deployments.server.concurrency_limits import ConcurrencySettings
+from deployments.server.concurrency_limits import concurrency_limits
 from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS
 from videojobs.db import get_engine
 from videojobs.db.migrate import is_behind
@@ -35,6 +36,8 @@ from videojobs.lecture.fonts import load_fonts
 from videojobs.lecture.options import SpeechOptions
 from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.speech import select_engine
+from videojobs.providers.base import Provider
+from videojobs.providers.registry import active_providers
 from videojobs.settings import AccessSettings
 from videojobs.storage.object_store import ObjectStore
 
@@ -138,33 +141,21 @@ async def check_storage(names: Connections) -> str:
     return f"bucket {block.bucket_name}: writable, presigned links work"
 
 
-async def check_sync_so(names: Connections) -> str:
-    """The Sync.so key is taken (by a list call, which costs nothing)."""
-    block = await _load_block(SyncSoCredentials, names.sync_so)
+async def check_provider(provider: Provider[Any], names: Connections) -> str:
+    """The vendor accepts the account, and its callbacks can be verified. Costs nothing."""
+    block = await _load_block(credentials_block(provider), names.block_name(provider.key))
     try:
         async with block.client() as client:
-            await client.check_credentials()
+            detail = await provider.check(client)
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
-    if AccessSettings().public_url is not None and block.webhook_secret is None:
+    if AccessSettings().public_url is not None and block.callback_secret is None:
         raise CheckFailed(
-            "Sync.so is told to call back, and nothing can prove that it is Sync.so who does: "
-            "set SYNC_SO_WEBHOOK_SECRET, then `make register`"
+            f"{provider.display_name} is asked to call back, and its callbacks cannot be verified: "
+            f"set {callback_secret_variable(provider)}, then `make register`"
         )
-    return f"the key is taken by {block.base_url}; callbacks {'can' if block.webhook_secret else 'cannot'} be checked"
-
-
-async def check_ghostcut(names: Connections) -> str:
-    """The GhostCut key and secret are taken (by a points query, which costs nothing)."""
-    block = await _load_block(GhostCutCredentials, names.ghostcut)
-    try:
-        async with block.client() as client:
-            points = await client.balance()
-    except VideoJobError as error:
-        raise CheckFailed(str(error)) from error
-    if points <= 0:
-        raise CheckFailed("the GhostCut account has no points left: top it up")
-    return f"the key is taken by {block.base_url}; {points} points left"
+    callbacks = f"callbacks {'can' if block.callback_secret else 'cannot'} be checked"
+    return "; ".join(filter(None, (f"the key is taken by {block.base_url}", detail, callbacks)))
 
 
 async def check_lectures(names: Connections) -> str:
@@ -189,7 +180,7 @@ async def _check_deployment(name: str) -> str:
         try:
             deployment = await client.read_deployment_by_name(name)
             pool = await client.read_work_pool(str(deployment.work_pool_name))
-            for limit_name in ConcurrencySettings().by_name():
+            for limit_name in concurrency_limits():
                 await client.read_global_concurrency_limit_by_name(limit_name)
         except ObjectNotFound as error:
             raise CheckFailed(
@@ -210,22 +201,26 @@ async def _load_block(block_class: type[BlockT], name: str) -> BlockT:
         raise CheckFailed(str(error)) from error
 
 
-CHECKS: Final[dict[str, Callable[[Connections], Awaitable[str]]]] = {
-    "Prefect server": check_prefect_server,
-    "Who is let in": check_api_access,
-    "Job database": check_database,
-    "Storage": check_storage,
-    "Sync.so": check_sync_so,
-    "GhostCut": check_ghostcut,
-    "Lectures": check_lectures,
-    "Deployment": check_deployments,
-}
+Check = Callable[[Connections], Awaitable[str]]
+
+
+def list_checks() -> dict[str, Check]:
+    """By name, in the order of the report. Providers that serve no stage are not checked."""
+    return {
+        "Prefect server": check_prefect_server,
+        "Who is let in": check_api_access,
+        "Job database": check_database,
+        "Storage": check_storage,
+        **{provider.display_name: partial(check_provider, provider) for provider in active_providers()},
+        "Lectures": check_lectures,
+        "Deployment": check_deployments,
+    }
 
 
 async def run_checks(names: Connections) -> dict[str, str | CheckFailed]:
     """Every check with what it found on these blocks. Without a server nothing else can be looked up."""
     findings: dict[str, str | CheckFailed] = {}
-    for name, check in CHECKS.items():
+    for name, check in list_checks().items():
         try:
             findings[name] = await check(names)
         except CheckFailed as failure:

@@ -3,19 +3,18 @@
 A variable of the process wins over the same one in `.env`; an empty value counts as not set.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from pydantic import SecretStr
+from pydantic import SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
 
-class Environment(BaseSettings):
-    """Every variable is optional: each command says which ones it cannot do without.
-
-    `.env` is looked for in the repository and in the working directory, where the latter wins.
-    """
+class _EnvironmentBase(BaseSettings):
+    """`.env` is looked for in the repository and in the working directory, where the latter wins."""
 
     model_config = SettingsConfigDict(
         env_file=(REPOSITORY_ROOT / ".env", ".env"),
@@ -24,6 +23,10 @@ class Environment(BaseSettings):
         extra="ignore",  # a `.env` may also hold PREFECT_... settings, which Prefect reads
         frozen=True,
     )
+
+
+class Environment(_EnvironmentBase):
+    """Every variable is optional: each command says which ones it cannot do without."""
 
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/database`, the job state."""
@@ -49,6 +52,15 @@ class Environment(BaseSettings):
     ghostcut_base_url: str | None = None
     ghostcut_app_key: SecretStr | None = None
     ghostcut_app_secret: SecretStr | None = None
+
+    def provider_values(self, provider: str, fields: Iterable[str]) -> dict[str, SecretStr | str | None]:
+        """The variables of a provider's account by field of its block, also those that are not declared here."""
+        names = {field: f"{provider}_{field}" for field in fields}
+        undeclared: dict[str, Any] = {
+            name: (str | None, None) for name in names.values() if name not in type(self).model_fields
+        }
+        others = create_model("ProviderEnvironment", __base__=_EnvironmentBase, **undeclared)()
+        return {field: getattr(self, name, None) or getattr(others, name, None) for field, name in names.items()}
 
     def variables(self) -> dict[str, str]:
         """The variables that are set, secrets included, under their names in the environment."""

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from http import HTTPStatus
+from typing import Any
 
 import rich
 from prefect.blocks.core import Block
@@ -19,7 +20,7 @@ from prefect.exceptions import ObjectAlreadyExists, PrefectHTTPStatusError
 from prefect_aws import AwsCredentials, MinIOCredentials, S3Bucket
 from pydantic import SecretStr
 
-from blocks import Connections, GhostCutCredentials, JobDatabase, SyncSoCredentials
+from blocks import Connections, JobDatabase, credentials_block
 from deployments.server.alert_automations import build_alert_automations
 from deployments.server.api_exposure import UNAUTHORIZED_MESSAGE
 from deployments.server.concurrency_limits import register_limits
@@ -28,9 +29,10 @@ from deployments.server.recovery_automations import build_recovery_automations, 
 from deployments.server.storage import storage_block
 from deployments.worker import CoroutineWorker
 from videojobs.errors import ConfigurationError
+from videojobs.providers.base import Provider
+from videojobs.providers.registry import providers
 
 DEFAULT_WORK_POOL = "video-jobs"
-BLOCK_TYPES = (SyncSoCredentials, GhostCutCredentials, JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials)
 
 
 async def register(environment: Environment) -> list[str]:
@@ -42,7 +44,7 @@ async def register(environment: Environment) -> list[str]:
             lines.append(await _ensure_work_pool(client, pool))
         deploying = asyncio.create_task(asyncio.to_thread(_run_prefect_deploy))  # seconds, most of them imports
         lines.extend(await register_limits(client))
-        for block_type in BLOCK_TYPES:
+        for block_type in _block_types():
             await block_type.register_type_and_schema(client=client)
             lines.append(f"block type {block_type.get_block_type_slug()}")
         for name, block in _build_blocks(environment, names).items():
@@ -51,6 +53,10 @@ async def register(environment: Environment) -> list[str]:
             lines.append(await upsert_automation(client, automation))
         await deploying
     return [*lines, "deployments of prefect.yaml"]
+
+
+def _block_types() -> list[type[Block]]:
+    return [*map(credentials_block, providers().values()), JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials]
 
 
 def _pool_variables() -> dict[str, str]:
@@ -80,19 +86,17 @@ def _build_blocks(environment: Environment, names: Connections) -> dict[str, Blo
     return {
         names.database: _build_block(JobDatabase, url=environment.database_url),
         names.storage: storage_block(environment),
-        names.sync_so: _build_block(
-            SyncSoCredentials,
-            api_key=environment.sync_so_api_key,
-            base_url=environment.sync_so_base_url,
-            webhook_secret=environment.sync_so_webhook_secret,
-        ),
-        names.ghostcut: _build_block(
-            GhostCutCredentials,
-            app_key=environment.ghostcut_app_key,
-            app_secret=environment.ghostcut_app_secret,
-            base_url=environment.ghostcut_base_url,
-        ),
+        **{
+            names.block_name(key): _build_provider_block(environment, provider) for key, provider in providers().items()
+        },
     }
+
+
+def _build_provider_block(environment: Environment, provider: Provider[Any]) -> Block | None:
+    """Each field of the block from the variable that is named after the provider and the field: `SYNC_SO_API_KEY`."""
+    block_class = credentials_block(provider)
+    own_fields = block_class.model_fields.keys() - Block.model_fields.keys()
+    return _build_block(block_class, **environment.provider_values(provider.key, own_fields))
 
 
 def _build_block(block_class: type[Block], **fields: SecretStr | str | None) -> Block | None:

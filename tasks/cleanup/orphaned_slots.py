@@ -1,36 +1,34 @@
-"""Places at a vendor that are counted as taken, and that no job has.
+"""Leaked concurrency slots: the Prefect server counts them as in use, and no job holds them.
 
-A place has a lease, which runs out when its holder dies. But Prefect 3.8 counts the place in its database first and
-notes the lease after that: a server that dies in between has counted a place that nothing gives back, for ever.
+A slot has a lease, which expires when its holder dies. But Prefect 3.8 counts the slot in its database before it
+records the lease: a server that dies in between has counted a slot that nothing releases.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from blocks import Connections
-from tasks.runtime.concurrency import GHOSTCUT_WORKS, SYNC_SO_GENERATIONS
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository
+from videojobs.providers.base import Provider
+from videojobs.providers.registry import providers
 from videojobs.settings import TimingSettings
-from videojobs.states import Stage
 
-_STAGE_BY_LIMIT: Final[Mapping[str, Stage]] = {SYNC_SO_GENERATIONS: Stage.LIP_SYNC, GHOSTCUT_WORKS: Stage.TEXT_REMOVAL}
-_EXPIRY_SCAN_DELAY: Final = timedelta(minutes=1)  # the server looks for leases that ran out every now and then
-# A job has its place a moment before its submission is on the books: what is missing twice is missing.
+_EXPIRY_SCAN_DELAY: Final = timedelta(minutes=1)  # the server scans for expired leases from time to time
+# A job has its slot a moment before its submission is recorded: what is missing twice is leaked.
 RECHECK_DELAY_SECONDS = 10.0
-# Prefect keeps the average time that a place is taken for, to say how long to wait. Its smallest, which tells little.
+# Prefect averages how long a slot is held, for its Retry-After. The smallest value, which changes the average least.
 _MIN_OCCUPANCY_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class LeakedSlots:
-    """So many of the `taken` places of a limit are nobody's."""
+    """Of the slots `in_use` of a limit, how many no job holds."""
 
     limit: str
     in_use: int
@@ -38,37 +36,37 @@ class LeakedSlots:
 
 
 def slot_release_timeout() -> timedelta:
-    """How long after its holder's last sign of life a place is free at the latest."""
+    """After this time without a renewal a slot is free."""
     return timedelta(seconds=TimingSettings().place_lease_seconds) + _EXPIRY_SCAN_DELAY
 
 
 @job_task("find lost places", retries=0)
 async def find_leaked_slots(connections: Connections) -> list[LeakedSlots]:
-    """More places taken than jobs may have, seen twice. Nothing is changed."""
+    """Limits with more slots in use than jobs can hold, seen twice. Changes nothing."""
     repository = await connections.repository()
     found = []
     async with get_client() as client:
-        for limit, stage in _STAGE_BY_LIMIT.items():
-            first = await _count_leaked_slots(client, repository, limit, stage)
+        for provider in providers().values():
+            first = await _count_leaked_slots(client, repository, provider)
             if first.leaked > 0:
                 await asyncio.sleep(RECHECK_DELAY_SECONDS)
-                second = await _count_leaked_slots(client, repository, limit, stage)
+                second = await _count_leaked_slots(client, repository, provider)
                 found.append(min(first, second, key=lambda look: look.leaked))
     return [look for look in found if look.leaked > 0]
 
 
-async def _count_leaked_slots(
-    client: PrefectClient, repository: JobRepository, limit: str, stage: Stage
-) -> LeakedSlots:
+async def _count_leaked_slots(client: PrefectClient, repository: JobRepository, provider: Provider[Any]) -> LeakedSlots:
+    limit = provider.limits.concurrency.name
     try:
         in_use = (await client.read_global_concurrency_limit_by_name(limit)).active_slots
     except ObjectNotFound:
         in_use = 0
-    return LeakedSlots(limit, in_use, in_use - await repository.max_slots_in_use(stage, slot_release_timeout()))
+    used = await repository.max_slots_in_use(provider.key, slot_release_timeout())
+    return LeakedSlots(limit, in_use, in_use - used)
 
 
 @job_task("give back lost places", retries=0)
 async def release_leaked_slots(slots: LeakedSlots) -> None:
-    """Count them as free. One too many would only mean that a vendor says "wait"."""
+    """Count them as free. One too many would only mean that a vendor asks to wait."""
     async with get_client() as client:
         await client.release_concurrency_slots([slots.limit], slots.leaked, _MIN_OCCUPANCY_SECONDS)

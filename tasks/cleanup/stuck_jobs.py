@@ -28,11 +28,10 @@ from videojobs.pipeline.recovery_policy import (
     NOT_QUERIED,
     RecoveryAction,
     RecoveryDecision,
-    VendorState,
-    VendorStatus,
     decide_recovery,
     submission_to_query,
 )
+from videojobs.providers.base import VendorState, VendorStatus
 from videojobs.settings import TimingSettings
 from videojobs.storage.object_store import ObjectStore, job_prefix
 from videojobs.testing.fault_injection import current_job_id

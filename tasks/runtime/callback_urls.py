@@ -1,15 +1,19 @@
-"""Where a vendor reports that it is done: an address of the front door, its own for each submission."""
+"""The URL at which a vendor reports the end of a submission: on the API, its own for each submission."""
 
-from typing import Literal
+from typing import Any
 
 from videojobs.db import Submission
+from videojobs.providers.base import Provider
 from videojobs.settings import AccessSettings
 
 
-def callback_url(vendor: Literal["sync-so", "ghostcut"], submission: Submission) -> str | None:
-    """None where no front door can be reached from outside: then the vendor is only asked."""
+def callback_url(provider: Provider[Any], submission: Submission) -> str | None:
+    """None where the API has no public URL that the vendor takes: then the vendor is only polled."""
     access = AccessSettings()
     base = access.public_url
-    if base is None or (vendor == "sync-so" and not (access.allow_plain_http or base.startswith("https:"))):
-        return None  # Sync.so takes https only (Sync.so 2): another address could make it refuse the whole request
-    return f"{base.rstrip('/')}/callbacks/{vendor}/{submission.callback_token}"
+    if base is None:
+        return None
+    needs_https = provider.capabilities.https_callbacks_only and not access.allow_plain_http
+    if needs_https and not base.startswith("https:"):
+        return None  # the vendor would refuse the whole request
+    return f"{base.rstrip('/')}/callbacks/{provider.key}/{submission.callback_token}"

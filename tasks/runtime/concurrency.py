@@ -1,8 +1,8 @@
-"""A place at a vendor, and a turn to ask it. The numbers are Prefect global concurrency limits, shared by all workers.
+"""Concurrency slots and request rate limits per vendor: Prefect global concurrency limits, shared by all workers.
 
-The jobs of a process queue up, first come, first served: only the first one asks the Prefect server, which has no order
-of its own. A job that waits costs nothing. One that has a place costs a coroutine that sleeps: Prefect's own
-`concurrency` keeps a thread with a client of its own for each place, 2 MB and more, which a thousand jobs cannot have.
+The jobs of a process queue in order of arrival: only the first one requests a slot of the Prefect server, which has no
+order of its own. A job that waits costs nothing. One that has a slot costs a sleeping coroutine: Prefect's own
+`concurrency` keeps a thread with a client of its own for each slot, 2 MB and more, too much for a thousand jobs.
 """
 
 import asyncio
@@ -20,15 +20,6 @@ from prefect.logging import get_run_logger
 
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.settings import TimingSettings
-
-SYNC_SO_GENERATIONS: Final = "sync-so-generations"
-GHOSTCUT_WORKS: Final = "ghostcut-works"
-"""At a vendor at once."""
-
-SYNC_SO_CREATES: Final = "sync-so-creates"
-SYNC_SO_READS: Final = "sync-so-reads"
-GHOSTCUT_SUBMITS: Final = "ghostcut-submits"
-"""Requests a second."""
 
 _RENEWAL_FRACTION: Final = 2 / 3  # of a lease
 _RETRY_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out

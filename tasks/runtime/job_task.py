@@ -1,16 +1,16 @@
-"""What makes a function a step: a Prefect task that is retried where, and only where, a retry can heal.
+"""A step of a job as a Prefect task, retried only where a retry can succeed.
 
-Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself waits for
-minutes before it hands back (`poll_attempt_seconds`).
+Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself lasts for minutes
+(`poll_attempt_seconds`).
 
-A vendor that asks to wait has done nothing wrong, and neither has the job: that is waited for within the task, for as
-long as the vendor says, and counts as no retry.
+Rate limiting by a vendor is no error: the task waits for as long as the vendor says, and uses up no retry.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from functools import partial, wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from functools import wraps
+from inspect import signature
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -19,18 +19,21 @@ from prefect.logging import get_run_logger
 
 from tasks.runtime.backoff import RECOVERY_GRACE_SECONDS, Backoff
 from tasks.runtime.job_events import emit_vendor_unresponsive
+from tasks.runtime.job_run import JobRun
 from videojobs.aio.idle_signal import notify_idle
+from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import RetryableError, VendorRateLimited
 from videojobs.settings import TimingSettings
+from videojobs.states import RecoveryPoint, has_reached
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# With the default delay 1, 2, 5, 10, 20, 30 and then 60 s: about an hour in all. Long enough for a vendor's or the
-# network's bad day, short enough that somebody still remembers the job.
+# With the default delay 1, 2, 5, 10, 20, 30 and then 60 s: about an hour in all. Long enough for an outage of a vendor
+# or the network, short enough that the client still remembers the job.
 RETRY_DELAYS: Final = [TimingSettings().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
 MAX_RETRIES: Final = 60
-# Before anything is paid for, about three minutes: somebody may be waiting to hear that a link does not work.
+# Before anything is paid for, about three minutes: the client may be waiting to learn that a link does not work.
 INPUT_RETRIES: Final = 8
 # More attempts than fit into the longest wait that the settings allow; `poll_give_up_hours` ends it.
 POLL_RETRIES: Final = 100_000
@@ -38,14 +41,44 @@ POLL_RETRY_DELAY: Final = 0.1
 
 
 async def is_retryable(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a later try can heal this failure."""
+    """Whether a later attempt can succeed."""
     return isinstance(await state.aresult(raise_on_failure=False), RetryableError)
 
 
+Step = Callable[P, Coroutine[Any, Any, R]]
+StepTask = Task[P, Coroutine[Any, Any, R]]
+JobStep = Callable[Concatenate[JobRun, JobRepository, VideoJob, P], Coroutine[Any, Any, None]]
+PollingStep = Callable[[JobRun, JobRepository], Coroutine[Any, Any, None]]
+
+
+@overload
 def job_task(
     name: str, *, retries: int = MAX_RETRIES, delay: float | list[float] = RETRY_DELAYS
-) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Task[P, Coroutine[Any, Any, R]]]:
-    """A task called `name` in the UI. Never cached: whether there is something to do is read from the ledger."""
+) -> Callable[[Step[P, R]], StepTask[P, R]]: ...
+
+
+@overload
+def job_task(
+    name: str,
+    *,
+    done_at: RecoveryPoint,
+    retries: int = MAX_RETRIES,
+    delay: float | list[float] = RETRY_DELAYS,
+) -> Callable[[JobStep[P]], StepTask[Concatenate[JobRun, P], None]]: ...
+
+
+def job_task(
+    name: str,
+    *,
+    done_at: RecoveryPoint | None = None,
+    retries: int = MAX_RETRIES,
+    delay: float | list[float] = RETRY_DELAYS,
+) -> Callable[[Any], Any]:
+    """A task with this name in the UI. Never cached: whether there is something to do is read from the database.
+
+    With `done_at` the function gets the repository and the job after the run, and is not called when the job has
+    reached that point.
+    """
     make_task = task(
         name=name,
         task_run_name=name,  # else Prefect appends a random ending
@@ -54,11 +87,32 @@ def job_task(
         retry_condition_fn=is_retryable,
         cache_policy=NO_CACHE,
     )
-    return lambda function: make_task(retry_while_throttled(function))
+    if done_at is None:
+        return lambda function: make_task(retry_while_throttled(function))
+    return lambda function: make_task(retry_while_throttled(_skip_when_done(done_at, function)))
+
+
+def _skip_when_done(done_at: RecoveryPoint, function: JobStep[P]) -> Step[Concatenate[JobRun, P], None]:
+    @wraps(function)
+    async def wrapper(run: JobRun, *args: P.args, **kwargs: P.kwargs) -> None:
+        repository = await run.connections.repository()
+        job = await repository.get_job(run.job_id)
+        if not has_reached(job.point, done_at):
+            await function(run, repository, job, *args, **kwargs)
+
+    return _with_parameters_of_call(wrapper, function)  # type: ignore[return-value]  # `run` may also be named
+
+
+def _with_parameters_of_call(wrapper: Step[P, R], function: Callable[..., Any]) -> Step[P, R]:
+    """Prefect binds calls by the signature, which `wraps` has copied from the function."""
+    own = signature(function)
+    parameters = [it for name, it in own.parameters.items() if name not in ("repository", "job")]
+    wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return wrapper
 
 
 def retry_while_throttled(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Run it again, as any step may be, until no vendor asks it to wait."""
+    """Run the step again, as any step may be, until the vendor does not ask to wait."""
 
     @wraps(function)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -78,4 +132,16 @@ def retry_while_throttled(function: Callable[P, Coroutine[Any, Any, R]]) -> Call
     return wrapper
 
 
-polling_task = partial(job_task, retries=POLL_RETRIES, delay=POLL_RETRY_DELAY)
+def polling_task(name: str, *, done_at: RecoveryPoint) -> Callable[[PollingStep], StepTask[[JobRun], None]]:
+    """As `job_task`, for a step that waits for a vendor. It lasts for hours, so it does not keep the job in memory."""
+
+    def decorate(function: PollingStep) -> StepTask[[JobRun], None]:
+        async def step(run: JobRun) -> None:
+            repository = await run.connections.repository()
+            if not has_reached((await repository.get_job(run.job_id)).point, done_at):
+                await function(run, repository)
+
+        step.__name__, step.__doc__ = function.__name__, function.__doc__
+        return job_task(name, retries=POLL_RETRIES, delay=POLL_RETRY_DELAY)(step)
+
+    return decorate

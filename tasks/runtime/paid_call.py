@@ -27,7 +27,6 @@ from tasks.runtime.polling import treat_rejection_as_unavailable
 from tasks.runtime.shielded import run_shielded
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import Intent, JobRepository, Lease, Submission, SubmissionState
-from videojobs.db.models import Json
 from videojobs.errors import (
     DatabaseUnavailable,
     JobParked,
@@ -39,6 +38,8 @@ from videojobs.errors import (
 )
 from videojobs.pipeline.costs import BudgetSettings, Cost
 from videojobs.pipeline.recovery_policy import outcome_unknown_message
+from videojobs.providers.lookup import ACCEPTED_WITHOUT_ID, Accepted, Inconclusive, LookupResult, NotReceived
+from videojobs.providers.registry import display_name
 from videojobs.states import RecoveryPoint, Stage
 
 # An outcome in memory is worth waiting for: a restarting Postgres is back within seconds, a fail-over within minutes.
@@ -50,55 +51,10 @@ RECORD_RETRY_SECONDS = 1.0
 # adds (videojobs/providers/http.py: 60 s for a free connection, 3 x 10 s for a new one, 30 s to write) makes it three
 # minutes at most until the last byte has left.
 MAX_SEND_DELAY = timedelta(seconds=60)
-LOOKUP_DELAY_RATIO = (
-    0.5  # the pause between two looks, as a share of the time since the intent: at first soon, then seldom
-)
-MAX_LOOKUP_DELAY = timedelta(seconds=60)
-
-
-ACCEPTED_WITHOUT_ID: Json = {"accepted": True}
-"""What is kept of an answer that said no more than that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What the vendor answered to an accepted submission."""
-
-    vendor_id: str
-    answer: Json
-    metadata: Json  # for the operators' view of the job
-    batch_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotReceived:
-    """The vendor surely has not taken the submission. `seen` is by what it was proven, for the job's events."""
-
-    evidence: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Inconclusive:
-    """The vendor cannot tell what became of a submission, and why."""
-
-    reason: str
-
-
-LookupResult = Accepted | NotReceived | Inconclusive
 
 
 async def _no_lookup(submission: Submission) -> LookupResult:
     return Inconclusive("nothing is known to ask it by")
-
-
-def still_in_doubt_error(age: timedelta, settling: timedelta) -> OutcomeStillUnknown:
-    """A submission is not to be seen at its vendor, `waited` after its intent; it may be until `settling`."""
-    pause = min(max(age * LOOKUP_DELAY_RATIO, timedelta(seconds=1)), settling - age, MAX_LOOKUP_DELAY)
-    return OutcomeStillUnknown(
-        f"the vendor does not show the submission {age.total_seconds():.0f} s after it may have been sent; "
-        f"after {settling.total_seconds():.0f} s it will count as not taken",
-        retry_after=pause.total_seconds(),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +66,7 @@ class PaidCall:
     `body_max_age` is how old bytes may be that are sent for the first time: links in them end.
     """
 
-    vendor: str  # as people call it
+    provider: str  # its key
     stage: Stage
     next_point: RecoveryPoint
     build_body: Callable[[Submission], bytes]
@@ -119,6 +75,10 @@ class PaidCall:
     cost: Cost  # what it is expected to cost; budgets are held against it
     find: Callable[[Submission], Awaitable[LookupResult]] = _no_lookup
     body_max_age: timedelta | None = None
+
+    @property
+    def vendor(self) -> str:
+        return display_name(self.provider)
 
 
 async def submit_paid(run: JobRun, call: PaidCall) -> None:
@@ -165,7 +125,13 @@ async def submit_idempotently(repository: JobRepository, lease: Lease, call: Pai
     Raises Retryable (try again later, safely), JobParked (an operator decides), BudgetExceeded, or why it was refused.
     """
     intent = await repository.create_intent(
-        lease, call.stage, call.build_body, cost=call.cost, budget=BudgetSettings(), body_valid_for=call.body_max_age
+        lease,
+        call.stage,
+        call.build_body,
+        provider=call.provider,
+        cost=call.cost,
+        budget=BudgetSettings(),
+        body_valid_for=call.body_max_age,
     )
     submission = intent.submission
     if submission.vendor_id is not None:
@@ -205,6 +171,7 @@ async def _record_accepted(
             batch_id=accepted.batch_id,
             answer=accepted.answer,
             metadata=accepted.metadata,
+            job_columns=accepted.job_columns,
         )
     )
 

@@ -23,7 +23,8 @@ from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import JobRepository, Submission
 from videojobs.db.repository_base import submission_summary
 from videojobs.errors import DatabaseUnavailable, JobParked, StillRunning, VendorFailed, VendorIdNotFound, VideoJobError
-from videojobs.pipeline.recovery_policy import VENDOR_NAMES, overdue_message, unknown_id_message
+from videojobs.pipeline.recovery_policy import overdue_message, unknown_id_message
+from videojobs.providers.registry import display_name
 from videojobs.settings import TimingSettings
 from videojobs.states import Stage
 
@@ -41,7 +42,7 @@ class PollAttempt:
     """One attempt at waiting for an accepted submission."""
 
     def __init__(self, repository: JobRepository, run: JobRun, submission: Submission) -> None:
-        self.vendor = VENDOR_NAMES[Stage(submission.stage)]
+        self.vendor = display_name(submission.provider)
         self._repository, self._run, self._submission = repository, run, submission
         self._clock = asyncio.get_running_loop().time
         self._callback_received = asyncio.Event()

@@ -25,7 +25,7 @@ from deployments.local.stack.stack import Stack
 from deployments.server.environment import EMPTY_ENVIRONMENT, Environment
 from deployments.server.storage import object_store_from_env
 from flows.pro_video import pro_video
-from tasks.runtime import status_pollers
+from tasks.runtime import status_feed
 from tests.support.short_clip import make_short_request as short_request
 from tests.support.short_clip import write_short_inputs
 from videojobs.db import JobRepository, VideoJob, get_engine
@@ -189,7 +189,7 @@ def in_process_flows(driver: StackDriver, monkeypatch: pytest.MonkeyPatch) -> It
     quick = dict.fromkeys(("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS"), "0.2")
     for name, value in {**driver.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
-    status_pollers._registries.clear()  # what was read from another test's environment
+    status_feed._loop_states.clear()  # made with the settings of another test
     with prefect_settings(driver.stack):
         yield
 

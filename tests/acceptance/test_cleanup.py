@@ -14,7 +14,6 @@ from prefect.client.schemas.sorting import FlowRunSort
 import videojobs.testing.fault_injection
 from deployments.server.register import register
 from flows.cleanup import CleanupConfig, PurgeConfig, cleanup
-from tasks.runtime.concurrency import GHOSTCUT_WORKS, SYNC_SO_GENERATIONS
 from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_acceptance import read_artifacts
 from tests.support.stuck_jobs import STUCK_JOB_CASES, STUCK_MINUTES, backdate_jobs, execute_sql, make_stuck_job
@@ -27,7 +26,10 @@ from videojobs.storage.object_store import job_prefix
 
 pytestmark = [pytest.mark.usefixtures("in_process_flows", "no_scheduled_cleanup"), pytest.mark.timeout(900)]
 
-VENDOR_LIMITS = (SYNC_SO_GENERATIONS, GHOSTCUT_WORKS)  # runs that were killed for other tests may have left some behind
+VENDOR_LIMITS = (
+    "sync-so-generations",
+    "ghostcut-works",
+)  # runs that were killed for other tests may have left some behind
 ReportTable = dict[str, dict[str, str]]  # rows of the report, by job
 
 
@@ -241,7 +243,7 @@ async def make_finished_test_job(
     lease = Lease(job_id, "test/1")
     await driver.repository.acquire_lease(lease, 60)
     if in_flight:
-        await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}")
+        await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="sync_so")
     for name in ("inputs/video.mp4", f"pro_result_{job_id}.mp4"):
         driver.store.put_bytes(job_prefix(user, job_id) + name, b"some bytes", "video/mp4")
     await driver.repository.fail(lease, "a test")

@@ -159,7 +159,7 @@ async def test_an_uncertain_lip_sync_is_not_dropped_for_a_budget(
     await reopen_job(driver, job_id)
     lease = Lease(job_id, "test/2")
     assert await driver.repository.acquire_lease(lease, seconds=60) is None
-    intent = await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}")
+    intent = await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="sync_so")
     await driver.repository.record_outcome(
         lease, intent.submission, SubmissionState.UNKNOWN, error="the answer was lost"
     )

@@ -169,7 +169,7 @@ async def test_a_vendor_failure_is_recorded_after_a_crash(driver: StackDriver, j
     lease = Lease(job_id, "test/1")
     await driver.repository.acquire_lease(lease, 60)
     await driver.repository.advance(lease, RecoveryPoint.UPLOADED)
-    intent = await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}")
+    intent = await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="sync_so")
     await driver.repository.record_accepted(
         lease, intent.submission, RecoveryPoint.LIP_SYNC_SUBMITTED, vendor_id=job_id, answer={}, metadata={}
     )

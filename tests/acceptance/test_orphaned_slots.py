@@ -7,7 +7,6 @@ import pytest
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 
 from tasks.cleanup import orphaned_slots
-from tasks.runtime.concurrency import SYNC_SO_GENERATIONS
 from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_cleanup import run_cleanup
 from tests.acceptance.test_orphaned_runs import create_job
@@ -17,6 +16,8 @@ from videojobs.states import Stage
 pytestmark = pytest.mark.usefixtures("in_process_flows", "no_scheduled_cleanup")
 
 LOST_SLOTS: Final = 2
+
+SYNC_SO_GENERATIONS = "sync-so-generations"
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ async def slots_in_use(driver: StackDriver) -> int:
 
 async def expected_slots(driver: StackDriver) -> int:
     """The places that jobs of this stack may have; other tests have left some waiting."""
-    return await driver.repository.max_slots_in_use(Stage.LIP_SYNC, orphaned_slots.slot_release_timeout())
+    return await driver.repository.max_slots_in_use("sync_so", orphaned_slots.slot_release_timeout())
 
 
 async def test_leaked_vendor_slots_are_released(
@@ -63,7 +64,7 @@ async def test_the_slot_of_a_job_in_flight_is_not_released(
     await create_job(driver, job_id)
     lease = Lease(job_id, "run/1")
     await driver.repository.acquire_lease(lease, 60)
-    await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}")
+    await driver.repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="sync_so")
     await set_slot_count(theirs + 1)
     assert SYNC_SO_GENERATIONS not in await run_cleanup(driver, dry_run=False)
     assert await slots_in_use(driver) == theirs + 1

@@ -9,7 +9,6 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, TaskR
 from prefect.client.schemas.objects import TaskRun
 
 from deployments.server.concurrency_limits import register_limits
-from tasks.runtime.concurrency import SYNC_SO_CREATES
 from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_callbacks import wait_until_completed
 from tests.acceptance.test_cancellation import wait_until
@@ -167,7 +166,7 @@ async def test_frequent_polls_record_progress_rarely(
 
 async def test_generations_respect_the_vendor_rate_limit(driver: StackDriver) -> None:
     two_seconds_apart = 0.5
-    await driver.prefect.upsert_global_concurrency_limit_by_name(SYNC_SO_CREATES, 1, two_seconds_apart)
+    await driver.prefect.upsert_global_concurrency_limit_by_name("sync-so-creates", 1, two_seconds_apart)
     try:
         jobs = await asyncio.gather(*(driver.run_in_process(driver.make_small_request(areas=False)) for _ in range(3)))
     finally:

@@ -11,7 +11,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import FlowRun, StateType
 from sqlalchemy import text
 
-from deployments.server.concurrency_limits import ConcurrencySettings
+from deployments.server.concurrency_limits import concurrency_limits
 from tasks.runtime.prefect_runs import TEXT_REMOVAL_RUN_NAME_PREFIX
 from tests.fault_injection.harness import FaultHarness, wait_until
 from videojobs.db import get_engine
@@ -105,8 +105,5 @@ def _abandoned_folders(folder: Path) -> Iterator[str]:
 
 
 async def _used_slots(harness: FaultHarness) -> list[str]:
-    limits = [
-        await harness.driver.prefect.read_global_concurrency_limit_by_name(name)
-        for name in ConcurrencySettings().by_name()
-    ]
+    limits = [await harness.driver.prefect.read_global_concurrency_limit_by_name(name) for name in concurrency_limits()]
     return [f"{limit.active_slots} places of {limit.name} are taken" for limit in limits if limit.active_slots]

@@ -16,6 +16,7 @@ from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
 from tests.support.fake_prefect import FakePrefect
 from videojobs.db import JobRepository, Lease, Submission, VideoJob
+from videojobs.providers.base import Provider
 from videojobs.states import RecoveryPoint, Stage
 
 WEBHOOK_SECRET = "a-secret-of-the-account"
@@ -33,10 +34,7 @@ class FakeServices(Services):
     async def repository(self) -> JobRepository:
         return self._repository
 
-    async def ghostcut_secret(self, job: VideoJob) -> SecretStr:
-        return SecretStr(WEBHOOK_SECRET)
-
-    async def sync_so_secret(self, job: VideoJob) -> SecretStr | None:
+    async def callback_secret(self, provider: Provider[Any], job: VideoJob) -> SecretStr | None:
         return None if self._webhook_secret is None else SecretStr(self._webhook_secret)
 
 
@@ -44,7 +42,7 @@ class FakeServices(Services):
 class CallbackVendor:
     """How one of them calls back."""
 
-    name: str
+    provider: str
     stage: Stage
     prior_points: tuple[RecoveryPoint, ...]  # that a job passes until it is submitted
     submitted_point: RecoveryPoint
@@ -67,7 +65,7 @@ class CallbackVendor:
         return {"Callback-Sign": hashlib.md5((inner + secret).encode()).hexdigest()}  # noqa: S324
 
 
-SYNC_SO = CallbackVendor("sync-so", Stage.LIP_SYNC, (RecoveryPoint.UPLOADED,), RecoveryPoint.LIP_SYNC_SUBMITTED)
+SYNC_SO = CallbackVendor("sync_so", Stage.LIP_SYNC, (RecoveryPoint.UPLOADED,), RecoveryPoint.LIP_SYNC_SUBMITTED)
 GHOSTCUT = CallbackVendor(
     "ghostcut",
     Stage.TEXT_REMOVAL,
@@ -88,14 +86,14 @@ class CallbackClient:
         self, vendor: CallbackVendor, token: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
         given = vendor.signature_headers(body) if headers is None else headers
-        return await self.http.post(f"/callbacks/{vendor.name}/{token}", content=body, headers=dict(given))
+        return await self.http.post(f"/callbacks/{vendor.provider}/{token}", content=body, headers=dict(given))
 
 
 async def create_sent_submission(repository: JobRepository, lease: Lease, vendor: CallbackVendor) -> Submission:
     """A paid call that a run has just sent: its answer is not on the books yet."""
     for point in vendor.prior_points:
         await repository.advance(lease, point)
-    intent = await repository.create_intent(lease, vendor.stage, lambda _: b"{}")
+    intent = await repository.create_intent(lease, vendor.stage, lambda _: b"{}", provider=vendor.provider)
     return intent.submission
 
 

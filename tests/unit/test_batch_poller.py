@@ -145,14 +145,8 @@ async def test_a_poll_runs_in_the_waiters_context() -> None:
     assert seen == ["mine"]
 
 
-async def test_an_event_before_the_first_waiter_is_not_lost() -> None:
-    vendor = FakeVendor()
-    vendor.answers = {"a": "done"}
-    watch = BatchPoller(vendor.query, max_batch=100)
-    watch.poll_now("a")
-    async with asyncio.timeout(5):
-        assert await watch.wait_for("a", LATE_SECONDS) == "done"
-    assert watch.requests_needed == 0
+def test_an_event_without_a_waiter_is_left_to_the_caller() -> None:
+    assert not BatchPoller(FakeVendor().query, max_batch=100).poll_now("a")
 
 
 async def test_a_waiter_that_joins_during_a_poll_gets_the_next_one() -> None:

@@ -9,7 +9,7 @@ from prefect.blocks.core import Block
 
 import blocks.client_pool
 from blocks.block_cache import BlockCache
-from blocks.client_pool import ClientPool
+from blocks.client_pool import ClientPool, CredentialsBlock
 
 
 class FakeClient:
@@ -18,9 +18,11 @@ class FakeClient:
         self.is_open = True
 
 
-class ShopAccount(Block):
+class ShopAccount(CredentialsBlock):
     """An account somewhere."""
 
+    callback_secret_field = "key"
+    base_url: str = "https://shop.test"
     key: str
 
     @asynccontextmanager
@@ -64,6 +66,7 @@ async def test_a_shared_client_is_open_for_each_concurrent_user(server: BlockSer
     shared = ClientPool()
 
     async def use_client() -> FakeClient:
+        client: FakeClient
         async with shared.client(ShopAccount, "shop") as client:
             assert client.is_open
             await asyncio.sleep(0)

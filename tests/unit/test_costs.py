@@ -7,19 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from videojobs.errors import BudgetExceeded
+from videojobs.pipeline.cost_estimate import estimate_from_prices, load_or_estimate
 from videojobs.pipeline.costs import (
     UNLIMITED_BUDGET,
     Amount,
     BudgetSettings,
     Cost,
     CostEstimate,
-    PriceSettings,
     Spend,
-    estimate_from_prices,
-    lip_sync_cost,
-    load_or_estimate,
-    text_removal_cost,
 )
+from videojobs.providers.registry import provider_for_stage
 from videojobs.requests.models import JobRequest, LipSyncModel, to_canonical_json
 from videojobs.requests.parsing import parse_request
 from videojobs.states import Stage
@@ -27,7 +24,7 @@ from videojobs.states import Stage
 NO_SPEND = Spend(job=Amount(), today=Amount())
 
 
-def make_cost_request(*, areas: int = 1, mode: str = "remap") -> JobRequest:
+def make_cost_request(*, areas: int = 1, mode: str = "remap", model: str = "lipsync-2-pro") -> JobRequest:
     """One segment of two seconds."""
     area = {"kind": "erasure", "x": 0.1, "y": 0.2, "w": 0.3, "h": 0.3, "start": 5, "end": 6}
     return parse_request(
@@ -37,9 +34,17 @@ def make_cost_request(*, areas: int = 1, mode: str = "remap") -> JobRequest:
             "segments": [{"startTime": 2, "endTime": 4, "audioInput": {"refId": "a"}}],
             "effects": [area] * areas,
             "user_id": "ada",
-            "options": {"model": "lipsync-2-pro", "sync_mode": mode},
+            "options": {"model": model, "sync_mode": mode},
         }
     )
+
+
+def lip_sync_cost(model: LipSyncModel, seconds: float) -> Cost:
+    return provider_for_stage(Stage.LIP_SYNC).estimate(make_cost_request(model=model), seconds)
+
+
+def text_removal_cost(seconds: float) -> Cost:
+    return provider_for_stage(Stage.TEXT_REMOVAL).estimate(make_cost_request(), seconds)
 
 
 def make_facts(*, audio: float, video: float = 10.0) -> dict[str, Any]:
@@ -59,24 +64,22 @@ def amount_in_points(amount: str) -> Amount:
 
 @pytest.mark.parametrize("model", get_args(LipSyncModel))
 def test_every_offered_model_has_a_price(model: LipSyncModel) -> None:
-    assert lip_sync_cost(model, 10, PriceSettings()).amount.usd > 0
+    assert lip_sync_cost(model, 10).amount.usd > 0
 
 
 def test_lip_sync_is_priced_per_started_second_of_result() -> None:
-    assert lip_sync_cost("lipsync-2-pro", 9.123, PriceSettings()) == Cost(
-        usd=Decimal("0.7573"), seconds=9.123, basis="price list"
-    )
+    assert lip_sync_cost("lipsync-2-pro", 9.123) == Cost(usd=Decimal("0.7573"), seconds=9.123, basis="price list")
 
 
 @pytest.mark.parametrize(("seconds", "cost"), [(0.5, 1), (60, 1), (60.1, 2), (899, 15)])
 def test_text_removal_costs_a_point_per_started_minute(seconds: float, cost: int) -> None:
-    assert text_removal_cost(seconds, PriceSettings()).points == cost
+    assert text_removal_cost(seconds).points == cost
 
 
 def test_a_point_price_gives_text_removal_a_dollar_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert text_removal_cost(90, PriceSettings()).usd is None
+    assert text_removal_cost(90).usd is None
     monkeypatch.setenv("VIDEOJOBS_PRICE_USD_PER_POINT", "0.15")
-    assert text_removal_cost(90, PriceSettings()).usd == Decimal("0.30")
+    assert text_removal_cost(90).usd == Decimal("0.30")
 
 
 @pytest.mark.parametrize(
@@ -87,36 +90,36 @@ def test_a_point_price_gives_text_removal_a_dollar_price(monkeypatch: pytest.Mon
     ],
 )
 def test_the_longest_possible_result_is_priced(audio: float, seconds: float) -> None:
-    estimate = estimate_from_prices(make_cost_request(), make_facts(audio=audio), PriceSettings())
+    estimate = estimate_from_prices(make_cost_request(), make_facts(audio=audio))
     assert {cost.seconds for cost in estimate.root.values()} == {seconds}
 
 
 def test_the_estimate_counts_the_segments_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = make_facts(audio=5.0, video=4.0)  # the segment ends with the video
-    assert estimate_from_prices(make_cost_request(), facts, PriceSettings())[Stage.LIP_SYNC].seconds == 7.05
+    assert estimate_from_prices(make_cost_request(), facts)[Stage.LIP_SYNC].seconds == 7.05
     monkeypatch.setenv("VIDEOJOBS_LIMIT_END_MARGIN_SECONDS", "0.1")
-    assert estimate_from_prices(make_cost_request(), facts, PriceSettings())[Stage.LIP_SYNC].seconds == 7.1
+    assert estimate_from_prices(make_cost_request(), facts)[Stage.LIP_SYNC].seconds == 7.1
 
 
 def test_without_areas_no_text_removal_is_priced() -> None:
-    estimate = estimate_from_prices(make_cost_request(areas=0), make_facts(audio=2.0), PriceSettings())
+    estimate = estimate_from_prices(make_cost_request(areas=0), make_facts(audio=2.0))
     assert set(estimate.root) == {Stage.LIP_SYNC}
     assert estimate.total == amount_in_usd("0.83")
 
 
 def test_both_stages_are_added_up() -> None:
-    estimate = estimate_from_prices(make_cost_request(), make_facts(audio=2.0), PriceSettings())
+    estimate = estimate_from_prices(make_cost_request(), make_facts(audio=2.0))
     assert str(estimate.total) == "0.83 USD and 1 point"
 
 
 def test_an_estimate_round_trips_through_json() -> None:
-    estimate = estimate_from_prices(make_cost_request(), make_facts(audio=2.0), PriceSettings())
+    estimate = estimate_from_prices(make_cost_request(), make_facts(audio=2.0))
     assert CostEstimate.model_validate(estimate.to_json()) == estimate
     assert estimate.to_json()["lip_sync"]["usd"] == "0.8300"
 
 
 def test_a_job_keeps_its_first_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = estimate_from_prices(make_cost_request(), make_facts(audio=2.0), PriceSettings())
+    begun = estimate_from_prices(make_cost_request(), make_facts(audio=2.0))
     monkeypatch.setenv("VIDEOJOBS_PRICE_LIPSYNC_2_PRO", "1")
     request = to_canonical_json(make_cost_request())
     assert load_or_estimate(request, make_facts(audio=2.0), begun.to_json()) == begun

@@ -1,10 +1,8 @@
 """What GhostCut's answers say about a submission whose answer was lost."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote
 from uuid import uuid4
@@ -13,21 +11,19 @@ import httpx
 import pytest
 
 from deployments.api.views.job_view import event_log
-from tasks import text_removal
-from tasks.runtime.job_run import JobRun
-from tasks.runtime.paid_call import (
+from tests.support.scripted_vendor import ScriptedReply, ScriptedVendor, ghostcut_envelope
+from videojobs.db import JobEvent, Submission
+from videojobs.errors import ConfigurationError, OutcomeStillUnknown, VendorRateLimited, VendorUnavailable
+from videojobs.providers.ghostcut.lost_work import LISTING_WINDOW, find_work
+from videojobs.providers.lookup import (
     ACCEPTED_WITHOUT_ID,
     Accepted,
     Inconclusive,
+    Lookup,
     LookupResult,
     NotReceived,
     still_in_doubt_error,
 )
-from tasks.text_removal import find_work
-from tests.support.scripted_vendor import ScriptedReply, ScriptedVendor, ghostcut_envelope
-from videojobs.db import JobEvent, Submission
-from videojobs.errors import ConfigurationError, OutcomeStillUnknown, VendorRateLimited, VendorUnavailable
-from videojobs.providers.ghostcut.client import GhostCutClient
 
 OUR_URL = "https://media.test/users/ada/jobs/job-1/pro_sync_result_job-1.mp4?X-Amz-Date=1&X-Amz-Signature=ab"
 OUR_URL_WITHOUT_QUERY = OUR_URL.partition("?")[0]
@@ -36,12 +32,8 @@ OTHER_USERS_URL = "https://media.test/users/bob/jobs/job-2/pro_sync_result_job-2
 AFTER_SETTLING_TIME = timedelta(seconds=601)
 
 
-@pytest.fixture(autouse=True)
-def no_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def skip_wait(limit: str) -> None:
-        pass
-
-    monkeypatch.setattr(text_removal, "rate_limit", skip_wait)
+async def no_rate_limit() -> None:
+    pass
 
 
 def lost_submission(**known: str) -> Submission:
@@ -83,21 +75,14 @@ class FakeGhostCutAccount:
         return self.age
 
     async def accepted_ids_around(self, submission: Submission, window: timedelta, min_age: timedelta) -> set[str]:
-        return self.older_vendor_ids if window == text_removal.LISTING_WINDOW else self.other_vendor_ids
+        return self.older_vendor_ids if window == LISTING_WINDOW else self.other_vendor_ids
 
     async def list_submissions(self, job_id: str) -> list[Submission]:
         return self.own_submissions
 
     async def find(self, submission: Submission) -> LookupResult:
-        @asynccontextmanager
-        async def client() -> AsyncIterator[GhostCutClient]:
-            yield ScriptedVendor(self.answer).ghostcut()
-
-        async def repository() -> FakeGhostCutAccount:
-            return self
-
-        connections = SimpleNamespace(ghostcut_client=client, repository=repository)
-        return await find_work(cast(JobRun, SimpleNamespace(connections=connections)), submission)
+        lookup = Lookup(submission, self, no_rate_limit)
+        return await find_work(ScriptedVendor(self.answer).ghostcut(), lookup)
 
 
 def found_id(found: LookupResult) -> str:

@@ -115,6 +115,8 @@ def test_a_repeated_interval_is_erased_each_time() -> None:
     ]
 
 
-def test_a_single_box_model_gets_one_box_for_all_times() -> None:
+def test_one_mask_per_area_spans_all_of_its_times() -> None:
     request = make_effects_request({"kind": "text", "start": 2, "end": 2.5}, sync_mode="loop", inpaint_model="advanced")
-    assert mask_intervals(request, make_facts(audio=4.0, result=12.0)) == [("text", 1.96, 4.56)]
+    facts = make_facts(audio=4.0, result=12.0)
+    masks = build_masks(request, resolve_timeline(request, facts), 25.0, one_per_area=True)
+    assert [(mask.kind, round(mask.start, 6), round(mask.end, 6)) for mask in masks] == [("text", 1.96, 4.56)]

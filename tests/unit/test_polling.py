@@ -90,7 +90,7 @@ async def attempt(
     monkeypatch.setenv("VIDEOJOBS_RETRY_DELAY_SECONDS", "0")
     monkeypatch.setattr(polling, "get_run_logger", lambda: logging.getLogger("test"))
     run = JobRun(lease=Lease("job-1", "run/1"), connections=Connections())
-    submission = Submission(stage=Stage.TEXT_REMOVAL.value, vendor_id="work-1")
+    submission = Submission(stage=Stage.TEXT_REMOVAL.value, provider="ghostcut", vendor_id="work-1")
     return PollAttempt(cast(JobRepository, repository), run, submission)
 
 

@@ -14,17 +14,17 @@ from videojobs.db.models import ENDED_WITHOUT_RESULT, Submission, SubmissionStat
 from videojobs.pipeline.recovery_policy import (
     NOT_QUERIED,
     RecoveryAction,
-    VendorState,
-    VendorStatus,
     decide_recovery,
     submission_to_query,
 )
+from videojobs.providers.base import VendorState, VendorStatus
 from videojobs.requests.models import to_canonical_json
 from videojobs.settings import TimingSettings
 from videojobs.states import RecoveryPoint, Stage, Status
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIP_SYNC, TEXT_REMOVAL = Stage.LIP_SYNC, Stage.TEXT_REMOVAL
+PROVIDERS = {LIP_SYNC: "sync_so", TEXT_REMOVAL: "ghostcut"}
 TIMINGS = TimingSettings()
 WITH_AREAS, WITHOUT_AREAS = to_canonical_json(make_request()), to_canonical_json(make_request(effects=[]))
 
@@ -35,7 +35,14 @@ def make_submission(stage: Stage, state: SubmissionState, *, hours_ago: float = 
     known = state in (SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.FAILED)
     taken = {"vendor_id": f"the-{stage}", "accepted_at": when} if known else {}
     return Submission(
-        stage=stage.value, state=state.value, attempt=1, intended_at=when, body_written_at=when, **taken, **more
+        stage=stage.value,
+        provider=PROVIDERS[stage],
+        state=state.value,
+        attempt=1,
+        intended_at=when,
+        body_written_at=when,
+        **taken,
+        **more,
     )
 
 

@@ -11,9 +11,9 @@ from videojobs.pipeline.segment_adjustment import (
     FittedSegments,
     fit_request_segments,
     fit_segment_ends,
-    segments_from_body,
     sent_segments,
 )
+from videojobs.providers.sync_so.provider import SyncSoProvider
 from videojobs.requests.models import JobRequest, Segment
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import LimitSettings
@@ -149,12 +149,8 @@ def test_each_moved_end_is_reported_with_both_times_and_a_reason() -> None:
 
 def test_sent_segments_are_read_from_the_stored_request_body() -> None:
     plain = [make_segment(0, 1.98), make_segment(2, 4, 0.5, 1)]
-    recorded = segments_from_body(json.dumps({"segments": plain}).encode())
-    assert times(
-        sent_segments(
-            make_segments_request(make_segment(0, 2), make_segment(2, 4, 0.5, 1)), {"sent_segments": recorded}
-        )
-    ) == [
+    recorded = SyncSoProvider().request_facts(json.dumps({"segments": plain}).encode())
+    assert times(sent_segments(make_segments_request(make_segment(0, 2), make_segment(2, 4, 0.5, 1)), recorded)) == [
         (0, 1.98, None, None),
         (2, 4, 0.5, 1),
     ]

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from videojobs.db.models import Json, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, Lease, RepositoryBase, add_event, load_job
 from videojobs.pipeline.costs import Amount, BudgetSettings, Cost, Spend
-from videojobs.states import Stage
 
 # Jobs that buy at the same time must see each other. Any constant serves that nothing else locks (see `migrate`).
 _DAILY_BUDGET_LOCK_ID: Final = 7_302_115
@@ -45,14 +44,14 @@ class SpendTracking(RepositoryBase):
         async with self._read_session() as session:
             return await _load_spend(session, (await load_job(session, job_id)).id)
 
-    async def spend_today(self) -> dict[Stage, Amount]:
-        """What is spent today, or may be, for each paid step."""
-        sums = select(Submission.stage, func.sum(_SPENT_USD), func.sum(_SPENT_POINTS)).group_by(Submission.stage)
+    async def spend_today(self) -> dict[str, Amount]:
+        """What is spent today, or may be, by provider."""
+        sums = select(Submission.provider, func.sum(_SPENT_USD), func.sum(_SPENT_POINTS)).group_by(Submission.provider)
         async with self._read_session() as session:
             rows = (
                 await session.execute(sums.where(_INTENDED_TODAY, Submission.state != SubmissionState.REFUSED))
             ).all()
-        return {Stage(stage): Amount(usd or Decimal(0), points or Decimal(0)) for stage, usd, points in rows}
+        return {provider: Amount(usd or Decimal(0), points or Decimal(0)) for provider, usd, points in rows}
 
 
 async def enforce_budget(session: AsyncSession, submission: Submission, cost: Cost, budget: BudgetSettings) -> None:

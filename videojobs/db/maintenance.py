@@ -83,14 +83,14 @@ class JobMaintenance(RepositoryBase):
         async with self._read_session() as session:
             return await _load_snapshots(session, query)
 
-    async def max_slots_in_use(self, stage: Stage, lease: timedelta) -> int:
-        """The most places at a stage's vendor that jobs may have now.
+    async def max_slots_in_use(self, provider: str, lease: timedelta) -> int:
+        """The most concurrency slots of a provider that jobs can hold now.
 
-        One for each submission in flight, and one for each run that died without a word within the last `lease`, which
-        is how long its place is kept for it.
+        One for each submission in flight, and one for each run that crashed within the last `lease`: its slot is kept
+        for so long.
         """
         in_flight = select(func.count()).where(
-            Submission.stage == stage,
+            Submission.provider == provider,
             Submission.state.in_(_HOLDING_SLOT),
             Submission.job_id == VideoJob.id,
             VideoJob.status.in_(UNFINISHED_STATUSES),

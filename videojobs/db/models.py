@@ -162,12 +162,13 @@ class Submission(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     job_id: Mapped[str] = mapped_column(ForeignKey("video_jobs.id", ondelete="CASCADE"))
     stage: Mapped[str] = mapped_column(Text)
+    provider: Mapped[str] = mapped_column(Text)  # key of `videojobs.providers`: the vendor that was or is to be paid
     attempt: Mapped[int] = mapped_column(Integer)  # 1, 2, ...; a further one only after REFUSED or FAILED
     state: Mapped[str] = mapped_column(Text, default=SubmissionState.INTENDED.value)
     request_body: Mapped[bytes] = mapped_column(LargeBinary)
     body_written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # links in it end
-    vendor_id: Mapped[str | None] = mapped_column(Text)  # generation id, work id
-    vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # GhostCut's idProject
+    vendor_id: Mapped[str | None] = mapped_column(Text)
+    vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # of a request that makes several
     vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
     callback_token: Mapped[str] = mapped_column(
         Text, default=_new_callback_token
@@ -198,7 +199,7 @@ class Submission(Base):
         # One vendor id belongs to one submission.
         Index(
             "uq_video_submissions_vendor_id",
-            "stage",
+            "provider",
             "vendor_id",
             unique=True,
             postgresql_where=text("vendor_id IS NOT NULL"),

@@ -194,6 +194,7 @@ def submission_summary(submission: Submission) -> Json:
     summary = {
         "submission": str(submission.id),
         "stage": submission.stage,
+        "provider": submission.provider,
         "attempt": submission.attempt,
         "vendor_id": submission.vendor_id,
         "error": submission.error,

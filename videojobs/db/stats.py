@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from videojobs.db.models import Submission, VideoJob
 from videojobs.db.repository_base import NOW, RepositoryBase
-from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, RecoveryPoint, Stage, Status
+from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, RecoveryPoint, Status
 
 DAY: Final = timedelta(days=1)  # what is old tells nothing of how things go now
 
@@ -32,7 +32,7 @@ class UnfinishedJobs:
 class SubmissionStats:
     """Submissions of the last day that stand alike. Seconds are from acceptance to end; None if none ended."""
 
-    stage: Stage
+    provider: str
     state: str
     count: int
     median_seconds: float | None
@@ -70,10 +70,10 @@ class JobStats(RepositoryBase):
         """Paid calls that were intended within the last day."""
         shares = [func.percentile_cont(share).within_group(_DURATION_SECONDS) for share in (0.5, 0.95)]
         query = (
-            select(Submission.stage, Submission.state, func.count(), *shares)
+            select(Submission.provider, Submission.state, func.count(), *shares)
             .where(Submission.intended_at > NOW - DAY)
-            .group_by(Submission.stage, Submission.state)
+            .group_by(Submission.provider, Submission.state)
         )
         async with self._read_session() as session:
             rows = (await session.execute(query)).all()
-        return [SubmissionStats(Stage(stage), state, count, median, slow) for stage, state, count, median, slow in rows]
+        return [SubmissionStats(*row) for row in rows]

@@ -1,6 +1,6 @@
 """The books of what is paid for: one row for each paid call that was ever meant to be made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -48,6 +48,7 @@ class SubmissionWrites(RepositoryBase):
         stage: Stage,
         build_body: Callable[[Submission], bytes],
         *,
+        provider: str,
         cost: Cost | None = None,
         budget: BudgetSettings = UNLIMITED_BUDGET,
         body_valid_for: timedelta | None = None,
@@ -77,7 +78,9 @@ class SubmissionWrites(RepositoryBase):
             count = await session.scalar(
                 select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
             )
-            submission = Submission(job_id=job.id, stage=stage.value, attempt=(count or 0) + 1, request_body=b"")
+            submission = Submission(
+                job_id=job.id, stage=stage.value, provider=provider, attempt=(count or 0) + 1, request_body=b""
+            )
             if cost is not None:
                 await enforce_budget(session, submission, cost, budget)
             session.add(submission)
@@ -96,6 +99,7 @@ class SubmissionWrites(RepositoryBase):
         batch_id: str | None = None,
         answer: Json,
         metadata: Json,
+        job_columns: Mapping[str, str] | None = None,
         adoption: Json | None = None,
     ) -> VideoJob:
         """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit.
@@ -121,8 +125,8 @@ class SubmissionWrites(RepositoryBase):
             row.state, row.error = SubmissionState.ACCEPTED.value, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
-                if row.stage == Stage.LIP_SYNC:
-                    job.zhaoli_task_id = vendor_id
+                for column, value in (job_columns or {}).items():
+                    setattr(job, column, value)
                 add_event(session, job, lease.holder, "accepted", submission_summary(row))
             if adoption is not None:
                 await reopen_job(session, job, lease.holder, adoption)
@@ -219,7 +223,7 @@ class SubmissionWrites(RepositoryBase):
             select(Submission.vendor_id)
             .join(VideoJob, VideoJob.id == Submission.job_id)
             .where(
-                Submission.stage == submission.stage,
+                Submission.provider == submission.provider,
                 VideoJob.connections == ours,
                 Submission.vendor_id.is_not(None),
                 Submission.accepted_at.between(submission.intended_at - window, submission.intended_at + window),
@@ -231,11 +235,11 @@ class SubmissionWrites(RepositoryBase):
         async with self._read_session() as session:
             return {vendor_id for vendor_id in await session.scalars(query) if vendor_id is not None}
 
-    async def submission_by_callback_token(self, token: str, stage: Stage) -> Submission | None:
-        """The submission of this stage whose callback's address has this token."""
+    async def submission_by_callback_token(self, token: str, provider: str) -> Submission | None:
+        """The submission to this provider whose callback URL has this token."""
         async with self._read_session() as session:
             found: Submission | None = await session.scalar(
-                select(Submission).where(Submission.callback_token == token, Submission.stage == stage)
+                select(Submission).where(Submission.callback_token == token, Submission.provider == provider)
             )
             return found
 
@@ -312,6 +316,6 @@ async def _last_event_kind(session: AsyncSession, job: VideoJob) -> str | None:
 
 async def _reject_known_vendor_id(session: AsyncSession, row: Submission, vendor_id: str) -> None:
     """One vendor id belongs to one submission; a slip of the pen of whoever adopts one must not say otherwise."""
-    same = select(Submission.job_id).where(Submission.stage == row.stage, Submission.vendor_id == vendor_id)
+    same = select(Submission.job_id).where(Submission.provider == row.provider, Submission.vendor_id == vendor_id)
     if (owner := await session.scalar(same)) is not None:
         raise InvalidRequest([FieldError("vendor_id", f"{vendor_id} belongs to job {owner} already; look it up again")])

@@ -1,14 +1,11 @@
-"""What a job is expected to cost, and what it may cost.
+"""Costs and budgets, in US dollars and in points.
 
-Sync.so charges US dollars for each second of its result, GhostCut charges points. The estimate is made before anything
-is bought, kept with the job, and each paid call carries its part of it into the books (`videojobs.db.budgets`).
-
-A budget counts in dollars or in points. What has no price in a unit counts as nothing in it: text removal counts in
-dollars only where `VIDEOJOBS_PRICE_USD_PER_POINT` says what a point is worth.
+A cost without a price in a unit counts as zero in it. The estimate of a job is made before anything is bought
+(`videojobs.pipeline.cost_estimate`) and stored with the job; each submission reserves its part of it
+(`videojobs.db.budgets`).
 """
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -17,52 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
-from videojobs.pipeline.segment_adjustment import audio_durations, fit_request_segments
-from videojobs.pipeline.timeline import predict_timeline, segment_audio
-from videojobs.requests.models import JobRequest, LipSyncModel
-from videojobs.settings import LimitSettings
 from videojobs.states import Stage
 
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-CostBasis = Literal["Sync.so's own estimate", "price list"]
 
-COST_QUANTUM: Final = Decimal("0.0001")  # what costs are rounded up to; Sync.so's own figures have four decimals
-
-
-class PriceSettings(BaseSettings):
-    """What the vendors charge: `VIDEOJOBS_PRICE_...`. Dollars for each second of the result; the upper end of the
-    published range, which depends on the plan (Sync.so 8)."""
-
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_", env_ignore_empty=True, frozen=True)
-
-    lipsync_2: Money = Decimal("0.05")
-    """Sync.so 8: 0.04 to 0.05."""
-
-    lipsync_2_pro: Money = Decimal("0.083")
-    """Sync.so 8: 0.067 to 0.083."""
-
-    lipsync_1_9_0_beta: Money = Decimal("0.025")
-    """Sync.so 8: 0.02 to 0.025."""
-
-    sync_3: Money = Decimal("0.133")
-    """Sync.so 8: 0.107 to 0.133."""
-
-    seconds_per_point: float = Field(default=60, gt=0, le=86_400)
-    """GhostCut's unit: one point for each that is begun. It is not published; a clip of 3 s and one of 12 s cost one
-    point each (GhostCut 9), so it is 12 s or more, and such prices are usually by the minute. What was really paid
-    stands beside the estimate in each run's artifact: correct this where they differ."""
-
-    usd_per_point: Money | None = None
-    """What your package of points makes of one. Unset: text removal counts in points only."""
-
-    def usd_per_second(self, model: LipSyncModel) -> Decimal:
-        """Dollars for each second of the model's result."""
-        return {
-            "lipsync-2": self.lipsync_2,
-            "lipsync-2-pro": self.lipsync_2_pro,
-            "lipsync-1.9.0-beta": self.lipsync_1_9_0_beta,
-            "sync-3": self.sync_3,
-        }[model]
+PRICE_LIST: Final = "price list"  # the basis of a cost that is not the vendor's own estimate
+COST_QUANTUM: Final = Decimal("0.0001")  # costs are rounded up to it; vendors' own figures have four decimals
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +53,23 @@ def _format_decimal(amount: Decimal) -> str:
 
 
 class Cost(BaseModel):
-    """What one paid call is expected to cost, and who says so. None: it has no price in that unit."""
+    """The expected cost of one paid call. None: it has no price in that unit."""
 
     model_config = ConfigDict(frozen=True)
 
     usd: Money | None = None
     points: Money | None = None
-    seconds: float  # length of the result, which the price depends on
-    basis: CostBasis
+    seconds: float  # duration of the result, which the price depends on
+    basis: str = PRICE_LIST  # or whose estimate it is
 
     @property
     def amount(self) -> Amount:
         return Amount(self.usd or Decimal(0), self.points or Decimal(0))
+
+
+def round_up(price: Decimal, seconds: float) -> Decimal:
+    """The price of so many seconds."""
+    return (price * Decimal(str(seconds))).quantize(COST_QUANTUM, ROUND_UP)
 
 
 class CostEstimate(RootModel[dict[Stage, Cost]]):
@@ -126,49 +88,6 @@ class CostEstimate(RootModel[dict[Stage, Cost]]):
         """As JSON; amounts are texts, since a JSON number would be rounded."""
         plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
         return plain
-
-
-def load_or_estimate(
-    request: Mapping[str, Any], facts: Mapping[str, Any], recorded: Mapping[str, Any] | None
-) -> CostEstimate:
-    """The estimate that a job was begun with; for a job older than estimates, by the price list."""
-    if recorded is not None:
-        return CostEstimate.model_validate(recorded)
-    return estimate_from_prices(JobRequest.model_validate(request), facts, PriceSettings())
-
-
-# ---- the price list ------------------------------------------------------------------------------------------
-
-
-def estimate_from_prices(request: JobRequest, facts: Mapping[str, Any], prices: PriceSettings) -> CostEstimate:
-    """What the job costs by length and model. `facts`: `video` and `audio` (by refId), as they were measured."""
-    seconds = max_result_seconds(request, facts)
-    costs = {Stage.LIP_SYNC: lip_sync_cost(request.options.model, seconds, prices)}
-    if request.effects:
-        costs[Stage.TEXT_REMOVAL] = text_removal_cost(seconds, prices)
-    return CostEstimate(costs)
-
-
-def max_result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
-    """How long the lip-sync result may become. Whether segments are re-timed is seen only afterwards
-    (`videojobs.pipeline.timeline`), so it is the longer of the two."""
-    source: float = facts["video"]["duration"]
-    timed = segment_audio(fit_request_segments(request, facts, LimitSettings()).segments, audio_durations(facts))
-    predicted = predict_timeline(source, timed, request.options.sync_mode)
-    return round(max(source, predicted.result_duration), 3)
-
-
-def lip_sync_cost(model: LipSyncModel, seconds: float, prices: PriceSettings) -> Cost:
-    """By the length of the result, rounded up."""
-    usd = (prices.usd_per_second(model) * Decimal(str(seconds))).quantize(COST_QUANTUM, ROUND_UP)
-    return Cost(usd=usd, seconds=seconds, basis="price list")
-
-
-def text_removal_cost(seconds: float, prices: PriceSettings) -> Cost:
-    """One point for each unit of length that is begun."""
-    points = Decimal(max(1, math.ceil(seconds / prices.seconds_per_point)))
-    usd = None if prices.usd_per_point is None else points * prices.usd_per_point
-    return Cost(usd=usd, points=points, seconds=seconds, basis="price list")
 
 
 # ---- budgets -------------------------------------------------------------------------------------------------
@@ -190,13 +109,13 @@ class BudgetSettings(BaseSettings):
     """US dollars for one job, with all that was ever bought for it."""
 
     job_points: Money | None = None
-    """GhostCut points for one job."""
+    """Points for one job."""
 
     day_usd: Money | None = None
     """US dollars for all jobs together from 00:00 to 24:00 UTC: one and the same day for workers everywhere."""
 
     day_points: Money | None = None
-    """GhostCut points for all jobs together from 00:00 to 24:00 UTC."""
+    """Points for all jobs together from 00:00 to 24:00 UTC."""
 
     @property
     def has_job_limit(self) -> bool:

@@ -1,7 +1,8 @@
-"""From the areas that were drawn on the source video to the masks that GhostCut gets for the lip-sync result."""
+"""From areas drawn on the source video to the masks of the lip-sync result that text removal works on."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from videojobs.pipeline.segment_adjustment import audio_durations, sent_segments
@@ -15,8 +16,23 @@ from videojobs.pipeline.timeline import (
     predict_timeline,
     segment_audio,
 )
-from videojobs.providers.ghostcut.masks import ERASE_MODELS, MaskSpec
-from videojobs.requests.models import AnnotationArea, JobRequest
+from videojobs.requests.models import AnnotationArea, AreaKind, JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSpec:
+    """A rectangle of the picture in a time range of the lip-sync result.
+
+    `x`, `y` (top left), `w`, `h` are fractions of the picture, `start` and `end` absolute seconds.
+    """
+
+    kind: AreaKind
+    x: float
+    y: float
+    w: float
+    h: float
+    start: float
+    end: float
 
 
 def resolve_timeline(request: JobRequest, facts: Mapping[str, Any]) -> TimelineChoice:
@@ -36,19 +52,21 @@ def resolve_timeline(request: JobRequest, facts: Mapping[str, Any]) -> TimelineC
     )
 
 
-def build_masks(request: JobRequest, choice: TimelineChoice, frame_rate: float) -> list[MaskSpec]:
+def build_masks(
+    request: JobRequest, choice: TimelineChoice, frame_rate: float, *, one_per_area: bool = False
+) -> list[MaskSpec]:
     """One mask for each time that an area is seen in the result; none if nothing is left that could be wiped.
 
+    `one_per_area`: one mask from its first to its last time instead, for vendors that limit the number of masks.
     Times are carried to the frame: the last frame of an area is seen until the next one begins, and where segments
     were re-timed, a cut may fall one frame beside its place. A caption that is left for one frame flashes; a frame
     that is treated in vain goes unnoticed.
     """
-    max_boxes = ERASE_MODELS[request.options.inpaint_model].max_boxes
     padding = 1 / frame_rate if choice.kind == "retimed" else 0.0
     masks: list[MaskSpec] = []
     for area in request.effects:
         intervals = map_area(choice, area.start, _ceil_to_frame(area.end, frame_rate))
-        if max_boxes is not None and intervals:  # models that count their boxes get one for each area
+        if one_per_area and intervals:
             intervals = [(intervals[0][0], intervals[-1][1])]
         masks += [_mask_spec(area, max(0.0, start - padding), end + padding) for start, end in intervals]
     return masks if any(mask.kind != "protection" for mask in masks) else []

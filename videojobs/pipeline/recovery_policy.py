@@ -1,58 +1,35 @@
-"""What becomes of a job that makes no progress: from where it stands and what its vendor says, a verdict.
+"""What becomes of a job that makes no progress: a decision, from its recovery point and its vendor's status.
 
-Pure: the clean-up flow finds the facts and acts on the verdict. The sentences for operators are here, too, so that a
-run and a clean-up park a job in the same words.
+Pure: the clean-up flow collects the facts and acts on the decision. The sentences for operators are here, too, so that
+a run and a clean-up park a job with the same words.
 
-    nobody may touch it            ended, parked, a run is at work on it, a run of it waits for a worker    leave
-    its runs do not survive it     as many takings-up in a row as the cap allows                            park
+    nobody may change it           ended, parked, a run holds it, a run of it waits for a worker            leave
+    its runs crash                 as many starts in a row as the cap allows                                park
     nothing is bought yet          opened, uploaded                                                         resume
-    a submission is in doubt       Sync.so: the same key again, or a look into its list                     resume
-                                   GhostCut: a look at the work that was named, or into its list           resume
-    the vendor has it              still at work                                                            resume
+    a submission is in doubt       sent again with the same key, or looked up at the vendor                 resume
+    the vendor has it              still running                                                            resume
                                    done                                             complete, or resume with areas
                                    failed                                                                   fail
-                                   locked; still at work or not shown after hours                           park
+                                   locked; still running or not shown after hours                           park
                                    not shown yet, out of reach                                              leave
     its result is stored           nothing follows, or text removal                              complete or resume
-    a lecture                      has no vendor to ask                                          resume or complete
+    a lecture                      has no vendor                                                 resume or complete
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from videojobs.db.maintenance import JobSnapshot
-from videojobs.db.models import Json, Submission, SubmissionState
+from videojobs.db.models import Submission, SubmissionState
+from videojobs.providers.base import VendorState, VendorStatus
+from videojobs.providers.registry import StageSettings, display_name, get_provider
 from videojobs.settings import TimingSettings
 from videojobs.states import UNFINISHED_STATUSES, RecoveryPoint, Stage, Status, paid_step_at
 
-VENDOR_NAMES: Final = {Stage.LIP_SYNC: "Sync.so", Stage.TEXT_REMOVAL: "GhostCut"}
 _IN_DOUBT_STATES: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
-
-
-class VendorState(StrEnum):
-    """What a vendor says about a submission that it had accepted."""
-
-    NOT_QUERIED = "nothing"  # not asked, since nothing depends on it
-    NO_ANSWER = "no answer"  # it could not be asked
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    LOCKED = "locked"  # finished, and to be had for more points only
-    NOT_FOUND = "unknown"  # it knows no such id
-
-
-@dataclass(frozen=True, slots=True)
-class VendorStatus:
-    """A vendor's answer: in short, in words, and as the books keep it."""
-
-    state: VendorState
-    message: str = ""
-    response: Json | None = None
-    paid_points: Decimal | None = None
 
 
 NOT_QUERIED: Final = VendorStatus(VendorState.NOT_QUERIED, "the vendor was not asked")
@@ -120,37 +97,34 @@ def _decide_opened(snapshot: JobSnapshot, _: VendorStatus, __: TimingSettings) -
 
 
 def _decide_uploaded(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
-    submission = snapshot.latest_submission(Stage.LIP_SYNC)
-    if submission is None or submission.state not in _IN_DOUBT_STATES:
-        return RecoveryDecision(
-            RecoveryAction.RESUME, "its inputs are stored, and Sync.so has surely not been given them"
-        )
-    if snapshot.now - submission.body_written_at < timedelta(hours=timings.replay_hours):
-        return RecoveryDecision(
-            RecoveryAction.RESUME, "Sync.so may have taken it: asked again with the same key, which buys nothing twice"
-        )
-    return RecoveryDecision(
-        RecoveryAction.RESUME,
-        "Sync.so may have taken it: it is looked for in the vendor's list, and adopted from there",
-    )
+    return _decide_before_submission(snapshot, Stage.LIP_SYNC, "its inputs are stored", timings)
 
 
-def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, __: TimingSettings) -> RecoveryDecision:
+def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
     if not snapshot.job.request["effects"]:
         return RecoveryDecision(RecoveryAction.COMPLETE, "the lip-sync result is stored, and there are no areas")
-    submission = snapshot.latest_submission(Stage.TEXT_REMOVAL)
+    return _decide_before_submission(snapshot, Stage.TEXT_REMOVAL, "the lip-sync result is stored", timings)
+
+
+def _decide_before_submission(
+    snapshot: JobSnapshot, stage: Stage, stored: str, timings: TimingSettings
+) -> RecoveryDecision:
+    """A run goes on in any case; the reason says what it will do about a submission that is in doubt."""
+    submission = snapshot.latest_submission(stage)
     if submission is None or submission.state not in _IN_DOUBT_STATES:
-        return RecoveryDecision(
-            RecoveryAction.RESUME, "the lip-sync result is stored, and GhostCut has surely not been given it"
-        )
-    if submission.candidate_id or submission.vendor_batch_id:
-        return RecoveryDecision(
-            RecoveryAction.RESUME, "GhostCut may have taken it, and a work was named: it is adopted if it is ours"
-        )
-    return RecoveryDecision(
-        RecoveryAction.RESUME,
-        "GhostCut may have taken it: it is looked for in the vendor's list, and sent again if it is not there",
-    )
+        vendor = display_name(StageSettings().key_for(stage))
+        return RecoveryDecision(RecoveryAction.RESUME, f"{stored}, and {vendor} has surely not been given it")
+    provider = get_provider(submission.provider)
+    repeats_safely = provider.capabilities.idempotent_retry
+    if repeats_safely and snapshot.now - submission.body_written_at < timedelta(hours=timings.replay_hours):
+        how = "asked again with the same key, which buys nothing twice"
+    elif submission.candidate_id or submission.vendor_batch_id:
+        how = "a work was named, which is adopted if it is ours"
+    elif repeats_safely:
+        how = "it is looked for in the vendor's list, and adopted from there"
+    else:
+        how = "it is looked for in the vendor's list, and sent again if it is not there"
+    return RecoveryDecision(RecoveryAction.RESUME, f"{provider.display_name} may have taken it: {how}")
 
 
 def _decide_text_removal_stored(_: JobSnapshot, __: VendorStatus, ___: TimingSettings) -> RecoveryDecision:
@@ -166,22 +140,23 @@ def _decide_submitted(snapshot: JobSnapshot, vendor_status: VendorStatus, timing
     if submission.state in (SubmissionState.FAILED, SubmissionState.REFUSED):
         return RecoveryDecision(RecoveryAction.FAIL, submission.error or "the vendor gave no reason")
     if submission.state == SubmissionState.DONE or vendor_status.state is VendorState.DONE:
-        return _decide_vendor_done(snapshot, stage)
+        return _decide_vendor_done(snapshot, submission)
     return _decide_by_vendor_status(snapshot, submission, vendor_status, timings)
 
 
-def _decide_vendor_done(snapshot: JobSnapshot, stage: Stage) -> RecoveryDecision:
-    if stage is Stage.LIP_SYNC and snapshot.job.request["effects"]:
+def _decide_vendor_done(snapshot: JobSnapshot, submission: Submission) -> RecoveryDecision:
+    stage, vendor = submission.stage, display_name(submission.provider)
+    if stage == Stage.LIP_SYNC and snapshot.job.request["effects"]:
         return RecoveryDecision(
-            RecoveryAction.RESUME, "Sync.so is done; a run fetches the result, and text removal follows"
+            RecoveryAction.RESUME, f"{vendor} is done; a run fetches the result, and text removal follows"
         )
-    return RecoveryDecision(RecoveryAction.COMPLETE, f"{VENDOR_NAMES[stage]} is done; a run fetches the result")
+    return RecoveryDecision(RecoveryAction.COMPLETE, f"{vendor} is done; a run fetches the result")
 
 
 def _decide_by_vendor_status(
     snapshot: JobSnapshot, submission: Submission, vendor_status: VendorStatus, timings: TimingSettings
 ) -> RecoveryDecision:
-    vendor = VENDOR_NAMES[Stage(submission.stage)]
+    vendor = display_name(submission.provider)
     overdue = snapshot.submission_age_since_reopen(submission) > timedelta(hours=timings.poll_give_up_hours)
     match vendor_status.state:
         case VendorState.FAILED:

@@ -10,7 +10,6 @@ The request stays as the client sent it. What was sent is recorded with the resu
 that settings which were changed meanwhile do not matter: see `sent_segments`. All times are in seconds.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,12 +66,6 @@ def sent_segments(request: JobRequest, facts: Mapping[str, Any]) -> list[Segment
     if SENT_SEGMENTS_KEY not in facts:
         return request.segments
     return [Segment.model_validate(segment) for segment in facts[SENT_SEGMENTS_KEY]]
-
-
-def segments_from_body(request_body: bytes) -> list[dict[str, Any]]:
-    """The segments of a paid request, as they are recorded. They have the shape of our own."""
-    found: list[dict[str, Any]] = json.loads(request_body)["segments"]
-    return found
 
 
 def _fit_segment_end(

@@ -1,8 +1,8 @@
-"""One question about everything that a process waits for, where each job would else ask for itself.
+"""Coalesces status polls: one request covers all ids of a process that are due.
 
-The request goes out when the most eager job wants to know. It takes along as many others as it has room for: first
-those that would ask next, but nobody before half of its time is over. Did all of them come along, each event at the
-vendor would cost a request for every hundred jobs, and wake them all.
+A request goes out when the first id is due. It takes along as many others as fit, those that are due next first, but
+none before half of its interval is over: if all of them came along, each event at the vendor would cost a request per
+hundred jobs, and wake them all.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ FetchStatuses = Callable[[Sequence[str]], Awaitable[Mapping[str, S]]]
 
 @dataclass
 class _PendingId(Generic[S]):
-    """An id that somebody waits for. Times are the event loop's."""
+    """An id with its waiters. Times are the event loop's."""
 
     waiters: dict[asyncio.Future[S | None], Context] = field(default_factory=dict)
     poll_by: float = inf
-    """When to ask about it at the latest."""
+    """When it is due."""
     eligible_at: float = inf
     """From when on it comes along with others."""
 
@@ -32,49 +32,43 @@ class _PendingId(Generic[S]):
 
 
 class BatchPoller(Generic[S]):
-    """Asks about many ids in one call of `ask`, at most `most` of them. Belongs to one event loop."""
+    """Queries up to `max_batch` ids in one call of `fetch`. Belongs to one event loop."""
 
     def __init__(self, fetch: FetchStatuses[S], *, max_batch: int) -> None:
         self._fetch = fetch
         self._max_batch = max_batch
         self._pending: dict[str, _PendingId[S]] = {}
-        self._urgent: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def requests_needed(self) -> int:
-        """How many it takes to ask about all that wait."""
+        """For all ids that are waited for."""
         return -(-len(self._pending) // self._max_batch)
 
     async def wait_for(self, id_: str, within: float) -> S | None:
-        """How it stands, asked for within so many seconds; None where the answer does not name it.
+        """The status, polled `within` seconds; None where the response does not contain the id.
 
-        Raises what the question raised.
+        Raises what `fetch` raised.
         """
         waiter: asyncio.Future[S | None] = asyncio.get_running_loop().create_future()
-        # In the context of who wants to know: its settings, its logs, its fault points.
+        # The request runs in the context of a waiter: its settings, its logs, its fault points.
         pending = self._pending.setdefault(id_, _PendingId())
         context = pending.waiters[waiter] = copy_context()
-        pending.schedule_within(0 if id_ in self._urgent else within)
+        pending.schedule_within(within)
         self._schedule_poll(pending.poll_by, context)
-        self._urgent.discard(id_)
         try:
             return await waiter
         finally:
             self._remove_waiter(id_, waiter)
 
-    def poll_now(self, id_: str) -> None:
-        """Something has happened to it: ask now, or as soon as somebody waits for it again."""
-        if pending := self._pending.get(id_):
-            pending.schedule_within(0)
-            self._schedule_poll(pending.poll_by, next(iter(pending.waiters.values())))
-        else:
-            self._urgent.add(id_)
-
-    def discard(self, id_: str) -> None:
-        """Nobody will wait for it again."""
-        self._urgent.discard(id_)
+    def poll_now(self, id_: str) -> bool:
+        """Poll at once for those that wait for the id; False where nobody does."""
+        if (pending := self._pending.get(id_)) is None:
+            return False
+        pending.schedule_within(0)
+        self._schedule_poll(pending.poll_by, next(iter(pending.waiters.values())))
+        return True
 
     def _remove_waiter(self, id_: str, waiter: asyncio.Future[S | None]) -> None:
         if pending := self._pending.get(id_):
@@ -83,14 +77,14 @@ class BatchPoller(Generic[S]):
                 del self._pending[id_]
 
     def _schedule_poll(self, poll_by: float, context: Context) -> None:
-        """Or before."""
+        """At this time, or before."""
         if self._timer is None or poll_by < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = asyncio.get_running_loop().call_at(poll_by, self._poll, poll_by, context=context)
 
     def _poll(self, poll_by: float) -> None:
-        """Ask about all that are due, and who else has room; who comes later waits for the next question."""
+        """Query all ids that are due, and others as far as they fit; later ones wait for the next request."""
         self._timer = None
         now = max(poll_by, asyncio.get_running_loop().time())
         eligible = [id_ for id_, wanted in self._pending.items() if wanted.eligible_at <= now]

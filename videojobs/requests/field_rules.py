@@ -1,4 +1,4 @@
-"""Rules between the fields of a request: references, overlaps, places, and what the vendors' models take.
+"""Rules between the fields of a request: references, overlaps, places, and the rules of vendors.
 
 They need no media, and not even a whole request: each is checked on what could be read of it.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from videojobs.errors import FieldError
 from videojobs.media.url_policy import UrlPolicy
-from videojobs.providers.ghostcut.masks import ERASE_MODELS
+from videojobs.providers.registry import active_providers
 from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, to_microseconds
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import format_seconds, safe_display
@@ -42,7 +42,7 @@ def validate_fields(
     for index, area in parsed.areas.items():
         yield from _area_errors(f"effects[{index}]", area)
     yield from _nothing_to_remove_errors(parsed)
-    yield from _inpaint_model_errors(parsed)
+    yield from _vendor_errors(parsed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _overlap_errors(segments: Mapping[int, Segment]) -> Iterator[FieldError]:
             latest = (index, segment)
 
 
-# ---- areas, and what the text removal models take ------------------------------------------------------------
+# ---- areas, and what the vendors take -------------------------------------------------------------------------
 
 
 def _area_errors(path: str, area: AnnotationArea) -> Iterator[FieldError]:
@@ -244,28 +244,8 @@ def _nothing_to_remove_errors(parsed: ParsedFields) -> Iterator[FieldError]:
         )
 
 
-def _inpaint_model_errors(parsed: ParsedFields) -> Iterator[FieldError]:
-    """Without areas there is no text removal, and its model does not matter."""
-    if parsed.options is None or not parsed.areas:
-        return
-    model = parsed.options.inpaint_model
-    rules = ERASE_MODELS[model]
-    if rules.requires_all_languages and parsed.options.inpaint_language != "all":
-        yield FieldError("options.inpaint_language", f"must be all with the model {model}")
-    if rules.max_boxes is not None and len(parsed.areas) > rules.max_boxes:
-        count = "1 area" if rules.max_boxes == 1 else f"{rules.max_boxes} areas"
-        yield FieldError("effects", f"has {len(parsed.areas)} areas; the model {model} takes at most {count}")
-    for index, area in parsed.areas.items():
-        if area.kind not in rules.allowed_kinds:
-            message = f"must be text with the model {model}; choose basic for erasure and protection"
-            yield FieldError(f"effects[{index}].kind", message)
-        if rules.max_area is not None and (fraction := _area_fraction(area)) >= rules.max_area:
-            message = f"covers {fraction:.1%} of the picture; the model {model} takes less than {rules.max_area:.0%}"
-            yield FieldError(f"effects[{index}]", message)
-
-
-def _area_fraction(area: AnnotationArea) -> float:
-    """Of the picture, with edges of four decimals, as they are sent; without float noise: 0.5 x 0.4 is 0.2."""
-    edges = (area.x + area.w, area.x, area.y + area.h, area.y)
-    right, left, bottom, top = (round(min(edge, 1.0), 4) for edge in edges)
-    return round((right - left) * (bottom - top), 8)
+def _vendor_errors(parsed: ParsedFields) -> Iterator[FieldError]:
+    """The rules of the vendors that serve the stages."""
+    if parsed.options is not None:
+        for provider in active_providers():
+            yield from provider.validate(parsed.options, parsed.areas)

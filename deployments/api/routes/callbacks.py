@@ -1,22 +1,22 @@
-"""Vendors report here that they are done, each submission at an address of its own (`tasks.runtime.callback_urls`).
+"""Vendors report here that they are done, each submission at a URL of its own (`tasks.runtime.callback_urls`).
 
-A callback proves nothing about a job: it is a hint whose work the job's next run asks the vendor about. It is answered
-with 200 once everything that it sets off is on the books; anything else makes the vendor send it again.
+A callback proves nothing about a job: it is a hint, and the job's next run queries the vendor. The response is 200 once
+all effects are committed; after any other response the vendor sends it again.
 """
 
 import asyncio
 import logging
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Final, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
+from blocks import callback_secret_variable
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import error_responses
 from deployments.api.middleware import request_context
@@ -24,76 +24,59 @@ from deployments.api.routes.metrics import get_metrics
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
 from videojobs.db import JobRepository, Submission
-from videojobs.providers.ghostcut.callbacks import verify_signature as verify_ghostcut_signature
-from videojobs.providers.ghostcut.schemas import WorkStatus
-from videojobs.providers.schemas import Identifier, Lenient
-from videojobs.providers.sync_so.callbacks import verify_signature as verify_sync_so_signature
-from videojobs.providers.sync_so.schemas import Generation
-from videojobs.states import Stage
+from videojobs.providers.base import CallbackEvent, CallbackMalformed, CallbackRejected, Provider
+from videojobs.providers.registry import providers
 
 PREFIX: Final = "/callbacks"
-MAX_WORK_BYTES: Final = 64 * 1024  # one status row with a few links is 1 to 4 KB
-MAX_GENERATION_BYTES: Final = 1024**2  # Sync.so repeats the inputs: some hundred links of 1 to 3 KB each
-_TOKEN_PATTERN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits as the ledger writes them
+_TOKEN_PATTERN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits, as `Submission.callback_token` has them
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix=PREFIX, tags=["callbacks"], responses=error_responses(400, 403, 404, 413, 503))
 
 
-ReportT = TypeVar("ReportT", bound=BaseModel)
-VendorId = Annotated[Identifier, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,64}$")]
-
-
-class WorkReport(WorkStatus):
-    """The body of GhostCut's. Its ids go into our books, so they have to look like ids."""
-
-    id: VendorId
-    id_project: Lenient[VendorId] = None
-
-
-class GenerationReport(Generation):
-    """The body of Sync.so's; as above."""
-
-    id: VendorId
-
-
-@router.post("/sync-so/{token}", response_class=PlainTextResponse)
-async def receive_sync_so_callback(token: str, request: Request, state: AppStateDep) -> str:
-    """Sync.so has ended a generation. It comes once, and may come again (its fact sheet, section 7)."""
-    async with _timed(request, "Sync.so"):
-        raw = await read_body(request, MAX_GENERATION_BYTES)
-        repository = await state.services.repository()
-        submission = await find_submission(repository, token, Stage.LIP_SYNC)
-        secret = await state.services.sync_so_secret(await repository.get_job(submission.job_id))
-        if secret is None:
-            log.warning("A webhook of Sync.so cannot be checked: set SYNC_SO_WEBHOOK_SECRET, then `make register`")
-        if secret is None or not verify_sync_so_signature(
-            raw, request.headers.get("Sync-Signature"), secret, now=time.time()
-        ):
-            raise HTTPException(403, "not signed by Sync.so, or too long ago")
-        report = parse_report(raw, GenerationReport)
-        await _record_callback(state.services, submission, "Sync.so", report.id)
+@router.post("/{provider}/{token}", response_class=PlainTextResponse)
+async def receive_callback(provider: str, token: str, request: Request, state: AppStateDep) -> str:
+    """The vendor has ended a submission. It may report the same again. Vendors may need a body that is not empty."""
+    sender = _find_provider(provider)
+    async with _timed(request, sender.display_name):
+        body = await read_body(request, sender.max_callback_bytes)
+        submission = await find_submission(await state.services.repository(), token, sender)
+        event = await _verify(state.services, sender, submission, request, body)
+        await _record_callback(state.services, sender, submission, event)
     return "heard\n"
 
 
-@router.post("/ghostcut/{token}", response_class=PlainTextResponse)
-async def receive_ghostcut_callback(token: str, request: Request, state: AppStateDep) -> str:
-    """GhostCut has ended a work. It takes 200 with a body that is not empty for "heard" (its fact sheet, section 6)."""
-    async with _timed(request, "GhostCut"):
-        raw = await read_body(request, MAX_WORK_BYTES)
-        repository = await state.services.repository()
-        submission = await find_submission(repository, token, Stage.TEXT_REMOVAL)
-        secret = await state.services.ghostcut_secret(await repository.get_job(submission.job_id))
-        if not verify_ghostcut_signature(raw, request.headers.get("Callback-Sign"), secret):
-            raise HTTPException(403, "not signed by GhostCut")
-        report = parse_report(raw, WorkReport)
-        await _record_callback(state.services, submission, "GhostCut", report.id, batch_id=report.id_project)
-    return "heard\n"
+def _find_provider(key: str) -> Provider[Any]:
+    """URLs of earlier versions have a dash where the key has an underscore."""
+    found = providers().get(key.replace("-", "_"))
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+async def _verify(
+    services: Services, provider: Provider[Any], submission: Submission, request: Request, body: bytes
+) -> CallbackEvent:
+    job = await (await services.repository()).get_job(submission.job_id)
+    secret = await services.callback_secret(provider, job)
+    if secret is None:
+        log.warning(
+            "A callback of %s cannot be verified: set %s, then `make register`",
+            provider.display_name,
+            callback_secret_variable(provider),
+        )
+        raise HTTPException(403, f"callbacks of {provider.display_name} cannot be verified here")
+    try:
+        return provider.verify_callback(request.headers, body, secret, datetime.now(UTC))
+    except CallbackRejected as error:
+        raise HTTPException(403, str(error)) from error
+    except CallbackMalformed as error:
+        raise HTTPException(400, "not a report about a submission") from error
 
 
 @asynccontextmanager
 async def _timed(request: Request, vendor: str) -> AsyncIterator[None]:
-    """In time, and counted."""
+    """Bound the time, and count the outcome."""
     metrics = get_metrics(request)
     try:
         async with asyncio.timeout(ApiSettings().answer_seconds):
@@ -108,7 +91,7 @@ async def _timed(request: Request, vendor: str) -> AsyncIterator[None]:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body's bytes as they came; more than `limit` are not taken in."""
+    """The bytes of the body. Raises HTTPException 413 for more than `limit` bytes."""
     body = bytearray()
     try:
         async for chunk in request.stream():
@@ -120,28 +103,24 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-async def find_submission(repository: JobRepository, token: str, stage: Stage) -> Submission:
-    """The submission that was given this address. An address that nobody was given does not exist."""
-    found = await repository.submission_by_callback_token(token, stage) if _TOKEN_PATTERN.fullmatch(token) else None
+async def find_submission(repository: JobRepository, token: str, provider: Provider[Any]) -> Submission:
+    """The submission that was given this URL. Raises HTTPException 404."""
+    found = None
+    if _TOKEN_PATTERN.fullmatch(token):
+        found = await repository.submission_by_callback_token(token, provider.key)
     if found is None:
         raise HTTPException(404)
     request_context.bind_job(found.job_id)
     return found
 
 
-def parse_report(raw: bytes, model: type[ReportT]) -> ReportT:
-    """The report in a body that is the vendor's own."""
-    try:
-        return model.model_validate_json(raw)
-    except ValidationError as error:
-        raise HTTPException(400, "not a report about a submission") from error
-
-
 async def _record_callback(
-    services: Services, submission: Submission, vendor: str, vendor_id: str, *, batch_id: str | None = None
+    services: Services, provider: Provider[Any], submission: Submission, event: CallbackEvent
 ) -> None:
     repository = await services.repository()
-    job = await repository.record_callback(submission, vendor_id, batch_id=batch_id)
+    job = await repository.record_callback(submission, event.vendor_id, batch_id=event.batch_id)
     if job is not None:
         run = await services.runs.resume(job)
-        log.info("Job %s: %s names %s; flow run %s asks it about that", job.id, vendor, vendor_id, run)
+        log.info(
+            "Job %s: %s names %s; flow run %s asks it about that", job.id, provider.display_name, event.vendor_id, run
+        )

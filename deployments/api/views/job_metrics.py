@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 from videojobs.db import JobRepository
 from videojobs.db.stats import SubmissionStats, UnfinishedJobs
 from videojobs.pipeline.costs import Amount
-from videojobs.pipeline.recovery_policy import VENDOR_NAMES
-from videojobs.states import ENDED_STATUSES, Stage, Status
+from videojobs.providers.registry import display_name
+from videojobs.states import ENDED_STATUSES, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class JobStatsSnapshot:
     unfinished: Sequence[UnfinishedJobs]
     ended: dict[Status, int]
     submitted: Sequence[SubmissionStats]
-    spent: dict[Stage, Amount]
+    spent: dict[str, Amount]
 
     @classmethod
     async def load(cls, repository: JobRepository) -> "JobStatsSnapshot":
@@ -70,7 +70,7 @@ def _job_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
 
 
 def _vendor_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
-    spent = {VENDOR_NAMES[stage]: amount for stage, amount in snapshot.spent.items()}
+    spent = {display_name(provider): amount for provider, amount in snapshot.spent.items()}
     yield _gauge(
         "videojobs_spent_today",
         "Recorded costs since midnight UTC: what the vendors told, else what was expected",
@@ -81,14 +81,14 @@ def _vendor_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
     yield _gauge(
         "videojobs_submissions_last_day",
         "Paid calls of the last 24 hours, by what became of them (refused, failed and unknown are errors)",
-        {(VENDOR_NAMES[row.stage], row.state): row.count for row in snapshot.submitted},
+        {(display_name(row.provider), row.state): row.count for row in snapshot.submitted},
         ("vendor", "state"),
     )
     yield _gauge(
         "videojobs_vendor_seconds",
         "From submission to end, over the last 24 hours",
         {
-            (VENDOR_NAMES[row.stage], row.state, quantile): seconds
+            (display_name(row.provider), row.state, quantile): seconds
             for row in snapshot.submitted
             for quantile, seconds in (("0.5", row.median_seconds), ("0.95", row.p95_seconds))
             if seconds is not None

@@ -6,8 +6,8 @@ from typing import Final
 
 from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, LegacyStatus, StageCost
 from videojobs.db import JobEvent, Submission, VideoJob
-from videojobs.pipeline.costs import load_or_estimate
-from videojobs.pipeline.recovery_policy import VENDOR_NAMES
+from videojobs.pipeline.cost_estimate import load_or_estimate
+from videojobs.providers.registry import StageSettings, display_name
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
 
 _LEGACY_STATUS: Final[dict[Status, LegacyStatus]] = {
@@ -177,10 +177,13 @@ def event_log(events: Sequence[JobEvent]) -> list[EventEntry]:
 def _event_message(event: JobEvent) -> str:
     detail = event.detail or {}
     stage = detail.get("stage")
-    if stage in VENDOR_NAMES and event.kind in _VENDOR_EVENT_TEXT:
-        return _VENDOR_EVENT_TEXT[event.kind].format(VENDOR_NAMES[Stage(stage)])
+    if stage in list(Stage) and event.kind in _VENDOR_EVENT_TEXT:
+        # Events of older versions name the stage only.
+        provider = detail.get("provider") or StageSettings().key_for(Stage(stage))
+        return _VENDOR_EVENT_TEXT[event.kind].format(display_name(provider))
     if event.kind == "shortened":
-        return f"Sync.so gets some ends earlier than they were given: {_join_first(detail['changes'])}."
+        vendor = display_name(StageSettings().lip_sync_provider)
+        return f"{vendor} gets some ends earlier than they were given: {_join_first(detail['changes'])}."
     if changes := detail.get("changes"):
         listed = _join_first(changes, _MAX_LISTED_FORM_CHANGES)
         return f"{_EVENT_TEXT[event.kind]} Some of it was read otherwise than it was sent: {listed}."

@@ -20,11 +20,12 @@ from videojobs.media.probe import probe_audio, probe_video
 from videojobs.pipeline.masks import build_masks, resolve_timeline
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.schemas import build_work_body
+from videojobs.providers.ghostcut.settings import GhostCutSettings
 from videojobs.providers.http import vendor_http_client
 from videojobs.providers.sync_so.client import SyncSoClient
 from videojobs.providers.sync_so.schemas import SegmentSpec, build_generation_body
+from videojobs.providers.sync_so.settings import SyncSoSettings
 from videojobs.requests.parsing import parse_request
-from videojobs.settings import TimingSettings
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key, result_key
 
 USER: Final = "bench"
@@ -63,7 +64,7 @@ class ChainClient:
 
     async def lip_sync_url(self, generation_id: str, *, wait: bool = True) -> str | None:
         """The link, after one request; with `wait`, one that waits for the end as the product's does."""
-        seconds = TimingSettings().sync_long_poll_seconds if wait else None
+        seconds = SyncSoSettings().sync_long_poll_seconds if wait else None
         generation = await self.sync_so.get(generation_id, wait_seconds=seconds)
         if generation.is_failed:
             raise RuntimeError(generation.failure_text)
@@ -95,10 +96,10 @@ class ChainClient:
 
     async def wait_for_text_removal(self, work_id: str) -> str:
         """The link, when there is one, asked for at the product's intervals."""
-        pause = TimingSettings().ghostcut_poll_first_seconds
+        pause = GhostCutSettings().ghostcut_poll_first_seconds
         while (url := await self.text_removal_url(work_id)) is None:
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, TimingSettings().ghostcut_poll_max_seconds)
+            pause = min(pause * 1.5, GhostCutSettings().ghostcut_poll_max_seconds)
         return url
 
     async def store_text_removal(self, job_id: str, url: str) -> Json:

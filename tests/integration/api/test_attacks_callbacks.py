@@ -158,7 +158,7 @@ async def parked_submission_token(
 @pytest.mark.parametrize(
     ("vendor", "forgery"),
     [(forgery.vendor, forgery) for forgery in FORGERIES],
-    ids=[f"{forgery.vendor.name}: {forgery.description}" for forgery in FORGERIES],
+    ids=[f"{forgery.vendor.provider}: {forgery.description}" for forgery in FORGERIES],
 )
 async def test_a_forged_signature_is_rejected(
     repository: JobRepository,
@@ -178,7 +178,7 @@ async def test_a_forged_signature_is_rejected(
     assert services.prefect.resumed == []
 
 
-@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.provider)
 @pytest.mark.parametrize("what", CALLBACK_TOKENS)
 async def test_an_unissued_callback_address_is_a_404(
     repository: JobRepository,
@@ -209,7 +209,7 @@ async def test_a_callback_token_is_valid_for_its_vendor_only(
     assert await job_records(repository, job_id) == before
 
 
-@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.provider)
 @pytest.mark.parametrize("what", INVALID_BODIES)
 async def test_a_signed_body_that_is_not_a_report_is_rejected(
     repository: JobRepository,
@@ -243,15 +243,17 @@ async def test_an_oversized_callback_body_is_not_read(
     assert await job_records(repository, job_id) == before
 
 
-@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.provider)
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_callbacks_come_by_post_only(
     api: CallbackClient, parked_submission_token: str, vendor: CallbackVendor, method: str
 ) -> None:
-    assert (await api.http.request(method, f"/callbacks/{vendor.name}/{parked_submission_token}")).status_code == 405
+    assert (
+        await api.http.request(method, f"/callbacks/{vendor.provider}/{parked_submission_token}")
+    ).status_code == 405
 
 
-@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", [SYNC_SO, GHOSTCUT], ids=lambda vendor: vendor.provider)
 async def test_a_signed_report_of_a_foreign_work_is_only_noted(
     repository: JobRepository, api: CallbackClient, job_id: str, parked_submission_token: str, vendor: CallbackVendor
 ) -> None:

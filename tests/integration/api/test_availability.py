@@ -10,9 +10,9 @@ from prefect.exceptions import ObjectNotFound
 
 from blocks import JobDatabase
 from blocks.block_cache import BlockCache
-from deployments.api.routes.callbacks import MAX_WORK_BYTES
 from tests.support.api_server import BrokenServices, asgi_client
 from videojobs.errors import ConfigurationError, DatabaseUnavailable, RetryableError
+from videojobs.providers.ghostcut.provider import GhostCutProvider
 
 CALLBACK_PATH = f"/callbacks/ghostcut/{'x' * 43}"
 
@@ -58,7 +58,7 @@ async def test_a_callback_body_is_read_up_to_its_limit() -> None:
     async with broken_client() as http:
         answer = await http.post(CALLBACK_PATH, content=endless())
     assert answer.status_code == 413
-    assert read <= MAX_WORK_BYTES + 2048
+    assert read <= GhostCutProvider.max_callback_bytes + 2048
 
 
 async def test_a_stalling_callback_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:

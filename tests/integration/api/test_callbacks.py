@@ -123,7 +123,7 @@ async def test_a_callback_prevents_resubmitting_as_new(
     submission = await create_sent_submission(repository, lease, vendor)
     await repository.record_outcome(lease, submission, SubmissionState.WAITING, error="429")
     await api.send_callback(vendor, submission.callback_token, vendor.report_body("42"))
-    intent = await repository.create_intent(lease, vendor.stage, lambda _: b"other bytes")
+    intent = await repository.create_intent(lease, vendor.stage, lambda _: b"other bytes", provider=vendor.provider)
     assert (intent.unsent, intent.submission.id, intent.submission.request_body) == (False, submission.id, b"{}")
 
 
@@ -240,7 +240,7 @@ async def test_a_callback_for_an_old_attempt_is_ignored(
     lease = await create_leased_job()
     first = await create_sent_submission(repository, lease, vendor)
     await repository.record_outcome(lease, first, SubmissionState.REFUSED, error="no")
-    second = (await repository.create_intent(lease, vendor.stage, lambda _: b"{}")).submission
+    second = (await repository.create_intent(lease, vendor.stage, lambda _: b"{}", provider=vendor.provider)).submission
     await repository.release_lease(lease)
     before = await job_records(repository, lease.job_id)
     assert (await api.send_callback(vendor, first.callback_token, vendor.report_body("42"))).status_code == 200

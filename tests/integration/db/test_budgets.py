@@ -35,7 +35,10 @@ async def create_intent(
     repository: JobRepository, lease: Lease, cost: Cost = LIP_SYNC, budget: BudgetSettings | None = None
 ) -> Intent:
     stage = Stage.TEXT_REMOVAL if cost.points else Stage.LIP_SYNC
-    return await repository.create_intent(lease, stage, make_body, cost=cost, budget=budget or BudgetSettings())
+    provider = "ghostcut" if cost.points else "sync_so"
+    return await repository.create_intent(
+        lease, stage, make_body, provider=provider, cost=cost, budget=budget or BudgetSettings()
+    )
 
 
 async def spend_today(repository: JobRepository, lease: Lease) -> Amount:

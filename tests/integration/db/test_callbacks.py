@@ -17,7 +17,7 @@ async def lease(repository: JobRepository, create_leased_job: CreateLeasedJob) -
     lease = await create_leased_job()
     for point in (RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryPoint.LIP_SYNC_STORED):
         await repository.advance(lease, point)
-    await repository.create_intent(lease, Stage.TEXT_REMOVAL, lambda _: b"{}")
+    await repository.create_intent(lease, Stage.TEXT_REMOVAL, lambda _: b"{}", provider="ghostcut")
     return lease
 
 
@@ -103,7 +103,7 @@ async def test_a_callback_prevents_resending_a_submission(repository: JobReposit
     submission = await only_submission(repository, lease)
     await repository.record_outcome(lease, submission, SubmissionState.WAITING, error="code 3006")
     await repository.record_callback(submission, "work-1")
-    assert not (await repository.create_intent(lease, Stage.TEXT_REMOVAL, lambda _: b"{}")).unsent
+    assert not (await repository.create_intent(lease, Stage.TEXT_REMOVAL, lambda _: b"{}", provider="ghostcut")).unsent
 
 
 async def test_a_cancelled_job_stores_the_callback_and_starts_no_run(repository: JobRepository, lease: Lease) -> None:

@@ -15,6 +15,8 @@ from videojobs.db.migrate import is_behind, upgrade
 from videojobs.errors import DatabaseUnavailable, JobParked, JobRequestConflict, LeaseLost, VideoJobError
 from videojobs.states import RecoveryPoint, Stage, Status
 
+PROVIDERS = {Stage.LIP_SYNC: "sync_so", Stage.TEXT_REMOVAL: "ghostcut"}
+
 
 def make_body(submission: Submission) -> bytes:
     return f"key {submission.idempotency_key}".encode()
@@ -24,7 +26,7 @@ async def create_accepted(
     repository: JobRepository, lease: Lease, stage: Stage, next_point: RecoveryPoint, vendor_id: str
 ) -> Submission:
     """A submission that the vendor has accepted."""
-    intent = await repository.create_intent(lease, stage, make_body)
+    intent = await repository.create_intent(lease, stage, make_body, provider=PROVIDERS[stage])
     await repository.record_accepted(lease, intent.submission, next_point, vendor_id=vendor_id, answer={}, metadata={})
     return intent.submission
 
@@ -115,7 +117,7 @@ async def test_an_expired_lease_fences_its_old_holder(repository: JobRepository,
     with pytest.raises(LeaseLost):
         await repository.advance(dead, RecoveryPoint.UPLOADED)
     with pytest.raises(LeaseLost):
-        await repository.create_intent(dead, Stage.LIP_SYNC, make_body)
+        await repository.create_intent(dead, Stage.LIP_SYNC, make_body, provider="sync_so")
     await repository.release_lease(dead)
     assert (await repository.get_job(job_id)).lease_holder == "alive/1"
 
@@ -193,7 +195,7 @@ async def test_a_parked_job_stays_processing_and_shows_its_reason(
     job = await repository.park(lease, "who knows")
     assert (job.status, job.progress_message) == (Status.PROCESSING, "Parked for an operator: who knows")
     with pytest.raises(JobParked, match="who knows"):
-        await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+        await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
 
 
 async def test_job_events_are_append_only(
@@ -214,7 +216,7 @@ async def test_an_intent_is_committed_with_its_bytes_before_sending(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
     lease = await create_leased_job()
-    intent = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+    intent = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
     [stored] = await repository.list_submissions(lease.job_id)
     assert intent.unsent
     assert stored.state == SubmissionState.INTENDED
@@ -225,8 +227,8 @@ async def test_an_existing_intent_is_returned_with_an_unknown_outcome(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
     lease = await create_leased_job()
-    first = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
-    again = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"other bytes")
+    first = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
+    again = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"other bytes", provider="sync_so")
     assert again.submission.id == first.submission.id
     assert again.submission.request_body == first.submission.request_body
     assert not again.unsent
@@ -236,9 +238,9 @@ async def test_a_waiting_submission_is_resent_with_the_same_key(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
     lease = await create_leased_job()
-    first = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+    first = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
     await repository.record_outcome(lease, first.submission, SubmissionState.WAITING, error="429")
-    again = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+    again = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
     assert again.unsent
     assert again.submission.idempotency_key == first.submission.idempotency_key
 
@@ -247,10 +249,10 @@ async def test_the_database_refuses_a_second_live_submission(
     repository: JobRepository, create_leased_job: CreateLeasedJob, database_url: str
 ) -> None:
     lease = await create_leased_job()
-    await repository.create_intent(lease, Stage.TEXT_REMOVAL, make_body)
+    await repository.create_intent(lease, Stage.TEXT_REMOVAL, make_body, provider="ghostcut")
     copy = text(
-        "INSERT INTO video_submissions (id, job_id, stage, attempt, state, request_body, callback_token) "
-        "SELECT gen_random_uuid(), job_id, stage, 2, 'intended', request_body, 'another' "
+        "INSERT INTO video_submissions (id, job_id, stage, provider, attempt, state, request_body, callback_token) "
+        "SELECT gen_random_uuid(), job_id, stage, provider, 2, 'intended', request_body, 'another' "
         "FROM video_submissions WHERE job_id = :id"
     )
     with pytest.raises(DBAPIError, match="uq_video_submissions_live"):
@@ -263,9 +265,9 @@ async def test_a_new_submission_may_follow_one_without_a_result(
     repository: JobRepository, create_leased_job: CreateLeasedJob, ended: SubmissionState
 ) -> None:
     lease = await create_leased_job()
-    first = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+    first = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
     await repository.record_outcome(lease, first.submission, ended, error="no")
-    second = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+    second = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
     assert second.unsent
     assert (first.submission.attempt, second.submission.attempt) == (1, 2)
     assert first.submission.idempotency_key != second.submission.idempotency_key
@@ -276,7 +278,7 @@ async def test_one_commit_records_acceptance_and_advances_the_job(
 ) -> None:
     lease = await create_leased_job()
     await repository.advance(lease, RecoveryPoint.UPLOADED)
-    intent = await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+    intent = await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
     job = await repository.record_accepted(
         lease,
         intent.submission,
@@ -284,6 +286,7 @@ async def test_one_commit_records_acceptance_and_advances_the_job(
         vendor_id="gen-" + lease.job_id,
         answer={"status": "PENDING"},
         metadata={"sync_generation_id": "gen-1"},
+        job_columns={"zhaoli_task_id": "gen-" + lease.job_id},
     )
     assert (job.point, job.zhaoli_task_id) == (RecoveryPoint.LIP_SYNC_SUBMITTED, "gen-" + lease.job_id)
     assert job.job_metadata["sync_generation_id"] == "gen-1"
@@ -298,7 +301,7 @@ async def test_an_acceptance_is_recorded_after_the_lease_was_lost(repository: Jo
     slow, other = Lease(job_id, "slow/1"), Lease(job_id, "other/1")
     await repository.acquire_lease(slow, seconds=60)
     await repository.advance(slow, RecoveryPoint.UPLOADED)
-    intent = await repository.create_intent(slow, Stage.LIP_SYNC, make_body)
+    intent = await repository.create_intent(slow, Stage.LIP_SYNC, make_body, provider="sync_so")
     await repository.acquire_lease(slow, seconds=0)
     await repository.acquire_lease(other, seconds=60)
     vendor_id = f"gen-{job_id}"
@@ -402,9 +405,9 @@ async def test_a_stalled_transaction_is_ended_and_retryable(
         return make_body(submission)
 
     with pytest.raises(DatabaseUnavailable):
-        await JobRepository(engine).create_intent(lease, Stage.LIP_SYNC, stall)
+        await JobRepository(engine).create_intent(lease, Stage.LIP_SYNC, stall, provider="sync_so")
     await engine.dispose()
-    assert (await repository.create_intent(lease, Stage.LIP_SYNC, make_body)).unsent
+    assert (await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")).unsent
 
 
 async def test_migrating_again_changes_nothing(database_url: str) -> None:

@@ -13,15 +13,7 @@ from sqlalchemy import text
 
 from tasks.runtime import paid_call as paying
 from tasks.runtime.job_run import JobRun
-from tasks.runtime.paid_call import (
-    Accepted,
-    Inconclusive,
-    LookupResult,
-    NotReceived,
-    PaidCall,
-    submit_idempotently,
-    submit_paid,
-)
+from tasks.runtime.paid_call import PaidCall, submit_idempotently, submit_paid
 from tests.integration.db.conftest import CreateLeasedJob, make_request
 from tests.integration.db.test_notifications import wait_until_listening
 from tests.integration.db.test_submissions import FakeVendor, make_paid_call, submission_state
@@ -36,7 +28,8 @@ from videojobs.errors import (
     VendorRateLimited,
     VendorUnavailable,
 )
-from videojobs.states import RecoveryPoint
+from videojobs.providers.lookup import ACCEPTED_WITHOUT_ID, Accepted, Inconclusive, LookupResult, NotReceived
+from videojobs.states import RecoveryPoint, Stage
 
 PROOF = {"works_seen": 3}
 
@@ -110,7 +103,7 @@ async def test_a_submission_proven_absent_is_resent_and_recorded(repository: Job
 async def test_the_next_run_sends_what_a_dead_run_only_intended(repository: JobRepository, lease: Lease) -> None:
     vendor = FakeVendor("gen")
     buying = paid_call(vendor, FakeSearch(NotReceived(PROOF)))
-    await repository.create_intent(lease, buying.stage, buying.build_body)
+    await repository.create_intent(lease, buying.stage, buying.build_body, provider=buying.provider)
     with pytest.raises(RetryableError, match="a run died"):
         await submit_idempotently(repository, lease, buying)
     await submit_idempotently(repository, lease, buying)
@@ -194,9 +187,7 @@ async def test_a_run_without_its_lease_cannot_mark_not_accepted(repository: JobR
 
 
 async def test_an_acceptance_during_the_lookup_is_kept(repository: JobRepository, lease: Lease) -> None:
-    intent = await repository.create_intent(
-        lease, make_paid_call(FakeVendor(), replayable=False).stage, lambda _: b"{}"
-    )
+    intent = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="ghostcut")
     asked_about = intent.submission
     await repository.record_accepted(
         lease, asked_about, RecoveryPoint.LIP_SYNC_SUBMITTED, vendor_id=lease.job_id, answer={}, metadata={}
@@ -263,9 +254,11 @@ async def test_an_earlier_attempts_outcome_does_not_settle_a_later_one(
     repository: JobRepository, lease: Lease, outcome: SubmissionState
 ) -> None:
     buying = paid_call(FakeVendor(), FakeSearch(too_early()))
-    earlier = (await repository.create_intent(lease, buying.stage, buying.build_body)).submission
+    earlier = (
+        await repository.create_intent(lease, buying.stage, buying.build_body, provider=buying.provider)
+    ).submission
     await repository.record_not_accepted(lease, earlier, "not taken", PROOF)
-    assert (await repository.create_intent(lease, buying.stage, buying.build_body)).unsent
+    assert (await repository.create_intent(lease, buying.stage, buying.build_body, provider=buying.provider)).unsent
     await repository.record_outcome(lease, earlier, outcome, error="late")
     assert await submission_state(repository, lease) == SubmissionState.INTENDED
     assert [event.kind for event in await repository.list_events(lease.job_id)][-1] == "late_outcome"
@@ -273,7 +266,9 @@ async def test_an_earlier_attempts_outcome_does_not_settle_a_later_one(
 
 async def test_an_unavoidable_second_purchase_is_reported_once(repository: JobRepository, lease: Lease) -> None:
     buying = paid_call(FakeVendor(), FakeSearch(too_early()))
-    submission = (await repository.create_intent(lease, buying.stage, buying.build_body)).submission
+    submission = (
+        await repository.create_intent(lease, buying.stage, buying.build_body, provider=buying.provider)
+    ).submission
     for name in ("one", "two", "two"):
         vendor_id = f"{name}-{lease.job_id}"
         await repository.record_accepted(
@@ -289,7 +284,7 @@ async def test_an_acceptance_without_an_id_is_recorded(repository: JobRepository
     with pytest.raises(OutcomeStillUnknown):
         await submit_idempotently(repository, lease, buying)
     [row] = await repository.list_submissions(lease.job_id)
-    assert row.vendor_answer == paying.ACCEPTED_WITHOUT_ID
+    assert row.vendor_answer == ACCEPTED_WITHOUT_ID
 
 
 @pytest.mark.parametrize(
@@ -326,7 +321,7 @@ async def record_other_purchase(
     await repository.acquire_lease(lease, 60)
     await repository.advance(lease, RecoveryPoint.UPLOADED)
     buying = make_paid_call(FakeVendor(), replayable=False)
-    intent = await repository.create_intent(lease, buying.stage, buying.build_body)
+    intent = await repository.create_intent(lease, buying.stage, buying.build_body, provider=buying.provider)
     await repository.record_accepted(
         lease, intent.submission, buying.next_point, vendor_id=vendor_id, answer={}, metadata={}
     )
@@ -344,9 +339,7 @@ async def test_the_database_lists_an_accounts_confirmed_purchases(repository: Jo
     lease = Lease(job_id, "run-1/1")
     await repository.acquire_lease(lease, 60)
     await repository.advance(lease, RecoveryPoint.UPLOADED)
-    intent = await repository.create_intent(
-        lease, make_paid_call(FakeVendor(), replayable=False).stage, lambda _: b"{}"
-    )
+    intent = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="ghostcut")
     taken = await repository.accepted_ids_around(intent.submission, timedelta(days=1), timedelta(minutes=10))
     assert taken == {f"an-hour-ago-{job_id}"}
 

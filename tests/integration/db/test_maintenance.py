@@ -76,7 +76,7 @@ async def test_a_stuck_job_has_its_submissions_and_database_age(
     lease = Lease(job_id, "dead/1")
     await repository.acquire_lease(lease, 0)
     for stage in Stage:
-        await repository.create_intent(lease, stage, lambda _: b"{}")
+        await repository.create_intent(lease, stage, lambda _: b"{}", provider="sync_so")
     await run_sql("UPDATE video_jobs SET updated_at = now() - interval '1 hour'")
     standing = (await stuck_ids(repository))[job_id]
     assert [row.stage for row in standing.submissions] == list(Stage)
@@ -116,19 +116,19 @@ async def test_a_slot_is_counted_while_a_submission_is_in_flight(
     repository: JobRepository, create_idle_job: CreateJob
 ) -> None:
     six_minutes, no_time = timedelta(minutes=6), timedelta(0)
-    assert await repository.max_slots_in_use(Stage.LIP_SYNC, six_minutes) == 0
+    assert await repository.max_slots_in_use("sync_so", six_minutes) == 0
     job_id = await create_idle_job("job")
     dead, heir = Lease(job_id, "run/1"), Lease(job_id, "run/2")
     await repository.acquire_lease(dead, 0)
-    assert await repository.max_slots_in_use(Stage.LIP_SYNC, six_minutes) == 0
-    await repository.create_intent(dead, Stage.LIP_SYNC, lambda _: b"{}")
-    assert await repository.max_slots_in_use(Stage.LIP_SYNC, six_minutes) == 1
-    assert await repository.max_slots_in_use(Stage.TEXT_REMOVAL, six_minutes) == 0
+    assert await repository.max_slots_in_use("sync_so", six_minutes) == 0
+    await repository.create_intent(dead, Stage.LIP_SYNC, lambda _: b"{}", provider="sync_so")
+    assert await repository.max_slots_in_use("sync_so", six_minutes) == 1
+    assert await repository.max_slots_in_use("ghostcut", six_minutes) == 0
     await repository.acquire_lease(heir, 60)
-    assert await repository.max_slots_in_use(Stage.LIP_SYNC, six_minutes) == 2
-    assert await repository.max_slots_in_use(Stage.LIP_SYNC, no_time) == 1
+    assert await repository.max_slots_in_use("sync_so", six_minutes) == 2
+    assert await repository.max_slots_in_use("sync_so", no_time) == 1
     await repository.park(heir, "nobody knows")
-    assert await repository.max_slots_in_use(Stage.LIP_SYNC, no_time) == 0
+    assert await repository.max_slots_in_use("sync_so", no_time) == 0
 
 
 # ---- holding ---------------------------------------------------------------------------------------------------
@@ -192,7 +192,9 @@ async def test_a_job_with_a_new_callback_is_not_leased_for_cleanup(
     job_id = await create_idle_job("job")
     await repository.acquire_lease(Lease(job_id, "dead/1"), 0)
     submission = (
-        await repository.create_intent(Lease(job_id, "dead/1"), Stage.TEXT_REMOVAL, lambda _: b"{}")
+        await repository.create_intent(
+            Lease(job_id, "dead/1"), Stage.TEXT_REMOVAL, lambda _: b"{}", provider="ghostcut"
+        )
     ).submission
     await run_sql("UPDATE video_jobs SET updated_at = now() - interval '1 hour'")
     seen = (await stuck_ids(repository))[job_id]
@@ -221,7 +223,7 @@ def create_failed_job(repository: JobRepository, run_sql: RunSql) -> Callable[..
         await repository.create(job_id, make_request(), actor="test")
         await repository.acquire_lease(lease, 600)
         await repository.advance(lease, RecoveryPoint.UPLOADED)
-        await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}")
+        await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="sync_so")
         await run_sql("UPDATE video_submissions SET state = :state WHERE job_id = :id", state=state.value, id=job_id)
         await repository.fail(lease, "no")
         await repository.release_lease(lease)

@@ -14,16 +14,18 @@ async def count_unfinished(repository: JobRepository) -> Counter[tuple[Status, R
     return Counter({(row.status, row.point, row.parked): row.count for row in await repository.unfinished_jobs()})
 
 
-async def submission_stats(repository: JobRepository, stage: Stage, state: str) -> SubmissionStats | None:
+async def submission_stats(repository: JobRepository, provider: str, state: str) -> SubmissionStats | None:
     rows = await repository.submissions_last_day()
-    return next((row for row in rows if (row.stage, row.state) == (stage, state)), None)
+    return next((row for row in rows if (row.provider, row.state) == (provider, state)), None)
 
 
 async def deliver_lip_sync(repository: JobRepository, lease: Lease) -> None:
     """A lip-sync for two dollars, delivered."""
     await repository.advance(lease, RecoveryPoint.UPLOADED)
     cost = Cost(usd=Decimal(2), seconds=10, basis="price list")
-    submission = (await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", cost=cost)).submission
+    submission = (
+        await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", cost=cost, provider="sync_so")
+    ).submission
     await repository.record_accepted(
         lease, submission, RecoveryPoint.LIP_SYNC_SUBMITTED, vendor_id=lease.job_id, answer={}, metadata={}
     )
@@ -57,9 +59,9 @@ async def test_each_group_reports_the_age_of_its_oldest_job(
 async def test_submissions_are_counted_by_state_with_vendor_time(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
-    before = await submission_stats(repository, Stage.LIP_SYNC, SubmissionState.DONE)
+    before = await submission_stats(repository, "sync_so", SubmissionState.DONE)
     await deliver_lip_sync(repository, await create_leased_job())
-    found = await submission_stats(repository, Stage.LIP_SYNC, SubmissionState.DONE)
+    found = await submission_stats(repository, "sync_so", SubmissionState.DONE)
     assert found is not None
     assert found.count == (before.count if before else 0) + 1
     assert found.median_seconds is not None
@@ -68,7 +70,7 @@ async def test_submissions_are_counted_by_state_with_vendor_time(
 
 
 async def test_todays_spend_is_summed_by_stage(repository: JobRepository, create_leased_job: CreateLeasedJob) -> None:
-    before = (await repository.spend_today()).get(Stage.LIP_SYNC)
+    before = (await repository.spend_today()).get("sync_so")
     await deliver_lip_sync(repository, await create_leased_job())
-    after = (await repository.spend_today())[Stage.LIP_SYNC]
+    after = (await repository.spend_today())["sync_so"]
     assert after.usd - (before.usd if before else 0) == 2

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tasks.runtime.paid_call import Accepted, LookupResult, PaidCall, submit_idempotently
+from tasks.runtime.paid_call import PaidCall, submit_idempotently
 from tests.integration.db.conftest import CreateLeasedJob
 from videojobs.db import JobRepository, Lease, Submission, SubmissionState
 from videojobs.errors import (
@@ -20,6 +20,7 @@ from videojobs.errors import (
     VendorUnavailable,
 )
 from videojobs.pipeline.costs import Cost
+from videojobs.providers.lookup import Accepted, LookupResult
 from videojobs.states import RecoveryPoint, Stage
 
 Send = Callable[[Submission], Awaitable[Accepted]]
@@ -42,7 +43,7 @@ class FakeVendor:
 
 def make_paid_call(vendor: Send, *, replayable: bool) -> PaidCall:
     return PaidCall(
-        vendor="Sync.so" if replayable else "GhostCut",
+        provider="sync_so" if replayable else "ghostcut",
         stage=Stage.LIP_SYNC,
         next_point=RecoveryPoint.LIP_SYNC_SUBMITTED,
         build_body=lambda submission: f"body of {submission.id}".encode(),
@@ -119,7 +120,7 @@ async def test_a_lost_answer_without_idempotency_parks_the_job(repository: JobRe
 async def test_a_run_dead_after_its_intent_parks_without_idempotency(repository: JobRepository, lease: Lease) -> None:
     vendor = FakeVendor("never asked")
     call = make_paid_call(vendor, replayable=False)
-    await repository.create_intent(lease, call.stage, call.build_body)
+    await repository.create_intent(lease, call.stage, call.build_body, provider=call.provider)
     with pytest.raises(JobParked, match="died"):
         await submit_idempotently(repository, lease, call)
     assert vendor.sent == []
@@ -128,7 +129,7 @@ async def test_a_run_dead_after_its_intent_parks_without_idempotency(repository:
 async def test_a_run_dead_after_its_intent_is_replayed_with_its_key(repository: JobRepository, lease: Lease) -> None:
     vendor = FakeVendor("gen")
     call = make_paid_call(vendor, replayable=True)
-    intent = await repository.create_intent(lease, call.stage, call.build_body)
+    intent = await repository.create_intent(lease, call.stage, call.build_body, provider=call.provider)
     await submit_idempotently(repository, lease, call)
     assert vendor.sent == [(intent.submission.idempotency_key, intent.submission.request_body)]
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from videojobs.errors import InvalidRequest
-from videojobs.providers.ghostcut.schemas import MaskSpec, ModelName, build_work_body
+from videojobs.pipeline.masks import MaskSpec
+from videojobs.providers.ghostcut.schemas import build_work_body
+from videojobs.requests.models import InpaintModel
 
 URL = "https://media.test/pro_sync_result.mp4?X-Amz-Signature=abc"
 AREA = MaskSpec("erasure", x=0.3, y=0.3, w=0.4, h=0.4, start=4.1, end=8.3)
@@ -117,7 +119,7 @@ def test_a_work_without_areas_is_refused() -> None:
 
 
 @pytest.mark.parametrize("model", ["advanced_lite", "advanced", "advanced_large_box"])
-def test_a_finer_model_is_named_in_the_extra_options_string(model: ModelName) -> None:
+def test_a_finer_model_is_named_in_the_extra_options_string(model: InpaintModel) -> None:
     extra = sent_request(model=model, masks=[TEXT])["extraOptions"]
     assert extra == '{"extra_inpaint_config":{"model":"' + model + '"}}'
 
@@ -137,14 +139,20 @@ def test_callback_language_and_resolution_are_sent_when_given() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model": "advanced_lite", "masks": [AREA]}, r"masks\[0\]: .* removes text only, not erasure"),
-        ({"model": "advanced", "masks": [replace(TEXT, kind="protection")]}, "removes text only, not protection"),
-        ({"model": "advanced_lite", "masks": [TEXT] * 11}, "takes at most 10, not 11"),
-        ({"model": "advanced", "masks": [TEXT] * 2}, "takes at most 1, not 2"),
-        ({"model": "advanced_large_box", "masks": [TEXT] * 2}, "takes at most 1, not 2"),
-        ({"model": "advanced", "masks": [replace(TEXT, w=0.5, h=0.4)]}, "less than 20% of the picture"),
-        ({"model": "advanced_large_box", "masks": [replace(TEXT, w=0.7, h=0.6)]}, "less than 40% of the picture"),
-        ({"model": "advanced", "masks": [TEXT], "language": "en"}, "language: .* knows 'all' only, not 'en'"),
+        ({"model": "advanced_lite", "masks": [AREA]}, r"masks\[0\].kind: must be text"),
+        ({"model": "advanced", "masks": [replace(TEXT, kind="protection")]}, "must be text with the model advanced"),
+        ({"model": "advanced_lite", "masks": [TEXT] * 11}, "has 11 areas; the model advanced_lite takes at most 10"),
+        ({"model": "advanced", "masks": [TEXT] * 2}, "has 2 areas; the model .* takes at most 1 area"),
+        ({"model": "advanced_large_box", "masks": [TEXT] * 2}, "has 2 areas; the model .* takes at most 1 area"),
+        (
+            {"model": "advanced", "masks": [replace(TEXT, w=0.5, h=0.4)]},
+            "covers 20.0% of the picture; .* less than 20%",
+        ),
+        (
+            {"model": "advanced_large_box", "masks": [replace(TEXT, w=0.7, h=0.6)]},
+            "covers 42.0% of the picture; .* less than 40%",
+        ),
+        ({"model": "advanced", "masks": [TEXT], "language": "en"}, "language: must be all with the model advanced"),
         ({"crf": 9}, "crf: has to lie within 10 and 30"),
         ({"crf": 31}, "crf: has to lie within 10 and 30"),
         ({"url": "https://media.test/视频.mp4"}, "url: has to be a public"),
@@ -159,7 +167,7 @@ def test_an_invalid_request_is_not_sent(changes: dict[str, Any], complaint: str)
 def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidRequest) as caught:
         build_work_body(url="nowhere", name="job-1", masks=[AREA, TEXT], model="advanced", language="ja", crf=99)
-    assert [problem.path for problem in caught.value.errors] == ["masks[0]", "masks", "url", "language", "crf"]
+    assert [problem.path for problem in caught.value.errors] == ["language", "masks", "masks[0].kind", "url", "crf"]
 
 
 def test_lite_takes_ten_boxes_and_basic_any_number() -> None:

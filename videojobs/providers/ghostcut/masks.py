@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Protocol
 
 from videojobs.errors import FieldError
+from videojobs.pipeline.masks import MaskSpec
 from videojobs.providers.schemas import normalize_number
+from videojobs.requests.models import AreaKind, InpaintModel
 
-MaskKind = Literal["erasure", "protection", "text"]
-ModelName = Literal["basic", "advanced_lite", "advanced", "advanced_large_box"]
-
-MASK_TYPES: Mapping[MaskKind, str] = MappingProxyType(
+MASK_TYPES: Mapping[AreaKind, str] = MappingProxyType(
     {
         "erasure": "remove",  # the whole box
         "protection": "keep",
@@ -22,20 +21,35 @@ MASK_TYPES: Mapping[MaskKind, str] = MappingProxyType(
 )
 
 
+class Rectangle(Protocol):
+    """An area of a request, or a mask: fractions of the picture."""
+
+    @property
+    def kind(self) -> AreaKind: ...
+    @property
+    def x(self) -> float: ...
+    @property
+    def y(self) -> float: ...
+    @property
+    def w(self) -> float: ...
+    @property
+    def h(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class EraseModel:
     """What the vendor lets one of its models do. None: no limit is stated."""
 
     wire_name: str | None  # None: no model is named
-    allowed_kinds: frozenset[MaskKind]
+    allowed_kinds: frozenset[AreaKind]
     max_boxes: int | None = None
     max_area: float | None = None  # fraction of the frame
     requires_all_languages: bool = False
 
 
-_ALL_KINDS: frozenset[MaskKind] = frozenset(MASK_TYPES)
-_TEXT_ONLY: frozenset[MaskKind] = frozenset({"text"})
-ERASE_MODELS: Mapping[ModelName, EraseModel] = MappingProxyType(
+_ALL_KINDS: frozenset[AreaKind] = frozenset(MASK_TYPES)
+_TEXT_ONLY: frozenset[AreaKind] = frozenset({"text"})
+ERASE_MODELS: Mapping[InpaintModel, EraseModel] = MappingProxyType(
     {
         "basic": EraseModel(None, _ALL_KINDS),
         "advanced_lite": EraseModel("advanced_lite", _TEXT_ONLY, max_boxes=10, requires_all_languages=True),
@@ -43,22 +57,6 @@ ERASE_MODELS: Mapping[ModelName, EraseModel] = MappingProxyType(
         "advanced_large_box": EraseModel("advanced_large_box", _TEXT_ONLY, 1, 0.40, requires_all_languages=True),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MaskSpec:
-    """A rectangle of the picture in a time range.
-
-    `x`, `y` (top left), `w`, `h` are fractions of the picture, `start` and `end` absolute seconds.
-    """
-
-    kind: MaskKind
-    x: float
-    y: float
-    w: float
-    h: float
-    start: float
-    end: float
 
 
 def encode_mask(spec: MaskSpec) -> dict[str, Any]:
@@ -76,19 +74,18 @@ def encode_mask(spec: MaskSpec) -> dict[str, Any]:
     }
 
 
-def mask_errors(masks: Sequence[MaskSpec], model: ModelName) -> list[FieldError]:
+def mask_errors(masks: Sequence[MaskSpec], model: InpaintModel, language: str = "all") -> list[FieldError]:
     """Everything that GhostCut would refuse, or silently wipe nothing for."""
     problems = [FieldError("masks", "give at least one area")] if not masks else []
     for index, spec in enumerate(masks):
-        text = _mask_error(spec, ERASE_MODELS[model], model)
+        text = _mask_error(spec)
         problems += [FieldError(f"masks[{index}]", text)] if text else []
-    max_boxes = ERASE_MODELS[model].max_boxes
-    if max_boxes is not None and len(masks) > max_boxes:
-        problems.append(FieldError("masks", f"the model {model} takes at most {max_boxes}, not {len(masks)}"))
-    return problems
+    return problems or model_rule_errors(
+        model, language, dict(enumerate(masks)), areas_field="masks", language_field="language"
+    )
 
 
-def _mask_error(spec: MaskSpec, rules: EraseModel, model: ModelName) -> str | None:
+def _mask_error(spec: MaskSpec) -> str | None:
     if not all(map(isfinite, (spec.x, spec.y, spec.w, spec.h, spec.start, spec.end))):
         return "every number has to be finite"
     if spec.end <= max(spec.start, 0):
@@ -96,15 +93,42 @@ def _mask_error(spec: MaskSpec, rules: EraseModel, model: ModelName) -> str | No
     x0, y0, x1, y1 = _corners(spec)
     if x1 <= x0 or y1 <= y0:
         return "nothing of the rectangle lies in the picture"
-    if spec.kind not in rules.allowed_kinds:
-        return f"the model {model} removes text only, not {spec.kind}"
-    area = round((x1 - x0) * (y1 - y0), 8)  # exact: the corners have 4 decimals
-    if rules.max_area is not None and area >= rules.max_area:
-        return f"the model {model} takes less than {rules.max_area:.0%} of the picture"
     return None
 
 
-def _corners(spec: MaskSpec) -> tuple[float, float, float, float]:
+def model_rule_errors(
+    model: InpaintModel, language: str, areas: Mapping[int, Rectangle], *, areas_field: str, language_field: str
+) -> list[FieldError]:
+    """What the model does not take. Without areas there is no text removal, and the model does not matter.
+
+    `areas` by their index in `areas_field`, which problems are reported under.
+    """
+    rules = ERASE_MODELS[model]
+    if not areas:
+        return []
+    problems = []
+    if rules.requires_all_languages and language != "all":
+        problems.append(FieldError(language_field, f"must be all with the model {model}"))
+    if rules.max_boxes is not None and len(areas) > rules.max_boxes:
+        count = "1 area" if rules.max_boxes == 1 else f"{rules.max_boxes} areas"
+        problems.append(FieldError(areas_field, f"has {len(areas)} areas; the model {model} takes at most {count}"))
+    for index, area in areas.items():
+        if area.kind not in rules.allowed_kinds:
+            message = f"must be text with the model {model}; choose basic for erasure and protection"
+            problems.append(FieldError(f"{areas_field}[{index}].kind", message))
+        if rules.max_area is not None and (fraction := _area_fraction(area)) >= rules.max_area:
+            message = f"covers {fraction:.1%} of the picture; the model {model} takes less than {rules.max_area:.0%}"
+            problems.append(FieldError(f"{areas_field}[{index}]", message))
+    return problems
+
+
+def _area_fraction(area: Rectangle) -> float:
+    """Of the picture, with corners of four decimals, as they are sent; without float noise: 0.5 x 0.4 is 0.2."""
+    x0, y0, x1, y1 = _corners(area)
+    return round((x1 - x0) * (y1 - y0), 8)
+
+
+def _corners(spec: Rectangle) -> tuple[float, float, float, float]:
     """Left, top, right, bottom within the picture."""
     edges = (spec.x, spec.y, spec.x + spec.w, spec.y + spec.h)
     left, top, right, bottom = (round(min(max(edge, 0.0), 1.0), 4) for edge in edges)
