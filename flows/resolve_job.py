@@ -11,7 +11,7 @@ from pydantic import Field
 from blocks import Connections
 from tasks.operator_actions import OperatorAction, adopt, give_up, is_already_applied, resubmit, retry, validate_action
 from tasks.runtime.job_run import JobRun, job_lease
-from tasks.runtime.prefect_runs import start_run
+from tasks.runtime.prefect_runs import resume_job
 from videojobs.db.models import Json
 from videojobs.errors import LeaseLost
 from videojobs.testing.fault_injection import current_job_id
@@ -52,7 +52,7 @@ async def resolve_job(
         return Failed(name="InUse", message=f"{error}; cancel that run first, or wait until it has ended")
     if decision == _GIVE_UP:
         return Completed(message=f"Job {job_id} is given up.")
-    next_run_id = await start_run(await (await connections.repository()).get_job(job_id))
+    next_run_id = await resume_job(await (await connections.repository()).get_job(job_id))
     return Completed(message=f"Flow run {next_run_id} goes on with job {job_id}.")
 
 

@@ -1,4 +1,4 @@
-"""A lecture from its video to its published documents. Each step looks first whether it is done already."""
+"""The steps of a lecture, from its video to its published documents. Each is skipped when it is done already."""
 
 import asyncio
 import zipfile
@@ -14,7 +14,7 @@ from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
 from tasks.runtime.lecture_workspace import Workspace, run_with_progress
 from tasks.runtime.progress import report_progress, slugify
-from videojobs.db import VideoJob
+from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest
 from videojobs.lecture.models import LectureInfo, SlideDeck, SubtitleFiles, Transcript
 from videojobs.lecture.options import LectureOptions
@@ -45,13 +45,9 @@ _CONTENT_TYPES: Final = {
 }
 
 
-@job_task("fetch the lecture", retries=INPUT_RETRIES)
-async def fetch_lecture(run: JobRun, workspace: Workspace) -> None:
-    """Bring the video here, decode all of it once, and store it unless it lies in storage. Raises InvalidRequest."""
-    repository = await run.connections.repository()
-    job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.FETCHED):
-        return
+@job_task("fetch the lecture", done_at=RecoveryPoint.FETCHED, retries=INPUT_RETRIES)
+async def fetch_lecture(run: JobRun, repository: JobRepository, job: VideoJob, workspace: Workspace) -> None:
+    """Download the video, decode all of it once, and store it unless it is in storage. Raises InvalidRequest."""
     report_progress(job)
     request, store = LectureRequest.model_validate(job.request), await run.connections.store()
     try:
@@ -81,7 +77,7 @@ def _validate_lecture(video: Path, options: LectureOptions, on_progress: Progres
 
 @job_task("recognise the speech", retries=INPUT_RETRIES)
 async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
-    """What is said, with times, into the job's folder. Raises NoSound or SpeechUnavailable, as the options say."""
+    """Store the transcript with times in the job's folder. Raises NoSound or SpeechUnavailable, as the options say."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.TRANSCRIBED):
@@ -102,7 +98,7 @@ async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
 
 @job_task("find the slides", retries=INPUT_RETRIES)
 async def detect_slides(run: JobRun, workspace: Workspace) -> None:
-    """A picture of each slide and the times of all, into the job's folder."""
+    """Store a picture of each slide and the times of all in the job's folder."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
@@ -121,7 +117,7 @@ async def detect_slides(run: JobRun, workspace: Workspace) -> None:
 
 
 async def gather_fail_fast(*steps: Coroutine[Any, Any, None]) -> None:
-    """All of them at once. The first error stops the others, and is raised when they have ended."""
+    """Run all concurrently. The first error cancels the others, and is raised when they have ended."""
     try:
         async with asyncio.TaskGroup() as group:
             for each in steps:
@@ -130,13 +126,9 @@ async def gather_fail_fast(*steps: Coroutine[Any, Any, None]) -> None:
         raise errors.exceptions[0] from None
 
 
-@job_task("write the documents", retries=INPUT_RETRIES)
-async def write_documents(run: JobRun, workspace: Workspace) -> None:
-    """The PDF, the subtitles and all slides in one file, into the job's folder."""
-    repository = await run.connections.repository()
-    job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.DOCUMENTS_STORED):
-        return
+@job_task("write the documents", done_at=RecoveryPoint.DOCUMENTS_STORED, retries=INPUT_RETRIES)
+async def write_documents(run: JobRun, repository: JobRepository, job: VideoJob, workspace: Workspace) -> None:
+    """Store the PDF, the subtitles and an archive of all slides in the job's folder."""
     await workspace.download(run, job, [TRANSCRIPT_FILE, SLIDE_TIMES_FILE])
     transcript = Transcript.model_validate_json((workspace.folder / TRANSCRIPT_FILE).read_bytes())
     deck = SlideDeck.model_validate_json((workspace.folder / SLIDE_TIMES_FILE).read_bytes())
@@ -170,7 +162,7 @@ def _render_documents(
 
 @job_task("publish the documents")
 async def publish_lecture(run: JobRun) -> str:
-    """Complete the job; gives the `s3://` address of the PDF."""
+    """Complete the job; returns the `s3://` URI of the PDF."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     store = await run.connections.store()
@@ -200,7 +192,7 @@ def _options(job: VideoJob) -> LectureOptions:
 
 
 async def _upload_files(run: JobRun, job: VideoJob, workspace: Workspace, names: Sequence[str]) -> None:
-    """Files of the place into the job's folder, each whole or not at all."""
+    """From the workspace into the job's folder, each whole or not at all."""
     store = await run.connections.store()
     await asyncio.to_thread(_put_files, store, job, workspace.folder, names)
 

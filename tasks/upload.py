@@ -1,4 +1,4 @@
-"""Validate every input, and store it unless it is stored already: the last door before money is spent."""
+"""Validate every input, and store it unless it is stored already: the last check before anything is paid for."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,20 +20,16 @@ from videojobs.media.url_policy import UrlPolicy
 from videojobs.requests.media_rules import validate_media
 from videojobs.requests.models import JobRequest
 from videojobs.settings import AccessSettings, LimitSettings
-from videojobs.states import POINT_SPECS, RecoveryPoint, has_reached, progress_within
+from videojobs.states import POINT_SPECS, RecoveryPoint, progress_within
 from videojobs.storage.object_store import ObjectStore, audio_key, content_type, video_key
 
 FactsT = TypeVar("FactsT", VideoFacts, AudioFacts)
 Probe = Callable[[Path | BinaryIO], FactsT]
 
 
-@job_task("upload the inputs", retries=INPUT_RETRIES)
-async def upload(run: JobRun) -> None:
-    """Decode and check all inputs; those that do not lie in our storage are put there. Raises InvalidRequest."""
-    repository = await run.connections.repository()
-    job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.UPLOADED):
-        return
+@job_task("upload the inputs", done_at=RecoveryPoint.UPLOADED, retries=INPUT_RETRIES)
+async def upload(run: JobRun, repository: JobRepository, job: VideoJob) -> None:
+    """Decode and check all inputs, and copy those into our storage that are not there. Raises InvalidRequest."""
     report_progress(job)
     request = JobRequest.model_validate(job.request)
     store = await run.connections.store()
@@ -58,9 +54,9 @@ async def upload(run: JobRun) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _ValidatedInput(Generic[FactsT]):
-    """One file, decoded and found good."""
+    """One file that was decoded without errors."""
 
-    location: Path | str  # a file here; or its `s3://` address, where it lies in storage that our keys open
+    location: Path | str  # a local file; or an `s3://` URI that our credentials can read
     facts: FactsT
 
 
@@ -73,7 +69,7 @@ class _ValidatedInputs:
 
 
 async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _ValidatedInputs:
-    """Every file decoded; raises InvalidRequest with what is wrong with any of them."""
+    """Decode every file. Raises InvalidRequest with the problems of all."""
     limits = LimitSettings()
     video_probe = partial(
         probe_source_video,
@@ -113,7 +109,7 @@ async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: Ob
 async def _fetch_and_probe(
     stack: AsyncExitStack, source: str, store: ObjectStore, max_bytes: int, probe: Probe[FactsT]
 ) -> _ValidatedInput[FactsT]:
-    """What lies in storage is read where it lies; anything else is fetched, and is here until `stack` closes."""
+    """Objects in storage are read in place; anything else is downloaded, and kept until `stack` closes."""
     if is_s3_uri(source):
         stored = await asyncio.to_thread(open_s3, source, store, max_bytes)
         return _ValidatedInput(source, await run_cpu_bound(partial(probe, stored)))
@@ -128,7 +124,7 @@ async def _fetch_and_probe(
 async def _store_inputs(
     run: JobRun, repository: JobRepository, job: VideoJob, store: ObjectStore, inputs: _ValidatedInputs
 ) -> dict[str, Any]:
-    """The `s3://` addresses of all inputs, once those that were fetched are in the job's folder. Progress rises."""
+    """The `s3://` URIs of all inputs. Downloaded ones are put into the job's folder; reports progress."""
     video = inputs.video
     key = video_key(job.user_id, job.id, video.facts.container)
     stored_uris: dict[str, Any] = {

@@ -48,9 +48,9 @@ class RecoveryPoint(StrEnum):
 
     OPENED = "opened"  # the request is in the ledger
     UPLOADED = "uploaded"  # inputs are validated and stored
-    LIP_SYNC_SUBMITTED = "lip_sync_submitted"  # Sync.so has the generation
+    LIP_SYNC_SUBMITTED = "lip_sync_submitted"  # its vendor has accepted it
     LIP_SYNC_STORED = "lip_sync_stored"  # its result is in our storage, checked
-    TEXT_REMOVAL_SUBMITTED = "text_removal_submitted"  # GhostCut has the work
+    TEXT_REMOVAL_SUBMITTED = "text_removal_submitted"  # its vendor has accepted it
     TEXT_REMOVAL_STORED = "text_removal_stored"  # its result is in our storage, checked
     FETCHED = "fetched"  # the lecture is validated and stored
     TRANSCRIBED = "transcribed"  # what is said is stored, the slides are still looked for
@@ -115,7 +115,7 @@ _PAID_STEPS: Final = {
 
 # News between two points: progress and message change while the point stays.
 LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its result is being stored
-TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # on the way to GhostCut
+TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # before its submission
 
 _PARALLEL_POINTS: Final = (RecoveryPoint.TRANSCRIBED, RecoveryPoint.SLIDES_FOUND)
 

@@ -23,7 +23,7 @@ PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 DEPENDENCY_ERRORS: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
 """Postgres, Prefect or the storage does not answer, or is not set up yet: nothing that the caller could mend."""
 
-RETRY_AFTER_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; GhostCut comes every 30 minutes anyway
+RETRY_AFTER_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; vendors repeat callbacks later
 
 MAX_PROBLEMS: Final = 100  # in one answer: nobody reads more, and a megabyte of wrong fields would be answered with 16
 _MAX_TEXT_LENGTH: Final = 2000  # of one field's path or message: our longest have 500

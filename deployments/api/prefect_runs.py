@@ -18,11 +18,16 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
-from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
-from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS, JOB_FLOWS, scheduled_runs_by_job, start_run
+from tasks.runtime.prefect_runs import (
+    JOB_FLOWS,
+    resume_job,
+    scheduled_runs_by_job,
+    start_deployment_run,
+    start_job_run,
+)
 from videojobs.db import VideoJob
 from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.errors import RetryableError
@@ -82,15 +87,7 @@ class PrefectRuns:
     async def start(self, job: VideoJob) -> UUID:
         """The first run of a job. Asked again, it gives the same run."""
         async with asyncio.timeout(self._timeout_seconds):
-            run = await arun_deployment(
-                JOB_DEPLOYMENTS[job.job_kind],
-                client=await self._client(),
-                parameters={**job.request, "job_id": job.id, "connections": job.connections},
-                timeout=0,
-                as_subflow=False,
-                idempotency_key=job.id,
-            )
-            return run.id
+            return await start_job_run(job, idempotency_key=job.id, client=await self._client())
 
     async def stop(self, job: VideoJob) -> Sequence[StoppedRun]:
         """Cancel the runs of a job, as the button in Prefect does; what becomes of the job is
@@ -104,27 +101,19 @@ class PrefectRuns:
     async def resume(self, job: VideoJob) -> UUID:
         """Another run of a job that has begun."""
         async with asyncio.timeout(self._timeout_seconds):
-            return await start_run(job)
+            return await resume_job(job)
 
     async def retry(self, job: VideoJob, reason: str) -> UUID:
         """From the failed stage, through the deployment that operators decide with; a cancelled job just runs."""
         if job.status == Status.CANCELLED:
             return await self.resume(job)
         async with asyncio.timeout(self._timeout_seconds):
-            run = await arun_deployment(
+            return await start_deployment_run(
                 RESOLVE_JOB_DEPLOYMENT,
-                client=await self._client(),
-                parameters={
-                    "job_id": job.id,
-                    "decision": "retry",
-                    "reason": reason,
-                    "connections": job.connections,
-                },
-                timeout=0,
-                as_subflow=False,
+                {"job_id": job.id, "decision": "retry", "reason": reason, "connections": job.connections},
                 idempotency_key=f"{job.id} retry {job.updated_at.isoformat()}",
+                client=await self._client(),
             )
-            return run.id
 
 
 async def _find_live_runs(client: PrefectClient, job: VideoJob) -> Sequence[FlowRun]:

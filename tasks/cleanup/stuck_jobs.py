@@ -20,7 +20,7 @@ from tasks.runtime.failures import failure_details
 from tasks.runtime.job_events import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.job_run import run_history
 from tasks.runtime.job_task import job_task
-from tasks.runtime.prefect_runs import scheduled_runs_by_job, start_run
+from tasks.runtime.prefect_runs import resume_job, scheduled_runs_by_job
 from videojobs.db import JobRepository, Lease, SubmissionState
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter
 from videojobs.errors import DatabaseUnavailable
@@ -109,7 +109,7 @@ async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionR
         JOB_PARKED if stuck_job.decision.action is RecoveryAction.PARK else JOB_STUCK, job.id, stuck_job.decision.reason
     )
     continues = stuck_job.decision.action in (RecoveryAction.RESUME, RecoveryAction.COMPLETE)
-    return ActionResult(ACTION_TEXT[stuck_job.decision.action], await start_run(job) if continues else None)
+    return ActionResult(ACTION_TEXT[stuck_job.decision.action], await resume_job(job) if continues else None)
 
 
 async def _fail_job(repository: JobRepository, lease: Lease, stuck_job: StuckJob, connections: Connections) -> None:

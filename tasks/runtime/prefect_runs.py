@@ -1,11 +1,12 @@
-"""Runs that go on with a job: the same deployment, the same request, the same job id."""
+"""Runs of jobs: how they are started, and which ones wait for a worker."""
 
 import time
+from collections.abc import Mapping
 from itertools import count
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
@@ -23,31 +24,50 @@ from videojobs.states import JobKind
 
 JOB_DEPLOYMENTS: Final = {JobKind.PRO_VIDEO: "pro-video/pro-video", JobKind.LECTURE: "lecture/lecture"}
 JOB_FLOWS: Final = [name.partition("/")[0] for name in JOB_DEPLOYMENTS.values()]
-"""Whose runs work on jobs."""
+"""Flows whose runs work on jobs."""
 TEXT_REMOVAL_FLOW: Final = "remove-text"
 TEXT_REMOVAL_RUN_NAME_PREFIX: Final = "remove text from "
-"""How the name of a run of it begins; the job's id follows."""
-# Whoever asks for the same job in the same state within this time gets the same run; later, a run that was
-# cancelled before it began does not stand in the way of another one.
+"""Of the name of its runs; the job's id follows."""
+# Within this time, calls for the same job in the same state return the same run; later, a run that was cancelled before
+# it started does not prevent another one.
 DEDUP_WINDOW_SECONDS: Final = 300
-_PAGE_SIZE: Final = 200  # runs; the server gives no more at once
+_PAGE_SIZE: Final = 200  # runs; the server returns no more at once
 
 
-async def start_run(job: VideoJob) -> UUID:
-    """Gives the id of the flow run. Asked twice at once, it is one run; and of two runs one steps aside."""
-    window = int(time.time() // DEDUP_WINDOW_SECONDS)
-    found = await arun_deployment(
-        JOB_DEPLOYMENTS[job.job_kind],
-        parameters={**job.request, "job_id": job.id, **({"connections": job.connections} if job.connections else {})},
+async def start_deployment_run(
+    deployment: str, parameters: Mapping[str, Any], *, idempotency_key: str, client: PrefectClient | None = None
+) -> UUID:
+    """The one way of starting a run; returns its id without waiting for it. Equal keys return the same run."""
+    run = await arun_deployment(
+        deployment,
+        client=client,
+        parameters=dict(parameters),
         timeout=0,
         as_subflow=False,
-        idempotency_key=f"{job.id} {job.updated_at.isoformat()} {window}",
+        idempotency_key=idempotency_key,
     )
-    return found.id
+    return run.id
+
+
+async def start_job_run(job: VideoJob, *, idempotency_key: str, client: PrefectClient | None = None) -> UUID:
+    """A run of the job's deployment with its request."""
+    connections = {"connections": job.connections} if job.connections else {}
+    return await start_deployment_run(
+        JOB_DEPLOYMENTS[job.job_kind],
+        {**job.request, "job_id": job.id, **connections},
+        idempotency_key=idempotency_key,
+        client=client,
+    )
+
+
+async def resume_job(job: VideoJob) -> UUID:
+    """A further run of a job. Concurrent calls start one run; of two runs of a job one ends at once."""
+    window = int(time.time() // DEDUP_WINDOW_SECONDS)
+    return await start_job_run(job, idempotency_key=f"{job.id} {job.updated_at.isoformat()} {window}")
 
 
 async def scheduled_runs_by_job() -> dict[str, str]:
-    """The runs that no worker has taken yet: their ids, by the ids of their jobs."""
+    """Ids of the runs that no worker has started yet, by job id."""
     deployments = [name.partition("/")[2] for name in JOB_DEPLOYMENTS.values()]
     scheduled = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
     found: dict[str, str] = {}

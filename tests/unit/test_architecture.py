@@ -58,3 +58,37 @@ def test_committed_files_contain_no_private_data(label: str, pattern: str) -> No
     texts = ((file, file.read_bytes()) for file in tracked_files() if file.is_file() and file != own)
     found = [file.name for file, content in texts if b"\0" not in content and re.search(pattern, content.decode())]
     assert found == [], f"{label} in {found}"
+
+
+VENDOR_NAMES = re.compile(r"sync_?-?\.?so\b|ghost_?cut|zhaoli|lipsync", re.IGNORECASE)
+FACT_SHEET_CITATION = re.compile(r"(Sync\.so|GhostCut) \d+")
+OWN_PLACES = (
+    "videojobs/providers/sync_so/",
+    "videojobs/providers/ghostcut/",
+    "blocks/sync_so.py",
+    "blocks/ghostcut.py",
+)
+VENDOR_NAME_EXCEPTIONS = {
+    "deployments/local/": "starts the emulators, and shows the operators' columns",
+    "deployments/server/environment.py": "the operators' variables",
+    "deployments/api/schemas/jobs.py": "the public field sync_generation_id",
+    "deployments/api/views/status.py": "the same field, and its column",
+    "videojobs/db/models.py": "the operators' column zhaoli_task_id",
+    "videojobs/db/migrations/": "the column, and the keys of existing rows",
+    "videojobs/providers/registry.py": "the default provider of each stage",
+    "videojobs/requests/models.py": "the public names of models",
+    "videojobs/settings.py": "limits whose reasons are facts of the vendors",
+    "videojobs/testing/fault_injection.py": "the names of the fault points",
+}
+
+
+def test_vendor_names_stand_in_their_own_places_only() -> None:
+    """What a new vendor would have to touch. Citations of fact sheets ("Sync.so 8") are no such places."""
+    product = [file for file in tracked_files() if file.suffix == ".py" and "tests" not in file.relative_to(ROOT).parts]
+    found = []
+    for file in product:
+        name = str(file.relative_to(ROOT))
+        text = FACT_SHEET_CITATION.sub("", file.read_text()) if file.is_file() else ""
+        if VENDOR_NAMES.search(text) and not name.startswith((*OWN_PLACES, *VENDOR_NAME_EXCEPTIONS)):
+            found.append(name)
+    assert found == []

@@ -1,13 +1,13 @@
-"""What Sync.so is sent of a request's segments: the same, with ends that it takes (Sync.so 15).
+"""The segments of a request with ends that the lip-sync vendor accepts (Sync.so 15).
 
-It refuses the whole generation, after it has taken it on, where a segment or a crop ends past its file, be it by two
-milliseconds, and where two segments touch. Both is usual: files are measured in many ways, and an editor's split makes
-segments that touch. So ends are moved to a margin before the end of their file, and before the next segment. Only ends
-move, only earlier, and less than a person notices; what is further off is refused at the door
+The vendor fails the whole submission, after it has accepted it, if a segment or a crop ends past its file, even by two
+milliseconds, or if two segments touch. Both are common: tools measure files differently, and an editor's split makes
+touching segments. So ends are moved to a margin before the end of their file, and before the next segment. Only ends
+move, only earlier, and less than a person notices; anything further off is rejected
 (`videojobs.requests.media_rules`).
 
-The request stays as the client sent it. What was sent is recorded with the result, as it stood in the paid request, so
-that settings which were changed meanwhile do not matter: see `sent_segments`. All times are in seconds.
+The request stays as the client sent it. What was sent is recorded with the result, from the bytes of the paid request,
+so that later changes of settings do not matter: see `sent_segments`. All times are in seconds.
 """
 
 import math

@@ -129,7 +129,7 @@ class Provider(Protocol[ClientT_contra]):
     """
 
     key: str
-    """`sync_so`: in the registry, the database, callback URLs and the prefix of environment variables."""
+    """In the registry, the database, callback URLs and as the prefix of environment variables: `some_vendor`."""
     display_name: str
     """For people: log lines, error messages, metric labels."""
     stage: Stage

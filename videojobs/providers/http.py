@@ -20,11 +20,11 @@ from videojobs.providers.schemas import sanitize_text
 from videojobs.testing.fault_injection import fault_point
 
 CONNECT_SECONDS = 10.0  # a vendor that takes longer to accept a connection is down
-READ_SECONDS = 60.0  # as long as Sync.so's own SDKs wait for an answer
+READ_SECONDS = 60.0  # as long as a vendor's own SDKs wait (Sync.so 4)
 WRITE_SECONDS = 30.0  # bodies are a few kilobytes of JSON
 POOL_SECONDS = 60.0  # waiting for a free connection costs nothing and is safe to repeat
 CONNECT_RETRIES = 2  # httpx: after 0 s and 0.5 s, only while no connection exists
-MAX_CONNECTIONS = 100  # 5 GET/s (the advice for Sync.so) with 10 s long polls keep 50 open
+MAX_CONNECTIONS = 100  # 5 GET/s (Sync.so 8) with 10 s long polls keep 50 open
 # Node servers close idle connections after 5 s. A request that meets the closing is lost after it was sent,
 # and a paid one would then have to be treated as bought: never reuse a connection near that age.
 KEEPALIVE_SECONDS = 2.0

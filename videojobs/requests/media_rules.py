@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from videojobs.errors import FieldError
 from videojobs.pipeline.segment_adjustment import fit_segment_ends
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
+from videojobs.providers.registry import StageSettings, display_name
 from videojobs.requests.models import AnnotationArea, JobRequest, Segment, to_microseconds
 from videojobs.settings import LimitSettings
 from videojobs.text import format_seconds
@@ -69,7 +70,7 @@ def validate_segments(
 ) -> list[FieldError]:
     """Every segment and crop that does not lie in its file, or of which too little is left as it is sent.
 
-    Asked again before Sync.so is paid: the margin or the gap may be larger by then. `audio_seconds` by refId.
+    Checked again before the vendor is paid: the margin or the gap may be larger by then. `audio_seconds` by refId.
     """
     problems: list[FieldError] = []
     fitted = fit_segment_ends(request.segments, video_seconds, audio_seconds, limits)
@@ -140,7 +141,7 @@ def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits:
         remainder = format_seconds(left) if left > 0 else "nothing"
         yield FieldError(
             f"{path}.endTime",
-            f"is {format_seconds(segment.endTime)}, but Sync.so takes this segment only to "
+            f"is {format_seconds(segment.endTime)}, but {_lip_sync_vendor()} takes this segment only to "
             f"{format_seconds(max(0.0, sent.endTime))}, a little before the video ends or the next segment begins: "
             "that "
             f"leaves {remainder} of it; the shortest that makes sense is {format_seconds(least)}",
@@ -161,8 +162,12 @@ def _crop_errors(
         yield FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}")
     elif crop.startTime < audio_seconds and usable <= crop.startTime:
         most, name = format_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
-        message = f"leaves nothing of the part: Sync.so takes the audio only to {most}, since {lasts}"
+        message = f"leaves nothing of the part: {_lip_sync_vendor()} takes the audio only to {most}, since {lasts}"
         yield FieldError(f"{path}.{name}", message)
+
+
+def _lip_sync_vendor() -> str:
+    return display_name(StageSettings().lip_sync_provider)
 
 
 def _exceeds(overhang: float, allowed: float) -> bool:

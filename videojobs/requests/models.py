@@ -4,7 +4,7 @@ The models give the shape; Prefect draws its parameter form from their titles an
 through `videojobs.requests.parsing`, which also applies what the shape cannot say: the rules of
 `videojobs.requests.field_rules`. Rules that need facts of the media are in `videojobs.requests.media_rules`.
 """
-# ruff: noqa: N815 - the public names are Sync.so's (camelCase); one spelling everywhere needs no translation
+# ruff: noqa: N815 - the public names are camelCase, as in the first vendor's API
 
 import hashlib
 import json

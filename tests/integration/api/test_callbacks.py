@@ -19,7 +19,7 @@ from tests.support.signed_callbacks import (
 from videojobs.db import JobRepository, Lease, Submission, SubmissionState
 from videojobs.states import RecoveryPoint, Status
 
-both_vendors = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
+both_vendors = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.provider)
 
 
 @pytest.fixture
@@ -320,3 +320,31 @@ async def test_a_ghostcut_id_may_be_a_number(
     submission = await create_lost_submission(repository, await create_leased_job(), GHOSTCUT)
     await api.send_callback(GHOSTCUT, submission.callback_token, b'{"id": 42, "processStatus": 1}')
     assert await callback_vendor_ids(repository, submission.job_id) == ["42"]
+
+
+@pytest.mark.parametrize(("vendor", "old_path"), [(SYNC_SO, "sync-so"), (GHOSTCUT, "ghostcut")])
+async def test_callback_urls_of_earlier_versions_still_work(
+    repository: JobRepository,
+    create_leased_job: CreateLeasedJob,
+    api: CallbackClient,
+    vendor: CallbackVendor,
+    old_path: str,
+) -> None:
+    submission = await create_lost_submission(repository, await create_leased_job(), vendor)
+    body = vendor.report_body("42")
+    url = f"/callbacks/{old_path}/{submission.callback_token}"
+    answer = await api.http.post(url, content=body, headers=vendor.signature_headers(body))
+    assert answer.status_code == 200
+    assert await callback_vendor_ids(repository, submission.job_id) == ["42"]
+
+
+async def test_a_callback_of_an_unknown_provider_is_not_found(api: CallbackClient) -> None:
+    assert (await api.http.post(f"/callbacks/nobody/{'t' * 43}", content=b"{}")).status_code == 404
+
+
+async def test_a_callback_token_is_valid_for_its_own_provider_only(
+    repository: JobRepository, create_leased_job: CreateLeasedJob, api: CallbackClient
+) -> None:
+    submission = await create_lost_submission(repository, await create_leased_job(), SYNC_SO)
+    answer = await api.send_callback(GHOSTCUT, submission.callback_token, GHOSTCUT.report_body("42"))
+    assert answer.status_code == 404
