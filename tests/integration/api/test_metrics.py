@@ -101,7 +101,7 @@ async def test_requests_are_counted_by_route_template(broken_services: Services)
         await http.request("BREW", "/healthz")
         answer = await http.get("/metrics")
     found = parse_metrics(answer.text)
-    route = "/callbacks/sync-so/{token}"
+    route = "/callbacks/{provider}/{token}"
     assert found[metric_key("videojobs_gateway_requests_total", method="POST", route=route, status="503")] == 1
     assert found[metric_key("videojobs_gateway_received_bytes_total", route=route)] == 5
     assert found[metric_key("videojobs_gateway_requests_total", method="GET", route="(none)", status="404")] == 3
@@ -116,7 +116,7 @@ async def test_an_unhandled_error_is_counted_and_logged(log_capture: "LogCapture
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as http:
         assert (await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"{}")).status_code == 500
         found = await fetch_metrics(http)
-    route = "/callbacks/sync-so/{token}"
+    route = "/callbacks/{provider}/{token}"
     assert found[metric_key("videojobs_gateway_requests_total", method="POST", route=route, status="500")] == 1
     assert [line["status"] for line in log_capture.lines if line.get("route") == route] == [500]
 
