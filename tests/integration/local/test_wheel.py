@@ -42,8 +42,8 @@ def test_the_wheel_has_the_product_and_no_local_stack(wheel: Path) -> None:
 
 def test_the_installed_wheel_runs_without_the_local_extra(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "installed"
-    install = [UV, "pip", "install", "--offline", "--quiet", "--no-deps", "--python", sys.executable]
-    subprocess.run([*install, "--target", target, wheel], check=True, capture_output=True)
+    install = [str(UV), "pip", "install", "--offline", "--quiet", "--no-deps", "--python", sys.executable]
+    subprocess.run([*install, "--target", str(target), str(wheel)], check=True, capture_output=True)
     run = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL],
         cwd=tmp_path,
