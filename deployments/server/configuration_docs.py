@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
@@ -94,11 +93,8 @@ _BOUNDS: Final = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum":
 
 
 def variable_name(model: type[BaseSettings], name: str) -> str:
-    """The environment variable of a field; of several accepted names, the first one."""
-    alias = model.model_fields[name].validation_alias
-    if isinstance(alias, AliasChoices):
-        alias = str(alias.choices[0])
-    return (alias if isinstance(alias, str) else f"{model.model_config.get('env_prefix', '')}{name}").upper()
+    """The environment variable of a field; old names, which still work, are not documented."""
+    return f"{model.model_config.get('env_prefix', '')}{name}".upper()
 
 
 def render_page() -> str:
@@ -123,7 +119,7 @@ def settings_rows(model: type[BaseSettings]) -> Iterator[str]:
     meanings = field_docstrings(model)
     properties = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
-        bounds = ", ".join(_bounds(properties[field.alias or name]))
+        bounds = ", ".join(_bounds(properties[name]))
         cells = (f"`{variable_name(model, name)}`", _default(field), _unit(model, name), bounds, meanings.get(name, ""))
         yield f"| {' | '.join(_escape(cell) for cell in cells)} |"
 
