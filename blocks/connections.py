@@ -24,12 +24,12 @@ def credentials_block(provider: Provider[Any]) -> type[CredentialsBlock]:
 
 
 def callback_secret_variable(provider: Provider[Any]) -> str:
-    """The environment variable that `make register` takes the callback secret from."""
+    """The environment variable that `make deploy` takes the callback secret from."""
     return f"{provider.key}_{credentials_block(provider).callback_secret_field}".upper()
 
 
 def default_block_name(provider_key: str) -> str:
-    """The block that `make register` creates for a provider."""
+    """The block that `make deploy` creates for a provider."""
     return provider_key.replace("_", "-")
 
 
@@ -47,7 +47,7 @@ def _add_provider_fields(schema: dict[str, Any]) -> None:
 
 
 class Connections(BaseModel):
-    """Names of the blocks that a run works with. The defaults are the ones that `make register` creates.
+    """Names of the blocks that a run works with. The defaults are the ones that `make deploy` creates.
 
     One more for each installed provider, under its key.
     """

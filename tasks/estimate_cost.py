@@ -14,7 +14,7 @@ from tasks.runtime.job_task import job_task
 from tasks.runtime.progress import slugify
 from videojobs.db import JobRepository, Submission, VideoJob
 from videojobs.errors import VideoJobError
-from videojobs.pipeline.cost_estimate import estimate_from_prices, load_or_estimate
+from videojobs.pipeline.cost_estimate import cost_estimate_of, estimate_from_prices
 from videojobs.pipeline.costs import (
     BudgetSettings,
     Cost,
@@ -22,7 +22,6 @@ from videojobs.pipeline.costs import (
     format_points,
 )
 from videojobs.providers.registry import provider_for_stage
-from videojobs.requests.models import JobRequest
 from videojobs.states import RecoveryPoint, Stage
 from videojobs.text import format_seconds
 
@@ -39,7 +38,7 @@ async def estimate_cost(run: JobRun, repository: JobRepository, job: VideoJob) -
     """
     if job.estimate is None:
         job = await repository.record_estimate(run.lease, (await _estimate(run, job)).to_json())
-    total = load_or_estimate(job.request, job.facts, job.estimate).total
+    total = cost_estimate_of(job).total
     get_run_logger().info("Job %s: expected to cost %s", job.id, total)
     await publish_cost_artifact(repository, job)
     if await repository.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else it may be bought already
@@ -48,7 +47,7 @@ async def estimate_cost(run: JobRun, repository: JobRepository, job: VideoJob) -
 
 async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
     """By the price lists, with the lip-sync vendor's own estimate where it gives one."""
-    listed = estimate_from_prices(JobRequest.model_validate(job.request), job.facts)
+    listed = estimate_from_prices(job.video_request, job.facts)
     quote = await _vendor_quote(run, job, listed[Stage.LIP_SYNC])
     return CostEstimate({**listed.root, Stage.LIP_SYNC: quote}) if quote else listed
 
@@ -60,7 +59,7 @@ async def _vendor_quote(run: JobRun, job: VideoJob, listed: Cost) -> Cost | None
     body = provider.build_request(lip_sync_inputs(job, await run.connections.store()), None)
     try:
         async with asyncio.timeout(ESTIMATE_TIMEOUT_SECONDS), run.connections.provider_client(provider) as client:
-            return await provider.quote(client, body, listed, job.facts["video"]["frame_rate"])
+            return await provider.quote(client, body, listed, job.facts.source_video.frame_rate)
     except (VideoJobError, TimeoutError) as error:
         vendor = provider.display_name
         get_run_logger().info("Job %s: the price list stands in for %s's estimate (%s)", job.id, vendor, error)
@@ -70,7 +69,7 @@ async def _vendor_quote(run: JobRun, job: VideoJob, listed: Cost) -> Cost | None
 async def publish_cost_artifact(repository: JobRepository, job: VideoJob) -> None:
     """The expected cost, and what was paid as far as it is known, as an artifact of the run. Never raises."""
     try:
-        estimate = load_or_estimate(job.request, job.facts, job.estimate)
+        estimate = cost_estimate_of(job)
         await acreate_table_artifact(
             key=f"cost-{slugify(job.id)}",
             table=_cost_rows(estimate, await repository.list_submissions(job.id)),

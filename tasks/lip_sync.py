@@ -8,10 +8,9 @@ from tasks.runtime.paid_stage import await_stage, find_provider, presign_for_ven
 from tasks.runtime.progress import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import InvalidRequest
-from videojobs.pipeline.segment_adjustment import audio_durations, fit_request_segments
+from videojobs.pipeline.segment_adjustment import fit_request_segments
 from videojobs.providers.base import StageInputs
 from videojobs.requests.media_rules import validate_segments
-from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings
 from videojobs.states import LIP_SYNC_DONE, RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
@@ -37,13 +36,11 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
     """Record in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest
     where nothing of a segment is left: the settings have changed since the request was checked.
     """
-    request, limits = JobRequest.model_validate(job.request), LimitSettings()
-    video = job.facts["video"]
-    if problems := validate_segments(
-        request, video["duration"], video["frame_rate"], audio_durations(job.facts), limits
-    ):
+    request, facts, limits = job.video_request, job.facts, LimitSettings()
+    video = facts.source_video
+    if problems := validate_segments(request, video.duration, video.frame_rate, facts.audio_durations, limits):
         raise InvalidRequest(problems)
-    if changes := fit_request_segments(request, job.facts, limits).changes:
+    if changes := fit_request_segments(request, facts, limits).changes:
         await repository.record_event(run.lease, "shortened", {"changes": changes})
     provider = await find_provider(repository, job.id, Stage.LIP_SYNC)
     for change in changes:
@@ -52,7 +49,7 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
 
 def lip_sync_inputs(job: VideoJob, store: ObjectStore) -> StageInputs:
     """What the vendor is given, with fresh links."""
-    stored = job.facts["inputs"]
+    facts = job.facts
 
     def presign_uri(uri: str) -> str:
         owner, key = store.resolve_uri(uri)
@@ -60,10 +57,10 @@ def lip_sync_inputs(job: VideoJob, store: ObjectStore) -> StageInputs:
 
     return StageInputs(
         job_id=job.id,
-        request=JobRequest.model_validate(job.request),
-        facts=job.facts,
-        video_url=presign_uri(stored["video"]),
-        audio_urls={ref_id: presign_uri(uri) for ref_id, uri in stored["audio"].items()},
+        request=job.video_request,
+        facts=facts,
+        video_url=presign_uri(facts.stored_inputs.video),
+        audio_urls={ref_id: presign_uri(uri) for ref_id, uri in facts.stored_inputs.audio.items()},
     )
 
 

@@ -10,11 +10,9 @@ from tasks.runtime.paid_stage import await_stage, find_provider, presign_for_ven
 from tasks.runtime.progress import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import InvalidRequest
-from videojobs.media.probe import VideoFacts
 from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline
 from videojobs.providers.base import StageInputs
 from videojobs.requests.media_rules import validate_lip_sync_result
-from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings
 from videojobs.states import TEXT_REMOVAL_STARTING, RecoveryPoint, Stage
 from videojobs.storage.object_store import lip_sync_result_key, result_key
@@ -25,33 +23,34 @@ async def has_text_to_remove(run: JobRun) -> bool:
     """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    request = JobRequest.model_validate(job.request)
-    return bool(request.effects) and bool(
-        build_masks(request, resolve_timeline(request, job.facts), job.facts["video"]["frame_rate"])
-    )
+    if not job.has_areas:
+        return False
+    request, facts = job.video_request, job.facts
+    return bool(build_masks(request, resolve_timeline(request, facts), facts.source_video.frame_rate))
 
 
 @job_task("submit the text removal", done_at=RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
 async def submit_text_removal(run: JobRun, repository: JobRepository, job: VideoJob) -> None:
     """One paid submission for this job, however often this runs. Raises InvalidRequest."""
-    request, store = JobRequest.model_validate(job.request), await run.connections.store()
+    request, facts, store = job.video_request, job.facts, await run.connections.store()
     provider = await find_provider(repository, job.id, Stage.TEXT_REMOVAL)
     get_run_logger().info(
         "Found %d annotation areas. Starting %s text inpainting...", len(request.effects), provider.display_name
     )
-    if problems := validate_lip_sync_result(VideoFacts(**job.facts["lip_sync"]), LimitSettings()):
+    if problems := validate_lip_sync_result(facts.lip_sync_video, LimitSettings()):
         raise InvalidRequest(problems)
-    await _record_timeline(run, repository, job, request)
+    await _record_timeline(run, repository, job)
 
     def make_inputs() -> StageInputs:
         link = presign_for_vendor(store, lip_sync_result_key(job.user_id, job.id))
-        return StageInputs(job_id=job.id, request=request, facts=job.facts, video_url=link)
+        return StageInputs(job_id=job.id, request=request, facts=facts, video_url=link)
 
     await submit_stage(run, repository, job, make_inputs, Stage.TEXT_REMOVAL, RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
 
 
-async def _record_timeline(run: JobRun, repository: JobRepository, job: VideoJob, request: JobRequest) -> None:
+async def _record_timeline(run: JobRun, repository: JobRepository, job: VideoJob) -> None:
     """How the areas' times were carried over to the lip-sync result."""
+    request = job.video_request
     decision = resolve_timeline(request, job.facts)
     explanation = explain_timeline(request, decision)
     level = logging.WARNING if decision.kind == "ambiguous" else logging.INFO

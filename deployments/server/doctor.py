@@ -152,7 +152,7 @@ async def check_provider(provider: Provider[Any], names: Connections) -> str:
     if AccessSettings().public_url is not None and block.callback_secret is None:
         raise CheckFailed(
             f"{provider.display_name} is asked to call back, and its callbacks cannot be verified: "
-            f"set {callback_secret_variable(provider)}, then `make register`"
+            f"set {callback_secret_variable(provider)}, then `make deploy`"
         )
     callbacks = f"callbacks {'can' if block.callback_secret else 'cannot'} be checked"
     return "; ".join(filter(None, (f"the key is taken by {block.base_url}", detail, callbacks)))
@@ -184,7 +184,7 @@ async def _check_deployment(name: str) -> str:
                 await client.read_global_concurrency_limit_by_name(limit_name)
         except ObjectNotFound as error:
             raise CheckFailed(
-                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make register`"
+                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make deploy`"
             ) from error
         workers = await client.read_workers_for_work_pool(pool.name)
     if not any(worker.status == "ONLINE" for worker in workers):

@@ -13,8 +13,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
 
-class _EnvironmentBase(BaseSettings):
-    """`.env` is looked for in the repository and in the working directory, where the latter wins."""
+class Environment(BaseSettings):
+    """Every variable is optional: each command says which ones it cannot do without.
+
+    `.env` is looked for in the repository and in the working directory, where the latter wins.
+    """
 
     model_config = SettingsConfigDict(
         env_file=(REPOSITORY_ROOT / ".env", ".env"),
@@ -23,10 +26,6 @@ class _EnvironmentBase(BaseSettings):
         extra="ignore",  # a `.env` may also hold PREFECT_... settings, which Prefect reads
         frozen=True,
     )
-
-
-class Environment(_EnvironmentBase):
-    """Every variable is optional: each command says which ones it cannot do without."""
 
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/database`, the job state."""
@@ -40,18 +39,27 @@ class Environment(_EnvironmentBase):
     s3_endpoint_url: str | None = None
     """Unset means AWS's own endpoint of `s3_region`."""
     s3_bucket: str | None = None
+    """Holds inputs and results. The vendors fetch from it by presigned links, so they must be able to reach it."""
     s3_access_key_id: SecretStr | None = None
+    """May read, write, list and delete in the bucket."""
     s3_secret_access_key: SecretStr | None = None
+    """The secret of `s3_access_key_id`."""
     s3_region: str | None = None
+    """The bucket's region. Unset: `us-east-1`."""
 
     sync_so_base_url: str | None = None
+    """Unset: the vendor's own address."""
     sync_so_api_key: SecretStr | None = None
+    """Each generation is billed to its account."""
     sync_so_webhook_secret: SecretStr | None = None
     """The whole `whsec_...` text. Unset: webhooks of Sync.so are not taken."""
 
     ghostcut_base_url: str | None = None
+    """Unset: the vendor's own address."""
     ghostcut_app_key: SecretStr | None = None
+    """Each work is billed to its account."""
     ghostcut_app_secret: SecretStr | None = None
+    """Signs requests, and proves that a callback comes from GhostCut."""
 
     def provider_values(self, provider: str, fields: Iterable[str]) -> dict[str, SecretStr | str | None]:
         """The variables of a provider's account by field of its block, also those that are not declared here."""
@@ -59,8 +67,8 @@ class Environment(_EnvironmentBase):
         undeclared: dict[str, Any] = {
             name: (str | None, None) for name in names.values() if name not in type(self).model_fields
         }
-        others = create_model("ProviderEnvironment", __base__=_EnvironmentBase, **undeclared)()
-        return {field: getattr(self, name, None) or getattr(others, name, None) for field, name in names.items()}
+        others = create_model("ProviderEnvironment", __base__=Environment, **undeclared)()
+        return {field: getattr(others if name in undeclared else self, name) for field, name in names.items()}
 
     def variables(self) -> dict[str, str]:
         """The variables that are set, secrets included, under their names in the environment."""

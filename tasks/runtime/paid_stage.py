@@ -21,7 +21,7 @@ from tasks.runtime.status_feed import StatusFeed, StatusUpdate, cache_status, po
 from tasks.runtime.vendor_account import VendorAccount
 from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.errors import JobParked, VendorFailed, VendorUnavailable, VideoJobError
-from videojobs.pipeline.cost_estimate import load_or_estimate
+from videojobs.pipeline.cost_estimate import cost_estimate_of
 from videojobs.providers.base import Provider, StageInputs, VendorState, VendorStatus
 from videojobs.providers.registry import get_provider, provider_of
 from videojobs.settings import TimingSettings
@@ -68,7 +68,7 @@ async def submit_stage(
         build_body=lambda submission: provider.build_request(make_inputs(), callback_url(provider, submission)),
         send=account.submit,
         idempotency_window=timedelta(hours=timings.replay_hours if provider.capabilities.idempotent_retry else 0),
-        cost=load_or_estimate(job.request, job.facts, job.estimate)[stage],
+        cost=cost_estimate_of(job)[stage],
         find=lambda submission: account.find(repository, submission),
         body_max_age=timedelta(hours=timings.media_link_hours / 2),  # the other half is for the vendor's queue
     )
@@ -152,7 +152,7 @@ async def store_stage(
         url = await account.result_url(str(submission.vendor_id), status)
     if url is None:
         raise VendorUnavailable(f"{provider.display_name} says that it is done, and names no result yet")
-    facts = await store_result(url, store, key, vendor=provider.display_name)
+    video = await store_result(url, store, key, vendor=provider.display_name)
     await repository.record_outcome(
         run.lease, submission, SubmissionState.DONE, answer=status.response, paid_points=status.paid_points
     )
@@ -160,7 +160,7 @@ async def store_stage(
         run.lease,
         next_point,
         metadata=provider.result_metadata(url),
-        facts={stage.value: facts, **provider.request_facts(submission.request_body)},
+        facts=provider.request_facts(submission.request_body).model_copy(update={stage.value: video}),
     )
     get_run_logger().info("Job %s: %s result uploaded to S3: %s", job.id, provider.display_name, store.uri(key))
     report_progress(job)

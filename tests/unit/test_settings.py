@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from videojobs.providers.ghostcut.settings import GhostCutSettings
-from videojobs.providers.sync_so.settings import SyncSoSettings
+from videojobs.providers.ghostcut.settings import GhostCutPolling
+from videojobs.providers.sync_so.settings import SyncSoPolling
 from videojobs.settings import AccessSettings, LimitSettings, TimingSettings
 
 
@@ -24,7 +24,7 @@ def test_the_environment_changes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "0.2")
     monkeypatch.setenv("VIDEOJOBS_ALLOW_PLAIN_HTTP", "1")
     assert LimitSettings().max_video_seconds == 600
-    assert GhostCutSettings().ghostcut_poll_first_seconds == 0.2
+    assert GhostCutPolling().ghostcut_poll_first_seconds == 0.2
     assert AccessSettings().allow_plain_http
 
 
@@ -48,7 +48,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         (LimitSettings, "VIDEOJOBS_LIMIT_END_MARGIN_SECONDS", "-0.01"),
         (LimitSettings, "VIDEOJOBS_LIMIT_SEGMENT_GAP_SECONDS", "1.5"),
         (LimitSettings, "VIDEOJOBS_LIMIT_AUDIO_CONTAINERS", ","),
-        (SyncSoSettings, "VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "11"),
+        (SyncSoPolling, "VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "11"),
         (TimingSettings, "VIDEOJOBS_POLL_ATTEMPT_SECONDS", "inf"),
         (TimingSettings, "VIDEOJOBS_MEDIA_LINK_HOURS", "169"),
         (TimingSettings, "VIDEOJOBS_RESULT_LINK_DAYS", "8"),

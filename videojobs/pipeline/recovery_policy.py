@@ -101,7 +101,7 @@ def _decide_uploaded(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSett
 
 
 def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
-    if not snapshot.job.request["effects"]:
+    if not snapshot.job.has_areas:
         return RecoveryDecision(RecoveryAction.COMPLETE, "the lip-sync result is stored, and there are no areas")
     return _decide_before_submission(snapshot, Stage.TEXT_REMOVAL, "the lip-sync result is stored", timings)
 
@@ -146,7 +146,7 @@ def _decide_submitted(snapshot: JobSnapshot, vendor_status: VendorStatus, timing
 
 def _decide_vendor_done(snapshot: JobSnapshot, submission: Submission) -> RecoveryDecision:
     stage, vendor = submission.stage, display_name(submission.provider)
-    if stage == Stage.LIP_SYNC and snapshot.job.request["effects"]:
+    if stage == Stage.LIP_SYNC and snapshot.job.has_areas:
         return RecoveryDecision(
             RecoveryAction.RESUME, f"{vendor} is done; a run fetches the result, and text removal follows"
         )

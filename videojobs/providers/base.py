@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 from pydantic import SecretStr, StringConstraints
+from pydantic_settings import BaseSettings
 
 from videojobs.db.models import Json
 from videojobs.errors import FieldError
 from videojobs.pipeline.costs import Cost
+from videojobs.pipeline.facts import JobFacts
 from videojobs.providers.lookup import Accepted, Lookup, LookupResult, VendorRecord
 from videojobs.providers.schemas import Identifier
 from videojobs.requests.models import AnnotationArea, JobRequest, Options
@@ -77,7 +79,7 @@ class StageInputs:
 
     job_id: str
     request: JobRequest
-    facts: Mapping[str, Any]  # measured so far: see `videojobs.pipeline`
+    facts: JobFacts  # measured so far: see `videojobs.pipeline`
     video_url: str
     audio_urls: Mapping[str, str] = field(default_factory=dict)  # by refId; for lip-sync only
 
@@ -136,11 +138,15 @@ class Provider(Protocol[ClientT_contra]):
     capabilities: Capabilities
     credentials_block: str
     """`module:Class` of the Prefect block with the account. A name, since this package does not import Prefect."""
+    limit_settings: type[BaseSettings]
+    """Applied by `make deploy`."""
+    worker_settings: tuple[type[BaseSettings], ...]
+    """Read by workers and the API."""
     max_callback_bytes: int
 
     @property
     def limits(self) -> ProviderLimits:
-        """From the environment; `make register` applies them."""
+        """From the environment; `make deploy` applies them."""
         ...
 
     @property
@@ -201,9 +207,9 @@ class Provider(Protocol[ClientT_contra]):
         """The vendor's own estimate (`Capabilities.quotes`); None where it gives none. `cost`: by the price list."""
         return None
 
-    def request_facts(self, body: bytes) -> Json:
+    def request_facts(self, body: bytes) -> JobFacts:
         """What later stages have to know of the paid request, for the job's facts."""
-        return {}
+        return JobFacts()
 
     async def progress(self, client: ClientT_contra, vendor_id: str) -> float | None:
         """Percent, where `status` does not include it."""

@@ -61,7 +61,7 @@ async def _verify(
     secret = await services.callback_secret(provider, job)
     if secret is None:
         log.warning(
-            "A callback of %s cannot be verified: set %s, then `make register`",
+            "A callback of %s cannot be verified: set %s, then `make deploy`",
             provider.display_name,
             callback_secret_variable(provider),
         )

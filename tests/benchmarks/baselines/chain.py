@@ -17,14 +17,15 @@ from deployments.server.storage import object_store_from_env
 from tasks.runtime.result_storage import store_result
 from videojobs.media.ingest import open_s3
 from videojobs.media.probe import probe_audio, probe_video
+from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.masks import build_masks, resolve_timeline
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.schemas import build_work_body
-from videojobs.providers.ghostcut.settings import GhostCutSettings
+from videojobs.providers.ghostcut.settings import GhostCutPolling
 from videojobs.providers.http import vendor_http_client
 from videojobs.providers.sync_so.client import SyncSoClient
 from videojobs.providers.sync_so.schemas import SegmentSpec, build_generation_body
-from videojobs.providers.sync_so.settings import SyncSoSettings
+from videojobs.providers.sync_so.settings import SyncSoPolling
 from videojobs.requests.parsing import parse_request
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key, result_key
 
@@ -64,7 +65,7 @@ class ChainClient:
 
     async def lip_sync_url(self, generation_id: str, *, wait: bool = True) -> str | None:
         """The link, after one request; with `wait`, one that waits for the end as the product's does."""
-        seconds = SyncSoSettings().sync_long_poll_seconds if wait else None
+        seconds = SyncSoPolling().sync_long_poll_seconds if wait else None
         generation = await self.sync_so.get(generation_id, wait_seconds=seconds)
         if generation.is_failed:
             raise RuntimeError(generation.failure_text)
@@ -78,12 +79,13 @@ class ChainClient:
 
     async def store_lip_sync(self, job_id: str, url: str) -> Json:
         """Copy and decode the result; gives its facts."""
-        return await store_result(url, self.store, lip_sync_result_key(USER, job_id), vendor="Sync.so")
+        return asdict(await store_result(url, self.store, lip_sync_result_key(USER, job_id), vendor="Sync.so"))
 
     async def submit_text_removal(self, job_id: str, raw_request: Json, facts: Json) -> str:
         """The work's id."""
-        request = parse_request(raw_request)
-        masks = build_masks(request, resolve_timeline(request, facts), facts["video"]["frame_rate"])
+        request, typed_facts = parse_request(raw_request), JobFacts.model_validate(facts)
+        frame_rate = typed_facts.source_video.frame_rate
+        masks = build_masks(request, resolve_timeline(request, typed_facts), frame_rate)
         url = self._presign(self.store.uri(lip_sync_result_key(USER, job_id)))
         return (await self.ghostcut.submit(build_work_body(url=url, name=job_id, masks=masks, resolution="480p"))).id
 
@@ -96,15 +98,15 @@ class ChainClient:
 
     async def wait_for_text_removal(self, work_id: str) -> str:
         """The link, when there is one, asked for at the product's intervals."""
-        pause = GhostCutSettings().ghostcut_poll_first_seconds
+        pause = GhostCutPolling().ghostcut_poll_first_seconds
         while (url := await self.text_removal_url(work_id)) is None:
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, GhostCutSettings().ghostcut_poll_max_seconds)
+            pause = min(pause * 1.5, GhostCutPolling().ghostcut_poll_max_seconds)
         return url
 
     async def store_text_removal(self, job_id: str, url: str) -> Json:
         """As `store_lip_sync`."""
-        return await store_result(url, self.store, result_key(USER, job_id), vendor="GhostCut")
+        return asdict(await store_result(url, self.store, result_key(USER, job_id), vendor="GhostCut"))
 
     def _presign(self, uri: str) -> str:
         return self.store.presign(self.store.resolve_uri(uri)[1], 3600)

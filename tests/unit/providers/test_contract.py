@@ -11,16 +11,18 @@ from pydantic import SecretStr
 
 from blocks import callback_secret_variable, credentials_block
 from tests.support.example_request import make_request
+from tests.support.measured_facts import audio_facts, video_facts
 from videojobs.errors import ConfigurationError
+from videojobs.pipeline.facts import JobFacts
 from videojobs.providers.base import CallbackMalformed, CallbackRejected, Provider, StageInputs
 from videojobs.providers.registry import get_provider, provider_for_stage, providers
 from videojobs.states import Stage
 
-FACTS: dict[str, Any] = {
-    "video": {"duration": 10.0, "frame_rate": 25.0, "height": 720},
-    "audio": {name: {"duration": 2.0} for name in ("audio-1", "audio-2")},
-    "lip_sync": {"duration": 10.0, "frame_rate": 25.0, "height": 720},
-}
+FACTS = JobFacts(
+    video=video_facts(duration=10.0),
+    audio={name: audio_facts(duration=2.0) for name in ("audio-1", "audio-2")},
+    lip_sync=video_facts(duration=10.0),
+)
 every_provider = pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))
 
 
@@ -83,9 +85,9 @@ def test_its_request_names_our_link_as_the_source(provider: Provider[Any]) -> No
 
 
 @every_provider
-def test_facts_of_its_request_are_plain_json(provider: Provider[Any]) -> None:
+def test_facts_of_its_request_can_be_stored(provider: Provider[Any]) -> None:
     facts = provider.request_facts(provider.build_request(make_inputs(), None))
-    assert json.loads(json.dumps(facts)) == facts
+    assert JobFacts.model_validate_json(json.dumps(facts.to_json())) == facts
 
 
 @every_provider

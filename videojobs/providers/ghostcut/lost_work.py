@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from videojobs.errors import VendorRejected
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.schemas import WorkStatus
-from videojobs.providers.ghostcut.settings import GhostCutSettings
+from videojobs.providers.ghostcut.settings import GhostCutPolling
 from videojobs.providers.lookup import (
     ACCEPTED_WITHOUT_ID,
     Accepted,
@@ -106,7 +106,7 @@ async def _conclude_from_absence(
 ) -> NotReceived | Inconclusive:
     """Raises OutcomeStillUnknown."""
     submission = lookup.submission
-    settling = timedelta(seconds=GhostCutSettings().ghostcut_settling_seconds)
+    settling = timedelta(seconds=GhostCutPolling().ghostcut_settling_seconds)
     if age > LISTING_WINDOW:
         return Inconclusive(f"it was sent {age.days} days ago, and GhostCut may list it no more")
     if age < settling:

@@ -30,7 +30,7 @@ from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.lost_work import find_work, source_url, to_accepted
 from videojobs.providers.ghostcut.masks import ERASE_MODELS, model_rule_errors
 from videojobs.providers.ghostcut.schemas import Resolution, WorkStatus, build_work_body
-from videojobs.providers.ghostcut.settings import GhostCutPrices, GhostCutSettings
+from videojobs.providers.ghostcut.settings import GhostCutLimits, GhostCutPolling, GhostCutPrices
 from videojobs.providers.lookup import Accepted, Lookup, LookupResult, VendorRecord
 from videojobs.providers.schemas import Lenient
 from videojobs.requests.models import AnnotationArea, JobRequest, Options
@@ -52,11 +52,13 @@ class GhostCutProvider(Provider[GhostCutClient]):
     stage = Stage.TEXT_REMOVAL
     capabilities = Capabilities()
     credentials_block = "blocks.ghostcut:GhostCutCredentials"
+    limit_settings = GhostCutLimits
+    worker_settings = (GhostCutPolling, GhostCutPrices)
     max_callback_bytes = 64 * 1024  # one status row with a few links is 1 to 4 KB
 
     @property
     def limits(self) -> ProviderLimits:
-        settings = GhostCutSettings()
+        settings = GhostCutLimits()
         return ProviderLimits(
             concurrency=Limit("ghostcut-works", settings.slots_ghostcut),
             submits=Limit("ghostcut-submits", settings.rate_ghostcut_submits),
@@ -64,7 +66,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
 
     @property
     def poll_timings(self) -> PollTimings:
-        settings = GhostCutSettings()
+        settings = GhostCutPolling()
         return PollTimings(
             max_batch=settings.ghostcut_status_batch,
             start=0,  # a run that takes a job up again does not know for how long the work has been done
@@ -104,12 +106,12 @@ class GhostCutProvider(Provider[GhostCutClient]):
             masks=build_masks(
                 request,
                 resolve_timeline(request, facts),
-                facts["video"]["frame_rate"],
+                facts.source_video.frame_rate,
                 one_per_area=has_box_limit,
             ),
             model=request.options.inpaint_model,
             language=request.options.inpaint_language,
-            resolution=_max_resolution(facts["lip_sync"]["height"]),
+            resolution=_max_resolution(facts.lip_sync_video.height),
             callback=callback_url,
         )
 

@@ -7,8 +7,8 @@ from videojobs.pipeline.costs import Money
 from videojobs.settings import DelaySeconds
 
 
-class GhostCutSettings(BaseSettings):
-    """How much of GhostCut is used, and how it is polled: `VIDEOJOBS_...`."""
+class GhostCutLimits(BaseSettings):
+    """How much of GhostCut all workers together use: `VIDEOJOBS_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
 
@@ -17,6 +17,12 @@ class GhostCutSettings(BaseSettings):
 
     rate_ghostcut_submits: float = Field(default=1, gt=0, le=1000)
     """Works per second. The vendor documents no limit, and may mean one by its code 3006 (GhostCut 8 and 13)."""
+
+
+class GhostCutPolling(BaseSettings):
+    """How GhostCut is polled: `VIDEOJOBS_GHOSTCUT_...`."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
 
     ghostcut_poll_first_seconds: DelaySeconds = 15
     """The first pause between status requests; 15 to 30 s is what the fact sheet suggests (GhostCut 7)."""

@@ -10,7 +10,8 @@ from pydantic import SecretStr, ValidationError
 
 from videojobs.db.models import Json
 from videojobs.pipeline.costs import Cost, round_up
-from videojobs.pipeline.segment_adjustment import SENT_SEGMENTS_KEY, fit_request_segments
+from videojobs.pipeline.facts import JobFacts
+from videojobs.pipeline.segment_adjustment import fit_request_segments
 from videojobs.providers.base import (
     CallbackEvent,
     CallbackMalformed,
@@ -30,14 +31,14 @@ from videojobs.providers.sync_so.callbacks import verify_signature
 from videojobs.providers.sync_so.client import MAX_LIST_SIZE, SyncSoClient
 from videojobs.providers.sync_so.errors import GenerationNotFound
 from videojobs.providers.sync_so.schemas import Generation, SegmentSpec, build_generation_body
-from videojobs.providers.sync_so.settings import SyncSoPrices, SyncSoSettings
+from videojobs.providers.sync_so.settings import SyncSoLimits, SyncSoPolling, SyncSoPrices
 from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings
 from videojobs.states import Stage
 
 _MAX_PAGES: Final = 100  # of 100 generations: more than any plan makes in a day
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=10)  # between the vendor and the database
-_MAX_LISTS_PER_SECOND: Final = 2  # see `SyncSoSettings.sync_long_polls`
+_MAX_LISTS_PER_SECOND: Final = 2  # see `SyncSoPolling.sync_long_polls`
 _URL_FIELDS: Final = {"input", "output_url", "output_media_url", "segmentOutputUrl"}
 
 
@@ -55,11 +56,13 @@ class SyncSoProvider(Provider[SyncSoClient]):
     stage = Stage.LIP_SYNC
     capabilities = Capabilities(idempotent_retry=True, long_poll=True, quotes=True, https_callbacks_only=True)
     credentials_block = "blocks.sync_so:SyncSoCredentials"
+    limit_settings = SyncSoLimits
+    worker_settings = (SyncSoPolling, SyncSoPrices)
     max_callback_bytes = 1024**2  # a webhook repeats the inputs: some hundred links of 1 to 3 KB each
 
     @property
     def limits(self) -> ProviderLimits:
-        settings = SyncSoSettings()
+        settings = SyncSoLimits()
         return ProviderLimits(
             concurrency=Limit("sync-so-generations", settings.slots_sync_so),
             submits=Limit("sync-so-creates", settings.rate_sync_so_creates),
@@ -68,7 +71,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
 
     @property
     def poll_timings(self) -> PollTimings:
-        settings = SyncSoSettings()
+        settings = SyncSoPolling()
         pause = settings.sync_list_seconds
         return PollTimings(
             max_batch=MAX_LIST_SIZE,
@@ -115,9 +118,9 @@ class SyncSoProvider(Provider[SyncSoClient]):
             webhook_url=callback_url,
         )
 
-    def request_facts(self, body: bytes) -> Json:
+    def request_facts(self, body: bytes) -> JobFacts:
         """The segments of the request. They have the shape of our own."""
-        return {SENT_SEGMENTS_KEY: json.loads(body)["segments"]}
+        return JobFacts.model_validate({"sent_segments": json.loads(body)["segments"]})
 
     async def submit(self, client: SyncSoClient, body: bytes, idempotency_key: str) -> Accepted:
         return _to_accepted(await client.create(body, idempotency_key))

@@ -10,8 +10,8 @@ from videojobs.requests.models import LipSyncModel
 from videojobs.settings import DelaySeconds
 
 
-class SyncSoSettings(BaseSettings):
-    """How much of Sync.so is used, and how it is polled: `VIDEOJOBS_...`."""
+class SyncSoLimits(BaseSettings):
+    """How much of Sync.so all workers together use: `VIDEOJOBS_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
 
@@ -23,6 +23,12 @@ class SyncSoSettings(BaseSettings):
 
     rate_sync_so_reads: float = Field(default=5, gt=0, le=1000)
     """Status requests per second, as above."""
+
+
+class SyncSoPolling(BaseSettings):
+    """How Sync.so is polled: `VIDEOJOBS_SYNC_...`."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
 
     sync_long_poll_seconds: int = Field(default=10, ge=1, le=10)
     """One long poll; the vendor takes 1 to 10 s (Sync.so 5)."""
