@@ -96,7 +96,7 @@ async def test_callbacks_are_counted_by_outcome(
 async def test_requests_are_counted_by_route_template(broken_services: Services) -> None:
     async with asgi_client(broken_services) as http:
         await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"12345")
-        for path in ("/a", "/b?token=secret", "/callbacks/nobody/secret"):
+        for path in ("/a", "/b?token=secret", "/callbacks/secret"):
             await http.get(path)
         await http.request("BREW", "/healthz")
         answer = await http.get("/metrics")

@@ -309,7 +309,7 @@ async def test_an_acceptance_is_recorded_after_the_lease_was_lost(repository: Jo
     await repository.record_accepted(
         slow, intent.submission, RecoveryPoint.LIP_SYNC_SUBMITTED, vendor_id=vendor_id, answer={}, metadata={}
     )
-    assert (await repository.get_job(job_id)).zhaoli_task_id == vendor_id
+    assert [row.vendor_id for row in await repository.list_submissions(job_id)] == [vendor_id]
 
 
 async def test_the_first_acceptance_wins(repository: JobRepository, create_leased_job: CreateLeasedJob) -> None:
@@ -321,7 +321,7 @@ async def test_the_first_acceptance_wins(repository: JobRepository, create_lease
     await repository.record_accepted(
         lease, submission, RecoveryPoint.LIP_SYNC_SUBMITTED, vendor_id=f"late-{lease.job_id}", answer={}, metadata={}
     )
-    assert (await repository.get_job(lease.job_id)).zhaoli_task_id == f"first-{lease.job_id}"
+    assert [row.vendor_id for row in await repository.list_submissions(lease.job_id)] == [f"first-{lease.job_id}"]
 
 
 async def test_an_accepted_submission_cannot_become_refused_or_unknown(

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blocks import callback_secret_variable, credentials_block
 from tests.support.example_request import make_request
 from tests.support.measured_facts import audio_facts, video_facts
 from videojobs.errors import ConfigurationError
@@ -61,13 +60,6 @@ def test_its_limits_and_intervals_are_positive(provider: Provider[Any]) -> None:
     assert timings.start >= 0
     assert 0 < timings.first <= timings.longest
     assert (timings.long_poll > 0) == provider.capabilities.long_poll
-
-
-@every_provider
-def test_its_block_has_an_address_and_a_callback_secret(provider: Provider[Any]) -> None:
-    block = credentials_block(provider)
-    assert {"base_url", block.callback_secret_field} <= block.model_fields.keys()
-    assert callback_secret_variable(provider).startswith(f"{provider.key.upper()}_")
 
 
 @every_provider

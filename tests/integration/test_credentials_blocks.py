@@ -1,0 +1,30 @@
+"""The contract of providers that needs Prefect: their blocks, and a submission that stays with its provider."""
+
+from typing import Any
+
+import pytest
+
+from blocks import Connections, callback_secret_variable, credentials_block
+from videojobs.db import Submission
+from videojobs.providers.base import Provider
+from videojobs.providers.registry import provider_of, providers
+from videojobs.states import Stage
+
+
+@pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))
+def test_a_providers_block_has_an_address_and_a_secret(provider: Provider[Any]) -> None:
+    block = credentials_block(provider)
+    assert {"base_url", block.callback_secret_field} <= block.model_fields.keys()
+    assert callback_secret_variable(provider).startswith(f"{provider.key.upper()}_")
+
+
+def test_connections_name_a_block_for_each_provider() -> None:
+    assert list(Connections().model_dump()) == ["database", "storage", *providers()]
+    assert Connections(ghostcut="another").block_name("ghostcut") == "another"
+    assert list(Connections.model_json_schema()["properties"]) == ["database", "storage", *providers()]
+
+
+def test_a_submission_stays_with_its_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    submission = Submission(stage=Stage.LIP_SYNC.value, provider="sync_so")
+    monkeypatch.setenv("VIDEOJOBS_LIP_SYNC_PROVIDER", "another")
+    assert provider_of(submission, Stage.LIP_SYNC).key == "sync_so"
