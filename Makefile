@@ -52,7 +52,7 @@ browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get instal
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest -p no:schemathesis tests/unit $(ARGS)
 
-# All cases take more than an hour on two cores, and write docs/crash-matrix.md. CASES=words runs the kinds of jobs with
+# All cases take more than an hour on two cores, and write docs/fault-matrix.md. CASES=words runs the kinds of jobs with
 # these words in their names, and replaces only their rows. CASES=short takes six minutes: each fault point of a job with
 # areas and of a lecture once, by few jobs that are killed again and again.
 fault-test: .venv/.dev ## Kill the real processes at every fault point; check that every job recovers [CASES=short|words]

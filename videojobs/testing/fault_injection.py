@@ -67,7 +67,7 @@ FAULT_POINTS: Final = (
     *(f"{change}.{when}" for change in STORAGE_WRITES for when in ("before", "after")),
     *(f"{stream}.middle" for stream in STREAMS),
 )
-"""All of them. A test compares this list with the code, and the crash matrix with this list."""
+"""All of them. A test compares this list with the code, and the fault matrix with this list."""
 
 _FAULT_DIR: Final = os.environ.get("VIDEOJOBS_FAULT_DIR")
 
