@@ -1,10 +1,13 @@
 """How the tests are spread over processes: each layer stays in one, so that the programs it shares start once."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from videojobs import settings
 
 # Before any test is collected, since it is read when the tasks are imported: their retries wait tenths of seconds.
 os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
@@ -25,3 +28,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerSc
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest layer first: the others fit beside it."""
     items.sort(key=lambda item: "acceptance" not in item.path.parts)
+
+
+class _Forgetful(dict[type[settings.Settings], settings.Settings]):
+    """A cache in which nothing is ever found."""
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_settings_anew() -> Iterator[None]:
+    """A process reads its settings once; a test may change its environment at any moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "_current", _Forgetful())
+        yield

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from videojobs import settings as settings_module
 from videojobs.settings import AccessSettings, LimitSettings, TimingSettings
 
 
@@ -38,6 +39,38 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
+    ("variable", "field", "value"),
+    [
+        ("VIDEOJOBS_PLACE_LEASE_SECONDS", "slot_lease_seconds", 61),
+        ("VIDEOJOBS_REPLAY_HOURS", "idempotent_retry_hours", 11),
+        ("VIDEOJOBS_MEDIA_LINK_HOURS", "input_url_ttl_hours", 12),
+        ("VIDEOJOBS_RESULT_LINK_DAYS", "result_url_ttl_days", 3),
+    ],
+)
+def test_the_old_name_of_a_variable_still_works(
+    variable: str, field: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(value))
+    assert getattr(TimingSettings(), field) == value
+    monkeypatch.setenv(variable, "")
+    assert getattr(TimingSettings(), field) == TimingSettings.model_fields[field].default
+
+
+def test_the_new_variable_wins_over_its_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEOJOBS_REPLAY_HOURS", "1")
+    monkeypatch.setenv("VIDEOJOBS_IDEMPOTENT_RETRY_HOURS", "2")
+    assert TimingSettings().idempotent_retry_hours == 2
+
+
+def test_a_process_reads_its_settings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "_current", {})
+    first = TimingSettings.current()
+    monkeypatch.setenv("VIDEOJOBS_LEASE_SECONDS", "1")
+    assert TimingSettings.current() is first
+    assert AccessSettings.current() == AccessSettings()
+
+
+@pytest.mark.parametrize(
     ("settings", "variable", "value"),
     [
         (LimitSettings, "VIDEOJOBS_LIMIT_MAX_VIDEO_SECONDS", "0"),
@@ -48,8 +81,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         (LimitSettings, "VIDEOJOBS_LIMIT_AUDIO_CONTAINERS", ","),
         (TimingSettings, "VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "11"),
         (TimingSettings, "VIDEOJOBS_POLL_ATTEMPT_SECONDS", "inf"),
-        (TimingSettings, "VIDEOJOBS_MEDIA_LINK_HOURS", "169"),
-        (TimingSettings, "VIDEOJOBS_RESULT_LINK_DAYS", "8"),
+        (TimingSettings, "VIDEOJOBS_INPUT_URL_TTL_HOURS", "169"),
+        (TimingSettings, "VIDEOJOBS_RESULT_URL_TTL_DAYS", "8"),
         (TimingSettings, "VIDEOJOBS_RETRY_DELAY_SECONDS", "-1"),
         (AccessSettings, "VIDEOJOBS_ALLOW_LOCAL_FILES", "perhaps"),
     ],

@@ -52,7 +52,7 @@ class SpendTracking(RepositoryBase):
             rows = (
                 await session.execute(sums.where(_INTENDED_TODAY, Submission.state != SubmissionState.REFUSED))
             ).all()
-        return {Stage(stage): Amount(usd or Decimal(0), points or Decimal(0)) for stage, usd, points in rows}
+        return {stage: Amount(usd or Decimal(0), points or Decimal(0)) for stage, usd, points in rows}
 
 
 async def enforce_budget(session: AsyncSession, submission: Submission, cost: Cost, budget: BudgetSettings) -> None:

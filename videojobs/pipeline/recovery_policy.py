@@ -78,7 +78,7 @@ class RecoveryDecision:
 
 def submission_to_query(snapshot: JobSnapshot, pending_run_id: str | None = None) -> Submission | None:
     """The submission whose fate decides about a job, to be asked of its vendor; None where nothing depends on it."""
-    paid = paid_step_at(snapshot.job.point)
+    paid = paid_step_at(snapshot.job.recovery_point)
     if paid is None or _skip_reason(snapshot, pending_run_id) is not None:
         return None
     submission = snapshot.latest_submission(paid.stage)
@@ -93,12 +93,14 @@ def decide_recovery(
     timings: TimingSettings | None = None,
 ) -> RecoveryDecision:
     """The verdict on a job. `waiting_run` is the id of a run of it that no worker has taken yet."""
-    timings = timings or TimingSettings()
+    timings = timings or TimingSettings.current()
     if (skip_reason := _skip_reason(snapshot, pending_run_id)) is not None:
         return RecoveryDecision(RecoveryAction.LEAVE, skip_reason)
     if snapshot.job.claims >= timings.recovery_attempts:
-        return RecoveryDecision(RecoveryAction.PARK, crash_loop_message(snapshot.job.claims, snapshot.job.point))
-    return _DECISION_RULES[snapshot.job.point](snapshot, vendor_status, timings)
+        return RecoveryDecision(
+            RecoveryAction.PARK, crash_loop_message(snapshot.job.claims, snapshot.job.recovery_point)
+        )
+    return _DECISION_RULES[snapshot.job.recovery_point](snapshot, vendor_status, timings)
 
 
 def _skip_reason(snapshot: JobSnapshot, pending_run_id: str | None) -> str | None:
@@ -125,7 +127,7 @@ def _decide_uploaded(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSett
         return RecoveryDecision(
             RecoveryAction.RESUME, "its inputs are stored, and Sync.so has surely not been given them"
         )
-    if snapshot.now - submission.body_written_at < timedelta(hours=timings.replay_hours):
+    if snapshot.now - submission.body_written_at < timedelta(hours=timings.idempotent_retry_hours):
         return RecoveryDecision(
             RecoveryAction.RESUME, "Sync.so may have taken it: asked again with the same key, which buys nothing twice"
         )
@@ -143,7 +145,7 @@ def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, __: TimingSe
         return RecoveryDecision(
             RecoveryAction.RESUME, "the lip-sync result is stored, and GhostCut has surely not been given it"
         )
-    if submission.candidate_id or submission.vendor_batch_id:
+    if submission.reported_vendor_id or submission.vendor_batch_id:
         return RecoveryDecision(
             RecoveryAction.RESUME, "GhostCut may have taken it, and a work was named: it is adopted if it is ours"
         )
@@ -159,7 +161,7 @@ def _decide_text_removal_stored(_: JobSnapshot, __: VendorStatus, ___: TimingSet
 
 def _decide_submitted(snapshot: JobSnapshot, vendor_status: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
     """The vendor has it, or has ended it before the last run died."""
-    stage = Stage.LIP_SYNC if snapshot.job.point is RecoveryPoint.LIP_SYNC_SUBMITTED else Stage.TEXT_REMOVAL
+    stage = Stage.LIP_SYNC if snapshot.job.recovery_point is RecoveryPoint.LIP_SYNC_SUBMITTED else Stage.TEXT_REMOVAL
     submission = snapshot.latest_submission(stage)
     if submission is None or submission.state == SubmissionState.WRITTEN_OFF:
         return RecoveryDecision(RecoveryAction.LEAVE, "an operator's decision about it is being carried out")
@@ -181,7 +183,7 @@ def _decide_vendor_done(snapshot: JobSnapshot, stage: Stage) -> RecoveryDecision
 def _decide_by_vendor_status(
     snapshot: JobSnapshot, submission: Submission, vendor_status: VendorStatus, timings: TimingSettings
 ) -> RecoveryDecision:
-    vendor = VENDOR_NAMES[Stage(submission.stage)]
+    vendor = VENDOR_NAMES[submission.stage]
     overdue = snapshot.submission_age_since_reopen(submission) > timedelta(hours=timings.poll_give_up_hours)
     match vendor_status.state:
         case VendorState.FAILED:

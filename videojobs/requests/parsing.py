@@ -47,7 +47,7 @@ def parse_request(
     """
     if not isinstance(raw, Mapping):
         raise InvalidRequest([FieldError("request", f"must be an object, not {json_type_name(raw)}")])
-    limits, access = limits or LimitSettings(), access or AccessSettings()
+    limits, access = limits or LimitSettings.current(), access or AccessSettings.current()
     fields, problems = _decode_json_fields(raw, limits)
     unreadable = {problem.path for problem in problems}
     request, model_errors = validate_model(JobRequest, fields, _REQUEST_MESSAGES)
