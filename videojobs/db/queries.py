@@ -1,4 +1,4 @@
-"""What people see of many jobs, or of one that has to be theirs."""
+"""Queries for users: lists of jobs, and one job of its owner."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from videojobs.states import JobKind, Status
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page of a list ends: the last job on it."""
+    """The last job on a page of a list."""
 
     created_at: datetime
     job_id: str
 
 
 class JobQueries(RepositoryBase):
-    """Reading for people. `user_id` None stands for everybody."""
+    """Reads for users. `user_id` None means all users."""
 
     async def get_job_for_user(self, user_id: str | None, job_id: str) -> VideoJob:
-        """Raises UnknownJob, for somebody else's job by the same work and in the same words as for none at all."""
+        """Raises UnknownJob, for another user's job with the same work and message as for a missing one."""
         query = select(VideoJob).where(VideoJob.id == job_id, *_owned_by(user_id))
         async with self._read_session() as session:
             job: VideoJob | None = await session.scalar(query)
