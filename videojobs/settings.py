@@ -6,12 +6,12 @@ of the event loop's time with a thousand jobs.
 Vendor facts are named by their page: "Sync.so 8" is section 8 of the vendor's fact sheet.
 """
 
-import os
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Self, cast
 
-from pydantic import BeforeValidator, Field, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from videojobs.settings_alias import AliasedSettings
 
 GIB = 1024**3
 MIB = 1024**2
@@ -36,13 +36,10 @@ DelaySeconds = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)
 """More than 0, at most a day."""
 
 
-class Settings(BaseSettings):
+class Settings(AliasedSettings):
     """Read from the environment; an empty variable counts as unset."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
-
-    renamed_variables: ClassVar[Mapping[str, str]] = {}
-    """Fields by the names of variables that they had before. The new variable wins where both are set."""
 
     @classmethod
     def current(cls) -> Self:
@@ -50,12 +47,6 @@ class Settings(BaseSettings):
         if cls not in _current:
             _current[cls] = cls()
         return cast("Self", _current[cls])
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_renamed_variables(cls, values: dict[str, object]) -> dict[str, object]:
-        renamed = {field: os.environ.get(name) for name, field in cls.renamed_variables.items()}
-        return {field: value for field, value in renamed.items() if value} | values
 
 
 _current: Final[dict[type[Settings], Settings]] = {}
@@ -124,7 +115,7 @@ class TimingSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
-    renamed_variables = {
+    old_names: ClassVar = {
         "VIDEOJOBS_PLACE_LEASE_SECONDS": "slot_lease_seconds",
         "VIDEOJOBS_REPLAY_HOURS": "idempotent_retry_hours",
         "VIDEOJOBS_MEDIA_LINK_HOURS": "input_url_ttl_hours",

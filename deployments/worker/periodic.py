@@ -1,4 +1,4 @@
-"""Work that goes on beside everything else, whatever goes wrong in it."""
+"""Periodic background work that survives its errors."""
 
 import asyncio
 import random
@@ -10,10 +10,10 @@ from typing import Any
 async def run_periodically(
     work: Callable[[], Awaitable[object]], interval_seconds: float, logger: "Logger | LoggerAdapter[Any]"
 ) -> None:
-    """Do it again and again until cancelled, with about `pause` seconds before each time: workers shall not march."""
+    """Repeat `work` until cancelled, each time after `interval_seconds` ± 30 %, so that workers do not run in step."""
     while True:
         await asyncio.sleep(interval_seconds * random.uniform(0.7, 1.3))  # noqa: S311  # no secret
         try:
             await work()
         except Exception as error:
-            logger.warning("Trying again: %s (%s: %s)", work.__name__, type(error).__name__, error)
+            logger.warning("Retrying %s (%s: %s)", work.__name__, type(error).__name__, error)

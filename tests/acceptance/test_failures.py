@@ -117,7 +117,7 @@ async def test_a_rejected_status_request_is_retried_and_recorded(
 
 async def test_of_two_runs_of_one_job_one_is_skipped(driver: StackDriver, job_id: str) -> None:
     states = await asyncio.gather(*(driver.run_to_state(driver.make_small_request(), job_id) for _ in range(3)))
-    assert sorted(state.name or "" for state in states) == ["Completed", "SteppedAside", "SteppedAside"]
+    assert sorted(state.name or "" for state in states) == ["Completed", "Skipped", "Skipped"]
     assert len(await driver.vendor_submissions("sync_so", job_id)) == 1
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
 

@@ -195,7 +195,7 @@ def test_a_budget_refusal_shows_the_amounts_and_what_to_do() -> None:
     assert str(refusal.value) == (
         "Not bought, since it would go over a budget: expected cost 0.4725 USD, booked today 2.9 USD, "
         "allowed 3 USD (VIDEOJOBS_BUDGET_DAY_USD). Raise that budget or wait until 00:00 UTC, then decide `retry` "
-        "with the deployment `decide`"
+        "with the deployment `resolve-job`"
     )
 
 

@@ -38,30 +38,6 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert (AccessSettings().allow_local_files, TimingSettings().lease_seconds) == (False, 60)
 
 
-@pytest.mark.parametrize(
-    ("variable", "field", "value"),
-    [
-        ("VIDEOJOBS_PLACE_LEASE_SECONDS", "slot_lease_seconds", 61),
-        ("VIDEOJOBS_REPLAY_HOURS", "idempotent_retry_hours", 11),
-        ("VIDEOJOBS_MEDIA_LINK_HOURS", "input_url_ttl_hours", 12),
-        ("VIDEOJOBS_RESULT_LINK_DAYS", "result_url_ttl_days", 3),
-    ],
-)
-def test_the_old_name_of_a_variable_still_works(
-    variable: str, field: str, value: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(variable, str(value))
-    assert getattr(TimingSettings(), field) == value
-    monkeypatch.setenv(variable, "")
-    assert getattr(TimingSettings(), field) == TimingSettings.model_fields[field].default
-
-
-def test_the_new_variable_wins_over_its_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDEOJOBS_REPLAY_HOURS", "1")
-    monkeypatch.setenv("VIDEOJOBS_IDEMPOTENT_RETRY_HOURS", "2")
-    assert TimingSettings().idempotent_retry_hours == 2
-
-
 def test_a_process_reads_its_settings_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings_module, "_current", {})
     first = TimingSettings.current()

@@ -230,5 +230,6 @@ class _BudgetLimit:
         return (
             f"Not bought, since it would go over a budget: expected cost {format_amount(self.requested)}, "
             f"booked {before} {format_amount(self.spent)}, allowed {format_amount(self.allowed or Decimal(0))} "
-            f"(VIDEOJOBS_BUDGET_{self.name}). Raise that budget{wait} then decide `retry` with the deployment `decide`"
+            f"(VIDEOJOBS_BUDGET_{self.name}). Raise that budget{wait} then decide `retry` with the "
+            "deployment `resolve-job`"
         )
