@@ -1,10 +1,13 @@
 """Settings of all layers, and the scheduler: a layer stays in one process, so that its services start once."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from videojobs import settings
 
 # Tests see the defaults, whatever the developer's environment says.
 for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
@@ -28,3 +31,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerSc
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the longest layer first, so that the others run beside it."""
     items.sort(key=lambda item: "acceptance" not in item.path.parts)
+
+
+class _Forgetful(dict[type[settings.Settings], settings.Settings]):
+    """A cache in which nothing is ever found."""
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_settings_anew() -> Iterator[None]:
+    """A process reads its settings once; a test may change its environment at any moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "_current", _Forgetful())
+        yield
