@@ -1,10 +1,13 @@
 """Settings of all layers, and how layers are spread over processes: each starts its services once."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from videojobs import settings
 
 # Tests see the defaults, whatever the developer's environment says.
 for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
@@ -55,3 +58,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST_FIRST.index(scope) if scope in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=position)
+
+
+class _Forgetful(dict[type[settings.Settings], settings.Settings]):
+    """A cache in which nothing is ever found."""
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _read_settings_anew() -> Iterator[None]:
+    """A process reads its settings once; a test may change its environment at any moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "_current", _Forgetful())
+        yield

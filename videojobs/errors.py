@@ -1,33 +1,35 @@
-"""What can go wrong, as a tree. A caller chooses by type, never by reading a message.
+"""Exception hierarchy. Handle errors by type, never by message.
 
 VideoJobError
-├── Retryable              a later try can heal it; nothing was bought
-│   ├── VendorThrottled    the vendor asks us to wait (a 429 in either form, code 3006)
-│   ├── VendorUnavailable  5xx, time-out, lost connection, unreadable answer
-│   ├── TransferInterrupted  a copy between URLs and storage broke off
-│   ├── StillRunning       the vendor is at work; ask again
-│   └── StillInDoubt       whether a paid call was taken is not known yet; ask again
-├── Final                  trying again changes nothing
-│   ├── InvalidRequest     the request breaks rules; carries every problem with its field
-│   ├── InvalidMedia       a file is not what it has to be
-│   │   └── NoSound        a video without a sound track: nothing can be heard in it
-│   ├── ConfigurationError credentials or settings are wrong; an operator's matter
-│   │   └── SpeechUnavailable  there is no speech recognition as it was asked for
-│   ├── VendorRefused      the vendor said no to a submission; nothing was bought
-│   ├── VendorFailed       an accepted generation or work ended without a result
-│   ├── NotShown           the vendor does not show an id, be it one that it gave us a moment ago
-│   ├── BudgetExceeded     a budget does not allow it; nothing was bought
-│   ├── RequestMismatch    the job id is known, with another request
-│   └── JobParked          an operator has to decide
-├── LeaseLost              another run holds the job; step aside
-├── Stopped                somebody asked this work to stop
-└── OutcomeUnknown         a paid call may or may not have been taken
+├── RetryableError            a retry may succeed; nothing was bought
+│   ├── VendorRateLimited     the vendor asks us to wait (a 429 in either form, code 3006)
+│   ├── VendorUnavailable     5xx, time-out, lost connection, unreadable response
+│   ├── TransferInterrupted   a copy between a URL and storage broke off
+│   ├── DatabaseUnavailable   Postgres is unreachable, or the connection was lost
+│   ├── StillRunning          the vendor is not done; poll again
+│   └── OutcomeStillUnknown   whether a paid call was received is not known yet; query again
+├── PermanentError            a retry does not help
+│   ├── InvalidRequest        the request breaks rules; lists every problem with its field
+│   ├── InvalidMedia          a file is unusable
+│   │   └── NoAudioTrack      a video without a sound track
+│   ├── ConfigurationError    wrong credentials or settings; for an operator to fix
+│   │   └── SpeechUnavailable the requested speech recognition is not available
+│   ├── VendorRejected        the vendor rejected a submission; nothing was bought
+│   ├── VendorFailed          an accepted generation or work ended without a result
+│   ├── VendorIdNotFound      the vendor does not show an id, which may be too new for its lists
+│   ├── BudgetExceeded        a budget does not allow it; nothing was bought
+│   ├── JobRequestConflict    the job id exists with another request
+│   ├── JobAlreadyFailed      the job has failed before
+│   └── JobParked             an operator has to decide
+├── LeaseLost                 another run holds the job; stop
+├── WorkCancelled             the work was cancelled
+└── OutcomeUnknown            a paid call may or may not have been received
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_MAX_LISTED_ERRORS = 100  # problems that an error's text spells out: it goes into logs and into Prefect's states
+_MAX_LISTED_ERRORS = 100  # in the text of an error, which goes into logs and Prefect states
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class VideoJobError(Exception):
 
 
 class RetryableError(VideoJobError):
-    """A later try can heal it; nothing was bought. `parse_retry_after` is in seconds, if the other side named it."""
+    """A retry may succeed; nothing was bought. `retry_after` is in seconds, if the other side named it."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -54,7 +56,7 @@ class RetryableError(VideoJobError):
 
 
 class VendorRateLimited(RetryableError):
-    """The `vendor`, as people call it, asks us to wait."""
+    """The vendor asks us to wait. `vendor` is its display name."""
 
     def __init__(self, message: str, *, vendor: str = "the vendor", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
@@ -62,7 +64,7 @@ class VendorRateLimited(RetryableError):
 
 
 class VendorUnavailable(RetryableError):
-    """The vendor could not be reached or gave no usable answer."""
+    """The vendor is unreachable or sent no usable response."""
 
 
 class TransferInterrupted(RetryableError):
@@ -70,23 +72,23 @@ class TransferInterrupted(RetryableError):
 
 
 class DatabaseUnavailable(RetryableError):
-    """Postgres could not be reached, had no connection free, or went away before it confirmed."""
+    """Postgres is unreachable, has no free connection, or was lost before it confirmed."""
 
 
 class StillRunning(RetryableError):
-    """The vendor is still at work."""
+    """The vendor is not done yet."""
 
 
 class OutcomeStillUnknown(RetryableError):
-    """Whether the vendor took a paid call is not known yet; `parse_retry_after` is when to ask again."""
+    """Whether the vendor received a paid call is not known yet; `retry_after` is when to query again."""
 
 
 class PermanentError(VideoJobError):
-    """Trying again changes nothing."""
+    """A retry does not help."""
 
 
 class InvalidRequest(PermanentError):
-    """The request breaks rules. `problems` lists all of them."""
+    """The request breaks rules. `errors` lists all of them."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = tuple(errors)
@@ -97,23 +99,23 @@ class InvalidRequest(PermanentError):
 
 
 class InvalidMedia(PermanentError):
-    """A file is not what it has to be. The message says what is wrong with it, without its location."""
+    """A file is unusable. The message says why, without its location."""
 
 
 class NoAudioTrack(InvalidMedia):
-    """The video has no sound track, so that there is nothing to hear in it."""
+    """The video has no sound track."""
 
 
 class ConfigurationError(PermanentError):
-    """Credentials or settings are wrong: an operator's matter, not the request's."""
+    """Wrong credentials or settings: for an operator to fix, not the client."""
 
 
 class SpeechUnavailable(ConfigurationError):
-    """There is no speech recognition as it was asked for. The message says what is missing."""
+    """The requested speech recognition is not available. The message says what is missing."""
 
 
 class VendorRejected(PermanentError):
-    """The vendor said no to a submission; nothing was bought. Carries the vendor's `code` and text."""
+    """The vendor rejected a submission; nothing was bought. Carries the vendor's `code` and text."""
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -129,38 +131,38 @@ class VendorFailed(PermanentError):
 
 
 class VendorIdNotFound(PermanentError):
-    """The vendor does not show an id. One that it has accepted may be too new for its lists, or forgotten."""
+    """The vendor does not show an id. An accepted one may be too new for its lists, or too old."""
 
 
 class BudgetExceeded(PermanentError):
-    """It is expected to cost more than a budget allows. The message says which one, and what to do."""
+    """The expected cost exceeds a budget. The message names it and says what to do."""
 
 
 class JobRequestConflict(PermanentError):
-    """This job id is known, with another request: use a new id, or send the first request again."""
+    """The job id exists with another request: use a new id, or send the first request again."""
 
 
 class JobAlreadyFailed(PermanentError):
-    """The job has ended in failure before; the message says why."""
+    """The job has failed before; the message says why."""
 
 
 class JobParked(PermanentError):
-    """An operator has to decide; the message says about what."""
+    """An operator has to decide; the message says what."""
 
 
 class LeaseLost(VideoJobError):
-    """Another run holds this job; this one steps aside."""
+    """Another run holds this job; this one stops."""
 
 
 class WorkCancelled(VideoJobError):
-    """Somebody asked this work to stop, and it did."""
+    """The work was cancelled and has stopped."""
 
 
 class OutcomeUnknown(VideoJobError):
-    """A paid call was sent and its answer is missing: the vendor may or may not have taken it.
+    """A paid call was sent and its response was lost: the vendor may or may not have received it.
 
-    `vendor_id` is set where the vendor named what it had created before the answer went wrong. `taken`: it has said
-    that it took the call, so that nothing which it does not show proves otherwise.
+    `vendor_id` is set if the vendor named it before the response failed. `accepted`: the vendor confirmed the call, so
+    a list that does not show it proves nothing.
     """
 
     def __init__(self, message: str, *, vendor_id: str | None = None, accepted: bool = False) -> None:

@@ -82,7 +82,7 @@ def create_app(services: Services | None = None) -> FastAPI:
             LECTURE_FORM_PATH,
             *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, lectures.FORM_PATH)),
         ),
-        use_hsts=(AccessSettings().public_url or "").startswith("https:"),
+        use_hsts=(AccessSettings.current().public_url or "").startswith("https:"),
     )
     _add_operations(app, state)
     install_openapi(app)

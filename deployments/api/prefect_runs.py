@@ -83,7 +83,7 @@ class PrefectRuns:
         """The first run of a job. Asked again, it gives the same run."""
         async with asyncio.timeout(self._timeout_seconds):
             run = await arun_deployment(
-                JOB_DEPLOYMENTS[job.job_kind],
+                JOB_DEPLOYMENTS[job.kind],
                 client=await self._client(),
                 parameters={**job.request, "job_id": job.id, "connections": job.connections},
                 timeout=0,

@@ -146,7 +146,7 @@ async def check_sync_so(names: Connections) -> str:
             await client.check_credentials()
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
-    if AccessSettings().public_url is not None and block.webhook_secret is None:
+    if AccessSettings.current().public_url is not None and block.webhook_secret is None:
         raise CheckFailed(
             "Sync.so is told to call back, and nothing can prove that it is Sync.so who does: "
             "set SYNC_SO_WEBHOOK_SECRET, then `make deploy`"
@@ -169,7 +169,7 @@ async def check_ghostcut(names: Connections) -> str:
 
 async def check_lectures(names: Connections) -> str:
     """Speech can be recognised, and the fonts are there, on the machine where this is asked."""
-    settings = LectureSettings()
+    settings = LectureSettings.current()
     engine = select_engine(SpeechOptions(), settings)
     try:
         engine.check_available(None)

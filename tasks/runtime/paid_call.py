@@ -165,7 +165,12 @@ async def submit_idempotently(repository: JobRepository, lease: Lease, call: Pai
     Raises Retryable (try again later, safely), JobParked (an operator decides), BudgetExceeded, or why it was refused.
     """
     intent = await repository.create_intent(
-        lease, call.stage, call.build_body, cost=call.cost, budget=BudgetSettings(), body_valid_for=call.body_max_age
+        lease,
+        call.stage,
+        call.build_body,
+        cost=call.cost,
+        budget=BudgetSettings.current(),
+        body_valid_for=call.body_max_age,
     )
     submission = intent.submission
     if submission.vendor_id is not None:

@@ -68,7 +68,7 @@ class _MediaInfo:
 
 def validate_draft(draft: DraftJob, user_id: str) -> list[FieldError]:
     """Every rule that is broken already, with the fields as the browser numbers them."""
-    limits = LimitSettings()
+    limits = LimitSettings.current()
     try:
         request = parse_request(
             {**draft.request, "user_id": user_id}, limits=limits, access=AccessSettings(allow_local_files=False)

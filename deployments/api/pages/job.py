@@ -77,7 +77,7 @@ def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
 def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
     """What there is to see and to download. Without areas the lip-sync result is the result."""
     available = set(job.downloads)
-    buttons = _LECTURE_DOWNLOAD_LABELS if row.job_kind is JobKind.LECTURE else _DOWNLOAD_LABELS
+    buttons = _LECTURE_DOWNLOAD_LABELS if row.kind is JobKind.LECTURE else _DOWNLOAD_LABELS
     after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
     hidden = {"lip_sync"} if "result" in available and not row.has_areas else set()
     return {

@@ -40,7 +40,7 @@ async def submit_form(request: Request, principal: Submitter, state: AppStateDep
 
 
 def _render_form(request: Request, principal: Submitter, api_error: ApiError | None = None) -> Response:
-    settings = LectureSettings()
+    settings = LectureSettings.current()
     return render_page(
         request,
         "lecture.html",

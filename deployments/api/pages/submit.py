@@ -40,7 +40,7 @@ OPTION_CHOICES: Final = [
 
 @page_router.get("/submit")
 async def show_submit_form(request: Request, principal: Submitter, state: AppStateDep) -> Response:
-    video = f"{LimitSettings().max_video_seconds / 60:g} minutes"
+    video = f"{LimitSettings.current().max_video_seconds / 60:g} minutes"
     shown: dict[str, Any] = {"limits": {"video": video}, "options": [asdict(choice) for choice in OPTION_CHOICES]}
     storage = storage_origin(await state.services.store())
     return render_page(

@@ -101,7 +101,7 @@ async def get_editor_job_status(job_id: JobId, principal: Reader, state: AppStat
     job = await get_owned_job(state, principal, job_id)
     return EditorJobStatus(
         id=job.id,
-        status=Status(job.status),
+        status=job.status,
         progress_percentage=job.progress_percentage,
         progress_message=status_message(job),
         error_message=job.error_message,
@@ -117,7 +117,7 @@ async def _to_editor_job(state: AppState, job: VideoJob) -> EditorJob:
         display_name=job.display_name,
         original_filename=PurePath(urlsplit(job.request.get("video", "")).path).name or None,
         is_pro_job=job.is_pro_job,
-        status=Status(job.status),
+        status=job.status,
         progress=job.progress_percentage,
         progress_percentage=job.progress_percentage,
         progress_message=job.progress_message,

@@ -140,7 +140,7 @@ async def list_lectures(
 async def get_lecture_status(job_id: JobId, principal: Reader, state: AppStateDep) -> LectureStatus:
     """To follow it without asking again and again, there is `/api/v1/jobs/{job_id}/events`."""
     job = await get_owned_job(state, principal, job_id)
-    if job.job_kind is not JobKind.LECTURE:
+    if job.kind is not JobKind.LECTURE:
         raise ApiError(404, "This job is no lecture.")
     return _to_status(job)
 
@@ -158,7 +158,7 @@ def _to_summary(job: VideoJob) -> LectureSummary:
 def _to_status(job: VideoJob) -> LectureStatus:
     return LectureStatus(
         job_id=job.id,
-        status=_LECTURE_STATES[Status(job.status)],
+        status=_LECTURE_STATES[job.status],
         progress=job.progress_percentage,
         message=job.progress_message,
         error=job.error_message,

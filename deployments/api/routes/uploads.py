@@ -108,7 +108,7 @@ async def _complete_multipart(store: ObjectStore, row: Upload, etags: list[str])
 
 
 def _validate(file_info: UploadCreate) -> None:
-    max_bytes = LimitSettings().max_video_bytes
+    max_bytes = LimitSettings.current().max_video_bytes
     if file_info.size > max_bytes:
         raise ApiError(413, f"The file is too large; at most {max_bytes} bytes are taken here.")
     if not re.fullmatch(MEDIA_TYPE_PATTERN, file_info.content_type):

@@ -43,7 +43,7 @@ class EditorForm:
     @classmethod
     def parse(cls, segments: str | None, effects: str | None) -> "EditorForm":
         """As the two fields came, as JSON text encoded once or twice. Lists that are too long stay as they came."""
-        form, limits = cls(segments, effects), LimitSettings()
+        form, limits = cls(segments, effects), LimitSettings.current()
         items = _parse_list(segments)
         if items is not None and len(items) <= limits.max_segments:
             form.segments = items

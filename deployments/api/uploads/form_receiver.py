@@ -53,9 +53,9 @@ class FormSpec:
     def for_job_kind(cls, kind: JobKind) -> "FormSpec":
         """For jobs of a kind, as the settings are."""
         if kind is JobKind.LECTURE:
-            settings = LectureSettings()
+            settings = LectureSettings.current()
             return cls(LECTURE_TEXT_FIELDS, False, settings.max_bytes, settings.containers)
-        limits = LimitSettings()
+        limits = LimitSettings.current()
         return cls(TEXT_FIELDS, True, limits.max_video_bytes, limits.video_containers)
 
     @property
@@ -102,7 +102,7 @@ class FormReceiver:
         self._spec = spec
         self._pool, self._store, self._settings = pool, store, settings
         self._user_id, self._job_id = user_id, job_id
-        self._limits = LimitSettings()
+        self._limits = LimitSettings.current()
         self._received = ReceivedForm()
         self._uploads: list[StreamingUpload] = []  # all of them, for `undo`
         self._current: _IncomingFile | _TextField | None = None

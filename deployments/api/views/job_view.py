@@ -20,7 +20,7 @@ _LEGACY_STATUS: Final[dict[Status, LegacyStatus]] = {
 
 def legacy_status(job: VideoJob) -> LegacyStatus:
     """In the three words of the old system."""
-    return _LEGACY_STATUS[Status(job.status)]
+    return _LEGACY_STATUS[job.status]
 
 
 def status_message(job: VideoJob) -> str:
@@ -48,9 +48,9 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
     found: list[FileKind] = []
     if job.facts.inputs:
         found.append("source")
-    if job.job_kind is JobKind.LECTURE:
+    if job.kind is JobKind.LECTURE:
         return [*found, *_lecture_downloads(job)]
-    if has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED):
+    if has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED):
         found.append("lip_sync")
     if job.status == Status.COMPLETED:
         found.append("result")
@@ -60,11 +60,11 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
 def _lecture_downloads(job: VideoJob) -> list[FileKind]:
     facts = job.facts
     found: list[FileKind] = []
-    if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
+    if has_reached(job.recovery_point, RecoveryPoint.SLIDES_FOUND):
         found.append("times")
         if facts.slides:
             found.append("slide")
-    if has_reached(job.point, RecoveryPoint.DOCUMENTS_STORED):
+    if has_reached(job.recovery_point, RecoveryPoint.DOCUMENTS_STORED):
         found += ["pdf", "slides"]
         if facts.documents and facts.documents.subtitles.files:
             found += ["srt", "vtt"]
@@ -75,10 +75,10 @@ def to_summary(job: VideoJob) -> JobSummary:
     """As lists show it."""
     return JobSummary(
         job_id=job.id,
-        kind=job.job_kind,
+        kind=job.kind,
         user_id=job.user_id,
         display_name=job.display_name,
-        status=Status(job.status),
+        status=job.status,
         progress=job.progress_percentage,
         message=job.progress_message,
         error=job.error_message,
@@ -121,7 +121,7 @@ def _paid_points(submissions: Sequence[Submission], stage: Stage) -> Decimal | N
 _EVENT_TEXT: Final = {
     "opened": "The job was taken in.",
     "refused": "The request was refused.",
-    "claimed": "A run has taken the job up.",
+    "lease_acquired": "A run has taken the job up.",
     "estimated": "Its cost was estimated.",
     "completed": "The result is stored.",
     "failed": "The job has failed.",
@@ -129,13 +129,13 @@ _EVENT_TEXT: Final = {
     "cancelled": "The job was cancelled.",
     "reopened": "The job goes on.",
     "interrupted": "Its run was interrupted; another one goes on with it.",
-    "cleaned_up": "The clean-up looked at it, since it stood still.",
+    "cleanup_action": "The clean-up looked at it, since it stood still.",
     "given_up": "An operator gave it up.",
 }
 _VENDOR_EVENT_TEXT: Final = {
     "intended": "It is being sent to {}.",
     "accepted": "{} has taken it on.",
-    "accepted_too_late": "{} had taken on what was given up before.",
+    "accepted_after_write_off": "{} had taken on what was given up before.",
     "done": "{} is done.",
     "failed": "{} has failed.",
     "refused": "{} has refused it.",
@@ -146,7 +146,7 @@ _VENDOR_EVENT_TEXT: Final = {
     "written_off": "What {} has of it was given up.",
     "renewed": "It is prepared anew for {}, which has not taken it: links in it were about to end.",
     "bought_twice": "{} has made two of it.",
-    "heard_of": "{} has reported.",
+    "callback_received": "{} has reported.",
 }
 _POINT_TEXT: Final = {
     RecoveryPoint.UPLOADED: "All files are checked and stored.",
@@ -185,7 +185,7 @@ def _event_message(event: JobEvent) -> str:
         listed = _join_first(changes, _MAX_LISTED_FORM_CHANGES)
         return f"{_EVENT_TEXT[event.kind]} Some of it was read otherwise than it was sent: {listed}."
     if event.kind == "advanced":
-        return _POINT_TEXT.get(RecoveryPoint(event.point), event.message)
+        return _POINT_TEXT.get(event.point, event.message)
     return _EVENT_TEXT.get(event.kind, event.message)
 
 

@@ -61,7 +61,7 @@ async def presign_existing(
 
 async def has_comparison_image(state: AppState, job: VideoJob) -> bool:
     """Whether there is a before/after picture: it is made after all else, and only if it can be made."""
-    if job.status != Status.COMPLETED or job.job_kind is JobKind.LECTURE:
+    if job.status != Status.COMPLETED or job.kind is JobKind.LECTURE:
         return False
     store = await state.services.store(job)
     return await asyncio.to_thread(store.head, comparison_image_key(job.user_id, job.id)) is not None
@@ -79,7 +79,7 @@ async def presign_output(state: AppState, job: VideoJob) -> str | None:
     if job.output_url is None:
         return None
     owner, key = (await state.services.store(job)).resolve_uri(job.output_url)
-    return owner.presign(key, round(TimingSettings().result_link_days * DAY_SECONDS))
+    return owner.presign(key, round(TimingSettings.current().result_url_ttl_days * DAY_SECONDS))
 
 
 async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:

@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 from deployments.api.views.job_view import event_log
 from videojobs.db import JobEvent
+from videojobs.states import RecoveryPoint
 
 
 def moved_end_event(*changes: str) -> str:
     event = JobEvent(
         at=datetime.now(UTC),
         kind="shortened",
-        point="uploaded",
+        point=RecoveryPoint.UPLOADED,
         progress=10,
         message="Lip-sync processing...",
         detail={"changes": list(changes)},

@@ -81,7 +81,7 @@ async def test_a_form_becomes_a_lecture_with_a_stored_file_and_a_run(
     data = {"display_name": "On water", "options": json.dumps(options)}
     answer = await http.post(UPLOAD_FORM_URL, files=lecture_form_files(), data=data)
     job = await load_job(api, answer)
-    assert (job.job_kind, job.is_pro_job, job.user_id, job.display_name) == (JobKind.LECTURE, False, user, "On water")
+    assert (job.kind, job.is_pro_job, job.user_id, job.display_name) == (JobKind.LECTURE, False, user, "On water")
     assert job.request["options"]["slides"]["sensitivity"] == 0.5
     assert api.store.open(parse_uri(job.request["video"])[1]).read() == video_bytes()
     assert api.prefect.started == [job.id]

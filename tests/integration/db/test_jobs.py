@@ -151,7 +151,7 @@ async def test_advancing_twice_records_one_event(repository: JobRepository, crea
     facts = JobFacts(video=video_facts())
     await repository.advance(lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/v"}, facts=facts)
     job = await repository.advance(lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/other"})
-    assert (job.point, job.progress_percentage) == (RecoveryPoint.UPLOADED, 10)
+    assert (job.recovery_point, job.progress_percentage) == (RecoveryPoint.UPLOADED, 10)
     assert job.job_metadata == {"segments_count": 2, "video_s3_url": "s3://b/v"}
     assert job.facts == facts
     assert [event.kind for event in await repository.list_events(job.id)].count("advanced") == 1
@@ -182,7 +182,11 @@ async def test_a_failed_job_keeps_its_point_reason_and_fallback(
     lease = await create_leased_job()
     await repository.advance(lease, RecoveryPoint.UPLOADED)
     job = await repository.fail(lease, "Text inpainting failed: no points", fallback_url="s3://b/lip-sync")
-    assert (job.status, job.point, job.output_url) == (Status.FAILED, RecoveryPoint.UPLOADED, "s3://b/lip-sync")
+    assert (job.status, job.recovery_point, job.output_url) == (
+        Status.FAILED,
+        RecoveryPoint.UPLOADED,
+        "s3://b/lip-sync",
+    )
     assert job.error_message == "Text inpainting failed: no points"
     assert job.completed_at is not None
 
@@ -286,7 +290,7 @@ async def test_one_commit_records_acceptance_and_advances_the_job(
         answer={"status": "PENDING"},
         metadata={"sync_generation_id": "gen-1"},
     )
-    assert (job.point, job.zhaoli_task_id) == (RecoveryPoint.LIP_SYNC_SUBMITTED, "gen-" + lease.job_id)
+    assert (job.recovery_point, job.zhaoli_task_id) == (RecoveryPoint.LIP_SYNC_SUBMITTED, "gen-" + lease.job_id)
     assert job.job_metadata["sync_generation_id"] == "gen-1"
     live = await repository.get_live_submission(job.id, Stage.LIP_SYNC)
     assert live is not None

@@ -68,7 +68,7 @@ async def test_an_accepted_submission_is_never_sent_again(repository: JobReposit
     for _ in range(3):
         await submit_idempotently(repository, lease, make_paid_call(vendor, replayable=False))
     assert len(vendor.sent) == 1
-    assert (await repository.get_job(lease.job_id)).point is RecoveryPoint.LIP_SYNC_SUBMITTED
+    assert (await repository.get_job(lease.job_id)).recovery_point is RecoveryPoint.LIP_SYNC_SUBMITTED
 
 
 @pytest.mark.parametrize("delay", [VendorRateLimited("429"), VendorUnavailable("connection refused")])
@@ -180,5 +180,5 @@ async def test_a_submission_found_at_the_vendor_is_adopted(repository: JobReposi
     vendor = FakeVendor(OutcomeUnknown("reset"))
     await submit_idempotently(repository, lease, replace(make_paid_call(vendor, replayable=False), find=find))
     assert await submission_state(repository, lease) == SubmissionState.ACCEPTED
-    assert (await repository.get_job(lease.job_id)).point is RecoveryPoint.LIP_SYNC_SUBMITTED
+    assert (await repository.get_job(lease.job_id)).recovery_point is RecoveryPoint.LIP_SYNC_SUBMITTED
     assert len(vendor.sent) == 1
