@@ -23,6 +23,7 @@ class ApiSettings(BaseSettings):
     """What takes the internet's connections and speaks TLS stands before it, as a rule on the same machine."""
 
     port: int = Field(default=8080, ge=1, le=65_535)
+    """The TCP port on `host`."""
 
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_list)] = ()
     """Pages of other hosts that may call this door from a browser, separated by commas: an editor that is served

@@ -156,7 +156,7 @@ async def test_an_unhandled_error_leaves_the_job_resumable(driver: StackDriver, 
     job = await driver.repository.get_job(job_id)
     assert (job.status, job.error_message, job.lease_holder) == (Status.PROCESSING, None, None)
     assert [event.detail for event in await driver.repository.list_events(job_id) if event.kind == "interrupted"] == [
-        {"error": "KeyError"}
+        {"error": "MissingFact"}
     ]
     assert await driver.vendor_submissions("sync_so", job_id) == []
 

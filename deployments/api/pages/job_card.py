@@ -16,8 +16,8 @@ from deployments.api.schemas.jobs import EventEntry, JobSummary, StageCost
 from videojobs.db import VideoJob
 from videojobs.db.tokens import Scope
 from videojobs.pipeline.costs import Amount, format_points
+from videojobs.pipeline.facts import MissingFact
 from videojobs.pipeline.masks import resolve_timeline
-from videojobs.requests.models import JobRequest
 from videojobs.states import UNFINISHED_STATUSES, JobKind, Stage, Status
 
 Tone = Literal["plain", "good", "wait", "bad"]
@@ -148,8 +148,8 @@ PieceTimes = tuple[float, float, float, float]  # seconds: start and end in the 
 def timeline_pieces(job: VideoJob) -> list[PieceTimes]:
     """Which part of the source is seen when in the result; empty where that is not known."""
     try:
-        decision = resolve_timeline(JobRequest.model_validate(job.request), job.facts)
-    except (ValidationError, KeyError):  # refused at the door, or not that far
+        decision = resolve_timeline(job.video_request, job.facts)
+    except (ValidationError, MissingFact):  # refused at the door, or not that far
         return []
     return [
         (piece.source_start, piece.source_end, piece.result_start, piece.result_end)

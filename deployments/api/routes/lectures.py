@@ -162,7 +162,7 @@ def _to_status(job: VideoJob) -> LectureStatus:
         progress=job.progress_percentage,
         message=job.progress_message,
         error=job.error_message,
-        slides=job.facts.get("slides"),
+        slides=job.facts.slides,
         downloads=available_downloads(job),
     )
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, LegacyStatus, StageCost
 from videojobs.db import JobEvent, Submission, VideoJob
-from videojobs.pipeline.costs import load_or_estimate
 from videojobs.pipeline.recovery_policy import VENDOR_NAMES
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
 
@@ -47,7 +46,7 @@ def can_retry(job: VideoJob) -> bool:
 def available_downloads(job: VideoJob) -> list[FileKind]:
     """What surely lies in the storage, by how far the job is. Whether there is a picture, only the storage knows."""
     found: list[FileKind] = []
-    if job.facts.get("inputs"):
+    if job.facts.inputs:
         found.append("source")
     if job.job_kind is JobKind.LECTURE:
         return [*found, *_lecture_downloads(job)]
@@ -59,14 +58,15 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
 
 
 def _lecture_downloads(job: VideoJob) -> list[FileKind]:
+    facts = job.facts
     found: list[FileKind] = []
     if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
         found.append("times")
-        if job.facts.get("slides"):
+        if facts.slides:
             found.append("slide")
     if has_reached(job.point, RecoveryPoint.DOCUMENTS_STORED):
         found += ["pdf", "slides"]
-        if job.facts["documents"]["subtitles"]["files"]:
+        if facts.documents and facts.documents.subtitles.files:
             found += ["srt", "vtt"]
     return found
 
@@ -98,7 +98,7 @@ def to_summary(job: VideoJob) -> JobSummary:
 
 def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageCost]:
     """What is expected and, as far as it is known, what was paid. Nothing before the files were measured."""
-    if job.estimate is None or not job.facts.get("video"):
+    if job.estimate is None or not job.facts.video:
         return []
     return [
         StageCost(
@@ -107,7 +107,7 @@ def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageC
             expected_points=cost.points,
             paid_points=_paid_points(submissions, stage),
         )
-        for stage, cost in load_or_estimate(job.request, job.facts, job.estimate).root.items()
+        for stage, cost in job.cost_estimate.root.items()
     ]
 
 
