@@ -101,7 +101,7 @@ def _markdown_line(texts: Sequence[str]) -> str:
 _PAGE_TEMPLATE: Final = """\
 # The crash matrix
 
-Written by `make crash`: {summary}. `make crash CASES="words"` plays
+Written by `make fault-test`: {summary}. `make fault-test CASES="words"` plays
 the jobs whose names have these words, and leaves the other rows as they are.
 
 Each row is one job on the real local stack: Postgres, object store, Prefect server, worker, front door, and the
