@@ -33,6 +33,8 @@ NOW = func.clock_timestamp()
 class UnknownJob(VideoJobError):
     """No job has this id."""
 
+    code = "job_not_found"
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -160,10 +162,16 @@ async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: J
     if (paid_step := paid_step_at(job.point)) and await load_live_submission(session, job.id, paid_step.stage) is None:
         job.recovery_point = paid_step.previous_point.value
     job.status = Status.PROCESSING.value
-    job.parked_reason, job.error_message, job.output_url, job.completed_at = None, None, None, None
+    job.parked_reason, job.output_url, job.completed_at = None, None, None
+    clear_error(job)
     job.progress_message = POINT_SPECS[job.point].message
     job.claims = 1
     add_event(session, job, actor, "reopened", reason)
+
+
+def clear_error(job: VideoJob) -> None:
+    """A job that runs again has no error; its events keep the old one."""
+    job.error_message, job.error_code, job.error_problems = None, None, None
 
 
 def merge_json(job: VideoJob, metadata: Json | None, facts: Json | None) -> None:

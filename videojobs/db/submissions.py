@@ -117,7 +117,7 @@ class SubmissionWrites(RepositoryBase):
                 add_event(session, job, lease.holder, "accepted_too_late", submission_summary(row))
                 return job
             if row.state in IN_DOUBT_STATES:
-                job.parked_reason = None  # if it was parked, then for this doubt
+                job.parked_reason = job.error_code = None  # if it was parked, then for this doubt
             row.state, row.error = SubmissionState.ACCEPTED.value, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
@@ -287,7 +287,8 @@ def _record_candidate(
 def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
     """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
     if job.parked_reason is not None:
-        job.parked_reason, job.progress_message = None, POINT_SPECS[job.point].message
+        job.parked_reason = job.error_code = None
+        job.progress_message = POINT_SPECS[job.point].message
         job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
     add_event(session, job, "callback", "heard_of", detail)
 

@@ -33,6 +33,8 @@ Resolver = Callable[[str, int], Sequence[str]]
 class UnfetchableUrl(InvalidMedia):
     """Nothing is fetched from there, or the other side answers and hands over no file."""
 
+    code = "unfetchable_url"
+
 
 def resolve(host: str, port: int) -> list[str]:
     """By the system's own resolver. Blocks."""
