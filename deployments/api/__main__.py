@@ -29,7 +29,7 @@ def main() -> None:
         log_config=None,
         access_log=False,  # ours holds no addresses of callbacks, which are secrets
         server_header=False,
-        timeout_keep_alive=settings.idle_seconds,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
     GracefulServer(config, app.state.shutting_down).run()

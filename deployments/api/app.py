@@ -75,8 +75,8 @@ def create_app(services: Services | None = None) -> FastAPI:
     add_exception_handlers(app)
     app.add_middleware(
         BodyLimitMiddleware,
-        max_bytes=settings.json_bytes,
-        timeout_seconds=settings.json_seconds,
+        max_bytes=settings.max_json_bytes,
+        timeout_seconds=settings.json_timeout_seconds,
         streaming_paths=(
             callbacks.PREFIX,
             LECTURE_FORM_PATH,

@@ -36,7 +36,7 @@ class AppState:
     def __post_init__(self) -> None:
         self.request_buckets = TokenBuckets(self.settings.requests_per_minute)
         self.auth_failure_buckets = TokenBuckets(self.settings.failures_per_minute)
-        self.upload_pool = UploadPool(max_uploads=self.settings.uploads_at_once, max_buffers=self.settings.upload_parts)
+        self.upload_pool = UploadPool(max_uploads=self.settings.max_uploads, max_buffers=self.settings.upload_buffers)
         self.run_launcher = RunLauncher(self.services)
         self.job_watcher = JobWatcher(self.services.repository, self.settings)
 
@@ -44,11 +44,13 @@ class AppState:
     async def run_background_tasks(self) -> AsyncIterator[None]:
         """As long as the context lasts, what was taken in is started, and what was left behind is removed."""
         tasks = [
-            asyncio.create_task(_run_periodically(self.run_launcher.launch_pending, self.settings.start_again_seconds)),
+            asyncio.create_task(
+                _run_periodically(self.run_launcher.launch_pending, self.settings.launch_retry_seconds)
+            ),
             asyncio.create_task(
                 _run_periodically(
                     lambda: remove_abandoned_uploads(self.services, self.settings.direct_upload_hours),
-                    self.settings.sweep_minutes * 60,
+                    self.settings.cleanup_interval_minutes * 60,
                 )
             ),
         ]

@@ -22,9 +22,11 @@ class Services:
 
     def __init__(self, settings: ApiSettings) -> None:
         self._block_names = Connections()
-        self._block_cache = BlockCache(ttl_seconds=settings.block_seconds, load_timeout=settings.load_seconds)
+        self._block_cache = BlockCache(
+            ttl_seconds=settings.block_cache_seconds, load_timeout=settings.block_load_timeout_seconds
+        )
         self._stores: dict[str, tuple[S3Bucket, ObjectStore]] = {}  # by block name; making a client takes 50 ms
-        self.runs = PrefectRuns(timeout_seconds=settings.answer_seconds)
+        self.runs = PrefectRuns(timeout_seconds=settings.callback_timeout_seconds)
 
     @property
     def connections(self) -> dict[str, str]:

@@ -42,8 +42,8 @@ class JobWatcher:
 
     def __init__(self, get_repository: Callable[[], Awaitable[JobRepository]], settings: ApiSettings) -> None:
         self._get_repository = get_repository
-        self._poll_interval = settings.look_seconds
-        self._max_subscriptions = settings.streams_at_once
+        self._poll_interval = settings.job_poll_interval_seconds
+        self._max_subscriptions = settings.max_streams
         self._subscriptions: set[Subscription] = set()
         self._poll_task: asyncio.Task[None] | None = None
 

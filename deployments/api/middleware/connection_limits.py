@@ -94,7 +94,9 @@ class ServerConfig(uvicorn.Config):
     def __init__(self, app: FastAPI, settings: ApiSettings, **more: Any) -> None:
         super().__init__(app, http=Connection, ws="none", backlog=_ACCEPT_BACKLOG, **more)
         self.settings = settings
-        self.limiter = ConnectionLimiter(_fit_to_open_files(settings.connections), settings.connections_each)
+        self.limiter = ConnectionLimiter(
+            _fit_to_open_files(settings.max_connections), settings.max_connections_per_address
+        )
 
 
 def _fit_to_open_files(requested: int) -> int:
@@ -156,7 +158,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._discards_input:
             return
-        if self._unparsed_bytes > self._settings.head_bytes:
+        if self._unparsed_bytes > self._settings.max_header_bytes:
             self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._head_timer is None and self._is_idle:
             self._start_head_timer()
@@ -193,7 +195,7 @@ class Connection(HttpToolsProtocol):
         self._unparsed_bytes = 0
         self._header_lines += 1
         self._header_bytes += len(name) + len(value) + 4  # a colon, a blank, a line's end
-        if self._header_lines > self._settings.head_lines or self._header_bytes > self._settings.head_bytes:
+        if self._header_lines > self._settings.max_header_lines or self._header_bytes > self._settings.max_header_bytes:
             self._abort_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if self._is_in_head:
             super().on_header(name, value)
@@ -223,7 +225,7 @@ class Connection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self._settings.head_seconds, self._on_head_timeout)
+        self._head_timer = self.loop.call_later(self._settings.header_timeout_seconds, self._on_head_timeout)
 
     def _on_head_timeout(self) -> None:
         if self._is_in_head or self._unparsed_bytes:
@@ -259,7 +261,7 @@ class Connection(HttpToolsProtocol):
     def _start_write_timer(self) -> None:
         """A client that does not read its answer would hold the connection for ever: a close waits for it, too."""
         if self._write_timer is None and self.transport.get_write_buffer_size():
-            self._write_timer = self.loop.call_later(self._settings.unread_seconds, self.transport.abort)
+            self._write_timer = self.loop.call_later(self._settings.write_timeout_seconds, self.transport.abort)
 
     def _stop_write_timer(self) -> None:
         if self._write_timer is not None:

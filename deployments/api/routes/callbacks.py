@@ -96,7 +96,7 @@ async def _timed(request: Request, vendor: str) -> AsyncIterator[None]:
     """In time, and counted."""
     metrics = get_metrics(request)
     try:
-        async with asyncio.timeout(ApiSettings().answer_seconds):
+        async with asyncio.timeout(ApiSettings().callback_timeout_seconds):
             yield
     except HTTPException:
         metrics.record_callback(vendor, "refused")

@@ -40,7 +40,7 @@ class ReadinessProbe:
 
     def __init__(self, services: Services, settings: ApiSettings) -> None:
         self._services = services
-        self._timeout_seconds = settings.ready_seconds
+        self._timeout_seconds = settings.readiness_timeout_seconds
         self._running_checks: dict[str, asyncio.Task[bool]] = {}
 
     async def check_all(self) -> dict[str, bool]:

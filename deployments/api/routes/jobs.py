@@ -151,7 +151,7 @@ async def download_file(
     """A link is signed for each request."""
     found = await get_owned_job(state, principal, job_id)
     location = object_key(found, what, number) if what in (*available_downloads(found), "before_after") else None
-    seconds = round(state.settings.link_minutes * 60)
+    seconds = round(state.settings.download_url_ttl_minutes * 60)
     save_as = download_file_name(found, what, location) if location and save else None
     url = (
         await presign_existing(await state.services.store(found), location, seconds, save_as=save_as)

@@ -77,13 +77,13 @@ class Metrics:
         async with self._refresh_lock:
             if time.monotonic() >= self._refresh_at:
                 self._job_stats.snapshot = await self._load_snapshot()
-                self._refresh_at = time.monotonic() + self._settings.metrics_seconds
+                self._refresh_at = time.monotonic() + self._settings.metrics_cache_seconds
         return generate_latest(self.registry)
 
     async def _load_snapshot(self) -> JobStatsSnapshot | None:
         """None while the ledger does not answer: old figures would look like new ones."""
         try:
-            async with asyncio.timeout(self._settings.ready_seconds):
+            async with asyncio.timeout(self._settings.readiness_timeout_seconds):
                 return await JobStatsSnapshot.load(await self._get_repository())
         except Exception as error:  # what this process has seen can be told all the same
             log.warning("No figures of the jobs: %s: %s", type(error).__name__, error)

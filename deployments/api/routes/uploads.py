@@ -46,7 +46,7 @@ async def start_upload(request: Request, principal: Submitter, state: AppStateDe
     file_info = await read_json_as(request, UploadCreate)
     _validate(file_info)
     repository, store = await state.services.repository(), await state.services.store()
-    if await repository.count_unfinished_uploads(principal.user_id) >= state.settings.direct_uploads_at_once:
+    if await repository.count_unfinished_uploads(principal.user_id) >= state.settings.max_direct_uploads:
         raise too_many_requests(_RETRY_AFTER_SECONDS, "Too many uploads were begun and not completed.")
     upload_id = new_upload_id()
     prefix = f"users/{principal.user_id}/uploads/{upload_id}/"

@@ -111,8 +111,8 @@ class FormReceiver:
     async def receive(self, request: Request) -> ReceivedForm:
         """Raises a refusal (400, 408, 413, 415)."""
         form = MultipartReader(request.headers.get("content-type", ""))
-        if int(request.headers.get("content-length", "0")) > self._settings.form_bytes:
-            raise self._too_large_error("the form", self._settings.form_bytes)
+        if int(request.headers.get("content-length", "0")) > self._settings.max_form_bytes:
+            raise self._too_large_error("the form", self._settings.max_form_bytes)
         async for piece in self._read_chunks(request):
             await self._pool.yield_turn()
             for event in form.feed(piece):
@@ -130,8 +130,8 @@ class FormReceiver:
         total = 0
         async for piece in enforce_min_rate(request.stream(), self._settings, time.monotonic):
             total += len(piece)
-            if total > self._settings.form_bytes:
-                raise self._too_large_error("the form", self._settings.form_bytes)
+            if total > self._settings.max_form_bytes:
+                raise self._too_large_error("the form", self._settings.max_form_bytes)
             yield piece
 
     async def _handle_event(self, event: MultipartEvent) -> None:
@@ -168,8 +168,8 @@ class FormReceiver:
 
     def _append_text(self, text: _TextField, data: bytes) -> None:
         self._text_bytes += len(data)
-        if self._text_bytes > self._settings.json_bytes:
-            raise self._too_large_error(text.name, self._settings.json_bytes)
+        if self._text_bytes > self._settings.max_json_bytes:
+            raise self._too_large_error(text.name, self._settings.max_json_bytes)
         text.content += data
 
     def _store_field(self, text: _TextField) -> None:

@@ -23,6 +23,11 @@ async def enforce_min_rate(
         except TimeoutError as error:
             raise ApiError(408, f"Nothing came for {settings.upload_stall_seconds:g} s.") from error
         waited_seconds, received_bytes = waited_seconds + clock() - began, received_bytes + len(chunk)
-        if waited_seconds > settings.upload_stall_seconds and received_bytes < waited_seconds * settings.upload_slowest:
-            raise ApiError(408, f"It comes too slowly; {settings.upload_slowest} bytes a second are the least.")
+        if (
+            waited_seconds > settings.upload_stall_seconds
+            and received_bytes < waited_seconds * settings.min_upload_bytes_per_second
+        ):
+            raise ApiError(
+                408, f"It comes too slowly; {settings.min_upload_bytes_per_second} bytes a second are the least."
+            )
         yield chunk

@@ -104,7 +104,7 @@ async def database_url(service_variables: dict[str, str]) -> str:
 @contextmanager
 def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[ApiServer]:
     """A door in a thread with an event loop of its own, as in a process; `settings` are those of `ApiSettings`."""
-    names = {f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
+    names = {f"VIDEOJOBS_API_{name.upper()}": str(value) for name, value in settings.items()}
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
@@ -132,7 +132,9 @@ def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[Ap
 
 @pytest.fixture(scope="session")
 async def shared_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServer]:
-    with run_api_server(service_variables, start_again_seconds=0.1, look_seconds=0.05, heartbeat_seconds=0.3) as api:
+    with run_api_server(
+        service_variables, launch_retry_seconds=0.1, job_poll_interval_seconds=0.05, heartbeat_seconds=0.3
+    ) as api:
         yield api
 
 

@@ -119,7 +119,9 @@ def default_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess
 @pytest.fixture(scope="module")
 def constrained_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """Of eight connections, and with little patience."""
-    with run_connectable_api(tmp_path_factory.mktemp("small"), connections=8, head_seconds=1, unread_seconds=1) as api:
+    with run_connectable_api(
+        tmp_path_factory.mktemp("small"), max_connections=8, header_timeout_seconds=1, write_timeout_seconds=1
+    ) as api:
         yield api
 
 
@@ -317,7 +319,7 @@ def test_1500_connections_do_not_exhaust_file_descriptors(default_api: ApiProces
 
 
 async def test_an_address_has_a_connection_limit(service_variables: dict[str, str]) -> None:
-    with run_api_server(service_variables, connections_each=2) as api, ExitStack() as stack:
+    with run_api_server(service_variables, max_connections_per_address=2) as api, ExitStack() as stack:
         host, port = api.base_url.removeprefix("http://").split(":")
         for _ in range(2):
             first = stack.enter_context(closing(socket.create_connection((host, int(port)), timeout=30)))

@@ -294,7 +294,7 @@ PREFLIGHT_HEADERS: Final = {
 @pytest.fixture
 def cross_origin_client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
     """A browser whose page comes from the editor's host, at a door without anything behind it."""
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", f"https://other.example.com, {EDITOR_ORIGIN}")
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", f"https://other.example.com, {EDITOR_ORIGIN}")
     client = asgi_client(BrokenServices(DatabaseUnavailable("away")))
     client.headers["Origin"] = EDITOR_ORIGIN
     return client
@@ -337,7 +337,7 @@ async def test_error_responses_have_cors_headers(cross_origin_client: httpx.Asyn
 
 
 async def test_an_unhandled_error_has_cors_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", EDITOR_ORIGIN)
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", EDITOR_ORIGIN)
     client = asgi_client(BrokenServices(RuntimeError("nobody foresaw it")), raise_errors=False)
     headers = {"Origin": EDITOR_ORIGIN, "Authorization": "Bearer vj_nobody-knows-this"}
     answer = await client.get(JOBS_PAGE_URL, headers=headers)
@@ -356,6 +356,6 @@ async def test_a_rate_limit_response_has_cors_headers(service_variables: dict[st
 
 @pytest.mark.parametrize("origin", ["*", "editor.example.com", f"{EDITOR_ORIGIN}/", f"{EDITOR_ORIGIN}/jobs", "null"])
 async def test_an_invalid_cors_origin_is_rejected_at_startup(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", origin)
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", origin)
     with pytest.raises(ValueError, match="cors_origins"):
         asgi_client(BrokenServices(DatabaseUnavailable("away")))

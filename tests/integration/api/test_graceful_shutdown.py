@@ -87,10 +87,10 @@ def run_api_process(
     variables = {
         "PREFECT_API_URL": "http://127.0.0.1:9/api",
         "PREFECT_HOME": str(folder),
-        "VIDEOJOBS_GATEWAY_PORT": str(port),
-        "VIDEOJOBS_GATEWAY_LOG_FORMAT": "json",
-        "VIDEOJOBS_GATEWAY_ANSWER_SECONDS": "60",
-        **{f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()},
+        "VIDEOJOBS_API_PORT": str(port),
+        "VIDEOJOBS_API_LOG_FORMAT": "json",
+        "VIDEOJOBS_API_CALLBACK_TIMEOUT_SECONDS": "60",
+        **{f"VIDEOJOBS_API_{name.upper()}": str(value) for name, value in settings.items()},
     }
     log_capture = folder / "log"
     with log_capture.open("wb") as output:

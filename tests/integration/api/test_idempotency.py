@@ -89,7 +89,7 @@ async def test_a_restarted_api_launches_pending_jobs(
 ) -> None:
     api.prefect.down_at_start = True
     job = await load_job(api, await http.post(PROCESS_URL, files=form_files(), data=form_fields()))
-    with run_api_server(service_variables, start_again_seconds=0.1) as next_door:
+    with run_api_server(service_variables, launch_retry_seconds=0.1) as next_door:
         await wait_until(lambda: job.id in next_door.prefect.started)
     api.prefect.down_at_start = False
     await wait_until(lambda: job.id in api.prefect.started)  # the first door asks too, and Prefect has one run

@@ -19,12 +19,12 @@ async def strict_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServ
     with run_api_server(
         service_variables,
         upload_stall_seconds=0.5,
-        upload_slowest=10_000,
-        form_bytes=100_000,
-        json_seconds=0.5,
+        min_upload_bytes_per_second=10_000,
+        max_form_bytes=100_000,
+        json_timeout_seconds=0.5,
         requests_per_minute=20,
         failures_per_minute=5,
-        uploads_at_once=2,
+        max_uploads=2,
     ) as api:
         yield api
 
@@ -120,7 +120,7 @@ async def test_uploads_beyond_capacity_get_a_503(strict_api: ApiServer, user: st
 
 
 async def test_a_slow_client_does_not_delay_other_uploads(service_variables: dict[str, str], user: str) -> None:
-    with run_api_server(service_variables, upload_parts=2, upload_stall_seconds=60) as api:
+    with run_api_server(service_variables, upload_buffers=2, upload_stall_seconds=60) as api:
         async with (
             send_slow_form(api, user, 0.05, 100),
             send_slow_form(api, user, 0.05, 100),

@@ -36,7 +36,7 @@ def metric_key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]
 async def test_metrics_report_jobs_by_state(
     repository: JobRepository, create_leased_job: CreateLeasedJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_METRICS_SECONDS", "0")
+    monkeypatch.setenv("VIDEOJOBS_API_METRICS_CACHE_SECONDS", "0")
     async with asgi_client(FakeServices(repository)) as http:
         before = await fetch_metrics(http)
         lease = await create_leased_job()
@@ -136,7 +136,7 @@ async def test_an_unhandled_error_is_counted_and_logged(log_capture: "LogCapture
 async def test_metrics_require_the_token_where_one_is_set(
     broken_services: Services, monkeypatch: pytest.MonkeyPatch, given: str | None, status: int
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_METRICS_TOKEN", "the-token")
+    monkeypatch.setenv("VIDEOJOBS_API_METRICS_TOKEN", "the-token")
     headers = httpx.Headers() if given is None else httpx.Headers({b"authorization": given.encode()})
     async with asgi_client(broken_services, host="203.0.113.9") as http:
         assert (await http.get("/metrics", headers=headers)).status_code == status
