@@ -22,7 +22,7 @@ class ApiSettings(AliasedSettings):
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_", env_ignore_empty=True, frozen=True)
 
     host: str = "127.0.0.1"
-    """Address to listen on. As a rule a proxy on the same machine accepts connections from the internet and ends TLS."""
+    """Address to listen on. As a rule, a proxy on the same machine faces the internet and ends TLS."""
 
     port: int = Field(default=8080, ge=1, le=65_535)
 

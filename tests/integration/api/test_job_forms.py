@@ -171,14 +171,14 @@ async def test_missing_form_fields_are_named(
     assert api.stored_keys(user) == []
 
 
-@pytest.mark.parametrize("broken", ["at a part's end", "in the middle of a file"])
+@pytest.mark.parametrize("cut_at", ["at a part's end", "in the middle of a file"])
 async def test_an_aborted_form_leaves_nothing_stored(
-    api: ApiServer, http: httpx.AsyncClient, user: str, broken: str, service_variables: dict[str, str]
+    api: ApiServer, http: httpx.AsyncClient, user: str, cut_at: str, service_variables: dict[str, str]
 ) -> None:
     """The client goes away without a word."""
     whole = httpx.Request("POST", "http://x", files=form_files(video_bytes(11_000_000)), data=form_fields())
     body = whole.read()
-    cut = body.index(b'name="audio_files"') if broken == "at a part's end" else 8_000_000
+    cut = body.index(b'name="audio_files"') if cut_at == "at a part's end" else 8_000_000
 
     async def pieces() -> AsyncIterator[bytes]:
         yield body[:cut]
