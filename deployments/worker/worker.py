@@ -27,10 +27,10 @@ from deployments.worker.event_listener import STOP_EVENTS, listen
 from deployments.worker.flow_loader import UnrunnableFlow, load_flow
 from deployments.worker.job_configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
 from deployments.worker.orphan_scan import is_orphaned, is_stop_requested, list_transitional_runs
-from deployments.worker.periodic import run_periodically
 from deployments.worker.run_manager import RunManager
 from deployments.worker.settings import WorkerSettings
 from videojobs.aio.background_loop import BackgroundEventLoop
+from videojobs.aio.periodic import run_periodically
 
 # A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
 UNRESPONSIVE_SECONDS: Final = 5.0

@@ -21,6 +21,10 @@ def imported_modules(package: str) -> Iterator[tuple[Path, str]]:
                 yield file, node.module
 
 
+def is_below(module: str, packages: tuple[str, ...]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
 def tracked_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.split("\0") if name]
@@ -31,6 +35,26 @@ def test_imports_point_one_way(package: str) -> None:
     later = {*PACKAGES[PACKAGES.index(package) + 1 :], "deployments", "tests"}
     backward = [f"{file.name}: {module}" for file, module in imported_modules(package) if module.split(".")[0] in later]
     assert backward == []
+
+
+DEPLOYMENTS = ("api", "worker", "local")  # what they share is in deployments/server, or below deployments
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_api_worker_and_local_never_import_one_another(name: str) -> None:
+    others = tuple(f"deployments.{other}" for other in DEPLOYMENTS if other != name)
+    found = [
+        f"{file.name}: {module}" for file, module in imported_modules(f"deployments/{name}") if is_below(module, others)
+    ]
+    assert found == []
+
+
+def test_only_the_application_imports_routes() -> None:
+    routes = ("deployments.api.routes",)
+    found = [
+        f"{file.name}: {module}" for file, module in imported_modules("deployments/api") if is_below(module, routes)
+    ]
+    assert [line for line in found if not line.startswith("app.py: ")] == []
 
 
 def test_the_core_imports_no_prefect() -> None:

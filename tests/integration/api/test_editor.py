@@ -116,12 +116,12 @@ async def test_small_editor_deviations_are_corrected_and_recorded(api: ApiServer
     assert [item["x"] + item["w"] for item in areas] == pytest.approx([0.3999881, 1, 0.7])
     [told] = (await http.get(f"/api/v1/jobs/{job.id}")).json()["timeline"]
     for what in (
-        "segments_data[0].audioInput: only one end is given, taken from the audio's beginning",
-        "effects[0].region.x: -1.19e-05 is outside the picture, cut at 0",
-        "effects[1].region.width: reaches to 1.00022, outside the picture, cut at 1",
-        "effects[2]: ends where it begins, left out",
-        "effects[3].startTime: -0.257 s is before the video, taken as 0 s",
-        "effects[3].region.height: reaches to 1.0008, outside the picture, cut at 1",
+        "segments_data[0].audioInput: only one end is given; it is used from the start of the audio",
+        "effects[0].region.x: -1.19e-05 is outside the picture; it is set to 0",
+        "effects[1].region.width: reaches to 1.00022, outside the picture; it is cut at 1",
+        "effects[2]: ends where it begins; it is left out",
+        "effects[3].startTime: -0.257 s is before the video; it is set to 0 s",
+        "effects[3].region.height: reaches to 1.0008, outside the picture; it is cut at 1",
     ):
         assert what in told["message"]
 
@@ -170,7 +170,7 @@ async def test_an_unsupported_audio_format_lists_the_supported_ones(
 ) -> None:
     detail = await error_detail(http, sounds=[(name, head), AUDIO_FILES[1]])
     assert detail == (
-        "The request has 1 problem: audio_files[0]: does not begin like a sound file that is taken here; "
+        "The request has 1 problem: audio_files[0]: does not begin like an audio file in a supported format; "
         "send one of FLAC, MP3, MP4, OGG, WAV"
     )
 
@@ -183,7 +183,7 @@ async def test_m4a_audio_is_accepted(api: ApiServer, http: httpx.AsyncClient) ->
 
 async def test_an_mpeg_video_is_rejected_with_the_formats_supported(http: httpx.AsyncClient) -> None:
     detail = await error_detail(http, video=("talk.mpeg", b"\0\0\x01\xba\x44\0\x04\0\x04\x01" + b"v" * 100))
-    assert "file: does not begin like a video that is taken here; send one of AVI, MOV, MP4, WEBM" in detail
+    assert "file: does not begin like a video in a supported format; send one of AVI, MOV, MP4, WEBM" in detail
 
 
 # ---- the jobs page -----------------------------------------------------------------------------------------

@@ -88,8 +88,8 @@ async def test_the_event_log_lists_events_without_secrets(api: ApiServer, http: 
     answer = await http.get(f"{API}/jobs/{lease.job_id}")
     told = [line["message"] for line in answer.json()["timeline"]]
     assert told == [
-        "The job was taken in.",
-        "A run has taken the job up.",
+        "The job was accepted.",
+        "A run has started work on the job.",
         "All files are checked and stored.",
     ]
     assert "run-1" not in answer.text

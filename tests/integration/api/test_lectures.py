@@ -265,7 +265,7 @@ async def test_a_parked_lecture_offers_no_resubmission(api: ApiServer, user: str
     await api.repository.park(await lease_job(api, job.id), "5 runs in a row ended without getting any further")
     async with await browser_client(api, "boss", Scope.ADMIN) as http:
         seen = await page_text(http, f"/jobs/{job.id}")
-    assert "retry goes on" in seen
+    assert "retry continues" in seen
     assert [word for word in ("adopt", "resubmit", "bought") if word in seen] == []
 
 
