@@ -23,10 +23,10 @@ demo up test browser unit crash chaos bench: export DO_NOT_TRACK := 1
 test browser unit crash chaos: export MALLOC_PERTURB_ := 165
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser unit crash chaos bench lint types doctor register migrate requirements clean
+.PHONY: help demo up test browser unit crash chaos bench lint types doctor register migrate requirements config-docs clean
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 demo: .venv/.local ## Run one job from start to end on this machine [VIDEO=file] [REQUEST=file.json]
 	@$(BIN)/python -m deployments.local demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(REQUEST),--request "$(REQUEST)")
@@ -79,6 +79,9 @@ requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgra
 	@$(call compile,bench,--extra local --extra lecture --extra whisper --extra dev --extra bench --constraints requirements/dev.txt)
 	@$(call compile,local,--extra local --extra lecture --constraints requirements/dev.txt)
 	@$(call compile,production,--extra lecture --constraints requirements/local.txt)
+
+config-docs: .venv/.dev ## Write docs/configuration.md from the settings models
+	@$(BIN)/python -m deployments.server.configuration_docs
 
 clean: ## Delete the local stack's data, and the tools' caches
 	@if [ -e .venv/.local ]; then $(BIN)/python -m deployments.local clean; fi

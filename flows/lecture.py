@@ -71,7 +71,7 @@ async def lecture(
         async with claimed_job(job_id, connections) as run:
             return await _run_steps(run)
     except LeaseLost as error:
-        return Completed(name="SteppedAside", message=f"Nothing done here: {error}")
+        return Completed(name="Skipped", message=f"Nothing done here: {error}")
     except JobParked as error:
         return parked_state(job_id, error)
 

@@ -1,4 +1,4 @@
-"""An operator's word on a job that is parked or has failed, given in the Prefect UI."""
+"""An operator's decision about a parked or failed job, made in the Prefect UI."""
 
 from typing import Annotated, Any, Final
 
@@ -19,7 +19,7 @@ from videojobs.testing.fault_injection import current_job_id
 _GIVE_UP: Final = "give up"
 
 
-@flow(name="decide", flow_run_name="{decision}: {job_id}")
+@flow(name="resolve-job", flow_run_name="{decision}: {job_id}")
 async def resolve_job(
     job_id: Annotated[str, Field(min_length=1)],
     decision: OperatorAction,
@@ -49,11 +49,15 @@ async def resolve_job(
                 await validate_action(run, decision, vendor_id, accept_the_cost)
                 await _apply(run, decision, detail, vendor_id=vendor_id, unproven=unproven)
     except LeaseLost as error:
-        return Failed(name="InUse", message=f"{error}; cancel that run first, or wait until it has ended")
+        return Failed(name="Conflict", message=f"{error}; cancel that run first, or wait until it has ended")
     if decision == _GIVE_UP:
         return Completed(message=f"Job {job_id} is given up.")
     next_run_id = await start_run(await (await connections.repository()).get_job(job_id))
     return Completed(message=f"Flow run {next_run_id} goes on with job {job_id}.")
+
+
+decide = resolve_job.with_options(name="decide")
+"""The flow of the deployment `decide/decide`: calls by the old name, from scripts and schedules, still work."""
 
 
 async def _apply(run: JobRun, decision: OperatorAction, detail: Json, *, vendor_id: str | None, unproven: bool) -> None:

@@ -21,9 +21,7 @@ from videojobs.pipeline.costs import (
     PriceSettings,
     estimate_from_prices,
     format_points,
-    load_or_estimate,
 )
-from videojobs.requests.models import JobRequest
 from videojobs.states import RecoveryPoint, Stage, has_reached
 from videojobs.text import format_seconds
 
@@ -44,7 +42,7 @@ async def estimate_cost(run: JobRun) -> None:
         return
     if job.estimate is None:
         job = await repository.record_estimate(run.lease, (await _estimate(run, job)).to_json())
-    total = load_or_estimate(job.request, job.facts, job.estimate).total
+    total = job.cost_estimate.total
     get_run_logger().info("Job %s: expected to cost %s", job.id, total)
     await publish_cost_artifact(repository, job)
     if (
@@ -55,7 +53,7 @@ async def estimate_cost(run: JobRun) -> None:
 
 async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
     """By the price list, with Sync.so's own word where it gives one."""
-    listed = estimate_from_prices(JobRequest.model_validate(job.request), job.facts, PriceSettings())
+    listed = estimate_from_prices(job.video_request, job.facts, PriceSettings())
     lip_sync = await _vendor_quote(run, job, listed[Stage.LIP_SYNC].seconds)
     return CostEstimate({**listed.root, Stage.LIP_SYNC: lip_sync}) if lip_sync else listed
 
@@ -65,7 +63,7 @@ async def _vendor_quote(run: JobRun, job: VideoJob, seconds: float) -> Cost | No
     body = build_request_body(job, await run.connections.store())
     try:
         async with asyncio.timeout(ESTIMATE_TIMEOUT_SECONDS), run.connections.sync_so_client() as client:
-            quote = await client.estimate(body, duration=seconds, fps=job.facts["video"]["frame_rate"])
+            quote = await client.estimate(body, duration=seconds, fps=job.facts.source_video.frame_rate)
     except (VideoJobError, TimeoutError) as error:
         get_run_logger().info("Job %s: the price list stands in for Sync.so's estimate (%s)", job.id, error)
         return None
@@ -80,7 +78,7 @@ async def publish_cost_artifact(repository: JobRepository, job: VideoJob) -> Non
     As with progress, a window that cannot be painted is no reason to stop a job.
     """
     try:
-        estimate = load_or_estimate(job.request, job.facts, job.estimate)
+        estimate = job.cost_estimate
         await acreate_table_artifact(
             key=f"cost-{slugify(job.id)}",
             table=_cost_rows(estimate, await repository.list_submissions(job.id)),

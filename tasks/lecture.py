@@ -16,18 +16,18 @@ from tasks.runtime.lecture_workspace import Workspace, run_with_progress
 from tasks.runtime.progress import report_progress, slugify
 from videojobs.db import VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest
-from videojobs.lecture.models import LectureInfo, SlideDeck, SubtitleFiles, Transcript
+from videojobs.lecture.models import LectureInfo, SlideDeck, Transcript
 from videojobs.lecture.options import LectureOptions
 from videojobs.lecture.pdf import PDF_FILE as PDF
 from videojobs.lecture.pdf import write_pdf
 from videojobs.lecture.progress import ProgressCallback
-from videojobs.lecture.request import LectureRequest
 from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.slides import extract_slides
 from videojobs.lecture.speech import transcribe, validate_speech
 from videojobs.lecture.subtitles import write_subtitles
 from videojobs.lecture.validation import validate_lecture
 from videojobs.media.ingest import is_s3_uri
+from videojobs.pipeline.facts import JobFacts, LectureDocuments, SpeechSummary, StoredInputs
 from videojobs.settings import TimingSettings
 from videojobs.states import RecoveryPoint, has_reached
 from videojobs.storage.object_store import ObjectStore, content_type, lecture_key, video_key
@@ -53,7 +53,7 @@ async def fetch_lecture(run: JobRun, workspace: Workspace) -> None:
     if has_reached(job.point, RecoveryPoint.FETCHED):
         return
     report_progress(job)
-    request, store = LectureRequest.model_validate(job.request), await run.connections.store()
+    request, store = job.lecture_request, await run.connections.store()
     try:
         video = await workspace.fetch_video(run, request.video)
         lecture = await run_with_progress(
@@ -66,7 +66,7 @@ async def fetch_lecture(run: JobRun, workspace: Workspace) -> None:
         key, kind = video_key(job.user_id, job.id, lecture.container), content_type(lecture.container)
         source = (await asyncio.to_thread(store.put_file, key, video, kind)).uri
     workspace.progress_by_step.clear()
-    facts = {"inputs": {"video": source}, "lecture": lecture.model_dump()}
+    facts = JobFacts(inputs=StoredInputs(video=source), lecture=lecture)
     report_progress(
         await repository.advance(run.lease, RecoveryPoint.FETCHED, metadata={"video_s3_url": source}, facts=facts)
     )
@@ -87,8 +87,8 @@ async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
     if has_reached(job.point, RecoveryPoint.TRANSCRIBED):
         workspace.progress_by_step["speech"] = 1.0
         return
-    options, lecture = _options(job), LectureInfo.model_validate(job.facts["lecture"])
-    video = await workspace.fetch_video(run, job.facts["inputs"]["video"])
+    options, lecture = job.lecture_request.options, job.facts.lecture_info
+    video = await workspace.fetch_video(run, job.facts.stored_inputs.video)
 
     def work(on_progress: ProgressCallback, stop: Event) -> Transcript:
         return transcribe(video, lecture, options.speech, LectureSettings(), on_progress=on_progress, stop=stop)
@@ -96,8 +96,8 @@ async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
     transcript = await run_with_progress(run, workspace, "speech", work)
     (workspace.folder / TRANSCRIPT_FILE).write_text(transcript.model_dump_json())
     await _upload_files(run, job, workspace, [TRANSCRIPT_FILE])
-    speech = transcript.model_dump(exclude={"words"}) | {"words": len(transcript.words)}
-    report_progress(await repository.advance(run.lease, RecoveryPoint.TRANSCRIBED, facts={"speech": speech}))
+    speech = SpeechSummary(**transcript.model_dump(exclude={"words"}), words=len(transcript.words))
+    report_progress(await repository.advance(run.lease, RecoveryPoint.TRANSCRIBED, facts=JobFacts(speech=speech)))
 
 
 @job_task("find the slides", retries=INPUT_RETRIES)
@@ -108,8 +108,8 @@ async def detect_slides(run: JobRun, workspace: Workspace) -> None:
     if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
         workspace.progress_by_step["slides"] = 1.0
         return
-    options, lecture = _options(job), LectureInfo.model_validate(job.facts["lecture"])
-    video = await workspace.fetch_video(run, job.facts["inputs"]["video"])
+    options, lecture = job.lecture_request.options, job.facts.lecture_info
+    video = await workspace.fetch_video(run, job.facts.stored_inputs.video)
 
     def work(on_progress: ProgressCallback, stop: Event) -> SlideDeck:
         return extract_slides(video, lecture, options.slides, workspace.folder, on_progress=on_progress, stop=stop)
@@ -117,7 +117,9 @@ async def detect_slides(run: JobRun, workspace: Workspace) -> None:
     deck = await run_with_progress(run, workspace, "slides", work)
     (workspace.folder / SLIDE_TIMES_FILE).write_text(deck.model_dump_json(indent=1))
     await _upload_files(run, job, workspace, [*(slide.picture for slide in deck.slides), SLIDE_TIMES_FILE])
-    report_progress(await repository.advance(run.lease, RecoveryPoint.SLIDES_FOUND, facts={"slides": len(deck.slides)}))
+    report_progress(
+        await repository.advance(run.lease, RecoveryPoint.SLIDES_FOUND, facts=JobFacts(slides=len(deck.slides)))
+    )
 
 
 async def gather_fail_fast(*steps: Coroutine[Any, Any, None]) -> None:
@@ -142,21 +144,23 @@ async def write_documents(run: JobRun, workspace: Workspace) -> None:
     deck = SlideDeck.model_validate_json((workspace.folder / SLIDE_TIMES_FILE).read_bytes())
     await workspace.download(run, job, [slide.picture for slide in deck.slides])
     workspace.progress_by_step.clear()
-    facts = await run_with_progress(
+    documents = await run_with_progress(
         run,
         workspace,
         "documents",
         lambda told, stop: _render_documents(job, deck, transcript, workspace.folder, told, stop),
     )
-    files = [PDF, SLIDES_ARCHIVE, *SubtitleFiles.model_validate(facts["subtitles"]).files]
+    files = [PDF, SLIDES_ARCHIVE, *documents.subtitles.files]
     await _upload_files(run, job, workspace, files)
-    report_progress(await repository.advance(run.lease, RecoveryPoint.DOCUMENTS_STORED, facts={"documents": facts}))
+    report_progress(
+        await repository.advance(run.lease, RecoveryPoint.DOCUMENTS_STORED, facts=JobFacts(documents=documents))
+    )
 
 
 def _render_documents(
     job: VideoJob, deck: SlideDeck, transcript: Transcript, folder: Path, on_progress: ProgressCallback, stop: Event
-) -> dict[str, Any]:
-    options = _options(job)
+) -> LectureDocuments:
+    options = job.lecture_request.options
     subtitles = write_subtitles(transcript, options.subtitles, folder)
     with zipfile.ZipFile(folder / SLIDES_ARCHIVE, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already
         for name in (*(slide.picture for slide in deck.slides), SLIDE_TIMES_FILE):
@@ -165,7 +169,7 @@ def _render_documents(
     document = write_pdf(
         deck, transcript, options.pdf, LectureSettings(), folder, title=title, on_progress=on_progress, stop=stop
     )
-    return {"subtitles": subtitles.model_dump(), "pdf": document.model_dump()}
+    return LectureDocuments(subtitles=subtitles, pdf=document)
 
 
 @job_task("publish the documents")
@@ -186,17 +190,13 @@ async def publish_lecture_artifacts(run: JobRun) -> None:
     job = await (await run.connections.repository()).get_job(run.job_id)
     store = await run.connections.store()
     days = TimingSettings().result_link_days
-    for name in (PDF, *job.facts["documents"]["subtitles"]["files"], SLIDES_ARCHIVE):
+    for name in (PDF, *job.facts.lecture_documents.subtitles.files, SLIDES_ARCHIVE):
         await acreate_link_artifact(
             key=f"{name.replace('.', '-')}-{slugify(job.id)}",
             link=store.presign(lecture_key(job.user_id, job.id, name), int(days * 86_400)),
             link_text=name,
             description=f"{job.progress_message}. The link works for {days:g} days.",
         )
-
-
-def _options(job: VideoJob) -> LectureOptions:
-    return LectureRequest.model_validate(job.request).options
 
 
 async def _upload_files(run: JobRun, job: VideoJob, workspace: Workspace, names: Sequence[str]) -> None:

@@ -18,19 +18,13 @@ from tasks.runtime.result_storage import store_result
 from tasks.runtime.status_pollers import cache_status, next_status, pop_status
 from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, VendorFailed, VideoJobError
-from videojobs.pipeline.costs import load_or_estimate
+from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.recovery_policy import VendorState, VendorStatus
-from videojobs.pipeline.segment_adjustment import (
-    SENT_SEGMENTS_KEY,
-    audio_durations,
-    fit_request_segments,
-    segments_from_body,
-)
+from videojobs.pipeline.segment_adjustment import fit_request_segments, segments_from_body
 from videojobs.providers.sync_so.client import SyncSoClient
 from videojobs.providers.sync_so.errors import GenerationNotFound
 from videojobs.providers.sync_so.schemas import Generation, SegmentSpec, build_generation_body
 from videojobs.requests.media_rules import validate_segments
-from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings, TimingSettings
 from videojobs.states import LIP_SYNC_DONE, RecoveryPoint, Stage, has_reached, progress_within
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
@@ -55,7 +49,7 @@ async def submit_lip_sync(run: JobRun) -> None:
         build_body=lambda submission: build_request_body(job, store, callback_url("sync-so", submission)),
         send=lambda submission: _send(run, submission),
         idempotency_window=timedelta(hours=TimingSettings().replay_hours),
-        cost=load_or_estimate(job.request, job.facts, job.estimate)[Stage.LIP_SYNC],
+        cost=job.cost_estimate[Stage.LIP_SYNC],
         find=lambda submission: _find_generation(run, submission),
         body_max_age=timedelta(hours=TimingSettings().media_link_hours / 2),  # the other half is for the vendor's queue
     )
@@ -70,13 +64,11 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
     """Tell in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest where
     nothing of a segment is left: the door let it pass, but the settings have changed since, or it was an older version.
     """
-    request, limits = JobRequest.model_validate(job.request), LimitSettings()
-    video = job.facts["video"]
-    if problems := validate_segments(
-        request, video["duration"], video["frame_rate"], audio_durations(job.facts), limits
-    ):
+    request, facts, limits = job.video_request, job.facts, LimitSettings()
+    video = facts.source_video
+    if problems := validate_segments(request, video.duration, video.frame_rate, facts.audio_durations, limits):
         raise InvalidRequest(problems)
-    if changes := fit_request_segments(request, job.facts, limits).changes:
+    if changes := fit_request_segments(request, facts, limits).changes:
         await repository.record_event(run.lease, "shortened", {"changes": changes})
     for change in changes:
         get_run_logger().info("Job %s: for Sync.so, %s", job.id, change)
@@ -84,8 +76,7 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
 
 def build_request_body(job: VideoJob, store: ObjectStore, webhook_url: str | None = None) -> bytes:
     """What Sync.so is sent to be paid for, or to be asked for an estimate of: then nobody is to be called back."""
-    request = JobRequest.model_validate(job.request)
-    inputs = job.facts["inputs"]
+    request, facts = job.video_request, job.facts
 
     def presign_uri(uri: str) -> str:
         owner, key = store.resolve_uri(uri)
@@ -93,8 +84,8 @@ def build_request_body(job: VideoJob, store: ObjectStore, webhook_url: str | Non
 
     return build_generation_body(
         model=request.options.model,
-        video_url=presign_uri(inputs["video"]),
-        audio_urls={ref_id: presign_uri(uri) for ref_id, uri in inputs["audio"].items()},
+        video_url=presign_uri(facts.stored_inputs.video),
+        audio_urls={ref_id: presign_uri(uri) for ref_id, uri in facts.stored_inputs.audio.items()},
         segments=[
             SegmentSpec(
                 start=segment.startTime,
@@ -103,7 +94,7 @@ def build_request_body(job: VideoJob, store: ObjectStore, webhook_url: str | Non
                 crop_start=segment.audioInput.startTime,
                 crop_end=segment.audioInput.endTime,
             )
-            for segment in fit_request_segments(request, job.facts, LimitSettings()).segments
+            for segment in fit_request_segments(request, facts, LimitSettings()).segments
         ],
         sync_mode=request.options.sync_mode,
         webhook_url=webhook_url,
@@ -248,12 +239,10 @@ async def store_lip_sync(run: JobRun) -> None:
         generation = await _get_generation(run, str(submission.vendor_id))
         url = generation.result_url or await _get_download_url(run, generation.id)
     key = lip_sync_result_key(job.user_id, job.id)
-    facts = await store_result(url, store, key, vendor="Sync.so")
+    video = await store_result(url, store, key, vendor="Sync.so")
     await repository.record_outcome(run.lease, submission, SubmissionState.DONE, answer=_redacted_response(generation))
-    sent_segments = segments_from_body(submission.request_body)
-    job = await repository.advance(
-        run.lease, RecoveryPoint.LIP_SYNC_STORED, facts={"lip_sync": facts, SENT_SEGMENTS_KEY: sent_segments}
-    )
+    facts = JobFacts(lip_sync=video, sent_segments=segments_from_body(submission.request_body))
+    job = await repository.advance(run.lease, RecoveryPoint.LIP_SYNC_STORED, facts=facts)
     get_run_logger().info("Job %s: Sync.so result uploaded to S3: %s", job.id, store.uri(key))
     report_progress(job)
 

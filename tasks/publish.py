@@ -15,7 +15,6 @@ from videojobs.media.comparison_image import render_comparison
 from videojobs.media.executors import run_cpu_bound
 from videojobs.pipeline.masks import resolve_timeline
 from videojobs.pipeline.timeline import map_area
-from videojobs.requests.models import JobRequest
 from videojobs.settings import TimingSettings
 from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import ObjectStore, comparison_image_key, lip_sync_result_key, result_key
@@ -73,7 +72,7 @@ class _SampleTimes:
 
 def _sample_times(job: VideoJob) -> _SampleTimes:
     """The middle of the first area that is wiped; without areas, of the first segment."""
-    request = JobRequest.model_validate(job.request)
+    request = job.video_request
     spans = [(area.start, area.end) for area in request.effects if area.kind != "protection"]
     start, end = (spans or [(request.segments[0].startTime, request.segments[0].endTime)])[0]
     mapped = map_area(resolve_timeline(request, job.facts), start, end)
@@ -82,12 +81,11 @@ def _sample_times(job: VideoJob) -> _SampleTimes:
 
 
 def _comparison_image(store: ObjectStore, job: VideoJob, times: _SampleTimes) -> bytes:
-    request = JobRequest.model_validate(job.request)
-    owner, key = store.resolve_uri(job.facts["inputs"]["video"])
+    owner, key = store.resolve_uri(job.facts.stored_inputs.video)
     return render_comparison(
         owner.open(key),
         store.open(result_key(job.user_id, job.id)),
         times.before,
         times.after,
-        [(area.x, area.y, area.w, area.h) for area in request.effects],
+        [(area.x, area.y, area.w, area.h) for area in job.video_request.effects],
     )

@@ -37,15 +37,13 @@ from videojobs.errors import (
     VendorRejected,
     VendorUnavailable,
 )
-from videojobs.media.probe import VideoFacts
-from videojobs.pipeline.costs import load_or_estimate
+from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline
 from videojobs.pipeline.recovery_policy import VendorState, VendorStatus
 from videojobs.providers.batch_poller import BatchPoller
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.schemas import MaskSpec, Resolution, WorkStatus, build_work_body
 from videojobs.requests.media_rules import validate_lip_sync_result
-from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings, TimingSettings
 from videojobs.states import POINT_SPECS, TEXT_REMOVAL_STARTING, RecoveryPoint, Stage, has_reached, progress_within
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key, result_key
@@ -63,10 +61,10 @@ async def has_text_to_remove(run: JobRun) -> bool:
     """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    request = JobRequest.model_validate(job.request)
-    return bool(request.effects) and bool(
-        build_masks(request, resolve_timeline(request, job.facts), job.facts["video"]["frame_rate"])
-    )
+    if not job.has_areas:
+        return False
+    request, facts = job.video_request, job.facts
+    return bool(build_masks(request, resolve_timeline(request, facts), facts.source_video.frame_rate))
 
 
 @job_task("submit the text removal")
@@ -77,11 +75,11 @@ async def submit_text_removal(run: JobRun) -> None:
     job = await repository.get_job(run.job_id)
     if has_reached(job.point, RecoveryPoint.TEXT_REMOVAL_SUBMITTED):
         return
-    logger.info("Found %d annotation areas. Starting GhostCut text inpainting...", len(job.request["effects"]))
-    request = JobRequest.model_validate(job.request)
-    if problems := validate_lip_sync_result(VideoFacts(**job.facts["lip_sync"]), LimitSettings()):
+    request, facts = job.video_request, job.facts
+    logger.info("Found %d annotation areas. Starting GhostCut text inpainting...", len(request.effects))
+    if problems := validate_lip_sync_result(facts.lip_sync_video, LimitSettings()):
         raise InvalidRequest(problems)
-    decision = resolve_timeline(request, job.facts)
+    decision = resolve_timeline(request, facts)
     explanation = explain_timeline(request, decision)
     for sentence in explanation:
         logger.log(logging.WARNING if decision.kind == "ambiguous" else logging.INFO, "Job %s: %s", job.id, sentence)
@@ -89,15 +87,15 @@ async def submit_text_removal(run: JobRun) -> None:
         await repository.update_progress(run.lease, *TEXT_REMOVAL_STARTING, detail={"timeline": explanation})
     )
     store = await run.connections.store()
-    masks = build_masks(request, decision, job.facts["video"]["frame_rate"])
+    masks = build_masks(request, decision, facts.source_video.frame_rate)
     call = PaidCall(
         vendor="GhostCut",
         stage=Stage.TEXT_REMOVAL,
         next_point=RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
-        build_body=lambda submission: _build_body(job, request, store, masks, submission),
+        build_body=lambda submission: _build_body(job, store, masks, submission),
         send=lambda submission: _send(run, submission),
         idempotency_window=timedelta(0),  # no key: two submits are two paid works
-        cost=load_or_estimate(job.request, job.facts, job.estimate)[Stage.TEXT_REMOVAL],
+        cost=job.cost_estimate[Stage.TEXT_REMOVAL],
         find=lambda submission: find_work(run, submission),
         body_max_age=timedelta(hours=TimingSettings().media_link_hours / 2),  # the other half is for the vendor's queue
     )
@@ -108,16 +106,15 @@ async def submit_text_removal(run: JobRun) -> None:
     report_progress(job)
 
 
-def _build_body(
-    job: VideoJob, request: JobRequest, store: ObjectStore, masks: list[MaskSpec], submission: Submission
-) -> bytes:
+def _build_body(job: VideoJob, store: ObjectStore, masks: list[MaskSpec], submission: Submission) -> bytes:
+    options = job.video_request.options
     return build_work_body(
         url=store.presign(lip_sync_result_key(job.user_id, job.id), int(TimingSettings().media_link_hours * 3600)),
         name=job.id,
         masks=masks,
-        model=request.options.inpaint_model,
-        language=request.options.inpaint_language,
-        resolution=_max_resolution(job.facts["lip_sync"]["height"]),
+        model=options.inpaint_model,
+        language=options.inpaint_language,
+        resolution=_max_resolution(job.facts.lip_sync_video.height),
         callback=callback_url("ghostcut", submission),
     )
 
@@ -337,7 +334,7 @@ async def store_text_removal(run: JobRun) -> None:
         status = await _get_work(run, str(submission.vendor_id))
     if status.result_url is None:
         raise VendorUnavailable("GhostCut says that it is done, and names no result yet")
-    facts = await store_result(status.result_url, store, result_key(job.user_id, job.id), vendor="GhostCut")
+    video = await store_result(status.result_url, store, result_key(job.user_id, job.id), vendor="GhostCut")
     await repository.record_outcome(
         run.lease,
         submission,
@@ -349,7 +346,7 @@ async def store_text_removal(run: JobRun) -> None:
         run.lease,
         RecoveryPoint.TEXT_REMOVAL_STORED,
         metadata={"ghostcut_video_url": status.result_url},
-        facts={"text_removal": facts},
+        facts=JobFacts(text_removal=video),
     )
     report_progress(job)
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
@@ -14,9 +14,11 @@ from tasks.runtime.progress import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, TransferInterrupted
 from videojobs.media.executors import run_cpu_bound
+from videojobs.media.facts import AudioFacts, VideoFacts
 from videojobs.media.ingest import fetch_to_temp, is_s3_uri, open_s3
-from videojobs.media.probe import AudioFacts, VideoFacts, probe_audio, probe_source_video
+from videojobs.media.probe import probe_audio, probe_source_video
 from videojobs.media.url_policy import UrlPolicy
+from videojobs.pipeline.facts import JobFacts, StoredInputs
 from videojobs.requests.media_rules import validate_media
 from videojobs.requests.models import JobRequest
 from videojobs.settings import AccessSettings, LimitSettings
@@ -35,23 +37,23 @@ async def upload(run: JobRun) -> None:
     if has_reached(job.point, RecoveryPoint.UPLOADED):
         return
     report_progress(job)
-    request = JobRequest.model_validate(job.request)
+    request = job.video_request
     store = await run.connections.store()
     async with AsyncExitStack() as stack:
         inputs = await _validate_inputs(stack, request, store)
-        stored_uris = await _store_inputs(run, repository, job, store, inputs)
+        stored_inputs = await _store_inputs(run, repository, job, store, inputs)
     job = await repository.advance(
         run.lease,
         RecoveryPoint.UPLOADED,
         metadata={
-            "video_s3_url": stored_uris["video"],
-            "audio_url_mapping": stored_uris["audio"],
+            "video_s3_url": stored_inputs.video,
+            "audio_url_mapping": stored_inputs.audio,
         },
-        facts={
-            "inputs": stored_uris,
-            "video": asdict(inputs.video.facts),
-            "audio": {ref_id: asdict(sound.facts) for ref_id, sound in inputs.audio.items()},
-        },
+        facts=JobFacts(
+            inputs=stored_inputs,
+            video=inputs.video.facts,
+            audio={ref_id: sound.facts for ref_id, sound in inputs.audio.items()},
+        ),
     )
     report_progress(job)
 
@@ -127,14 +129,12 @@ async def _fetch_and_probe(
 
 async def _store_inputs(
     run: JobRun, repository: JobRepository, job: VideoJob, store: ObjectStore, inputs: _ValidatedInputs
-) -> dict[str, Any]:
+) -> StoredInputs:
     """The `s3://` addresses of all inputs, once those that were fetched are in the job's folder. Progress rises."""
     video = inputs.video
     key = video_key(job.user_id, job.id, video.facts.container)
-    stored_uris: dict[str, Any] = {
-        "video": await _ensure_stored(store, video.location, key, content_type(video.facts.container)),
-        "audio": {},
-    }
+    video_uri = await _ensure_stored(store, video.location, key, content_type(video.facts.container))
+    audio_uris: dict[str, str] = {}
     for done, (ref_id, sound) in enumerate(inputs.audio.items(), start=1):
         share = done / (len(inputs.audio) + 1)
         report_progress(
@@ -144,10 +144,8 @@ async def _store_inputs(
         )
         container = sound.facts.container
         key = audio_key(job.user_id, job.id, ref_id, container)
-        stored_uris["audio"][ref_id] = await _ensure_stored(
-            store, sound.location, key, content_type(container, audio_only=True)
-        )
-    return stored_uris
+        audio_uris[ref_id] = await _ensure_stored(store, sound.location, key, content_type(container, audio_only=True))
+    return StoredInputs(video=video_uri, audio=audio_uris)
 
 
 async def _ensure_stored(store: ObjectStore, location: Path | str, key: str, media_type: str) -> str:

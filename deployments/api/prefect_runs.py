@@ -28,7 +28,7 @@ from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.errors import RetryableError
 from videojobs.states import Status
 
-RESOLVE_JOB_DEPLOYMENT: Final = "decide/decide"
+RESOLVE_JOB_DEPLOYMENT: Final = "resolve-job/resolve-job"
 _HEALTH_CACHE_SECONDS: Final = 2.0  # fifty concurrent uploads cause one health check
 _LIVE_STATES: Final = [
     StateType.SCHEDULED,

@@ -25,6 +25,7 @@ class ApiSettings(AliasedSettings):
     """Address to listen on. As a rule, a proxy on the same machine faces the internet and ends TLS."""
 
     port: int = Field(default=8080, ge=1, le=65_535)
+    """The TCP port on `host`."""
 
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_list)] = ()
     """Origins whose pages may call this API from a browser, separated by commas: for an editor on another host. Empty:

@@ -1,11 +1,11 @@
-"""Alerts, as Prefect automations: somebody is told when something needs a person, or soon may.
+"""Alerts, as Prefect automations: notifications when a job or the platform needs an operator, or soon may.
 
-They go to a notification block of the operator's own (Slack, e-mail, a webhook: whatever Prefect has a block for),
-named in `VIDEOJOBS_ALERT_BLOCK`. Without one they only show where automations do: in Prefect's event feed.
+They go to a notification block that the operator makes (Slack, e-mail, a webhook: whatever Prefect has a block for),
+named in `VIDEOJOBS_ALERT_BLOCK`. Without one they show in Prefect's event feed only.
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from deployments.server.recovery_automations import ANY_FLOW_RUN, FINAL_EVENTS, TAGGED_RUNS
 from tasks.runtime.job_events import (
@@ -25,6 +25,7 @@ from tasks.runtime.job_events import (
     VENDOR_RESOURCE_PREFIX,
 )
 from videojobs.errors import ConfigurationError
+from videojobs.settings_alias import AliasedSettings
 
 _ANY_JOB_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{JOB_RESOURCE_PREFIX}*"})
 _ANY_VENDOR_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR_RESOURCE_PREFIX}*"})
@@ -33,28 +34,33 @@ _RUN_TEMPLATE: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state
 _EVENT_TEMPLATE: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
 
 
-class AlertSettings(BaseSettings):
-    """Whom alerts go to, and from when on there is something to tell: `VIDEOJOBS_ALERT_...`, for `make register`."""
+class AlertSettings(AliasedSettings):
+    """Where alerts go, and their thresholds: `VIDEOJOBS_ALERT_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_", env_ignore_empty=True, frozen=True)
+    old_names: ClassVar = {
+        "VIDEOJOBS_ALERT_RUN_HOURS": "max_run_hours",
+        "VIDEOJOBS_ALERT_BACKLOG": "max_late_runs",
+        "VIDEOJOBS_ALERT_BACKLOG_MINUTES": "late_runs_window_minutes",
+    }
 
     block: str | None = Field(default=None, pattern="^[a-z0-9-]+/[A-Za-z0-9 ._-]+$")
-    """A notification block, as `type/name`: `slack-webhook/operators`. It is made in Prefect's UI, since it may hold
-    a secret. Unset: nobody is told."""
+    """A notification block, as `type/name`: `slack-webhook/operators`. Make it in Prefect's UI, since it may hold a
+    secret. Unset: no notifications."""
 
-    run_hours: float = Field(default=8, gt=0, le=24 * 14)
-    """How long one run may be at work. Jobs wait for their vendors for six hours at most (`poll_give_up_hours`); a
-    lecture of five hours takes two on a slow core."""
+    max_run_hours: float = Field(default=8, gt=0, le=24 * 14)
+    """How long one run may last. Jobs wait for a vendor for six hours at most (`poll_give_up_hours`); a lecture of five
+    hours takes two on a slow core."""
 
-    backlog: int = Field(default=10, ge=1, le=10_000)
-    """So many runs that no worker has taken in time, within `backlog_minutes`: workers are missing, or too few."""
+    max_late_runs: int = Field(default=10, ge=1, le=10_000)
+    """Late runs within `late_runs_window_minutes` that cause an alert: workers are missing, or too few."""
 
-    backlog_minutes: float = Field(default=10, gt=0, le=24 * 60)
-    """See `backlog`."""
+    late_runs_window_minutes: float = Field(default=10, gt=0, le=24 * 60)
+    """See `max_late_runs`."""
 
 
 async def build_alert_automations(client: PrefectClient, settings: AlertSettings | None = None) -> list[AutomationCore]:
-    """What `make register` brings the server to, by name. Raises ConfigurationError where there is no such block."""
+    """The alerts that `make deploy` creates or updates, by name. Raises ConfigurationError if the block is missing."""
     settings = settings or AlertSettings()
     block_id = await _read_notification_block_id(client, settings.block) if settings.block else None
     return [
@@ -62,7 +68,7 @@ async def build_alert_automations(client: PrefectClient, settings: AlertSettings
         _alert_automation(
             "a job is parked",
             _job_event_trigger(JOB_PARKED),
-            f"{_EVENT_TEMPLATE}\nDecide with the deployment `decide`.",
+            f"{_EVENT_TEMPLATE}\nRun the deployment `resolve-job`.",
             block_id,
         ),
         _alert_automation("a job was stuck", _job_event_trigger(JOB_STUCK), _EVENT_TEMPLATE, block_id),
@@ -73,7 +79,7 @@ async def build_alert_automations(client: PrefectClient, settings: AlertSettings
             block_id,
         ),
         _alert_automation(
-            "a run does not end", _long_run_trigger(timedelta(hours=settings.run_hours)), _RUN_TEMPLATE, block_id
+            "a run does not end", _long_run_trigger(timedelta(hours=settings.max_run_hours)), _RUN_TEMPLATE, block_id
         ),
         _alert_automation(
             "runs wait for a worker", _backlog_trigger(settings), f"The last one: {_RUN_TEMPLATE}", block_id
@@ -87,7 +93,7 @@ async def _read_notification_block_id(client: PrefectClient, block: str) -> UUID
         return (await client.read_block_document_by_name(name, kind)).id
     except ObjectNotFound as error:
         raise ConfigurationError(
-            f"VIDEOJOBS_ALERT_BLOCK names {block}, and the Prefect server has no such block: make it under Blocks"
+            f"VIDEOJOBS_ALERT_BLOCK names {block}, and the Prefect server has no such block: create it under Blocks"
         ) from error
 
 
@@ -97,7 +103,7 @@ def _alert_automation(title: str, trigger: EventTrigger, text: str, block_id: UU
     )
     return AutomationCore(
         name=f"videojobs alert: {title}",
-        description="Tells the block that VIDEOJOBS_ALERT_BLOCK names."
+        description="Notifies the block that VIDEOJOBS_ALERT_BLOCK names."
         if notification
         else "Shows in the event feed only.",
         trigger=trigger,
@@ -138,12 +144,12 @@ def _long_run_trigger(within: timedelta) -> EventTrigger:
 
 
 def _backlog_trigger(settings: AlertSettings) -> EventTrigger:
-    """Of all runs together, so that it is told once."""
+    """For all runs together: one alert, not one for each run."""
     return EventTrigger(
         posture=Posture.Reactive,
         expect={"prefect.flow-run.Late"},
         match=ANY_FLOW_RUN,
         match_related=TAGGED_RUNS,
-        threshold=settings.backlog,
-        within=timedelta(minutes=settings.backlog_minutes),
+        threshold=settings.max_late_runs,
+        within=timedelta(minutes=settings.late_runs_window_minutes),
     )

@@ -37,18 +37,27 @@ class Environment(BaseSettings):
     s3_endpoint_url: str | None = None
     """Unset means AWS's own endpoint of `s3_region`."""
     s3_bucket: str | None = None
+    """Holds inputs and results. The vendors fetch from it by presigned links, so they must be able to reach it."""
     s3_access_key_id: SecretStr | None = None
+    """May read, write, list and delete in the bucket."""
     s3_secret_access_key: SecretStr | None = None
+    """The secret of `s3_access_key_id`."""
     s3_region: str | None = None
+    """The bucket's region. Unset: `us-east-1`."""
 
     sync_so_base_url: str | None = None
+    """Unset: the vendor's own address."""
     sync_so_api_key: SecretStr | None = None
+    """Each generation is billed to its account."""
     sync_so_webhook_secret: SecretStr | None = None
     """The whole `whsec_...` text. Unset: webhooks of Sync.so are not taken."""
 
     ghostcut_base_url: str | None = None
+    """Unset: the vendor's own address."""
     ghostcut_app_key: SecretStr | None = None
+    """Each work is billed to its account."""
     ghostcut_app_secret: SecretStr | None = None
+    """Signs requests, and proves that a callback comes from GhostCut."""
 
     def variables(self) -> dict[str, str]:
         """The variables that are set, secrets included, under their names in the environment."""

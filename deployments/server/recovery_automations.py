@@ -1,11 +1,11 @@
-"""Recovery by itself, as Prefect automations: a run that has fallen silent is Crashed, and a crashed run is run again.
+"""Automatic recovery, as Prefect automations: a run without heartbeats is Crashed, and a crashed run is restarted.
 
-Both act on runs with the tag of our deployments only, so they leave other people's flows on the same server alone.
-A run that is run again goes on where the ledger says; how often, the ledger's cap decides (`recovery_attempts`).
+They act on runs with our deployments' tag only, not on other flows of the same server. A restarted run continues at
+its job's recovery point; `recovery_attempts` limits the restarts.
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import StateType
@@ -13,10 +13,13 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-AUTO_RECOVER_TAG: Final = "recovered-by-itself"
-"""Runs of deployments with this tag (prefect.yaml) are watched. They have to be safe to run again."""
+from videojobs.settings_alias import AliasedSettings
+
+AUTO_RECOVER_TAG: Final = "auto-recover"
+"""Runs of deployments with this tag (prefect.yaml) recover automatically. Their flows must be safe to run again."""
+_OLD_AUTO_RECOVER_TAG: Final = "recovered-by-itself"  # of runs that an earlier version's deployments made
 
 
 def _state_events(*names: str) -> set[str]:
@@ -26,34 +29,43 @@ def _state_events(*names: str) -> set[str]:
 
 _HEARTBEAT_EVENT: Final = "prefect.flow-run.heartbeat"
 _STARTING_EVENTS: Final = _state_events("Pending", "Submitting", "InfrastructurePending")
-_CUSTOM_FINAL_EVENTS: Final = _state_events("SteppedAside", "Parked", "InUse")  # names of our own, see flows/
+# Names of our own, see flows/. Workers of an earlier version, which may still run, set the last two.
+_CUSTOM_FINAL_EVENTS: Final = _state_events("Skipped", "Parked", "Conflict", "SteppedAside", "InUse")
 FINAL_EVENTS: Final = _state_events("Completed", "Failed", "Cancelled", "Crashed") | _CUSTOM_FINAL_EVENTS
 _NOT_RUNNING_EVENTS: Final = _state_events("Scheduled", "Late", "AwaitingRetry", "Cancelling")
 ANY_FLOW_RUN: Final = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 TAGGED_RUNS: Final = ResourceSpecification(
-    {"prefect.resource.id": f"prefect.tag.{AUTO_RECOVER_TAG}", "prefect.resource.role": "tag"}
+    {
+        "prefect.resource.id": [f"prefect.tag.{tag}" for tag in (AUTO_RECOVER_TAG, _OLD_AUTO_RECOVER_TAG)],
+        "prefect.resource.role": "tag",
+    }
 )
 
 
-class LivenessSettings(BaseSettings):
-    """How long a silent run is believed to be alive: `VIDEOJOBS_...`, applied by `make register`."""
+class LivenessSettings(AliasedSettings):
+    """When a run counts as dead: `VIDEOJOBS_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True)
+    old_names: ClassVar = {
+        "VIDEOJOBS_SILENCE_SECONDS": "heartbeat_timeout_seconds",
+        "VIDEOJOBS_START_SECONDS": "pending_timeout_seconds",
+    }
 
-    silence_seconds: float = Field(default=90, gt=30, le=86_400)
-    """Three heartbeats of 30 s (`PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers, whose minimum that is)."""
+    heartbeat_timeout_seconds: float = Field(default=90, gt=30, le=86_400)
+    """Time without a heartbeat after which a run is Crashed. Ours: three heartbeats of 30 s, the least that
+    `PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers accepts."""
 
-    start_seconds: float = Field(default=300, ge=10, le=86_400)
-    """From the moment that a worker takes a run until it runs. A process is there in seconds; a container may have to
-    wait for a machine and pull its image first."""
+    pending_timeout_seconds: float = Field(default=300, ge=10, le=86_400)
+    """From the moment that a worker claims a run until it is Running. A process starts in seconds; a container may wait
+    for a machine and pull its image first."""
 
 
 def build_recovery_automations() -> list[AutomationCore]:
-    """What `make register` brings the server to, by name."""
+    """The automations that `make deploy` creates or updates, by name."""
     return [
         AutomationCore(
             name="videojobs: a silent run has crashed",
-            description="A run whose process or machine is gone sends no heartbeat any more.",
+            description="A run whose process or machine is gone sends no heartbeats.",
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after={_HEARTBEAT_EVENT},
@@ -62,29 +74,33 @@ def build_recovery_automations() -> list[AutomationCore]:
                 match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=LivenessSettings().silence_seconds),
+                within=timedelta(seconds=LivenessSettings().heartbeat_timeout_seconds),
             ),
-            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run has fallen silent.")],
+            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run sends no heartbeats.")],
         ),
         AutomationCore(
             name="videojobs: a run that never began has crashed",
-            description="Its worker died between taking it and starting it. No heartbeat tells of such a run.",
+            description="Its worker died between claiming and starting it, before the first heartbeat.",
             trigger=EventTrigger(
                 posture=Posture.Proactive,
                 after=_STARTING_EVENTS,
-                # Under load the server may lose an event: of life there is one again and again.
+                # Under load the server may lose the event Running; heartbeats repeat.
                 expect={"prefect.flow-run.Running", _HEARTBEAT_EVENT, *FINAL_EVENTS, *_NOT_RUNNING_EVENTS},
                 match=ANY_FLOW_RUN,
                 match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=LivenessSettings().start_seconds),
+                within=timedelta(seconds=LivenessSettings().pending_timeout_seconds),
             ),
-            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run was taken, and never began.")],
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.CRASHED, message="The run was claimed by a worker, and never started."
+                )
+            ],
         ),
         AutomationCore(
             name="videojobs: a crashed run is run again",
-            description="It goes on where the job's row says, and pays for nothing twice.",
+            description="It continues at the job's recovery point, and pays for nothing twice.",
             trigger=EventTrigger(
                 posture=Posture.Reactive,
                 expect={"prefect.flow-run.Crashed"},
@@ -94,16 +110,14 @@ def build_recovery_automations() -> list[AutomationCore]:
                 threshold=1,
             ),
             actions=[
-                ChangeFlowRunState(
-                    state=StateType.SCHEDULED, name="AwaitingRetry", message="Run again, since it had crashed."
-                )
+                ChangeFlowRunState(state=StateType.SCHEDULED, name="AwaitingRetry", message="Restarted after a crash.")
             ],
         ),
     ]
 
 
 async def upsert_automation(client: PrefectClient, desired: AutomationCore) -> str:
-    """Bring the automation of this name to what is wanted; `create` alone would make a second one each time."""
+    """Create the automation, or update the one of this name. Prefect's `create` makes a second one each time."""
     existing = await client.read_automations_by_name(desired.name)
     if not existing:
         await client.create_automation(desired)

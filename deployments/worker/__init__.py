@@ -1,17 +1,19 @@
-"""A Prefect worker that runs flow runs as coroutines of one process: a job that waits costs a coroutine, not a process.
+"""A Prefect worker that runs flow runs as coroutines of one process: a waiting job costs a coroutine, not a process.
 
     prefect worker start --pool video-jobs        (the pool's type is `coroutine`)
 
-It is Prefect's own extension point: Prefect finds it by the entry point in pyproject.toml, when it loads collections.
+Prefect finds the worker type by the entry point in pyproject.toml, when it loads collections.
 
-    worker.py         the worker: takes runs from the pool, hands them over, stops in order
-    configuration.py  what Prefect asks of every worker type: job configuration, result
-    settings.py       what an operator may set
-    entrypoints.py    a deployment's flow, imported once
-    runs.py           the runs in hand: started, stopped, drained
-    engine.py         Prefect's engine for one run, which can be asked to stop
-    heart.py          says of each run that it is alive
-    sweep.py          finds runs that nobody sees to
+    worker.py             the worker: polls its pool, starts runs, stops in order
+    run_manager.py        the active runs: start, stop, drain
+    engine.py             one run, which can be stopped
+    heartbeat.py          heartbeats of all runs
+    event_listener.py     the pool's events: new runs, cancellations
+    orphan_scan.py        finds runs without a worker
+    flow_loader.py        a deployment's flow, imported once
+    job_configuration.py  what Prefect requires of every worker type: job variables, configuration, result
+    settings.py           the settings
+    prefect_compat.py     the only file that touches Prefect's private API
 """
 
 from deployments.worker.worker import CoroutineWorker

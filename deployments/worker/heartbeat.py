@@ -1,6 +1,6 @@
-"""Says of each run that it is alive, in the one loop in which all runs live: if that hangs, all of them fall silent.
+"""Heartbeats of all runs, sent from the loop in which the runs live: if it hangs, they stop.
 
-Prefect's engine has a thread for this in each run, which goes on beating when the loop hangs.
+Prefect's engine sends them from a thread for each run, which goes on when the loop hangs.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from deployments.worker.engine import CooperativeRunEngine
 
 
 class HeartbeatEmitter:
-    """One timer for each run. Runs that start together do not beat together."""
+    """One timer for each run, with a random first interval: runs that start together do not send together."""
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
         self._timers: dict[UUID, asyncio.TimerHandle] = {}
 
     def start(self, engine: CooperativeRunEngine) -> None:
-        """A first sign of life now, so that somebody starts to watch the run, and one every few seconds from now on."""
+        """Send the first heartbeat now, which starts the server's silence timer, and then one per interval."""
         engine.emit_heartbeat()
         self._schedule(engine, random.uniform(0, self._interval_seconds))  # noqa: S311  # no secret
 

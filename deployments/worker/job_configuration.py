@@ -1,10 +1,12 @@
-"""What Prefect asks of every worker type: how a run is configured, and what is left of it."""
+"""What Prefect requires of every worker type: job variables, configuration, result."""
 
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorkerResult
+from prefect.workers.base import BaseVariables, BaseWorkerResult
 from pydantic import Field
+
+from deployments.worker.prefect_compat import CompatJobConfiguration
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
@@ -18,7 +20,7 @@ _DROPPED_FIELDS: Final[dict[str, Any]] = {
 }
 
 SUPPORTED_VARIABLES = frozenset({"entrypoint"})
-"""Runs share one process, so none has an environment, a command, a name or an image of its own: no such variables."""
+"""Runs share one process, so there are no variables for an environment, a command, a name or an image."""
 
 
 class CoroutineVariables(BaseVariables):
@@ -41,12 +43,12 @@ class CoroutineVariables(BaseVariables):
         return schema
 
 
-class CoroutineJobConfiguration(BaseJobConfiguration):
+class CoroutineJobConfiguration(CompatJobConfiguration):
     """Which flow to run."""
 
     entrypoint: str | None = None
     ignored_variables: frozenset[str] = frozenset()
-    """Job variables that somebody has set, and that mean nothing here."""
+    """Job variables that are set, and have no effect here."""
 
     @classmethod
     def json_template(cls) -> dict[str, Any]:
@@ -61,17 +63,18 @@ class CoroutineJobConfiguration(BaseJobConfiguration):
         worker_name: str | None = None,
         worker_id: UUID | None = None,
     ) -> None:
-        """Note which run it is. Prefect's own preparation makes an environment and a command, for a process.
+        """Keep what the worker's events refer to. Prefect's own preparation makes an environment and a command.
 
-        The deployment stays in memory as long as the run: without its form, which is 70 KiB.
+        The deployment stays in memory as long as the run, without its parameter schema of 70 KiB.
         """
-        self._related_objects = {"flow": flow, "flow-run": flow_run}
+        related: dict[str, Any] = {"flow": flow, "flow-run": flow_run}
         if deployment is not None:
-            self._related_objects["deployment"] = deployment.model_copy(update=_DROPPED_FIELDS)
+            related["deployment"] = deployment.model_copy(update=_DROPPED_FIELDS)
             self.entrypoint = self.entrypoint or deployment.entrypoint
             variables = {**(deployment.job_variables or {}), **(flow_run.job_variables or {})}
             self.ignored_variables = frozenset(name for name, value in variables.items() if value) - SUPPORTED_VARIABLES
+        self.set_related_objects(related)
 
 
 class CoroutineWorkerResult(BaseWorkerResult):
-    """That a run is over. How it ended is in its state."""
+    """A run is over; its state says how it ended."""

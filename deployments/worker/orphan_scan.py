@@ -1,8 +1,8 @@
-"""Runs of the pool that nobody sees to: their worker died in the wrong moment, or an event of Prefect's got lost.
+"""Runs of the pool that no worker handles: their worker died at the wrong moment, or an event of Prefect's got lost.
 
-A running job whose worker dies falls silent, and an automation sees to it
-(`deployments/server/recovery_automations.py`). It cannot do so for a run that was just being taken up, nor for one that
-is being cancelled: Prefect lets that one only be Cancelled.
+When the worker of a running job dies, heartbeats stop and an automation restarts the run
+(`deployments/server/recovery_automations.py`). Not so for a run that was Pending, nor for one that is Cancelling:
+Prefect only lets the latter become Cancelled.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
 
-# A run that is being cancelled has given signs of life before, if it is in anybody's hands. One that is being taken up
-# has not yet.
+# Shorter than the heartbeat timeout: a Cancelling run with a worker has sent heartbeats before, a Pending one has not.
 CANCELLATION_GRACE: Final = timedelta(seconds=10)
 _TRANSITIONAL_RUNS: Final = FlowRunFilter(
     state=FlowRunFilterState(
@@ -31,13 +30,13 @@ _TRANSITIONAL_RUNS: Final = FlowRunFilter(
 
 
 async def list_transitional_runs(client: PrefectClient, pool: str) -> Sequence[FlowRun]:
-    """Runs of the pool that are being taken up, cancelled, or are suspended."""
+    """Runs of the pool that are Pending, Cancelling or suspended."""
     pool_filter = WorkPoolFilter(name=WorkPoolFilterName(any_=[pool]))
     return await client.read_flow_runs(flow_run_filter=_TRANSITIONAL_RUNS, work_pool_filter=pool_filter)
 
 
 async def is_orphaned(client: PrefectClient, run: FlowRun, heartbeat_timeout: timedelta) -> bool:
-    """Whether a run has stayed Pending or Cancelling, and given no sign of life for as long as `silence`."""
+    """Whether a run is Pending or Cancelling, and has sent no heartbeat within `heartbeat_timeout`."""
     now = datetime.now(UTC)
     if run.state is None or run.state.is_paused():
         return False
@@ -52,6 +51,6 @@ async def is_orphaned(client: PrefectClient, run: FlowRun, heartbeat_timeout: ti
 
 
 def is_stop_requested(run: FlowRun) -> bool:
-    """Somebody has cancelled it, or suspended it (a flow that pauses itself goes on waiting in its own process)."""
+    """Whether it was cancelled or suspended (a flow that pauses itself keeps waiting in its process)."""
     state = run.state
     return state is not None and (state.is_cancelling() or (state.is_paused() and state.name == "Suspended"))

@@ -1,4 +1,4 @@
-"""The runs that this process has in hand. Everything here happens in their loop."""
+"""The active runs of this process. Everything here runs in their event loop."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -10,19 +10,14 @@ from uuid import UUID
 from prefect import Flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
-from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.logging.loggers import flow_run_logger
-from prefect.settings import (
-    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    temporary_settings,
-)
 
 from deployments.worker.engine import CooperativeRunEngine, StopReason
 from deployments.worker.heartbeat import HeartbeatEmitter
+from deployments.worker.prefect_compat import shared_client
 from videojobs.aio.idle_signal import on_idle
 
-# From Pending to the flow's function it is a handful of requests. Prefect also hands out runs that are due in 10 s.
+# From Pending to the flow's function it is a handful of requests. A poll also returns runs that are due in 10 s.
 START_WAIT_SECONDS: Final = 3.0
 
 
@@ -33,7 +28,7 @@ class _ActiveRun:
 
 
 class RunManager:
-    """Starts runs, stops them, waits for them. They share one client of the Prefect server."""
+    """Starts and stops runs, and waits for them. They share one client of the Prefect server."""
 
     def __init__(self, heartbeat_seconds: float) -> None:
         self._heartbeats = HeartbeatEmitter(heartbeat_seconds)
@@ -43,7 +38,7 @@ class RunManager:
         self._client: PrefectClient | None = None
 
     async def open(self) -> None:
-        """Make what all runs share, in the context that each of them gets a copy of."""
+        """Open the shared client in a context of its own; each run gets a copy of that context."""
         self._context = copy_context()
         await asyncio.create_task(self._open_shared_client(), context=self._context)
 
@@ -51,20 +46,12 @@ class RunManager:
         await asyncio.create_task(self._exit_stack.aclose(), context=self._context)
 
     async def _open_shared_client(self) -> None:
-        settings: dict[Any, Any] = {
-            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # subflows need no thread either: their parent beats
-            PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False,  # a worker also starts while the server is away
-        }
-        self._exit_stack.enter_context(temporary_settings(settings))
-        self._exit_stack.enter_context(
-            SyncClientContext()
-        )  # Prefect's engine makes one for each run, and does not use it
-        self._client = (await self._exit_stack.enter_async_context(AsyncClientContext())).client
+        self._client = await self._exit_stack.enter_async_context(shared_client())
 
     async def start(self, flow: Flow[..., Any], flow_run: FlowRun, stop_reason: StopReason | None = None) -> None:
-        """Returns when the run has begun, or ended, or waits for its time. With an order, it only gets its last state.
+        """Start a run; returns once its flow began or ended, after 3 s at most.
 
-        Raises ParameterBindError.
+        With `stop_reason`, the flow is not called and only the run's final state is set. Raises ParameterBindError.
         """
         engine = CooperativeRunEngine.for_flow_run(flow, flow_run)
         engine.stop_reason = stop_reason
@@ -74,32 +61,31 @@ class RunManager:
             await asyncio.wait_for(engine.started.wait(), START_WAIT_SECONDS)
 
     async def wait_until_idle(self, run_id: UUID, timeout: float) -> None:
-        """Wait until a run that was started waits for others itself, or is over; no longer than so many seconds."""
+        """Wait until the run reports that it waits, or is over; at most `timeout` seconds."""
         if active_run := self._active.get(run_id):
             with suppress(TimeoutError):
                 await asyncio.wait_for(active_run.engine.idle.wait(), timeout)
 
     async def wait_until_ended(self, run_id: UUID) -> None:
-        """Wait for the end of a run that was started."""
         if active_run := self._active.get(run_id):
             await asyncio.wait([active_run.task])
 
     async def stop(self, run_id: UUID, reason: StopReason) -> None:
-        """Stop a run where it is. A paid call that is under way comes to its end first (`tasks.runtime.paid_call`)."""
+        """Stop a run where it is. A paid call in progress completes first (`tasks.runtime.paid_call`)."""
         if active_run := self._active.get(run_id):
             active_run.engine.stop(reason, active_run.task)
 
     async def drain(self, timeout: float | None) -> None:
-        """Give all runs so many seconds to end by themselves (None: as long as they want), and hand back the others."""
+        """Let all runs end by themselves within `timeout` seconds (None: no limit), then stop and requeue the rest."""
         if self._active:
             await asyncio.wait([active_run.task for active_run in self._active.values()], timeout=timeout)
-        for hand in self._active.values():
-            hand.engine.stop(StopReason.REQUEUE, hand.task)
+        for active_run in self._active.values():
+            active_run.engine.stop(StopReason.REQUEUE, active_run.task)
         if self._active:
-            await asyncio.wait([hand.task for hand in self._active.values()])
+            await asyncio.wait([active_run.task for active_run in self._active.values()])
 
     async def _run(self, engine: CooperativeRunEngine) -> None:
-        """From start to end, whatever the flow raises: nothing of it gets to the other runs."""
+        """The run from start to end. Nothing that the flow raises reaches the other runs."""
         error: BaseException | None = None
         on_idle(engine.idle.set)
         try:
@@ -112,7 +98,7 @@ class RunManager:
             await engine.finalize(self._shared_client, error)
         except Exception as failure:
             flow_run_logger(engine.current_flow_run, engine.flow).error(
-                "The server could not be told how this run ended: %s", failure
+                "Cannot report the final state of this run to the Prefect server: %s", failure
             )
         finally:
             self._heartbeats.stop(engine.run_id)

@@ -1,32 +1,41 @@
-"""What an operator may set for a coroutine worker: `VIDEOJOBS_WORKER_...` in its environment."""
+"""Settings of a coroutine worker: `VIDEOJOBS_WORKER_...` in its environment."""
+
+from typing import ClassVar
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from videojobs.settings_alias import AliasedSettings
 
 
-class WorkerSettings(BaseSettings):
-    """How many runs at once is Prefect's own option: `prefect worker start --limit`."""
+class WorkerSettings(AliasedSettings):
+    """The number of concurrent runs is Prefect's own option: `prefect worker start --limit`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_WORKER_", env_ignore_empty=True, frozen=True)
+    old_names: ClassVar = {
+        "VIDEOJOBS_WORKER_STARTS_AT_ONCE": "max_concurrent_starts",
+        "VIDEOJOBS_WORKER_BEGIN_SECONDS": "start_timeout_seconds",
+        "VIDEOJOBS_WORKER_SWEEP_SECONDS": "orphan_scan_interval_seconds",
+    }
 
     heartbeat_seconds: float = Field(default=30, gt=0, le=3600)
-    """Between two signs of life of each run. Three of them fit into the default of `VIDEOJOBS_SILENCE_SECONDS`; with
-    thousands of runs both may grow: each sign costs the Prefect server about as much as a log line."""
+    """Interval of each run's heartbeats. Three of them fit into the default of `VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS`.
+    Raise both for thousands of runs: a heartbeat costs the Prefect server about as much as a log line."""
 
     drain_seconds: float = Field(default=5, ge=0, le=3600)
-    """How long runs may go on to an end of their own when the worker is asked to stop. Then they are stopped where
-    they are, and handed back. Ours: less than the 10 s after which Docker kills, with room for handing back."""
+    """How long runs may take to finish after the worker is asked to stop. Then they are stopped where they are, and
+    scheduled again. Ours: Docker kills after 10 s, and scheduling takes part of them."""
 
-    starts_at_once: int = Field(default=16, ge=1, le=1000)
-    """Runs that begin at once: from the moment that one is taken until it waits for a vendor. More of them do not get
-    there sooner, and leave the Prefect server no time for its events. Ours: the connections of Prefect's client."""
+    max_concurrent_starts: int = Field(default=16, ge=1, le=1000)
+    """Runs that start at the same time: from the poll until they wait for a vendor. More do not start sooner, and
+    leave the Prefect server no time for its events. Ours: the connections of Prefect's client."""
 
-    begin_seconds: float = Field(default=30, gt=0, le=3600)
-    """A run that says nothing of waiting, such as a lecture, makes room for the next one after so long."""
+    start_timeout_seconds: float = Field(default=30, gt=0, le=3600)
+    """A run that never reports that it waits, such as a lecture, frees its start slot after this time."""
 
     threads: int = Field(default=64, ge=1, le=1000)
-    """At most so many calls that block, of all runs together: transfers, decoding, paid calls (which may take a minute
-    each, and are as many as there are places at the vendors). Python's own default is 6 on a machine of 2 cores."""
+    """Maximum of blocking calls of all runs: transfers, decoding, paid calls (up to a minute each, as many as there are
+    concurrency slots at the vendors). Python's own default is 6 on a machine of 2 cores."""
 
-    sweep_seconds: float = Field(default=30, gt=0, le=3600)
-    """Between two looks for runs that nobody sees to. A look is one request, most of the time."""
+    orphan_scan_interval_seconds: float = Field(default=30, gt=0, le=3600)
+    """Interval of scans for runs without a worker. A scan is one request, most of the time."""

@@ -1,4 +1,4 @@
-"""The worker: takes runs from its pool, hands them to the loop of the flows, and stops in order."""
+"""The worker: polls its pool, starts runs in the event loop of the flows, and stops in order."""
 
 import asyncio
 import gc
@@ -19,7 +19,6 @@ import httpx
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ParameterBindError, SignatureMismatchError
-from prefect.workers.base import BaseWorker
 
 from deployments.server.recovery_automations import LivenessSettings
 from deployments.worker.engine import StopReason
@@ -27,25 +26,26 @@ from deployments.worker.event_listener import STOP_EVENTS, listen
 from deployments.worker.flow_loader import UnrunnableFlow, load_flow
 from deployments.worker.job_configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
 from deployments.worker.orphan_scan import is_orphaned, is_stop_requested, list_transitional_runs
+from deployments.worker.prefect_compat import CompatWorker
 from deployments.worker.run_manager import RunManager
 from deployments.worker.settings import WorkerSettings
 from videojobs.aio.background_loop import BackgroundEventLoop
 from videojobs.aio.periodic import run_periodically
 
-# A loop that does not answer for so long is stuck. No more work is taken then; its runs fall silent by themselves.
+# The flows' loop counts as stuck after this time: the worker stops polling, and the runs' heartbeats stop anyway.
 UNRESPONSIVE_SECONDS: Final = 5.0
-# Between two polls that events ask for: one poll hears of all runs that there are.
+# Between two polls that events request: one poll returns all runs that are due.
 POLL_DEBOUNCE_SECONDS: Final = 0.2
-RECONNECT_SECONDS: Final = 2.0
-# Each run that waits keeps some thousand objects. By Python's own thresholds (700, 10, 10) all of them were looked
-# through every ten runs that began, 1.5 ms for each run that waits, in which nothing else moves.
+RECONNECT_SECONDS: Final = 2.0  # of the event listener
+# A waiting run keeps some thousand objects. With Python's own thresholds (700, 10, 10) a full collection ran at every
+# tenth start: 1.5 ms for each waiting run, during which nothing else runs.
 GC_THRESHOLDS: Final = (10_000, 10, 10)
 FLOW_LOOP_NAME: Final = "flows"
-"""The name of the loop in which the flows run."""
+"""The name of the event loop in which the flows run."""
 UNRUNNABLE_ERRORS: Final = (UnrunnableFlow, ParameterBindError, SignatureMismatchError)
 
 
-class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult]):
+class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult]):
     """Runs async flows of installed packages as coroutines of this process."""
 
     type = "coroutine"
@@ -61,45 +61,45 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         super().__init__(*args, **kwargs)
         self._settings = WorkerSettings()
         self._identifier = f"{socket.gethostname()}:{os.getpid()}"
-        self._start_semaphore = asyncio.Semaphore(self._settings.starts_at_once)
+        self._start_semaphore = asyncio.Semaphore(self._settings.max_concurrent_starts)
         self._poll_lock = asyncio.Lock()
         self._poll_requested = asyncio.Event()
         self._active_run_ids: set[UUID] = set()
         self._claimed_since_poll: set[UUID] = set()
-        self._has_backlog = False  # of the runs that there are: until there is room, or for another worker
-        self._cancelled_before_start: set[UUID] = set()  # cancelled before their flow began
+        self._has_backlog = False  # due runs that the last poll left for later, or for another worker
+        self._cancelled_before_start: set[UUID] = set()
         self._is_draining = False
-        self._loop_responded_at = time.monotonic()  # when the flows' loop last answered
+        self._loop_responded_at = time.monotonic()
 
-    # ---- from start to stop ----------------------------------------------------------------------------------
+    # ---- start and stop --------------------------------------------------------------------------------------
 
     async def setup(self) -> None:
         self._install_sigterm_handler()
         gc.set_threshold(*GC_THRESHOLDS)
         await super().setup()
-        # Beside the worker's own loop, which polls and answers however busy the flows are. And signals, which Python
-        # hands to the main thread only, are for the worker: Prefect's engine would crash the one run that gets them.
+        # A loop of its own for the flows, so that the worker polls however busy they are. It also keeps signals from
+        # them, which Python delivers to the main thread only: Prefect's engine would crash the one run that gets them.
         self._flow_loop = BackgroundEventLoop(FLOW_LOOP_NAME, threads=self._settings.threads)
         self._run_manager = RunManager(self._settings.heartbeat_seconds)
         await self._flow_loop.run(self._run_manager.open())
         intervals = {
             self._listen: RECONNECT_SECONDS,
             self._poll_on_event: POLL_DEBOUNCE_SECONDS,
-            self._scan_for_orphans: self._settings.sweep_seconds,
+            self._scan_for_orphans: self._settings.orphan_scan_interval_seconds,
         }
         self._background_tasks = [
-            asyncio.create_task(run_periodically(job, interval_seconds, self._logger))
+            asyncio.create_task(run_periodically(job, interval_seconds, self.logger))
             for job, interval_seconds in intervals.items()
         ]
 
     def _install_sigterm_handler(self) -> None:
-        """Stop in order when asked to, and at once when asked again.
+        """Stop in order at the first SIGTERM, and at once at the second.
 
-        Prefect's command sends itself a SIGINT for it, and a process that a script put into the background ignores
-        that: it would never stop.
+        Prefect's command turns SIGTERM into SIGINT, which a background process of a shell script ignores: it would
+        never stop.
         """
         if threading.current_thread() is not threading.main_thread() or (main_task := asyncio.current_task()) is None:
-            return  # somebody else's process: its signals are its own
+            return  # embedded in another program, which handles its own signals
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -109,25 +109,25 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         loop.add_signal_handler(SIGTERM, stop)
 
     async def teardown(self, *exc_info: Any) -> None:
-        """After an interrupt, runs are handed back; after the only round of `--run-once`, they are waited for."""
+        """Requeue active runs after an interrupt; wait for them after the one poll of `--run-once`."""
         for task in self._background_tasks:
             task.cancel()
         self._is_draining = exc_info[0] is not None
         timeout = self._settings.drain_seconds if self._is_draining else None
         if self._active_run_ids:
-            self._logger.info("Stopping, with %d runs in hand", len(self._active_run_ids))
-        while self._active_run_ids or self._submitting_flow_run_ids:
+            self.logger.info("Stopping, with %d active runs", len(self._active_run_ids))
+        while self._active_run_ids or self.submitting_run_ids:
             await self._flow_loop.run(self._run_manager.drain(timeout))
             await asyncio.sleep(0.05)
         await self._flow_loop.run(self._run_manager.close())
         await super().teardown(*exc_info)
         await self._flow_loop.close()
 
-    # ---- taking runs -----------------------------------------------------------------------------------------
+    # ---- polling ---------------------------------------------------------------------------------------------
 
-    async def _sync_and_initialize(self) -> None:
+    async def sync(self) -> None:
         with self._tolerate_outages():
-            await super()._sync_and_initialize()
+            await super().sync()
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         with self._tolerate_outages():
@@ -135,57 +135,57 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 if await self._is_flow_loop_responsive():
                     self._has_backlog = not self._has_start_capacity()
                     if not self._has_backlog:
-                        self._claimed_since_poll = {*self._active_run_ids, *self._submitting_flow_run_ids}
+                        self._claimed_since_poll = {*self._active_run_ids, *self.submitting_run_ids}
                         return await super().get_and_submit_flow_runs()
         return []
 
     @contextmanager
     def _tolerate_outages(self) -> Iterator[None]:
-        """Prefect's worker ends when the server is away for minutes. This one has runs in hand, and they go on."""
+        """Keep the active runs going: Prefect's worker exits when the server is down for minutes."""
         try:
             yield
         except httpx.TransportError as error:
-            self._logger.warning("The Prefect server does not answer (%s)", type(error).__name__)
+            self.logger.warning("The Prefect server does not answer (%s)", type(error).__name__)
         except httpx.HTTPStatusError as error:
             if error.response.status_code < 500:
                 raise
-            self._logger.warning("The Prefect server answers %d", error.response.status_code)
+            self.logger.warning("The Prefect server answers %d", error.response.status_code)
 
     async def _is_flow_loop_responsive(self) -> bool:
-        """Whether the flows' loop answers. One that is stuck for so long that all runs count as dead ends the process.
+        """Whether the flows' loop responds. Exits the process once all its runs count as dead.
 
-        Nothing else would free it, and whoever keeps the worker running starts a new one.
+        Nothing else frees a stuck loop; the process manager starts a new worker.
         """
         try:
             async with asyncio.timeout(UNRESPONSIVE_SECONDS):
                 await self._flow_loop.run(asyncio.sleep(0))
         except TimeoutError:
             stalled_seconds = time.monotonic() - self._loop_responded_at
-            self._logger.error(
-                "For %.0f s no flow has moved: one blocks all, or the machine is overloaded", stalled_seconds
+            self.logger.error(
+                "No flow has run for %.0f s: one blocks the event loop, or the machine is overloaded", stalled_seconds
             )
-            if stalled_seconds > LivenessSettings().silence_seconds:
-                os._exit(os.EX_SOFTWARE)  # in order it cannot end
+            if stalled_seconds > LivenessSettings().heartbeat_timeout_seconds:
+                os._exit(os.EX_SOFTWARE)  # a stuck loop cannot stop in order
             return False
         self._loop_responded_at = time.monotonic()
         return True
 
     def _has_start_capacity(self) -> bool:
-        """Whether a poll is worth it, whose answer has up to 200 runs."""
-        return 2 * self._start_capacity >= self._settings.starts_at_once
+        """Whether a poll is worth its answer of up to 200 runs."""
+        return 2 * self._start_capacity >= self._settings.max_concurrent_starts
 
     @property
     def _start_capacity(self) -> int:
-        """So many more are taken: behind those that begin, as many again wait for their turn."""
-        return self._settings.starts_at_once - len(self._submitting_flow_run_ids)
+        """How many more runs to accept, including those that wait for a start slot."""
+        return self._settings.max_concurrent_starts - len(self.submitting_run_ids)
 
-    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        """What was taken while the poll was on its way is left out: the answer is older than that, and has it as new.
+    async def submit_polled_runs(self, responses: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """Skip runs that were claimed since the poll was sent: its answer still lists them as scheduled.
 
-        A run in hand that is scheduled again was taken for dead. It is let go here, and the next poll takes it.
+        An active run that is scheduled again was considered dead. It is abandoned here, and the next poll claims it.
         """
         fresh = []
-        for response in flow_run_response:
+        for response in responses:
             if (run_id := response.flow_run.id) not in self._claimed_since_poll:
                 fresh.append(response)
             elif run_id in self._active_run_ids:
@@ -193,22 +193,23 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 if state is not None and state.is_scheduled():
                     await self._flow_loop.run(self._run_manager.stop(run_id, StopReason.ABANDON))
         self._has_backlog = len(fresh) > self._start_capacity
-        return await super()._submit_scheduled_flow_runs(fresh[: self._start_capacity])
+        return await super().submit_polled_runs(fresh[: self._start_capacity])
 
-    async def _submit_run(self, flow_run: FlowRun) -> None:
+    async def submit_run(self, flow_run: FlowRun) -> None:
         async with self._start_semaphore:
-            if self._is_draining:  # nobody has touched it: another worker finds it as it was
-                self._release_limit_slot(flow_run.id)
-                self._submitting_flow_run_ids.discard(flow_run.id)
+            if self._is_draining:  # still Scheduled: another worker finds it
+                self.drop_submission(flow_run.id)
                 return
-            await super()._submit_run(flow_run)
-            await self._flow_loop.run(self._run_manager.wait_until_idle(flow_run.id, self._settings.begin_seconds))
+            await super().submit_run(flow_run)
+            await self._flow_loop.run(
+                self._run_manager.wait_until_idle(flow_run.id, self._settings.start_timeout_seconds)
+            )
         if flow_run.id in self._cancelled_before_start and flow_run.id not in self._active_run_ids:
             await self._finalize_run(flow_run)
         if self._has_backlog and self._has_start_capacity():
             self._poll_requested.set()
 
-    # ---- running them ----------------------------------------------------------------------------------------
+    # ---- running ---------------------------------------------------------------------------------------------
 
     async def run(
         self,
@@ -216,7 +217,7 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         configuration: CoroutineJobConfiguration,
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> CoroutineWorkerResult:
-        """Run it to its end, whatever that is: its state tells. Raises where the flow cannot be run at all."""
+        """Run it to its end; its state says how it ended. Raises where the flow cannot be run at all."""
         if configuration.ignored_variables:
             ignored = ", ".join(sorted(configuration.ignored_variables))
             self.get_flow_run_logger(flow_run).warning("Runs of this pool share one process; ignored: %s", ignored)
@@ -228,7 +229,7 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 task_status.started(self._identifier)
             await self._flow_loop.run(self._run_manager.wait_until_ended(flow_run.id))
         except UNRUNNABLE_ERRORS as error:
-            await self._propose_failed_state(flow_run, error)  # as Crashed it would be run again and again
+            await self.fail_run(flow_run, error)
             raise
         finally:
             self._active_run_ids.discard(flow_run.id)
@@ -239,15 +240,14 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         flow = await load_flow(entrypoint)
         is_stopping = self._is_draining or flow_run.id in self._cancelled_before_start
         await self._flow_loop.run(self._run_manager.start(flow, flow_run, StopReason.REQUEUE if is_stopping else None))
-        if flow_run.id in self._cancelled_before_start:  # meanwhile
+        if flow_run.id in self._cancelled_before_start:  # during the start
             await self._flow_loop.run(self._run_manager.stop(flow_run.id, StopReason.ABANDON))
 
-    async def _cancel_run(self, flow_run_id: UUID) -> None:
-        """Stop a run that somebody has cancelled or suspended. The base class may call it, too."""
-        self._cancelled_before_start.add(flow_run_id)
-        await self._flow_loop.run(self._run_manager.stop(flow_run_id, StopReason.ABANDON))
+    async def stop_run(self, run_id: UUID) -> None:
+        self._cancelled_before_start.add(run_id)
+        await self._flow_loop.run(self._run_manager.stop(run_id, StopReason.ABANDON))
 
-    # ---- beside it -------------------------------------------------------------------------------------------
+    # ---- background tasks ------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         await listen(self.work_pool.id, self._handle_event)
@@ -255,8 +255,8 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
     def _handle_event(self, event: str, run_id: UUID) -> None:
         if event not in STOP_EVENTS:
             self._poll_requested.set()
-        elif run_id in (self._active_run_ids | self._submitting_flow_run_ids) and self._runs_task_group is not None:
-            self._runs_task_group.start_soon(self._cancel_run, run_id)
+        elif run_id in (self._active_run_ids | self.submitting_run_ids):
+            self.start_soon(self.stop_run, run_id)
 
     async def _poll_on_event(self) -> None:
         await self._poll_requested.wait()
@@ -264,18 +264,18 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
         await self.get_and_submit_flow_runs()
 
     async def _scan_for_orphans(self) -> None:
-        """See to what was missed: runs that were stopped without an event, and runs that are in nobody's hands."""
-        heartbeat_timeout = timedelta(seconds=LivenessSettings().silence_seconds)
-        for run in await list_transitional_runs(self.client, self._work_pool_name):
+        """Handle what events missed: runs that were stopped, and runs without a worker."""
+        heartbeat_timeout = timedelta(seconds=LivenessSettings().heartbeat_timeout_seconds)
+        for run in await list_transitional_runs(self.client, self.pool_name):
             if run.id in self._active_run_ids:
                 if is_stop_requested(run):
-                    await self._cancel_run(run.id)
-            elif run.id not in self._submitting_flow_run_ids and await is_orphaned(self.client, run, heartbeat_timeout):
-                self._logger.warning("The flow run %s is in nobody's hands", run.id)
+                    await self.stop_run(run.id)
+            elif run.id not in self.submitting_run_ids and await is_orphaned(self.client, run, heartbeat_timeout):
+                self.logger.warning("Flow run %s has no worker: setting its state", run.id)
                 await self._finalize_run(run)
 
     async def _finalize_run(self, flow_run: FlowRun) -> None:
-        """Give a run that is in nobody's hands the state that it should have: Cancelled, or scheduled again."""
+        """Set the state of a run without a worker: Cancelled, or scheduled again."""
         self._cancelled_before_start.discard(flow_run.id)
         try:
             configuration = await self.job_configuration.resolve_for_flow_run(
@@ -285,4 +285,4 @@ class CoroutineWorker(BaseWorker[CoroutineJobConfiguration, CoroutineVariables, 
                 self._run_manager.start(await load_flow(configuration.entrypoint), flow_run, StopReason.REQUEUE)
             )
         except Exception as error:
-            self._logger.warning("Flow run %s could not be settled: %s", flow_run.id, error)
+            self.logger.warning("Cannot set the state of flow run %s: %s", flow_run.id, error)

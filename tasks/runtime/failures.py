@@ -79,6 +79,6 @@ async def crash_orphaned_subflows() -> None:
 
 def failure_details(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
     """The owner's words for the failure, and the lip-sync result as the fallback where there is one (M7)."""
-    if not has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED) or not job.request["effects"]:
+    if not has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED) or not job.has_areas:
         return error, None
     return f"Text inpainting failed: {error}", store.uri(lip_sync_result_key(job.user_id, job.id))

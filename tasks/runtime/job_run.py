@@ -89,7 +89,7 @@ async def _require_runnable(repository: JobRepository, lease: Lease) -> VideoJob
     if job.status == Status.FAILED:
         raise JobAlreadyFailed(
             f"this job has failed before: {job.error_message}; "
-            "decide what to do with the deployment `decide`, or ask for it under a new job_id"
+            "decide what to do with the deployment `resolve-job`, or ask for it under a new job_id"
         )
     return job
 

@@ -1,10 +1,8 @@
 """Results come home at once, since vendors' links expire: streamed from the vendor into our storage, then checked."""
 
-from dataclasses import asdict
-from typing import Any
-
 from videojobs.errors import InvalidMedia, VendorFailed
 from videojobs.media.executors import run_cpu_bound
+from videojobs.media.facts import VideoFacts
 from videojobs.media.ingest import stream_url_to_store
 from videojobs.media.probe import probe_video
 from videojobs.media.url_policy import UrlPolicy
@@ -12,15 +10,14 @@ from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.storage.object_store import ObjectStore
 
 
-async def store_result(url: str, store: ObjectStore, key: str, *, vendor: str) -> dict[str, Any]:
-    """Copy a result and decode it where it lies; gives the facts of the video, JSON-ready.
+async def store_result(url: str, store: ObjectStore, key: str, *, vendor: str) -> VideoFacts:
+    """Copy a result and decode it where it lies; gives the facts of the video.
 
     Raises TransferInterrupted (worth a retry), or VendorFailed when the vendor delivered what cannot be played.
     """
     policy, max_bytes = UrlPolicy.for_results(AccessSettings()), LimitSettings().max_result_bytes
     try:
         await stream_url_to_store(url, store, key, content_type="video/mp4", policy=policy, max_bytes=max_bytes)
-        facts = await run_cpu_bound(lambda: probe_video(store.open(key)))
+        return await run_cpu_bound(lambda: probe_video(store.open(key)))
     except InvalidMedia as error:
         raise VendorFailed(f"{vendor} delivered a file that cannot be used: {error}") from error
-    return asdict(facts)

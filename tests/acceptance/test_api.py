@@ -52,7 +52,7 @@ async def test_the_old_editor_form_yields_a_video_on_the_jobs_page(
     assert status["message"] == "Pro video processing completed (lip-sync + text inpainting)"
     [bought] = await driver.vendor_submissions("sync_so", job_id)
     first, second = (segment["audioInput"] for segment in bought["request"]["segments"])
-    seconds = (await driver.repository.get_job(job_id)).facts["audio"][editor_client.DROP_ZONE_REF_ID]["duration"]
+    seconds = (await driver.repository.get_job(job_id)).facts.audio[editor_client.DROP_ZONE_REF_ID].duration
     assert first == {"refId": editor_client.DIALOG_REF_ID, "startTime": 0, "endTime": 0.9}
     assert second == {
         "refId": editor_client.DROP_ZONE_REF_ID,

@@ -188,7 +188,9 @@ async def run_killed_cleanup(driver: StackDriver, fault_dir: Path, job_id: str, 
     await asyncio.sleep(0.5)  # the dead one's lease
 
 
-@pytest.mark.parametrize("point", ["hold.after_commit", "record.after_commit", "release.before_commit"])
+@pytest.mark.parametrize(
+    "point", ["acquire_if_unchanged.after_commit", "record_event.after_commit", "release_lease.before_commit"]
+)
 async def test_the_next_cleanup_completes_a_killed_resume(driver: StackDriver, fault_dir: Path, point: str) -> None:
     job_id = await make_unclaimed_job(driver, fault_dir)
     await run_killed_cleanup(driver, fault_dir, job_id, f"db.{point}")
@@ -198,7 +200,7 @@ async def test_the_next_cleanup_completes_a_killed_resume(driver: StackDriver, f
     assert (await run_cleanup(driver, dry_run=True))[job_id]["verdict"] == RecoveryAction.RESUME
 
 
-@pytest.mark.parametrize("point", ["settle.after_commit", "fail.before_commit", "fail.after_commit"])
+@pytest.mark.parametrize("point", ["record_outcome.after_commit", "fail.before_commit", "fail.after_commit"])
 async def test_the_next_cleanup_completes_a_killed_failure(driver: StackDriver, fault_dir: Path, point: str) -> None:
     job_id = await make_failed_lip_sync_job(driver, fault_dir)
     await run_killed_cleanup(driver, fault_dir, job_id, f"db.{point}")

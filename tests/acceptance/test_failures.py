@@ -117,7 +117,7 @@ async def test_a_rejected_status_request_is_retried_and_recorded(
 
 async def test_of_two_runs_of_one_job_one_is_skipped(driver: StackDriver, job_id: str) -> None:
     states = await asyncio.gather(*(driver.run_to_state(driver.make_small_request(), job_id) for _ in range(3)))
-    assert sorted(state.name or "" for state in states) == ["Completed", "SteppedAside", "SteppedAside"]
+    assert sorted(state.name or "" for state in states) == ["Completed", "Skipped", "Skipped"]
     assert len(await driver.vendor_submissions("sync_so", job_id)) == 1
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
 
@@ -156,7 +156,7 @@ async def test_an_unhandled_error_leaves_the_job_resumable(driver: StackDriver, 
     job = await driver.repository.get_job(job_id)
     assert (job.status, job.error_message, job.lease_holder) == (Status.PROCESSING, None, None)
     assert [event.detail for event in await driver.repository.list_events(job_id) if event.kind == "interrupted"] == [
-        {"error": "KeyError"}
+        {"error": "MissingFact"}
     ]
     assert await driver.vendor_submissions("sync_so", job_id) == []
 

@@ -267,7 +267,7 @@ async def test_a_silent_lecture_fails_or_skips_subtitles_by_option(
     else:
         assert job.status == Status.COMPLETED
         assert {name for name in stored_file_names(driver, job) if "subtitles" in name} == set()
-        assert job.facts["speech"]["outcome"] == "no_sound"
+        assert job.facts_json["speech"]["outcome"] == "no_sound"
 
 
 # ---- by operators --------------------------------------------------------------------------------------------

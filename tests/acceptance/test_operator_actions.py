@@ -1,4 +1,4 @@
-"""The operator's verbs on jobs that are parked or have failed, given as runs of the deployment `decide`."""
+"""The operator's verbs on jobs that are parked or have failed, given as runs of the deployment `resolve-job`."""
 
 from typing import Any
 
@@ -88,6 +88,17 @@ async def test_a_text_removal_retry_buys_no_second_lip_sync(driver: StackDriver,
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 2
     progress = [event.progress for event in await driver.repository.list_events(job_id)]
     assert progress == sorted(progress)
+
+
+@pytest.mark.parametrize("deployment", ["resolve-job/resolve-job", "decide/decide"])
+async def test_either_deployment_name_resolves_a_job(driver: StackDriver, job_id: str, deployment: str) -> None:
+    """Scripts and schedules still call the deployment by its old name."""
+    await driver.inject_fault("ghostcut", "ends", job_id, status=20)
+    await driver.run_in_process(driver.make_small_request(), job_id)
+    parameters = {"job_id": job_id, "decision": "retry", "reason": "a test"}
+    run = await driver.wait_for_run(await driver.start_run(parameters, deployment=deployment))
+    assert run.state_name == "Completed", run.state
+    assert (await wait_for_resumed_job(driver, job_id)).status == Status.COMPLETED
 
 
 async def test_an_abandoned_job_fails_and_offers_its_lip_sync(driver: StackDriver, job_id: str) -> None:

@@ -54,7 +54,7 @@ async def test_of_ten_concurrent_runs_nine_are_skipped(driver: StackDriver, job_
     states = await asyncio.gather(
         *(driver.run_to_state(driver.make_small_request(areas=False), job_id) for _ in range(10))
     )
-    aside = [state for state in states if state.name == "SteppedAside"]
+    aside = [state for state in states if state.name == "Skipped"]
     assert (len(aside), sum(state.name == "Completed" for state in states)) == (9, 1)
     holder = next(
         event.actor for event in await driver.repository.list_events(job_id) if event.kind == "claimed"

@@ -11,7 +11,6 @@ from tests.acceptance.conftest import StackDriver
 from tests.support.captions import caption_visibility
 from videojobs.db import Lease, VideoJob
 from videojobs.pipeline.segment_adjustment import sent_segments
-from videojobs.requests.models import JobRequest
 from videojobs.states import Status
 from videojobs.storage.object_store import lip_sync_result_key
 
@@ -114,7 +113,7 @@ async def test_a_larger_segment_gap_can_be_set_for_a_retry(
     generations = await driver.vendor_submissions("sync_so", job_id)
     assert [generation["request"]["segments"][0]["endTime"] for generation in generations] == [0.98, 0.94]
     monkeypatch.delenv("VIDEOJOBS_LIMIT_SEGMENT_GAP_SECONDS")
-    [first, _] = sent_segments(JobRequest.model_validate(job.request), job.facts)
+    [first, _] = sent_segments(job.video_request, job.facts)
     assert first.endTime == 0.94, "what was sent counts, not what would be sent now"
 
 

@@ -44,9 +44,9 @@ SETTINGS: Final = {
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.3",
     "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "5",
     "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "15",  # a call may take seconds to arrive where much goes on
-    "VIDEOJOBS_SILENCE_SECONDS": "31",  # the least that it takes
+    "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "31",  # the least that it takes
     "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "8",
-    "VIDEOJOBS_WORKER_SWEEP_SECONDS": "10",
+    "VIDEOJOBS_WORKER_ORPHAN_SCAN_INTERVAL_SECONDS": "10",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "VIDEOJOBS_SLOTS_SYNC_SO": "1000",  # a killed run's place is free again after minutes only: not what is tested here
     "VIDEOJOBS_SLOTS_GHOSTCUT": "1000",

@@ -120,7 +120,7 @@ async def _apply_operator_action(harness: FaultHarness, result: CaseResult, acti
         )
         more["vendor_id"] = str(works[0]["id"])
     harness.arm_fault(job_id, *result.case.injections[:1])
-    run = await harness.start_run("decide/decide", more)
+    run = await harness.start_run("resolve-job/resolve-job", more)
     await _inject_during(harness, result, harness.wait_for_run(run))
 
 

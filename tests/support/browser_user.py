@@ -8,14 +8,16 @@ import httpx
 
 from tests.integration.api.conftest import ApiServer
 from tests.integration.db.conftest import make_request
+from tests.support.measured_facts import audio_facts, video_facts
 from videojobs.db import Lease
 from videojobs.db.tokens import Scope
+from videojobs.pipeline.facts import JobFacts, StoredInputs
 
-FACTS = {  # what is measured on a job's files
-    "inputs": {"video": "s3://videojobs/video.mp4", "audio": {"audio-1": "s3://videojobs/1.wav"}},
-    "video": {"duration": 10.0, "width": 640, "height": 360, "frame_rate": 25.0, "container": "mp4", "size": 1},
-    "audio": {"audio-1": {"duration": 2.0, "container": "wav", "size": 1}},
-}
+FACTS = JobFacts(
+    inputs=StoredInputs(video="s3://videojobs/video.mp4", audio={"audio-1": "s3://videojobs/1.wav"}),
+    video=video_facts(),
+    audio={"audio-1": audio_facts()},
+)
 HOSTILE_NAME = """<script>alert(1)</script>"'&{{7*7}}"""
 
 

@@ -65,7 +65,7 @@ class EmulatorProcess:
         return self.http.request(method, f"{self.url}/_emulator/{page}", json=body)
 
     def dump_state(self) -> Any:
-        return self.control("GET", "books").json()
+        return self.control("GET", "records").json()
 
     def update_settings(self, **settings: object) -> None:
         self.control("PATCH", "settings", settings).raise_for_status()

@@ -23,7 +23,7 @@ class Supervisor:
     def start(self) -> None:
         command = [sys.executable, "-m", "deployments.local", "up", "--ignore-environment"]
         self._process = subprocess.Popen(
-            [*command, "--data", str(self._data), "--parts", ",".join(SERVICES)],
+            [*command, "--data", str(self._data), "--services", ",".join(SERVICES)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

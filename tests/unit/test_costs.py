@@ -1,11 +1,13 @@
 """What a job is expected to cost, and which budgets refuse it."""
 
 from decimal import Decimal
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from tests.support.measured_facts import audio_facts, video_facts
+from videojobs.db import VideoJob
 from videojobs.errors import BudgetExceeded
 from videojobs.pipeline.costs import (
     UNLIMITED_BUDGET,
@@ -17,9 +19,9 @@ from videojobs.pipeline.costs import (
     Spend,
     estimate_from_prices,
     lip_sync_cost,
-    load_or_estimate,
     text_removal_cost,
 )
+from videojobs.pipeline.facts import JobFacts
 from videojobs.requests.models import JobRequest, LipSyncModel, to_canonical_json
 from videojobs.requests.parsing import parse_request
 from videojobs.states import Stage
@@ -42,8 +44,8 @@ def make_cost_request(*, areas: int = 1, mode: str = "remap") -> JobRequest:
     )
 
 
-def make_facts(*, audio: float, video: float = 10.0) -> dict[str, Any]:
-    return {"video": {"duration": video, "frame_rate": 25.0}, "audio": {"a": {"duration": audio}}}
+def make_facts(*, audio: float, video: float = 10.0) -> JobFacts:
+    return JobFacts(video=video_facts(duration=video), audio={"a": audio_facts(duration=audio)})
 
 
 def amount_in_usd(amount: str) -> Amount:
@@ -118,9 +120,10 @@ def test_an_estimate_round_trips_through_json() -> None:
 def test_a_job_keeps_its_first_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = estimate_from_prices(make_cost_request(), make_facts(audio=2.0), PriceSettings())
     monkeypatch.setenv("VIDEOJOBS_PRICE_LIPSYNC_2_PRO", "1")
-    request = to_canonical_json(make_cost_request())
-    assert load_or_estimate(request, make_facts(audio=2.0), begun.to_json()) == begun
-    assert load_or_estimate(request, make_facts(audio=2.0), None).total.usd == 10  # it is older than estimates
+    job = VideoJob(request=to_canonical_json(make_cost_request()), facts_json=make_facts(audio=2.0).to_json())
+    assert job.cost_estimate.total.usd == 10  # it is older than estimates
+    job.estimate = begun.to_json()
+    assert job.cost_estimate == begun
 
 
 @pytest.mark.parametrize(
@@ -192,7 +195,7 @@ def test_a_budget_refusal_shows_the_amounts_and_what_to_do() -> None:
     assert str(refusal.value) == (
         "Not bought, since it would go over a budget: expected cost 0.4725 USD, booked today 2.9 USD, "
         "allowed 3 USD (VIDEOJOBS_BUDGET_DAY_USD). Raise that budget or wait until 00:00 UTC, then decide `retry` "
-        "with the deployment `decide`"
+        "with the deployment `resolve-job`"
     )
 
 

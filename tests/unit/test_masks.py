@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from tests.support.measured_facts import audio_facts, video_facts
+from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline
-from videojobs.requests.models import JobRequest
+from videojobs.requests.models import JobRequest, Segment
 from videojobs.requests.parsing import parse_request
 
 
@@ -21,16 +23,14 @@ def make_effects_request(*areas: dict[str, Any], **options: str) -> JobRequest:
     )
 
 
-def make_facts(*, audio: float, result: float) -> dict[str, Any]:
-    return {
-        "video": {"duration": 10.0, "frame_rate": 25.0},
-        "audio": {"a": {"duration": audio}},
-        "lip_sync": {"duration": result},
-    }
+def make_facts(*, audio: float, result: float) -> JobFacts:
+    return JobFacts(
+        video=video_facts(), audio={"a": audio_facts(duration=audio)}, lip_sync=video_facts(duration=result)
+    )
 
 
-def mask_intervals(request: JobRequest, facts: dict[str, Any]) -> list[tuple[str, float, float]]:
-    masks = build_masks(request, resolve_timeline(request, facts), facts["video"]["frame_rate"])
+def mask_intervals(request: JobRequest, facts: JobFacts) -> list[tuple[str, float, float]]:
+    masks = build_masks(request, resolve_timeline(request, facts), facts.source_video.frame_rate)
     return [(mask.kind, round(mask.start, 6), round(mask.end, 6)) for mask in masks]
 
 
@@ -78,7 +78,8 @@ def test_a_mask_never_begins_before_the_video() -> None:
 def test_times_follow_the_segments_sent_to_the_vendor() -> None:
     request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
     sent = {"startTime": 2, "endTime": 3.98, "audioInput": {"refId": "a", "startTime": 0.5, "endTime": 2.48}}
-    facts = make_facts(audio=3.0, result=10.0) | {"sent_segments": [sent]}
+    sent_segments = [Segment.model_validate(sent)]
+    facts = make_facts(audio=3.0, result=10.0).model_copy(update={"sent_segments": sent_segments})
     assert resolve_timeline(request, facts).kind == "equivalent"
     assert mask_intervals(request, facts) == [("erasure", 5.0, 6.0)]
 

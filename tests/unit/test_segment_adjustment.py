@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.measured_facts import audio_facts, video_facts
+from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.segment_adjustment import (
     FittedSegments,
     fit_request_segments,
@@ -150,19 +152,14 @@ def test_each_moved_end_is_reported_with_both_times_and_a_reason() -> None:
 def test_sent_segments_are_read_from_the_stored_request_body() -> None:
     plain = [make_segment(0, 1.98), make_segment(2, 4, 0.5, 1)]
     recorded = segments_from_body(json.dumps({"segments": plain}).encode())
-    assert times(
-        sent_segments(
-            make_segments_request(make_segment(0, 2), make_segment(2, 4, 0.5, 1)), {"sent_segments": recorded}
-        )
-    ) == [
-        (0, 1.98, None, None),
-        (2, 4, 0.5, 1),
-    ]
+    request = make_segments_request(make_segment(0, 2), make_segment(2, 4, 0.5, 1))
+    sent = sent_segments(request, JobFacts(sent_segments=recorded))
+    assert times(sent) == [(0, 1.98, None, None), (2, 4, 0.5, 1)]
 
 
 def test_an_older_result_uses_the_segments_of_the_request() -> None:
     request = make_segments_request(make_segment(0, 2), make_segment(2, 4))
-    assert sent_segments(request, {}) == request.segments
+    assert sent_segments(request, JobFacts()) == request.segments
 
 
 # ---- properties ----------------------------------------------------------------------------------------------
@@ -186,7 +183,7 @@ def segment_requests(draw: st.DrawFn) -> JobRequest:
 def test_fitting_only_moves_ends_and_always_leaves_the_margin(request: JobRequest, overrun: float) -> None:
     limits = LimitSettings()
     video = request.segments[-1].endTime - overrun
-    facts = {"video": {"duration": video}, "audio": {"a": {"duration": AUDIO}}}
+    facts = JobFacts(video=video_facts(duration=video), audio={"a": audio_facts(duration=AUDIO)})
     found = fit_request_segments(request, facts, limits)
     for before, after in zip(found.segments, found.segments[1:], strict=False):
         assert after.startTime - before.endTime >= limits.segment_gap_seconds - 1e-6

@@ -31,6 +31,7 @@ from videojobs.errors import (
     WorkCancelled,
 )
 from videojobs.lecture.request import LectureRequest
+from videojobs.pipeline.facts import JobFacts
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
 from videojobs.states import POINT_SPECS, UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status, completed_message
 
@@ -178,7 +179,7 @@ class JobWrites(RepositoryBase):
     # ---- moving ------------------------------------------------------------------------------------------
 
     async def advance(
-        self, lease: Lease, target: RecoveryPoint, *, metadata: Json | None = None, facts: Json | None = None
+        self, lease: Lease, target: RecoveryPoint, *, metadata: Json | None = None, facts: JobFacts | None = None
     ) -> VideoJob:
         """Reach the next recovery point. A job that is there already, or beyond, is left as it is."""
         async with self._locked_job("advance", lease) as (session, job):

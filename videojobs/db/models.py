@@ -14,6 +14,7 @@ import uuid
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -35,6 +36,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from videojobs.lecture.request import LectureRequest
+from videojobs.pipeline.costs import CostEstimate, PriceSettings, estimate_from_prices
+from videojobs.pipeline.facts import JobFacts
+from videojobs.requests.models import JobRequest
 from videojobs.states import JobKind, RecoveryPoint, Stage, Status
 
 Json = dict[str, Any]
@@ -111,7 +116,7 @@ class VideoJob(Base):
 
     request: Mapped[Json] = mapped_column(JSONB)  # canonical, as admitted
     request_fingerprint: Mapped[str] = mapped_column(Text)
-    facts: Mapped[Json] = mapped_column(JSONB, default=dict)  # what was measured on the media
+    facts_json: Mapped[Json] = mapped_column("facts", JSONB, default=dict)
 
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -154,6 +159,33 @@ class VideoJob(Base):
     @property
     def job_kind(self) -> JobKind:
         return JobKind(self.kind)
+
+    @cached_property
+    def video_request(self) -> JobRequest:
+        """The request, parsed; it never changes. A rejected request cannot be parsed: pydantic's ValidationError."""
+        return JobRequest.model_validate(self.request)
+
+    @cached_property
+    def lecture_request(self) -> LectureRequest:
+        """As `video_request`, of a lecture."""
+        return LectureRequest.model_validate(self.request)
+
+    @property
+    def has_areas(self) -> bool:
+        """Whether the request asks for text removal."""
+        return bool(self.request.get("effects"))
+
+    @property
+    def facts(self) -> JobFacts:
+        """What was measured and stored so far. Read when needed: one unreadable row must not stop a query for many."""
+        return JobFacts.model_validate(self.facts_json)
+
+    @property
+    def cost_estimate(self) -> CostEstimate:
+        """The estimate recorded at the start; for a job older than estimates, by the price list."""
+        if self.estimate is not None:
+            return CostEstimate.model_validate(self.estimate)
+        return estimate_from_prices(self.video_request, self.facts, PriceSettings())
 
 
 class Submission(Base):

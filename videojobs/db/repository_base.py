@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from videojobs.db.models import LIVE_STATES, JobEvent, Json, Submission, VideoJob
 from videojobs.errors import DatabaseUnavailable, LeaseLost, VideoJobError
+from videojobs.pipeline.facts import JobFacts
 from videojobs.states import (
     POINT_SPECS,
     RecoveryPoint,
@@ -174,12 +175,12 @@ def clear_error(job: VideoJob) -> None:
     job.error_message, job.error_code, job.error_problems = None, None, None
 
 
-def merge_json(job: VideoJob, metadata: Json | None, facts: Json | None) -> None:
+def merge_json(job: VideoJob, metadata: Json | None, facts: JobFacts | None) -> None:
     """New values into the JSON columns: assigned as a whole, since a change in place would not be saved."""
     if metadata:
         job.job_metadata = {**job.job_metadata, **metadata}
     if facts:
-        job.facts = {**job.facts, **facts}
+        job.facts_json = {**job.facts_json, **facts.to_json()}
 
 
 def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: str, detail: Json | None = None) -> None:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from videojobs.errors import InvalidMedia
 from videojobs.media.concatenated_files import CONCATENATED_MESSAGE
 from videojobs.media.decoding import DecodeStats, MediaFile, decode, open_media
+from videojobs.media.facts import AudioFacts, VideoFacts
 from videojobs.media.tracks import MAX_PIXELS, audio_track, pixel_aspect_ratio, video_track
 
 VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
@@ -29,32 +30,6 @@ MAX_GAP: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and t
 MAX_AUDIO_LEAD: Final = 0.2  # seconds; recorders and muxers shift the first picture a little
 MAX_AUDIO_LEAD_FRAMES: Final = 3  # or by so many frames, which encoders put in another order
 MAX_AUDIO_TAIL: Final = 2.0  # seconds of sound behind the last picture; recorders and cutting programs leave one or so
-
-
-@dataclass(frozen=True, slots=True)
-class VideoFacts:
-    """A video that decodes from end to end."""
-
-    duration: float  # seconds, of the picture track
-    width: int  # pixels as displayed: turned upright, with square pixels
-    height: int
-    frame_rate: float  # frames per second, the average where it varies
-    frames: int
-    has_audio: bool
-    container: str  # `mp4`, `mov`, `webm`, `avi`
-    size: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFacts:
-    """A sound file that decodes from end to end."""
-
-    duration: float  # seconds, as decoded
-    sample_rate: int  # Hz
-    channels: int
-    codec: str  # FFmpeg's name: `aac`, `pcm_s16le`
-    container: str  # `wav`, `mp3`, `ogg`, `flac`, `mp4`
-    size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ dollars only where `VIDEOJOBS_PRICE_USD_PER_POINT` says what a point is worth.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
-from videojobs.pipeline.segment_adjustment import audio_durations, fit_request_segments
+from videojobs.pipeline.facts import JobFacts
+from videojobs.pipeline.segment_adjustment import fit_request_segments
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
 from videojobs.requests.models import JobRequest, LipSyncModel
 from videojobs.settings import LimitSettings
@@ -128,20 +129,11 @@ class CostEstimate(RootModel[dict[Stage, Cost]]):
         return plain
 
 
-def load_or_estimate(
-    request: Mapping[str, Any], facts: Mapping[str, Any], recorded: Mapping[str, Any] | None
-) -> CostEstimate:
-    """The estimate that a job was begun with; for a job older than estimates, by the price list."""
-    if recorded is not None:
-        return CostEstimate.model_validate(recorded)
-    return estimate_from_prices(JobRequest.model_validate(request), facts, PriceSettings())
-
-
 # ---- the price list ------------------------------------------------------------------------------------------
 
 
-def estimate_from_prices(request: JobRequest, facts: Mapping[str, Any], prices: PriceSettings) -> CostEstimate:
-    """What the job costs by length and model. `facts`: `video` and `audio` (by refId), as they were measured."""
+def estimate_from_prices(request: JobRequest, facts: JobFacts, prices: PriceSettings) -> CostEstimate:
+    """What the job costs by length and model. Needs the facts of the inputs."""
     seconds = max_result_seconds(request, facts)
     costs = {Stage.LIP_SYNC: lip_sync_cost(request.options.model, seconds, prices)}
     if request.effects:
@@ -149,11 +141,11 @@ def estimate_from_prices(request: JobRequest, facts: Mapping[str, Any], prices: 
     return CostEstimate(costs)
 
 
-def max_result_seconds(request: JobRequest, facts: Mapping[str, Any]) -> float:
+def max_result_seconds(request: JobRequest, facts: JobFacts) -> float:
     """How long the lip-sync result may become. Whether segments are re-timed is seen only afterwards
     (`videojobs.pipeline.timeline`), so it is the longer of the two."""
-    source: float = facts["video"]["duration"]
-    timed = segment_audio(fit_request_segments(request, facts, LimitSettings()).segments, audio_durations(facts))
+    source = facts.source_video.duration
+    timed = segment_audio(fit_request_segments(request, facts, LimitSettings()).segments, facts.audio_durations)
     predicted = predict_timeline(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)
 
@@ -238,5 +230,6 @@ class _BudgetLimit:
         return (
             f"Not bought, since it would go over a budget: expected cost {format_amount(self.requested)}, "
             f"booked {before} {format_amount(self.spent)}, allowed {format_amount(self.allowed or Decimal(0))} "
-            f"(VIDEOJOBS_BUDGET_{self.name}). Raise that budget{wait} then decide `retry` with the deployment `decide`"
+            f"(VIDEOJOBS_BUDGET_{self.name}). Raise that budget{wait} then decide `retry` with the "
+            "deployment `resolve-job`"
         )

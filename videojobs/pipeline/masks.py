@@ -1,10 +1,10 @@
 """From the areas that were drawn on the source video to the masks that GhostCut gets for the lip-sync result."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from videojobs.pipeline.segment_adjustment import audio_durations, sent_segments
+from videojobs.pipeline.facts import JobFacts
+from videojobs.pipeline.segment_adjustment import sent_segments
 from videojobs.pipeline.timeline import (
     FLOAT_TOLERANCE,
     TimelineChoice,
@@ -19,20 +19,16 @@ from videojobs.providers.ghostcut.masks import ERASE_MODELS, MaskSpec
 from videojobs.requests.models import AnnotationArea, JobRequest
 
 
-def resolve_timeline(request: JobRequest, facts: Mapping[str, Any]) -> TimelineChoice:
-    """How times move from the source to the lip-sync result, decided from what was measured on both.
-
-    `facts`: `video` and `lip_sync` as VideoFacts, `audio` as AudioFacts by refId, and the segments that were sent, all
-    JSON-plain.
-    """
-    source = facts["video"]
-    timed = segment_audio(sent_segments(request, facts), audio_durations(facts))
-    predicted = predict_timeline(source["duration"], timed, request.options.sync_mode)
+def resolve_timeline(request: JobRequest, facts: JobFacts) -> TimelineChoice:
+    """How times move from the source to the lip-sync result. Needs the facts of the inputs and of that result."""
+    source = facts.source_video
+    timed = segment_audio(sent_segments(request, facts), facts.audio_durations)
+    predicted = predict_timeline(source.duration, timed, request.options.sync_mode)
     return choose_timeline(
         predicted,
-        source["duration"],
-        facts["lip_sync"]["duration"],
-        length_tolerance(source["frame_rate"], len(request.segments)),
+        source.duration,
+        facts.lip_sync_video.duration,
+        length_tolerance(source.frame_rate, len(request.segments)),
     )
 
 

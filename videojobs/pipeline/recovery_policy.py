@@ -136,7 +136,7 @@ def _decide_uploaded(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSett
 
 
 def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, __: TimingSettings) -> RecoveryDecision:
-    if not snapshot.job.request["effects"]:
+    if not snapshot.job.has_areas:
         return RecoveryDecision(RecoveryAction.COMPLETE, "the lip-sync result is stored, and there are no areas")
     submission = snapshot.latest_submission(Stage.TEXT_REMOVAL)
     if submission is None or submission.state not in _IN_DOUBT_STATES:
@@ -171,7 +171,7 @@ def _decide_submitted(snapshot: JobSnapshot, vendor_status: VendorStatus, timing
 
 
 def _decide_vendor_done(snapshot: JobSnapshot, stage: Stage) -> RecoveryDecision:
-    if stage is Stage.LIP_SYNC and snapshot.job.request["effects"]:
+    if stage is Stage.LIP_SYNC and snapshot.job.has_areas:
         return RecoveryDecision(
             RecoveryAction.RESUME, "Sync.so is done; a run fetches the result, and text removal follows"
         )

@@ -15,13 +15,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final
 
+from videojobs.pipeline.facts import JobFacts
 from videojobs.requests.models import AudioInput, JobRequest, Segment, to_microseconds
 from videojobs.settings import LimitSettings
 from videojobs.text import format_seconds
-
-SENT_SEGMENTS_KEY: Final = "sent_segments"  # their name among a job's facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +50,19 @@ def fit_segment_ends(
     return FittedSegments(fitted, changes)
 
 
-def fit_request_segments(request: JobRequest, facts: Mapping[str, Any], limits: LimitSettings) -> FittedSegments:
-    """As `fit`. `facts`: `video` and `audio` (by refId), as they were measured."""
-    return fit_segment_ends(request.segments, facts["video"]["duration"], audio_durations(facts), limits)
+def fit_request_segments(request: JobRequest, facts: JobFacts, limits: LimitSettings) -> FittedSegments:
+    """As `fit_segment_ends`. Needs the facts of the inputs."""
+    return fit_segment_ends(request.segments, facts.source_video.duration, facts.audio_durations, limits)
 
 
-def audio_durations(facts: Mapping[str, Any]) -> dict[str, float]:
-    """Of each audio file by its refId, in seconds."""
-    return {ref_id: measured["duration"] for ref_id, measured in facts["audio"].items()}
-
-
-def sent_segments(request: JobRequest, facts: Mapping[str, Any]) -> list[Segment]:
+def sent_segments(request: JobRequest, facts: JobFacts) -> list[Segment]:
     """What the lip-sync result was made of; of a result from before they were recorded, those of the request."""
-    if SENT_SEGMENTS_KEY not in facts:
-        return request.segments
-    return [Segment.model_validate(segment) for segment in facts[SENT_SEGMENTS_KEY]]
+    return request.segments if facts.sent_segments is None else facts.sent_segments
 
 
-def segments_from_body(request_body: bytes) -> list[dict[str, Any]]:
-    """The segments of a paid request, as they are recorded. They have the shape of our own."""
-    found: list[dict[str, Any]] = json.loads(request_body)["segments"]
-    return found
+def segments_from_body(request_body: bytes) -> list[Segment]:
+    """The segments of a paid request. They have the shape of our own."""
+    return [Segment.model_validate(segment) for segment in json.loads(request_body)["segments"]]
 
 
 def _fit_segment_end(

@@ -62,7 +62,7 @@ async def show_job(
         costs=price_rows(job.costs),
         segments=row.segments_data["total_segments"],
         areas=len(row.processing_config["effects"]),
-        slides=row.facts.get("slides"),
+        slides=row.facts.slides,
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
         picture=_comparison_state(job),
@@ -84,7 +84,7 @@ def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
     available = set(job.downloads)
     buttons = _LECTURE_DOWNLOAD_LABELS if row.job_kind is JobKind.LECTURE else _DOWNLOAD_LABELS
     after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
-    hidden = {"lip_sync"} if "result" in available and not row.request.get("effects") else set()
+    hidden = {"lip_sync"} if "result" in available and not row.has_areas else set()
     return {
         "downloads": [(what, words) for what, words in buttons.items() if what in available - hidden],
         "before": "source" if "source" in available else None,

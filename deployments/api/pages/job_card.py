@@ -13,8 +13,8 @@ from deployments.api.schemas.jobs import EventEntry, JobSummary, StageCost
 from videojobs.db import VideoJob
 from videojobs.db.tokens import Scope
 from videojobs.pipeline.costs import Amount, format_points
+from videojobs.pipeline.facts import MissingFact
 from videojobs.pipeline.masks import resolve_timeline
-from videojobs.requests.models import JobRequest
 from videojobs.states import UNFINISHED_STATUSES, JobKind, Stage, Status
 
 Tone = Literal["plain", "good", "wait", "bad"]
@@ -145,8 +145,8 @@ PieceTimes = tuple[float, float, float, float]  # seconds: start and end in the 
 def timeline_pieces(job: VideoJob) -> list[PieceTimes]:
     """Which part of the source appears when in the result; empty if that is unknown."""
     try:
-        decision = resolve_timeline(JobRequest.model_validate(job.request), job.facts)
-    except (ValidationError, KeyError):  # a rejected request, or not measured yet
+        decision = resolve_timeline(job.video_request, job.facts)
+    except (ValidationError, MissingFact):  # a rejected request, or not measured yet
         return []
     return [
         (piece.source_start, piece.source_end, piece.result_start, piece.result_end)

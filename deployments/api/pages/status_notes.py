@@ -64,7 +64,9 @@ def _parked_note(job: JobSummary, *, for_admin: bool) -> StatusNote:
     texts = _TEXTS_BY_KIND[job.kind]
     if not for_admin:
         return StatusNote("wait", "An operator has to decide", [reason, f"{texts.parked} You need not do anything."])
-    todo = f"What to do: in Prefect, run the deployment decide with the job id {job.job_id}: {texts.operator_actions}"
+    todo = (
+        f"What to do: in Prefect, run the deployment resolve-job with the job id {job.job_id}: {texts.operator_actions}"
+    )
     return StatusNote("wait", "An operator has to decide", [reason, texts.parked, todo])
 
 

@@ -13,8 +13,7 @@ from videojobs.states import Status
 
 
 async def to_editor_job(state: AppState, job: VideoJob) -> EditorJob:
-    video = job.facts.get("video") or {}
-    seconds = video.get("duration")
+    video = job.facts.video
     return EditorJob(
         id=job.id,
         user_id=job.user_id,
@@ -28,10 +27,10 @@ async def to_editor_job(state: AppState, job: VideoJob) -> EditorJob:
         error_message=job.error_message,
         segments_data=job.segments_data,
         processing_config=job.processing_config,
-        file_size=video.get("size"),
-        duration=None if seconds is None else round(seconds),
-        video_duration_seconds=seconds,
-        video_resolution=f"{video['width']}x{video['height']}" if video else None,
+        file_size=video and video.size,
+        duration=video and round(video.duration),
+        video_duration_seconds=video and video.duration,
+        video_resolution=video and f"{video.width}x{video.height}",
         credits_used=None,
         estimated_credits=None,
         actual_credits_used=None,

@@ -9,7 +9,6 @@ from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, Legac
 from deployments.api.schemas.problems import FieldProblem
 from videojobs.db import JobEvent, Submission, VideoJob
 from videojobs.errors import FieldError
-from videojobs.pipeline.costs import load_or_estimate
 from videojobs.pipeline.recovery_policy import VENDOR_NAMES
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
 
@@ -50,7 +49,7 @@ def can_retry(job: VideoJob) -> bool:
 def available_downloads(job: VideoJob) -> list[FileKind]:
     """The files that exist by the job's recovery point. The before/after picture is not among them."""
     found: list[FileKind] = []
-    if job.facts.get("inputs"):
+    if job.facts.inputs:
         found.append("source")
     if job.job_kind is JobKind.LECTURE:
         return [*found, *_lecture_downloads(job)]
@@ -62,14 +61,15 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
 
 
 def _lecture_downloads(job: VideoJob) -> list[FileKind]:
+    facts = job.facts
     found: list[FileKind] = []
     if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
         found.append("times")
-        if job.facts.get("slides"):
+        if facts.slides:
             found.append("slide")
     if has_reached(job.point, RecoveryPoint.DOCUMENTS_STORED):
         found += ["pdf", "slides"]
-        if job.facts["documents"]["subtitles"]["files"]:
+        if facts.documents and facts.documents.subtitles.files:
             found += ["srt", "vtt"]
     return found
 
@@ -108,7 +108,7 @@ def _problems(job: VideoJob) -> list[FieldProblem]:
 
 def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageCost]:
     """Expected costs and, where known, paid ones. Empty before the files are measured."""
-    if job.estimate is None or not job.facts.get("video"):
+    if job.estimate is None or not job.facts.video:
         return []
     return [
         StageCost(
@@ -117,7 +117,7 @@ def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageC
             expected_points=cost.points,
             paid_points=_paid_points(submissions, stage),
         )
-        for stage, cost in load_or_estimate(job.request, job.facts, job.estimate).root.items()
+        for stage, cost in job.cost_estimate.root.items()
     ]
 
 

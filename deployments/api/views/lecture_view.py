@@ -29,7 +29,7 @@ def to_lecture_status(job: VideoJob) -> LectureStatus:
         progress=job.progress_percentage,
         message=job.progress_message,
         error=job.error_message,
-        slides=job.facts.get("slides"),
+        slides=job.facts.slides,
         downloads=available_downloads(job),
     )
 

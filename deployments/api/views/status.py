@@ -37,8 +37,8 @@ def object_key(job: VideoJob, file_kind: FileKind, number: int = 1) -> str | Non
         case "pdf" | "srt" | "vtt" | "times" | "slides":
             return lecture_key(job.user_id, job.id, _LECTURE_FILES[file_kind])
         case "source":
-            inputs = job.facts.get("inputs") or {}
-            return inputs.get("video")
+            inputs = job.facts.inputs
+            return inputs.video if inputs else None
         case "lip_sync":
             return lip_sync_result_key(job.user_id, job.id)
         case "before_after":

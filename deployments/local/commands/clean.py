@@ -1,4 +1,4 @@
-"""Delete everything that a stopped stack keeps: databases, objects, logs, secrets."""
+"""Delete all data of a stopped stack: databases, objects, logs, secrets."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from deployments.local.stack.errors import StackError
 
 
 def add_options(_: argparse.ArgumentParser) -> None:
-    """None beside the data folder."""
+    """No options beside the data folder."""
 
 
 def run(options: argparse.Namespace) -> int:

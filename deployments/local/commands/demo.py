@@ -1,4 +1,4 @@
-"""Run the main job once, from the Prefect API to the finished video, show its progress, and stop everything."""
+"""Run the main job once, from the Prefect API to the finished video; show its progress; stop the stack."""
 
 import argparse
 import asyncio
@@ -47,7 +47,7 @@ async def _run(options: argparse.Namespace, console: Console) -> int:
             console.print(f"\n{error}", style="red", markup=False, highlight=False)
             return 1
         except asyncio.CancelledError:
-            console.print("Stopped. The data stays.")
+            console.print("Stopped. The data is kept.")
             return interruption.exit_code
 
 
@@ -80,14 +80,14 @@ async def _demo(options: argparse.Namespace, stack: Stack, console: Console) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How the run ended: the job as it then stood (None if the run never got that far), and Prefect's own words."""
+    """The job when the run ended (None if the run never created it), and the run's state and message."""
 
     job: VideoJob | None
     message: str
 
 
 async def _show_progress(client: PrefectClient, stack: Stack, flow_run: FlowRun, console: Console) -> _Outcome:
-    """Live progress from the job's row, until the run has ended."""
+    """Show progress from the job's row until the run ends."""
     repository = JobRepository(get_engine(stack.variables["DATABASE_URL"]))
     bar = Progress(
         TextColumn("{task.percentage:>3.0f} %"),
@@ -110,7 +110,7 @@ async def _show_progress(client: PrefectClient, stack: Stack, flow_run: FlowRun,
 
 
 def _print_job(console: Console, job: VideoJob) -> None:
-    """The row as the operators' queries show it."""
+    """The job's row, with the columns of the operators' queries."""
     table = Table("Column", Column("Value", overflow="fold"), title="The job's row in video_jobs")
     for name in ("id", "status", "progress_percentage", "progress_message", "zhaoli_task_id", "output_url"):
         table.add_row(name, str(getattr(job, name)))
@@ -122,7 +122,7 @@ def _print_job(console: Console, job: VideoJob) -> None:
 
 
 async def _download_results(stack: Stack, job: VideoJob, output: Path, console: Console) -> Path:
-    """The results, out of the store and into files that stay when the stack has stopped."""
+    """Copy the results to files that remain when the stack has stopped."""
     store = object_store_from_env(stack.variables)
     final, picture = output / "final.mp4", output / "before_after.jpg"
     for key, file in ((result_key(job.user_id, job.id), final), (comparison_image_key(job.user_id, job.id), picture)):

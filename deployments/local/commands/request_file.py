@@ -8,7 +8,7 @@ from deployments.local.stack.errors import StackError
 
 
 def load_request_file(file: Path, video: Path | None = None) -> dict[str, Any]:
-    """The parameters, with every local path made absolute, since the worker runs elsewhere. `video` goes first."""
+    """The parameters, with absolute local paths, since the worker runs in another folder. `video` overrides."""
     try:
         parameters = json.loads(file.read_text())
     except (OSError, ValueError) as error:
@@ -26,7 +26,7 @@ def load_request_file(file: Path, video: Path | None = None) -> dict[str, Any]:
 
 
 def _resolve_source(source: object, folder: Path) -> object:
-    """A file name is looked for beside the request; anything with a scheme, or odd, is left to the door."""
+    """A file name is relative to the request file; URLs and invalid values are left to the flow's validation."""
     if not isinstance(source, str) or "://" in source or not source:
         return source
     return str((folder / source).resolve())

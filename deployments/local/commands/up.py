@@ -1,6 +1,6 @@
 """Start the local stack, print where everything is and how to start a run, and keep it running until Ctrl-C.
 
-If a part ends by itself, everything is stopped: a half-working stack would hide the failure. All data stays.
+If a service exits by itself, the whole stack stops: a half-working stack would hide the failure. All data is kept.
 """
 
 import argparse
@@ -19,14 +19,22 @@ from deployments.server.environment import EMPTY_ENVIRONMENT, Environment
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--processing-seconds", type=float, default=2.0, help="how long an emulated vendor works on a job (%(default)s)"
+        "--processing-seconds",
+        type=float,
+        default=2.0,
+        help="how long an emulated vendor processes a job (%(default)s)",
     )
     parser.add_argument(
-        "--ignore-environment", action="store_true", help="start every part here, whatever the environment and .env say"
+        "--ignore-environment",
+        action="store_true",
+        help="start every service here, whatever the environment and .env say",
     )
-    parser.add_argument(
-        "--parts", type=lambda names: names.split(","), help="only these, separated by commas, and what they need"
-    )
+    parser.add_argument("--services", type=_split, help="only these, separated by commas, and what they depend on")
+    parser.add_argument("--parts", dest="services", type=_split, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def _split(names: str) -> list[str]:
+    return names.split(",")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,13 +43,13 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace, console: Console) -> int:
     def on_ready(service: Service, seconds: float) -> None:
-        how = f"given by {service.override_variable}" if service.override_variable else f"ready after {seconds:.1f} s"
+        how = f"external: {service.override_variable}" if service.override_variable else f"ready after {seconds:.1f} s"
         console.print(f"  {service.name:<15} {how}", highlight=False)
 
     stack = Stack(
         data=options.data,
         environment=EMPTY_ENVIRONMENT if options.ignore_environment else Environment(),
-        services=options.parts or ALL_SERVICES,
+        services=options.services or ALL_SERVICES,
         processing_seconds=options.processing_seconds,
         on_ready=on_ready,
     )
@@ -58,8 +66,8 @@ async def _run(options: argparse.Namespace, console: Console) -> int:
                     console.print("\nStopping ...")
         except StackError as error:
             console.print(f"\n{error}", style="red", markup=False, highlight=False, soft_wrap=True)
-            console.print("Everything is stopped. The data stays.")
+            console.print("The stack is stopped. The data is kept.")
             return 1
         except asyncio.CancelledError:
-            console.print("Stopped. The data stays.")
+            console.print("Stopped. The data is kept.")
         return 0 if is_up else interruption.exit_code

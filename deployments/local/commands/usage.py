@@ -1,4 +1,4 @@
-"""What a person needs to know once the stack runs: where everything is, and how to start a run."""
+"""Printed once the stack runs: all addresses, and how to start a run."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ DEPLOYMENT = "pro-video/pro-video"
 
 
 async def print_usage(stack: Stack, console: Console) -> None:
-    """The addresses, and, if the whole stack runs, how to start a run of the sample clip."""
+    """The addresses and, if the worker runs, how to start a run of the sample clip."""
     console.print(_service_table(stack))
     console.print(f"Logs: {stack.data / 'logs'}", soft_wrap=True)
     console.print(f"Variables for other programs: source {stack.data / 'environment'}", soft_wrap=True)
@@ -45,16 +45,16 @@ async def print_usage(stack: Stack, console: Console) -> None:
 
 
 def _print_api_access(stack: Stack, console: Console) -> None:
-    """Where clients send their jobs, and with which token."""
+    """The API's address and token."""
     address, token = stack.address_of("api"), stack.variables["VIDEOJOBS_TOKEN"]
-    console.print("\nFront door (in a browser or as an API):", style="bold")
+    console.print("\nAPI and pages (in a browser):", style="bold")
     console.print(f"  {address}", soft_wrap=True, highlight=False)
     console.print(f"  token: {token}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"  curl -H 'Authorization: Bearer {token}' {address}/api/v1/jobs", soft_wrap=True, highlight=False)
 
 
 def _print_prefect_access(stack: Stack, console: Console) -> None:
-    """Where runs are seen, and what its one field for signing in wants."""
+    """Prefect's address, and what to enter in its one login field."""
     console.print("\nPrefect (in a browser or as an API):", style="bold")
     console.print(f"  {stack.ui_url}", soft_wrap=True, highlight=False)
     login = stack.variables["PREFECT_API_AUTH_STRING"]
@@ -63,28 +63,27 @@ def _print_prefect_access(stack: Stack, console: Console) -> None:
 
 
 def _service_table(stack: Stack) -> Table:
-    table = Table("part", "address", "given by")
+    table = Table("service", "address", "external")
     for part in stack.services:
         table.add_row(part.name, part.address, part.override_variable or "")
     return table
 
 
 def _warnings(stack: Stack) -> list[str]:
-    """Vendors fetch media by link: real ones cannot reach a store on this machine."""
+    """Real vendors fetch media by URL, and cannot reach an object store on this machine."""
     if not stack.has_service("object_store") or stack.override_variable("object_store"):
         return []
     return [
         f"{stack.override_variable(vendor)} is set, but that vendor cannot fetch files from the object store on this "
-        "machine: "
-        "set S3_ENDPOINT_URL too."
+        "machine: set S3_ENDPOINT_URL too."
         for vendor in ("sync_so", "ghostcut")
         if stack.has_service(vendor) and stack.override_variable(vendor)
     ]
 
 
 def _sample_request(folder: Path) -> Path:
-    """The sample clip's request; the clip is made on the first call, in some seconds."""
-    request = folder / "request.json"  # what is written last
+    """The sample clip's request. The first call makes the clip, in a few seconds."""
+    request = folder / "request.json"  # written last
     if request.exists():
         return request
     from deployments.local.sample import write_sample  # noqa: PLC0415  # its codecs take a second to load
@@ -93,7 +92,7 @@ def _sample_request(folder: Path) -> Path:
 
 
 async def _curl_command(stack: Stack, parameters: Mapping[str, Any]) -> str:
-    """The whole command, for the id that the deployment has on this server. It reads the password from its file."""
+    """A curl command with the deployment's id on this server; it reads the password from the `environment` file."""
     api = stack.variables["PREFECT_API_URL"]
     async with httpx.AsyncClient(auth=stack.prefect_login, trust_env=False) as client:
         answer = await client.get(f"{api}/deployments/name/{DEPLOYMENT}")
@@ -108,5 +107,5 @@ async def _curl_command(stack: Stack, parameters: Mapping[str, Any]) -> str:
 
 
 def _cli_command(parameters: Mapping[str, Any]) -> str:
-    """For a given server, which may ask for a login that the Prefect CLI knows."""
+    """For an external server, whose login the Prefect CLI knows."""
     return f"{sys.executable} -m prefect deployment run {DEPLOYMENT} --params {shlex.quote(json.dumps(parameters))}"

@@ -1,1 +1,1 @@
-"""The two paid vendors, as programs on this machine: written from the vendors' facts, not from our clients."""
+"""Emulators of the two paid vendors, written from the vendors' documentation, not from our clients."""

@@ -46,7 +46,7 @@ def fit_duration(samples: Samples, seconds: float) -> Samples:
 
 
 def decode_audio(file: Path) -> Samples:
-    """The whole first sound track, from where the file begins. Raises Unusable, also where there is no sound."""
+    """The whole first sound track, from where the file begins. Raises UndecodableMedia, also without a sound track."""
     resampler = AudioResampler(format="s16p", layout="stereo", rate=SAMPLE_RATE)
     try:
         with av.open(file) as container:

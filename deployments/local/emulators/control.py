@@ -1,7 +1,7 @@
 """The control endpoints under /_emulator/: for tests and operators, never part of a vendor's API.
 
-They ask for no password, so they are for programs on this machine and for nobody's pages: a browser would send what any
-page tells it to. What a page sends carries its Origin, or comes under another name of this machine (DNS rebinding).
+They need no password, so they accept requests of programs on this machine only, and none of a browser, which sends what
+any page tells it to. Such a request has an Origin header, or another host name of this machine (DNS rebinding).
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,21 +25,21 @@ ExceptionHandler = Callable[[Request, Exception], Response]
 
 
 class NoBrowserMiddleware:
-    """ASGI middleware: refuses what has an Origin.
+    """ASGI middleware: rejects requests with an Origin header.
 
-    Browsers add it to what a page changes, and to what it reads from elsewhere; programs do not.
+    Browsers add it to a page's writes and to its cross-origin reads; programs do not.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = JSONResponse({"problems": ["Pages are not answered here."]}, 403)
+        app = JSONResponse({"problems": ["Requests of web pages are rejected."]}, 403)
         await (app if "origin" in Headers(scope=scope) else self._app)(scope, receive, send)
 
 
 class ControlApi:
-    """Health, books, counters, settings and faults of one emulator."""
+    """Health, records, call counts, settings and faults of one emulator."""
 
     def __init__(self, emulator: Emulator[Any, Any]) -> None:
         self._emulator = emulator
@@ -49,7 +49,8 @@ class ControlApi:
             "/_emulator",
             routes=[
                 Route("/health", self.health),
-                Route("/books", self.list_records),
+                Route("/records", self.list_records),
+                Route("/books", self.list_records),  # the old name
                 Route("/calls", self.call_counts),
                 Route("/settings", self.read_settings),
                 Route("/settings", self.change_settings, methods=["PATCH"]),
@@ -104,7 +105,7 @@ def create_app(
     routes: Sequence[BaseRoute],
     exception_handlers: dict[Any, ExceptionHandler],
 ) -> Starlette:
-    """The vendor's routes and the control endpoints, around one emulator's life."""
+    """The vendor's routes and the control endpoints; the emulator starts and stops with the app."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

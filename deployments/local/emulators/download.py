@@ -1,4 +1,4 @@
-"""Downloads a job's source files, as a vendor does: by their URL, without any login."""
+"""Downloads a job's source files as a vendor does: by URL, without credentials."""
 
 import asyncio
 import socket
@@ -10,24 +10,24 @@ HTTP_TIMEOUT = 10.0  # sources and callbacks are on this machine or nearby
 
 
 class UnresolvableUrl(Exception):
-    """The URL is none, or its host is unknown."""
+    """The URL is malformed, or its host is unknown."""
 
 
 class DownloadFailed(Exception):
-    """The host did not hand over the file."""
+    """The host did not send the file."""
 
 
 def create_http_client() -> httpx.AsyncClient:
-    """For sources and callbacks. Proxies of the surroundings are for the internet; these are local.
+    """For sources and callbacks. Without the environment's proxies, since these hosts are local.
 
-    Whose turn it is not yet waits as long as it takes: jobs may come by the hundred, and httpx has 100 connections.
+    No timeout for a free connection: hundreds of jobs may share httpx's 100 connections.
     """
     timeout = httpx.Timeout(HTTP_TIMEOUT, pool=None)
     return httpx.AsyncClient(timeout=timeout, follow_redirects=True, trust_env=False)
 
 
 async def download(http_client: httpx.AsyncClient, url: str, target: Path) -> None:
-    """Stream the file to `target`. Raises Unresolvable or NotFetched."""
+    """Stream the file to `target`. Raises UnresolvableUrl or DownloadFailed."""
     try:
         location = httpx.URL(url)
         if location.scheme not in ("http", "https") or not location.host:

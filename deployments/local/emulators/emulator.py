@@ -1,4 +1,4 @@
-"""What both vendors' emulators are made of, whatever the vendor."""
+"""The base of both vendors' emulators."""
 
 import shutil
 from collections import Counter
@@ -16,12 +16,12 @@ from deployments.local.emulators.sqlite_store import SqliteStore
 
 
 class CommonSettings(BaseModel):
-    """Changeable while the program runs; changes are kept in the books."""
+    """Changeable at run time; changes are stored in the database."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     processing_seconds: float = Field(default=2.0, ge=0)
-    pass_through: bool = False  # the result is the source as it came: for measurements, which look at no picture
+    pass_through: bool = False  # the result is the unchanged source: for benchmarks
 
 
 SettingsT = TypeVar("SettingsT", bound=CommonSettings)
@@ -29,19 +29,19 @@ StoreT = TypeVar("StoreT", bound=SqliteStore)
 
 
 class Emulator(Generic[StoreT, SettingsT]):
-    """Books, settings, armed faults, a workshop, and a way into the network."""
+    """Database, settings, armed faults, job runner and HTTP client of one emulator."""
 
     def __init__(self, options: ServerOptions, db: StoreT, settings: type[SettingsT], faults: FaultRegistry) -> None:
         self.base_url = options.base_url
         self.results = options.data / "results"
         self.scratch = options.data / "scratch"
-        shutil.rmtree(self.scratch, ignore_errors=True)  # what a killed program left half done
+        shutil.rmtree(self.scratch, ignore_errors=True)  # left by a killed process
         for folder in (self.results, self.scratch):
             folder.mkdir(exist_ok=True)
         self.db = db
         self.faults = faults
         self.calls: Counter[str] = Counter()
-        """How often each call was made since the program began, by the name that faults are aimed at."""
+        """The number of calls since the start, by the name that faults use in `on`."""
         self.settings = settings.model_validate(db.load_settings())
         self.runner = JobRunner(lambda: self.settings.processing_seconds)
         self.http_client = create_http_client()
@@ -49,7 +49,7 @@ class Emulator(Generic[StoreT, SettingsT]):
             self.update_settings({"processing_seconds": options.processing_seconds})
 
     def update_settings(self, changes: dict[str, object]) -> None:
-        """Change settings, now and in the books. Raises pydantic's ValidationError and changes nothing."""
+        """Change and store settings. Raises pydantic's ValidationError and then changes nothing."""
         self.settings = type(self.settings).model_validate(self.settings.model_dump() | changes)
         for name in changes:
             self.db.save_setting(name, getattr(self.settings, name))
@@ -65,11 +65,11 @@ class Emulator(Generic[StoreT, SettingsT]):
         return counting
 
     def resume(self) -> None:
-        """Go on with everything that the books hold as unfinished."""
+        """Resume all unfinished jobs of the database."""
         raise NotImplementedError
 
     def release_waiters(self) -> None:
-        """The program is about to end: let go of everyone who waits for something."""
+        """Called before shutdown: end all requests that wait for an event."""
 
     async def close(self) -> None:
         await self.runner.close()

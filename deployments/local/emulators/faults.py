@@ -1,4 +1,4 @@
-"""Faults that a test arms: for the next N calls, optionally only calls that carry a given text."""
+"""Faults that a test arms for the next N calls, optionally only for calls that contain a text."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ _RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: the peer s
 
 
 class Fault(BaseModel):
-    """`on` names the call or event it spoils, `times` how many of them, `match` a text they must carry."""
+    """`on` names the call or event that fails, `times` how many of them, `match` a text that they must contain."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,13 +28,13 @@ class Fault(BaseModel):
 
 
 class ResponseFault(Fault):
-    """Spoils an HTTP answer, before the request is looked at or after it was accepted."""
+    """Replaces an HTTP response, before the request is processed or after it was accepted."""
 
     on: str = "submit"
     when: Literal["before", "after"] = "before"
 
     async def inject(self, request: Request, response: Response | None) -> Response | None:
-        """Give the answer to send instead; None lets the real one pass."""
+        """The response to send instead; None sends the real one."""
         raise NotImplementedError
 
 
@@ -49,7 +49,7 @@ class HttpError(ResponseFault):
 
 
 class ConnectionReset(ResponseFault):
-    """The connection is reset without an answer."""
+    """The connection is reset without a response."""
 
     kind: Literal["reset"]
 
@@ -58,12 +58,12 @@ class ConnectionReset(ResponseFault):
         connection: socket.socket = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         transport.abort()
-        await asyncio.sleep(0)  # lets the server notice before it is handed an answer for nobody
+        await asyncio.sleep(0)  # lets the server notice the reset before it gets a response
         return Response()
 
 
 class SlowResponse(ResponseFault):
-    """The answer is right, and late."""
+    """The response is right, and late."""
 
     kind: Literal["slow"]
     seconds: float = Field(default=1.0, gt=0)
@@ -74,7 +74,7 @@ class SlowResponse(ResponseFault):
 
 
 class MalformedResponse(ResponseFault):
-    """The status is right, and the body is not JSON."""
+    """The status is right, and the body is invalid JSON."""
 
     kind: Literal["malformed"]
 
@@ -84,7 +84,7 @@ class MalformedResponse(ResponseFault):
 
 
 class TruncatedDownload(ResponseFault):
-    """Half of the file comes, then the connection ends."""
+    """The connection closes after half of the file."""
 
     kind: Literal["truncated_download"]
     on: str = "file"
@@ -109,7 +109,7 @@ FaultT = TypeVar("FaultT", bound=Fault)
 
 
 class FaultRegistry:
-    """The armed faults. `kinds` is the union of a vendor's faults, `accepted` tells a yes from a refusal."""
+    """The armed faults. `kinds` is the union of a vendor's fault models; `is_success` tells accepted from rejected."""
 
     def __init__(self, kinds: Any, is_success: Callable[[Response], bool]) -> None:
         self._adapter: TypeAdapter[Fault] = TypeAdapter(Annotated[kinds, Field(discriminator="kind")])
@@ -127,7 +127,7 @@ class FaultRegistry:
         return [fault.model_dump() for fault in self._armed]
 
     def consume(self, kind: type[FaultT], on: str, request_text: str) -> FaultT | None:
-        """The first armed fault of that kind for a call `on` that carries `text`; it is used up by one."""
+        """The first armed fault of that kind for the call `on` that matches `request_text`; uses one of its `times`."""
         for fault in self._armed:
             if isinstance(fault, kind) and fault.on == on and fault.match in request_text:
                 fault.times -= 1
@@ -142,7 +142,7 @@ class FaultRegistry:
             self._armed.insert(0, fault)
 
     def wrap_endpoint(self, on: str, endpoint: Endpoint, match_text_of: MatchTextOf) -> Endpoint:
-        """The endpoint, open to faults. `about` adds text to match: what the called job was submitted with."""
+        """The endpoint with faults. `match_text_of` adds text to match: the request that submitted the job."""
 
         async def with_faults(request: Request) -> Response:
             if not self._armed:
@@ -162,7 +162,7 @@ class FaultRegistry:
         return with_faults
 
     async def _call_or_restore(self, fault: Fault, endpoint: Endpoint, request: Request) -> Response:
-        """A fault "after accept" that meets a refusal waits for the next call."""
+        """A fault for after an accepted call stays armed if the call is rejected."""
         try:
             response = await endpoint(request)
         except Exception:

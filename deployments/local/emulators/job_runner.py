@@ -1,4 +1,4 @@
-"""Where accepted jobs are worked on: at most two transforms at once, and nothing is done before its time."""
+"""Runs accepted jobs: at most two transforms at once, each job for at least the processing time."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class ShuttingDown(Exception):
-    """The program ends; the job is taken up again at the next start."""
+    """The emulator is stopping; the next start resumes the job."""
 
 
 class JobRunner:
-    """`processing_seconds` is asked anew at every wait, so a vendor's clock can be changed under way."""
+    """Each wait reads `processing_seconds` again, so that it can change while jobs run."""
 
     def __init__(self, processing_seconds: Callable[[], float]) -> None:
         self._processing_seconds = processing_seconds
@@ -31,7 +31,7 @@ class JobRunner:
         self._jobs: set[asyncio.Task[None]] = set()
 
     def start(self, job: Coroutine[None, None, None]) -> None:
-        """Let a job's life run beside everything else."""
+        """Run a job in the background."""
         task = asyncio.get_running_loop().create_task(job)
         self._jobs.add(task)
         task.add_done_callback(self._on_done)
@@ -39,21 +39,21 @@ class JobRunner:
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("a job's life broke off", exc_info=error)
+            log.error("a job failed unexpectedly", exc_info=error)
 
     def progress_ratio(self, since: float) -> float:
-        """How much (0 to 1) of the processing time has passed since the Unix time `since`."""
+        """The elapsed share (0 to 1) of the processing time since the Unix time `since`."""
         whole = self._processing_seconds()
         return 1.0 if whole <= 0 else min(1.0, (time.time() - since) / whole)
 
     async def wait_for_share(self, since: float, share: float) -> None:
-        """Return when that share of the processing time has passed since the Unix time `since`."""
+        """Wait until this share of the processing time has elapsed since the Unix time `since`."""
         while (left := since + share * self._processing_seconds() - time.time()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._clock_changed.wait(), left)
 
     def wake_waiters(self) -> None:
-        """The processing time is another one now: everyone who waits has to look again."""
+        """Call after a change of the processing time: all waits start over."""
         self._clock_changed.set()
         self._clock_changed = asyncio.Event()
 
@@ -63,7 +63,7 @@ class JobRunner:
         *arguments: P.args,
         **options: P.kwargs,
     ) -> T:
-        """Run `work(go_on, ...)` in a thread. `go_on()` raises Stopped when the program ends; call it often."""
+        """Run `function(check, ...)` in a thread. `check()` raises ShuttingDown at the stop; call it often."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._transforms, lambda: function(self._raise_if_stopping, *arguments, **options)
@@ -74,7 +74,7 @@ class JobRunner:
             raise ShuttingDown
 
     async def close(self) -> None:
-        """Break off all jobs. What they had not finished stays unfinished in the books."""
+        """Cancel all jobs. Unfinished ones stay unfinished in the database."""
         self._stopping.set()
         for job in self._jobs:
             job.cancel()

@@ -1,4 +1,4 @@
-"""Runs an emulator as a program: its command line, its HTTP server on 127.0.0.1, its clean stop."""
+"""Runs an emulator: command line, HTTP server on 127.0.0.1, clean shutdown."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """The command line. `processing_seconds` is None where the books' own setting shall stay."""
+    """The command line. `processing_seconds` is None to keep the stored setting."""
 
     port: int
     data: Path
@@ -33,15 +33,15 @@ def parse_options(program: str, arguments: Sequence[str] | None = None) -> Serve
     """Parse the command line and create the data folder."""
     parser = argparse.ArgumentParser(prog=f"python -m {program}")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the books and the results")
-    parser.add_argument("--processing-seconds", type=float, help="how long a job takes at least (2)")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the database and the results")
+    parser.add_argument("--processing-seconds", type=float, help="minimum duration of a job (2)")
     given = parser.parse_args(arguments)
     given.data.mkdir(parents=True, exist_ok=True)
     return ServerOptions(given.port, given.data.resolve(), given.processing_seconds)
 
 
 class ExposedConnectionProtocol(H11Protocol):
-    """Shows the application its connection, which some faults break off (`request.state.transport`)."""
+    """Gives the application its connection (`request.state.transport`), which some faults close."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
@@ -49,7 +49,7 @@ class ExposedConnectionProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Calls `leaving` before it waits for open requests: who waits for an event has to be let go."""
+    """Calls `on_shutdown` before it waits for open requests, so that long polls can end."""
 
     def __init__(self, config: uvicorn.Config, on_shutdown: Callable[[], None]) -> None:
         super().__init__(config)
@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: Starlette, port: int, on_shutdown: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then leave with exit code 0."""
+    """Serve until SIGTERM or SIGINT, then exit with code 0."""
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _exit)
     config = uvicorn.Config(
@@ -72,11 +72,11 @@ def serve(app: Starlette, port: int, on_shutdown: Callable[[], None]) -> None:
         lifespan="on",
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=1,  # a slow download must not hold up the stop
+        timeout_graceful_shutdown=1,  # a slow download must not delay the shutdown
     )
     Server(config, on_shutdown).run()
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:
-    """uvicorn raises the signal it was stopped by once more, when all is closed."""
+    """uvicorn raises the stop signal again after its shutdown."""
     sys.exit(0)

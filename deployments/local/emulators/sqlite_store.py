@@ -1,4 +1,4 @@
-"""An emulator's books: one SQLite file that outlives a kill -9 of the program."""
+"""An emulator's database: one SQLite file, which survives a kill -9 of the process."""
 
 import json
 import sqlite3
@@ -22,13 +22,13 @@ CREATE TABLE IF NOT EXISTS notifications (
 
 
 class SqliteStore:
-    """The tables that both vendors keep; a vendor's own books add theirs. Used from one thread only."""
+    """The tables of both vendors; a vendor's own store adds its own. Used from one thread only."""
 
-    def __init__(self, file: Path, schema: str) -> None:
-        self._database = sqlite3.connect(file, isolation_level=None)
+    def __init__(self, folder: Path, schema: str) -> None:
+        self._database = sqlite3.connect(folder / "emulator.sqlite", isolation_level=None)
         self._database.row_factory = sqlite3.Row
         self._database.execute("PRAGMA journal_mode = WAL")
-        # Committed rows survive a kill -9, not a power cut: enough for a stand-in, and no fsync per poll.
+        # Committed rows survive a kill -9, not a power cut: enough for an emulator, and no fsync for each poll.
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.executescript(_COMMON_SCHEMA + schema)
 
@@ -44,7 +44,7 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block's changes, or none."""
+        """Commit all of the block's changes, or none."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -54,23 +54,23 @@ class SqliteStore:
         self._database.execute("COMMIT")
 
     def load_settings(self) -> Row:
-        """The settings that were ever changed by hand."""
+        """The settings that were changed at run time."""
         return {row["name"]: json.loads(row["value"]) for row in self.fetch_all("SELECT * FROM settings")}
 
     def save_setting(self, name: str, value: object) -> None:
         self.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", name, json.dumps(value))
 
     def record_refusal(self, status: int, code: str | None, message: str, body: bytes) -> None:
-        """A submission that was not taken."""
+        """Store a rejected submission."""
         text = body[:10_000].decode(errors="replace")
         self.execute("INSERT INTO refusals VALUES (?, ?, ?, ?, ?)", time.time(), status, code, message, text)
 
     def record_notification(self, subject: str, url: str, body: str, outcome: str) -> None:
-        """One try to deliver a webhook or callback, and how it ended."""
+        """Store one attempt to deliver a callback, and its outcome."""
         self.execute("INSERT INTO notifications VALUES (?, ?, ?, ?, ?)", time.time(), subject, url, body, outcome)
 
     def dump(self) -> Row:
-        """What `GET /_emulator/books` shows for either vendor; a vendor adds its submissions."""
+        """The answer of `GET /_emulator/records` for both vendors; a vendor adds its submissions."""
         refusals = self.fetch_all("SELECT * FROM refusals ORDER BY at")
         notifications = self.fetch_all("SELECT * FROM notifications ORDER BY at")
         return {"refused": len(refusals), "refusals": refusals, "notifications": notifications}

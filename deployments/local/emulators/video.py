@@ -38,7 +38,7 @@ class VideoProperties:
 
 
 def probe(file: Path) -> VideoProperties:
-    """Read rate, length and size by walking through all packets. Raises Unusable."""
+    """Read rate, length and size by walking through all packets. Raises UndecodableMedia."""
     try:
         with av.open(file) as container:
             stream = container.streams.video[0]
@@ -74,7 +74,7 @@ def to_upright(frame: VideoFrame) -> VideoFrame:
 
 
 def read_frames(file: Path, check_cancelled: CancelCheck) -> Iterator[VideoFrame]:
-    """All pictures in order, upright. Raises Unusable where decoding fails or many are missing."""
+    """All pictures in order, upright. Raises UndecodableMedia where decoding fails or many are missing."""
     expected = seen = 0
     try:
         with av.open(file) as container:

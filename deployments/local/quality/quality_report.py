@@ -16,7 +16,7 @@ def measure_job(
     job: VideoJob, result: Path, *, source: Path, clean: Path | None, audio: dict[str, Path]
 ) -> QualityReport:
     """Holds a completed job's result against its inputs; `clean` is the source without its text, if it is known."""
-    request = JobRequest.model_validate(job.request)
+    request = job.video_request
     timeline = resolve_timeline(request, job.facts).timelines[0]
     pieces = [(piece.source_start, piece.source_end, piece.result_start, piece.result_end) for piece in timeline.pieces]
     areas = [Area(**area.model_dump(exclude={"label"})) for area in request.effects]

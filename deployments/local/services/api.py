@@ -1,4 +1,4 @@
-"""The front door: clients' requests and the vendors' callbacks, with a token for who works on this machine."""
+"""The HTTP API: clients' requests and the vendors' callbacks, with a token for the user of this machine."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,11 @@ from videojobs.db.engine import close_engines
 from videojobs.db.tokens import VISIBLE_PREFIX, Scope
 
 LOCAL_USER = "local"
-"""Whose token it is. An admin's: runs that were started in Prefect belong to whomever their form says."""
+"""The token's user, an admin: runs that were started in Prefect belong to the user that their form names."""
 
 
 class ApiService(Service):
-    """Works with the blocks that the registration makes. Vendors that are not `near` cannot reach it."""
+    """Uses the blocks that the registration creates. Only vendors on this machine can reach it."""
 
     name = "api"
     depends_on = frozenset({RegistrationService.name})
@@ -29,12 +29,12 @@ class ApiService(Service):
         self._vendors_local = vendors_local
         self._database_url = variables["DATABASE_URL"]
         self.token = VISIBLE_PREFIX + data_dir.secret("front_door_token")
-        """Stays the same from one run to the next."""
+        """The same in every run of the stack."""
         self._is_token_stored = False
         settings = {
             "VIDEOJOBS_API_HOST": HOST,
             "VIDEOJOBS_API_PORT": str(port),
-            "VIDEOJOBS_API_DRAIN_SECONDS": "5",  # a person who has just pressed Ctrl-C waits
+            "VIDEOJOBS_API_DRAIN_SECONDS": "5",  # the user waits after Ctrl-C
         }
         self._server = self.process = process_factory.create_module_process(
             self.name, "deployments.api", variables={**variables, **settings}
@@ -50,7 +50,7 @@ class ApiService(Service):
         await self._server.wait_until_ready(lambda: is_healthy(f"{self.address}/healthz"), timeout=60)
 
     async def _import_token(self) -> None:
-        """Once its text is in the database as a hash, it stays there; a revoked one stays revoked."""
+        """Store the token's hash in the database, once; a revoked token stays revoked."""
         try:
             repository = JobRepository(get_engine(self._database_url))
             await repository.import_token(self.token, LOCAL_USER, [Scope.ADMIN], "made by the local stack")

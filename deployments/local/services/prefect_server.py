@@ -7,11 +7,11 @@ from deployments.local.stack.process_factory import ProcessFactory
 from deployments.local.stack.service import Service
 
 LOGIN_USER = "local"
-"""Who signs in. Prefect knows one user only, and no rights."""
+"""Prefect has one user only, and no permissions."""
 
 
 class PrefectServerService(Service):
-    """Its home is `DATA/prefect`: the user's own profiles are neither read nor changed."""
+    """Its home is `DATA/prefect`: the user's own profiles are not used."""
 
     name = "prefect_server"
     depends_on = frozenset({PostgresService.name})
@@ -21,7 +21,7 @@ class PrefectServerService(Service):
         self.address = f"http://{HOST}:{port}"
         self._api = f"{self.address}/api"
         self._login = f"{LOGIN_USER}:{data_dir.secret('prefect_password')}"
-        """Stays the same from one run to the next, so that a browser stays signed in."""
+        """The same in every run of the stack, so that a browser stays signed in."""
         home = data_dir.path("prefect")
         settings = {
             "PREFECT_HOME": str(home),
@@ -29,27 +29,27 @@ class PrefectServerService(Service):
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url(PREFECT_DATABASE).replace(
                 "postgresql://", "postgresql+asyncpg://"
             ),
-            # Its API hands out every credential and starts jobs that cost money: to nobody without the password. No
-            # browser sends it by itself, as it does with a cookie, so other sites' pages cannot act in the user's name
-            # either. So Prefect's protection against that (CSRF tokens, which a bare curl would need) stays off.
+            # The API returns every credential and starts jobs that cost money, so it needs a password. Browsers do not
+            # send it by themselves, as they do cookies, so other sites' pages cannot act for the user. That is why
+            # Prefect's CSRF tokens, which a plain curl would need too, stay off.
             "PREFECT_SERVER_API_AUTH_STRING": self._login,
-            # Whose pages may read answers: those of the UI itself, under both names that this machine has for itself.
+            # Only the UI's own pages may read answers, under both names of this machine.
             "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"{self.address},http://localhost:{port}",
             "PREFECT_SERVER_UI_API_URL": self._api,
-            # The default lies inside the installed package, which may be read-only or shared.
+            # The default is inside the installed package, which may be read-only or shared.
             "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
             "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             # In memory, the default, a restart of the server would free every slot that a running job holds.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-            # Of 15 connections Prefect keeps 5. With some jobs at once each of the others was opened for one request,
-            # with a login, and every statement was parsed anew: a third of what Postgres did.
+            # Prefect keeps 5 of 15 connections open. With several concurrent jobs the others were opened for one
+            # request each, with a login and newly parsed statements: a third of Postgres's work.
             "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "20",
-            # Seconds between two looks at each subflow that runs, whether its parent was cancelled: three queries for
-            # each job at GhostCut. Our worker stops both, so this is for jobs whose worker died. Prefect's own is 20.
+            # Interval of the check whether a running subflow's parent was cancelled: three queries for each job at
+            # GhostCut. Our worker stops both, so this is for jobs whose worker died. Prefect's default is 20.
             "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "600",
-            # Prefect records task runs and events as they come, one and twenty in a transaction: a few in a second,
-            # while many jobs make fifty. What comes is put into one transaction a second now.
+            # By default one task run or twenty events make a transaction: a few in a second, while many jobs produce
+            # fifty. Now there is one transaction a second.
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
             "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
@@ -64,5 +64,5 @@ class PrefectServerService(Service):
 
     async def start(self) -> None:
         await self._server.start()
-        # Health needs no password. The first start makes the tables and copies the UI: 7 s, more on a busy machine.
+        # Health needs no password. The first start creates the tables and copies the UI: 7 s, more on a busy machine.
         await self._server.wait_until_ready(lambda: is_healthy(f"{self._api}/health"), timeout=120)

@@ -1,4 +1,4 @@
-"""Brings the Prefect server to the wanted state: work pool, limits, block types, blocks, deployments."""
+"""Registers work pool, limits, block types, blocks and deployments with the Prefect server."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from deployments.local.stack.service import Service
 
 
 class RegistrationService(Service):
-    """A step rather than a program: it is done when it is ready. It needs the parts whose addresses go into blocks."""
+    """A command that runs once. It depends on the services whose addresses go into blocks."""
 
     name = "registration"
     depends_on = frozenset({"prefect_server", "job_database", "object_store", "sync_so", "ghostcut"})

@@ -1,4 +1,4 @@
-"""The two paid vendors as programs on this machine. See `deployments/local/emulators`."""
+"""The emulators of the two paid vendors. See `deployments/local/emulators`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from deployments.local.stack.service import Service
 
 @dataclass(frozen=True)
 class EmulatedVendor:
-    """`name` is also the emulator's module. `quick` are settings for a vendor that needs seconds, not minutes.
+    """`name` is also the emulator's module. `fast_settings` are for a vendor that takes seconds, not minutes.
 
-    The real vendor cannot be used without its `secrets`, and can without its `optional` ones.
+    The real vendor requires the variables in `secrets`, and works without the `optional` ones.
     """
 
     name: str
@@ -38,13 +38,13 @@ GHOSTCUT = EmulatedVendor(
         "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "1",
         "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "2",
         "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "0.5",
-        "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "5",  # the emulator lists at once what it has taken
+        "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "5",  # the emulator lists accepted works at once
     },
 )
 
 
 class VendorEmulatorService(Service):
-    """One vendor. Its credentials are made up for this data folder."""
+    """One vendor. Its credentials are generated for this data folder."""
 
     def __init__(
         self, data_dir: DataDir, process_factory: ProcessFactory, vendor: EmulatedVendor, *, processing_seconds: float

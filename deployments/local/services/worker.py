@@ -1,4 +1,4 @@
-"""The worker of the pool `video-jobs`: our own, unless somebody has given the pool another type."""
+"""The worker of the pool `video-jobs`: our own type, unless the pool has another one."""
 
 import shutil
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from deployments.local.stack.service import Service
 
 WORK_POOL = "video-jobs"
 MALLOC_SETTINGS = {
-    # glibc gives each thread a heap of its own, up to eight a core, and hardly gives back what was free in them.
+    # glibc has up to eight heaps for each core, one for each thread, and returns hardly any free memory from them.
     "MALLOC_ARENA_MAX": "2",
-    # Told, it stays with its first thresholds: parts of a video are mapped by themselves and given back at once.
+    # Setting it keeps glibc from raising its thresholds: parts of a video are mapped separately, and returned at once.
     "MALLOC_TRIM_THRESHOLD_": "131072",
 }
-POLL_SECONDS = 1  # Prefect's default is 10: a person who has just pressed "Run" would think that nothing happens
+POLL_SECONDS = 1  # Prefect's default of 10 is too long after a click on "Run"
 
 
 class WorkerService(Service):
-    """Flow runs inherit its environment, and so every address of the stack."""
+    """Flow runs inherit its environment, with every address of the stack."""
 
     name = "worker"
     depends_on = frozenset({RegistrationService.name})
@@ -29,10 +29,10 @@ class WorkerService(Service):
         self._scratch = data_dir.path("tmp")
         settings = {
             "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS),
-            # Seconds: how soon a dead run of another type of worker is noticed. Prefect's minimum; ours has its own.
+            # Seconds. For dead runs of other worker types; Prefect's minimum. Our worker has a setting of its own.
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             **MALLOC_SETTINGS,
-            "TMPDIR": str(self._scratch),  # a killed run leaves its working files; here the next start finds them
+            "TMPDIR": str(self._scratch),  # the next start deletes what killed runs left
         }
         self._worker = self.process = process_factory.create_module_process(
             self.name,

@@ -1,4 +1,4 @@
-"""What other programs can read while the stack runs: `stack.json` for anybody, `environment` for the owner."""
+"""Files for other programs while the stack runs: `stack.json` for everyone, `environment` for the owner only."""
 
 import json
 import shlex
@@ -10,16 +10,19 @@ from deployments.local.stack.service import Service
 
 
 def write_connection_info(data_dir: DataDir, services: Sequence[Service], variables: Mapping[str, str]) -> None:
-    """`stack.json` has no credentials. `environment` has them, as a shell can source it."""
+    """`stack.json` holds no credentials; `environment` does, in a form that a shell can source."""
     public, private = _files(data_dir)
-    about = {part.name: {"address": part.address, "given_by": part.override_variable} for part in services}
-    public.write_text(json.dumps({"parts": about}, indent=2) + "\n")
+    about = {
+        service.name: {"address": service.address, "override_variable": service.override_variable}
+        for service in services
+    }
+    public.write_text(json.dumps({"services": about}, indent=2) + "\n")
     exports = (f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
     write_private(private, "".join(exports))
 
 
 def remove_connection_info(data_dir: DataDir) -> None:
-    """Nothing answers there any more."""
+    """Delete the files: the addresses are no longer valid."""
     for file in _files(data_dir):
         file.unlink(missing_ok=True)
 

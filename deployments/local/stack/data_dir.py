@@ -1,4 +1,4 @@
-"""The data folder: one lock, one log a part, and what has to stay the same from one run to the next."""
+"""The data folder: a lock, a log for each service, and the ports and secrets that every run of the stack reuses."""
 
 import fcntl
 import json
@@ -14,13 +14,13 @@ from deployments.local.stack.errors import DataDirInUse, StackError
 from deployments.local.stack.process_tags import data_dir_tag
 
 # Below the range from which Linux (32768) and macOS (49152) take the ports of outgoing connections: one of those
-# could otherwise sit on a part's port in the moment of its restart.
+# could otherwise occupy a service's port while the service restarts.
 FIRST_PORT, LAST_PORT = 20_000, 31_999
 HOST = "127.0.0.1"
 
 
 def is_port_free(port: int) -> bool:
-    """Whether a server could listen here now. Connections that are winding down do not count, as for the server."""
+    """Whether a server could listen here now. Connections in TIME_WAIT do not count, as for the server."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with suppress(OSError):
@@ -30,7 +30,7 @@ def is_port_free(port: int) -> bool:
 
 
 class DataDir:
-    """Opened by one stack at a time; `with` holds the lock, which the kernel drops if the process dies."""
+    """Used by one stack at a time; `with` holds the lock, which the kernel releases if the process dies."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
@@ -55,9 +55,7 @@ class DataDir:
             ) from None
         except OSError as error:
             self._close()
-            raise StackError(
-                f"{self.root} cannot be used ({error.strerror}). Name another folder with --data."
-            ) from error
+            raise StackError(f"Cannot use {self.root} ({error.strerror}). Name another folder with --data.") from error
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
@@ -96,7 +94,7 @@ class DataDir:
         return self._ports[name]
 
     def secret(self, name: str) -> str:
-        """A secret made up once for this folder: 32 hexadecimal digits."""
+        """A secret, generated once for this folder: 32 hexadecimal digits."""
         known = self._saved_state.get("secrets", {})
         return known.get(name) or self._save("secrets", name, secrets.token_hex(16))
 
@@ -106,7 +104,7 @@ class DataDir:
         return value
 
     def delete(self) -> None:
-        """Delete all data, also what lies elsewhere because the folder is closed to Postgres's account."""
+        """Delete all data, also Postgres's folder elsewhere, which its account could not reach in here."""
         postgres = self.path("postgres")
         if postgres.is_symlink():
             shutil.rmtree(postgres.resolve(), ignore_errors=True)
@@ -114,7 +112,7 @@ class DataDir:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all of it or nothing: a crash leaves the old one."""
+    """Write a file that only its owner can read, atomically: a crash leaves the old one."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,10 +1,10 @@
-"""What keeps the local stack from running. Each message says which part, why, and what to do about it."""
+"""Errors of the local stack. Each message names the service, the cause, and what to do."""
 
 from pathlib import Path
 
 
 class StackError(Exception):
-    """The stack cannot start, or cannot go on."""
+    """The stack cannot start, or cannot continue."""
 
 
 class DataDirInUse(StackError):
@@ -12,11 +12,11 @@ class DataDirInUse(StackError):
 
 
 class MissingVariables(StackError):
-    """A part was given by the environment, but not all that it needs."""
+    """The environment names an external service, but not all variables that it requires."""
 
 
 class ServiceFailed(StackError):
-    """A part did not start, or ended by itself. `log_tail` is the end of its log."""
+    """A service did not start, or exited by itself. `log_tail` is the end of its log."""
 
     def __init__(self, service: str, reason: str, *, log: Path | None = None, log_tail: str = "") -> None:
         self.service = service

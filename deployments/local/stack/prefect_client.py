@@ -1,4 +1,4 @@
-"""A client of the Prefect server that a stack's variables name."""
+"""A client of the stack's Prefect server."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from prefect.client.orchestration import PrefectClient
 
 
 def prefect_client(variables: Mapping[str, str]) -> PrefectClient:
-    """It is let in by the password or the key that stands among the variables."""
+    """Authenticates with the password or the key in the stack's variables."""
     return PrefectClient(
         variables["PREFECT_API_URL"],
         auth_string=variables.get("PREFECT_API_AUTH_STRING"),

@@ -1,4 +1,4 @@
-"""Ways to find out whether a part is ready."""
+"""Readiness probes."""
 
 import asyncio
 from contextlib import suppress
@@ -9,7 +9,7 @@ from deployments.local.stack.data_dir import HOST
 
 
 async def is_listening(port: int) -> bool:
-    """Whether something takes connections on this port."""
+    """Whether a server accepts connections on this port."""
     with suppress(OSError):
         _, writer = await asyncio.open_connection(HOST, port)
         writer.close()
@@ -18,7 +18,7 @@ async def is_listening(port: int) -> bool:
 
 
 async def is_healthy(url: str) -> bool:
-    """Whether this page answers with 200."""
+    """Whether this URL answers 200."""
     with suppress(httpx.HTTPError):
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:  # a proxy does not lead to this machine
             return (await client.get(url)).status_code == httpx.codes.OK

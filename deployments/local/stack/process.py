@@ -1,4 +1,4 @@
-"""One program of the stack: started with a log of its own, awaited until it is ready, and ended."""
+"""A process of the stack: start with its own log, wait until ready, stop."""
 
 import asyncio
 import os
@@ -13,22 +13,22 @@ from deployments.local.stack.errors import ServiceFailed
 from deployments.local.stack.process_tags import TAG_VARIABLE, kill_tagged
 from deployments.server.environment import REPOSITORY_ROOT
 
-POLL_INTERVAL = 0.05  # between two looks at a part that is starting
-TAIL_BYTES, TAIL_LINES = 16_384, 15  # what a failure shows of the log
+POLL_INTERVAL = 0.05  # seconds between two readiness probes
+TAIL_BYTES, TAIL_LINES = 16_384, 15  # of the log, shown with an error
 
 Probe = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
 class OsAccount:
-    """The account that a program runs under, if not ours. Only root can choose."""
+    """The account that a process runs under, if not ours. Only root can choose one."""
 
     uid: int
     gid: int
 
 
 class Process:
-    """Restartable: `start` after an end runs the same command again and writes on in the same log."""
+    """Restartable: `start` after an exit runs the same command again and appends to the same log."""
 
     def __init__(
         self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str], account: OsAccount | None
@@ -63,32 +63,32 @@ class Process:
                     stderr=log,
                     env=self._environment,
                     cwd="/" if account else REPOSITORY_ROOT,  # another account may have no access to the repository
-                    start_new_session=True,  # Ctrl-C in the terminal is for the stack, which stops its parts in order
+                    start_new_session=True,  # Ctrl-C reaches only the stack, which stops its services in order
                     user=account.uid if account else None,
                     group=account.gid if account else None,
                     extra_groups=[] if account else None,
                 )
             except OSError as error:
-                raise ServiceFailed(self.name, f"cannot be started ({error})") from error
+                raise ServiceFailed(self.name, f"cannot start ({error})") from error
 
     async def wait_until_ready(self, is_ready: Probe, *, timeout: float) -> None:
-        """Return once `ready` says so. A program that ends first, or needs more than `patience` s, has failed."""
+        """Return once `is_ready` is true. Raises ServiceFailed after an exit or `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not (self.is_running and await is_ready()):
             if not self.is_running:
-                raise self.error(f"ended at once ({self._describe_exit()})")
+                raise self.error(f"exited before it was ready ({self._describe_exit()})")
             if time.monotonic() > deadline:
                 raise self.error(f"was not ready after {timeout:.0f} s")
             await asyncio.sleep(POLL_INTERVAL)
 
     async def run_checked(self) -> None:
-        """Start, and wait for a good end."""
+        """Start, and wait for the exit. Raises ServiceFailed unless the exit code is 0."""
         await self.start()
         if await self.wait() != 0:
             raise self.error(self._describe_exit())
 
     async def wait(self) -> int:
-        """Wait for the end; the exit code, negative for a signal. 0 if it never ran."""
+        """Wait for the exit; the exit code, negative for a signal. 0 if it never ran."""
         return await self._process.wait() if self._process else 0
 
     def has_logged(self, text: str) -> bool:
@@ -98,11 +98,11 @@ class Process:
             return text.encode() in log.read()
 
     async def stop(self, stop_signal: signal.Signals, *, timeout: float) -> None:
-        """Ask with a signal, insist with SIGKILL after `patience` seconds."""
+        """Send the signal, and SIGKILL after `timeout` seconds."""
         if self._process is None or not self.is_running:
             return
         self._is_stopping = True
-        with suppress(ProcessLookupError):  # it ended a moment ago
+        with suppress(ProcessLookupError):  # it has just exited
             self._process.send_signal(stop_signal)
         try:
             await asyncio.wait_for(self._process.wait(), timeout)
@@ -110,7 +110,7 @@ class Process:
             await self.kill()
 
     async def kill(self) -> None:
-        """End it and everything that it started with SIGKILL, as a loss of its machine would."""
+        """SIGKILL it and everything that it started, as if its machine were lost."""
         self._is_stopping = True
         await asyncio.to_thread(kill_tagged, self._environment[TAG_VARIABLE], immediate=True)
         await self.wait()
@@ -123,7 +123,7 @@ class Process:
         return ServiceFailed(self.name, reason, log=self.log, log_tail=self._log_tail())
 
     def exit_error(self) -> ServiceFailed:
-        return self.error(f"ended by itself ({self._describe_exit()})")
+        return self.error(f"exited by itself ({self._describe_exit()})")
 
     def _describe_exit(self) -> str:
         code = self._process.returncode if self._process else None

@@ -1,4 +1,4 @@
-"""Makes the processes of one run of the stack."""
+"""Creates the processes of one run of the stack."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from deployments.server.environment import Environment
 
 
 class ProcessFactory:
-    """Gives each process the run's mark, a log, and an environment without surprises."""
+    """Gives each process the run's tag, a log, and a clean environment."""
 
     def __init__(self, data_dir: DataDir, environment: Environment) -> None:
         self.run_tag = new_run_tag(data_dir.root)
@@ -30,25 +30,25 @@ class ProcessFactory:
         return Process(name, command, log=self._data_dir.log_path(name), environment=environment, account=account)
 
     def create_module_process(self, name: str, module: str, *arguments: str, variables: Mapping[str, str]) -> Process:
-        """A Python module of ours or of a library as a program."""
+        """A process that runs a Python module, ours or a library's."""
         return self.create_process(name, [sys.executable, "-m", module, *arguments], variables)
 
     def tag_for(self, name: str) -> str:
-        """The mark of one part of this run."""
+        """The tag of one service of this run."""
         return f"{self.run_tag}.{name}"
 
 
 def _inherited_environment(*, keep_prefect: bool) -> dict[str, str]:
-    """Our own environment without what parts must be given on purpose.
+    """Our own environment without the variables that each service gets explicitly.
 
-    Left out: the product's variables (an emulator has no business with a real vendor's key), and the user's own Prefect
-    settings, unless they belong to a given Prefect server (its certificate, say). A profile is never kept: it lives in
-    the user's Prefect home, which the stack does not use.
+    Left out: the product's variables (an emulator must not see a real vendor's key), and the user's Prefect settings,
+    unless they belong to an external Prefect server (its certificate, for example). A profile is always left out: it is
+    in the user's Prefect home, which the stack does not use.
     """
     ours = {name.upper() for name in Environment.model_fields}
     prefect = ("PREFECT_PROFILE", "PREFECT_HOME") if keep_prefect else ("PREFECT_",)
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(prefect)}
     return kept | {
-        "PYTHONUNBUFFERED": "1",  # a log shows a line when it is written
-        "DO_NOT_TRACK": "1",  # Prefect's clients send usage figures otherwise
+        "PYTHONUNBUFFERED": "1",  # log lines appear when they are written
+        "DO_NOT_TRACK": "1",  # else Prefect's clients send usage data
     }

@@ -1,8 +1,8 @@
-"""Finding and ending every process of a stack, wherever it went.
+"""Finds and kills every process of a stack.
 
-A worker starts each flow run in a session of its own, and a killed parent leaves its children to init: neither process
-groups nor the family tree leads to all of them. So each process of a stack carries the run's mark in its environment,
-which children inherit. Postgres writes its titles over the environment of its backends, so it carries the mark as its
+A process worker starts each flow run in a session of its own, and a killed parent's children move to init: neither
+process groups nor the process tree leads to all of them. So each process has the run's tag in its environment, which
+children inherit. Postgres overwrites the environment of its backends with their titles, so it has the tag in its
 cluster name, which is part of those titles.
 """
 
@@ -17,19 +17,19 @@ import psutil
 
 TAG_VARIABLE = "VIDEOJOBS_LOCAL_STACK"
 
-POSTGRES_GRACE_SECONDS = 3.0  # an immediate shutdown of Postgres takes well under a second; it tidies its shared memory
-KILL_TIMEOUT = 15.0  # only a process stuck in the kernel outlives SIGKILL for so long
-QUIET_ROUNDS = 3  # a process that was just being forked shows its mark a moment later
+POSTGRES_GRACE_SECONDS = 3.0  # an immediate shutdown of Postgres takes well under a second; it frees its shared memory
+KILL_TIMEOUT = 15.0  # only a process stuck in the kernel outlives SIGKILL that long
+QUIET_ROUNDS = 3  # a process that is being forked shows its tag a moment later
 POLL_INTERVAL = 0.05
 
 
 def data_dir_tag(folder: Path) -> str:
-    """What the processes of every stack run on this data folder have in common."""
+    """The tag prefix of all processes of all runs on this data folder."""
     return "videojobs-" + hashlib.sha256(bytes(folder.resolve())).hexdigest()[:12]
 
 
 def new_run_tag(folder: Path) -> str:
-    """The mark of one run of the stack: a prefix common to the folder, then what is this run's alone."""
+    """The tag of one run of the stack: the folder's prefix and a random part."""
     return f"{data_dir_tag(folder)}-{secrets.token_hex(4)}"
 
 
@@ -43,14 +43,14 @@ def _has_tag(process: psutil.Process, tag: str) -> bool:
 
 
 def tagged_processes(tag: str) -> list[psutil.Process]:
-    """The living processes whose mark is `mark` or begins with it. Zombies have no environment, so they don't count."""
+    """The running processes whose tag starts with `tag`. Zombies have no environment, so they do not count."""
     return [process for process in psutil.process_iter() if _has_tag(process, tag)]
 
 
 def kill_tagged(tag: str, *, exclude_pid: int | None = None, immediate: bool = False) -> None:
-    """Kill all processes with this mark, but the one with the id `spare`, until no more come up. Blocks.
+    """Kill all processes with this tag, except `exclude_pid`, until no more appear. Blocks.
 
-    Postgres is asked for an immediate shutdown first, unless `hard`.
+    Postgres gets an immediate shutdown first, unless `immediate`.
     """
     started = time.monotonic()
     quiet = 0

@@ -1,4 +1,4 @@
-"""What every part of the stack has in common."""
+"""The base class of all services of the stack."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,39 +8,39 @@ from deployments.local.stack.process import Process
 
 
 class Service(ABC):
-    """One part. Its address and variables are known before it runs, so that parts can start side by side."""
+    """One service. Its address and variables are known before it runs, so that services can start in parallel."""
 
     name: str
     depends_on: frozenset[str] = frozenset()
-    """The parts that have to be ready before this one starts."""
+    """The services that must be ready before this one starts."""
     address: str
-    """Where it is, for people: without credentials."""
+    """For display: without credentials."""
     override_variable: str | None = None
-    """The variable that names it, if the stack uses a given one instead of starting its own."""
+    """The environment variable that names an external service, which the stack uses instead of its own."""
     process: Process | None = None
     stop_signal: Signals = SIGTERM
 
     def variables(self) -> Mapping[str, str]:
-        """What a client needs to use this part."""
+        """What a client of this service needs in its environment."""
         return {}
 
     @abstractmethod
     async def start(self) -> None:
-        """Return once the part is ready. Also starts a stopped or killed part again, on the same port and data."""
+        """Return once the service is ready. Also restarts a stopped or killed one, on the same port and data."""
 
     async def stop(self) -> None:
-        """Stop in order. Does nothing where nothing runs."""
+        """Stop in order, if it runs."""
         if self.process:
             await self.process.stop(self.stop_signal, timeout=10)
 
     async def kill(self) -> None:
-        """Lose the part and everything that it started, as with its machine."""
+        """Kill the service and everything that it started, as if its machine were lost."""
         if self.process:
             await self.process.kill()
 
 
 class ExternalService(Service):
-    """A part that runs elsewhere and is only used."""
+    """A service that runs elsewhere; the stack only uses it."""
 
     def __init__(self, name: str, *, address: str, override_variable: str, variables: Mapping[str, str]) -> None:
         self.name = name
@@ -52,4 +52,4 @@ class ExternalService(Service):
         return self._variables
 
     async def start(self) -> None:
-        """Nothing to start: whoever needs it says so if it does not answer."""
+        """Nothing to start: its clients report if it does not answer."""

@@ -1,4 +1,4 @@
-"""Which parts the stack has: its own, or given ones where the environment names them."""
+"""The services of the stack: its own, or external ones that the environment names."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -18,12 +18,12 @@ from deployments.local.stack.process_factory import ProcessFactory
 from deployments.local.stack.service import ExternalService, Service
 from deployments.server.environment import Environment
 
-ALL_SERVICES = frozenset({WorkerService.name, ApiService.name})  # they need all the others
+ALL_SERVICES = frozenset({WorkerService.name, ApiService.name})  # they depend on all others
 
 
 @dataclass(frozen=True)
 class Override:
-    """A part that a variable swaps for a given one, which then also takes its credentials from the environment."""
+    """A service that a variable replaces with an external one, whose credentials are then also variables."""
 
     service: str
     variable: str
@@ -41,18 +41,18 @@ PREFECT_SERVER = Override(
     PrefectServerService.name, "PREFECT_API_URL", optional=("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")
 )
 
-# What is right on one's own machine only. A user's own setting wins.
+# Right on a developer's machine only. The user's own setting wins.
 LOCAL_SETTINGS = {
     "VIDEOJOBS_ALLOW_LOCAL_FILES": "true",
     "VIDEOJOBS_ALLOW_PLAIN_HTTP": "true",
-    "VIDEOJOBS_ALLOW_PRIVATE_RESULTS": "true",  # the emulators' links
+    "VIDEOJOBS_ALLOW_PRIVATE_RESULTS": "true",  # the emulators' result URLs
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "1",
-    "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",  # a person who has just pressed Ctrl-C waits
+    "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",  # the user waits after Ctrl-C
 }
 
 
 def external_service(override: Override, environment: Environment) -> ExternalService | None:
-    """The given part, if its variable is set. Raises `MissingVariables` for one without its credentials."""
+    """The external service, if its variable is set. Raises MissingVariables if required ones are not."""
     known = environment.variables()
     if override.variable not in known:
         return None
@@ -79,13 +79,13 @@ def build_services(
     processing_seconds: float,
     settings: Mapping[str, str],
 ) -> tuple[list[Service], Mapping[str, str]]:
-    """The wanted parts with all that they need, and the variables of a client of them."""
+    """The selected services with their dependencies, and the environment of their clients."""
     postgres = PostgresService(data_dir, process_factory)
     job_database_url = environment.variables().get("DATABASE_URL")
 
     def vendor_service(vendor: EmulatedVendor) -> Service:
-        swap = Override(vendor.name, vendor.base_url, vendor.secrets, vendor.optional)
-        return external_service(swap, environment) or VendorEmulatorService(
+        override = Override(vendor.name, vendor.base_url, vendor.secrets, vendor.optional)
+        return external_service(override, environment) or VendorEmulatorService(
             data_dir, process_factory, vendor, processing_seconds=processing_seconds
         )
 
@@ -97,44 +97,44 @@ def build_services(
         *vendors,
         external_service(PREFECT_SERVER, environment) or PrefectServerService(data_dir, process_factory, postgres),
     ]
-    # Addresses are known before anything runs, so the parts that use them can be made now too.
+    # Addresses are known before anything runs, so the services that use them can be created now.
     known = {**client_variables(resources, data_dir), **settings}
     api = ApiService(
-        data_dir, process_factory, known, vendors_local=all(part.override_variable is None for part in vendors)
+        data_dir, process_factory, known, vendors_local=all(vendor.override_variable is None for vendor in vendors)
     )
     callable_back = [*resources, api] if api.name in selected else resources
     everything = {**client_variables(callable_back, data_dir), **settings}
-    parts = [
+    services = [
         *resources,
         RegistrationService(process_factory, known),
         api,
         WorkerService(data_dir, process_factory, everything),
     ]
-    chosen = with_dependencies(parts, selected)
-    # For clients only: no part needs it, and what a run has in its environment may get into a log.
+    chosen = with_dependencies(services, selected)
+    # For clients only: no service needs it, and a run's environment may get into a log.
     token = {"VIDEOJOBS_TOKEN": api.token} if api in chosen else {}
     return chosen, {**client_variables(chosen, data_dir), **token, **settings}
 
 
 def with_dependencies(services: list[Service], selected: Iterable[str]) -> list[Service]:
-    """The wanted parts and all that they need, in the given order. Raises `StackError` for an unknown name."""
-    by_name = {part.name: part for part in services}
+    """The selected services and their dependencies, in the given order. Raises StackError for an unknown name."""
+    by_name = {service.name: service for service in services}
     chosen: set[str] = set()
     todo = list(selected)
     while todo:
         name = todo.pop()
         if name not in by_name:
-            raise StackError(f"There is no part {name!r}. The parts: {', '.join(by_name)}.")
+            raise StackError(f"There is no service {name!r}. Services: {', '.join(by_name)}.")
         if name not in chosen:
             chosen.add(name)
             todo.extend(by_name[name].depends_on)
-    return [part for part in services if part.name in chosen]
+    return [service for service in services if service.name in chosen]
 
 
 def client_variables(services: Iterable[Service], data_dir: DataDir) -> dict[str, str]:
-    """What a client of these parts has in its environment."""
+    """The environment of a client of these services."""
     variables = {"PREFECT_HOME": str(data_dir.path("prefect")), **LOCAL_SETTINGS}
-    for part in services:
-        variables.update(part.variables())
+    for service in services:
+        variables.update(service.variables())
     chosen_by_user = {name for name in variables if name.startswith("VIDEOJOBS_")} & os.environ.keys()
     return variables | {name: os.environ[name] for name in chosen_by_user}

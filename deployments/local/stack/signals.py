@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives: once to stop in order, twice to stop now."""
+"""Stop signals: the first one stops in order, the second one at once."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,19 +11,19 @@ STOP_SIGNALS = (SIGINT, SIGTERM, SIGHUP)  # Ctrl-C, a service manager or `kill`,
 
 @dataclass
 class StopRequest:
-    """Which signal asked for the end, if any."""
+    """The first stop signal, if any came."""
 
     signal: Signals | None = None
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended."""
+        """By the shells' convention for a process that a signal ended."""
         return 128 + self.signal if self.signal else 0
 
 
 @contextmanager
 def cancel_on_signal(force_stop: Callable[[], None]) -> Iterator[StopRequest]:
-    """Within the block the first signal cancels the current task, and each further one calls `hurry`."""
+    """Within the block the first signal cancels the current task, and each further one calls `force_stop`."""
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
     stop_request = StopRequest()

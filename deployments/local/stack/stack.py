@@ -1,4 +1,4 @@
-"""The local stack: everything that the product needs, on this machine, started and stopped in order."""
+"""The local stack: all services that the product needs, on this machine, started and stopped in order."""
 
 import asyncio
 import time
@@ -18,17 +18,16 @@ from deployments.server.environment import REPOSITORY_ROOT, Environment
 DEFAULT_DATA = REPOSITORY_ROOT / ".local"
 
 ReadyCallback = Callable[[Service, float], None]
-"""Told about each part when it is ready, with the seconds that it took."""
+"""Called for each service when it is ready, with the seconds that its start took."""
 
 
 class Stack:
-    """`async with Stack(data=...) as stack:` starts it, and leaving the block stops it, whatever happened.
+    """`async with Stack(data=...) as stack:` starts it, and leaving the block always stops it.
 
-    `wanted` names the parts to start; what they need comes along. The default is everything.
-    `environment` swaps parts for given ones; the default reads the process's environment and `.env`.
-    `processing_seconds` is how long each vendor emulator works on a job. `settings` are further variables for
-    all that is ours (`VIDEOJOBS_...`, `PREFECT_...`). `keep=False` deletes the data at the end.
-    Raises `StackError`; by then nothing runs any more.
+    `services` are started with their dependencies (default: all). `environment` replaces services with external ones
+    (default: the process's environment and `.env`). `processing_seconds` is how long a vendor emulator processes a job.
+    `settings` are further variables of our processes (`VIDEOJOBS_...`, `PREFECT_...`). `keep_data=False` deletes the
+    data at the end. Raises StackError after everything has stopped.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Stack:
         processing_seconds: float = 2.0,
         settings: Mapping[str, str] | None = None,
         keep_data: bool = True,
-        on_ready: ReadyCallback = lambda _part, _seconds: None,
+        on_ready: ReadyCallback = lambda _service, _seconds: None,
     ) -> None:
         self._data_dir = DataDir(data)
         self._environment = environment or Environment()
@@ -53,7 +52,7 @@ class Stack:
         self._watchdog: Watchdog | None = None
         self.services: list[Service] = []
         self.variables: Mapping[str, str] = {}
-        """The environment of a client: addresses, credentials and settings. Valid as soon as the stack runs."""
+        """The environment of a client: addresses, credentials and settings. Valid while the stack runs."""
 
     @property
     def data(self) -> Path:
@@ -61,12 +60,12 @@ class Stack:
 
     @property
     def ui_url(self) -> str:
-        """The Prefect UI, if the Prefect server is one of the parts."""
+        """The Prefect UI's address, if the Prefect server is one of the services."""
         return self.variables["PREFECT_API_URL"].rstrip("/").removesuffix("/api")
 
     @property
     def prefect_login(self) -> tuple[str, str] | None:
-        """User and password of the Prefect server; None for a given one without."""
+        """User and password of the Prefect server; None for an external one without a password."""
         user, colon, password = self.variables.get("PREFECT_API_AUTH_STRING", "").partition(":")
         return (user, password) if colon else None
 
@@ -74,24 +73,24 @@ class Stack:
         return self._service(service).address
 
     def has_service(self, service: str) -> bool:
-        """Whether the part is one of the wanted ones, or needed by one."""
+        """Whether the service was selected, or is a dependency."""
         return any(known.name == service for known in self.services)
 
     def override_variable(self, service: str) -> str | None:
-        """The variable by which the environment gives this part; None for one of the stack's own."""
+        """The variable that names an external service; None for one of the stack's own."""
         return self._service(service).override_variable
 
     async def kill(self, service: str) -> None:
-        """End a part and everything that it started with SIGKILL."""
+        """SIGKILL a service and everything that it started."""
         await self._service(service).kill()
 
     async def restart(self, service: str) -> None:
-        """Start a part again, killed before or not, on the same port and data."""
+        """Kill and start a service, on the same port and data."""
         await self._service(service).kill()
         await self._service(service).start()
 
     def _service(self, name: str) -> Service:
-        return next(part for part in self.services if part.name == name)
+        return next(service for service in self.services if service.name == name)
 
     async def __aenter__(self) -> Self:
         self._data_dir.__enter__()
@@ -108,7 +107,7 @@ class Stack:
     async def _start(self) -> None:
         for log in self._data_dir.path("logs").glob("*.log"):
             log.unlink()
-        # What a killed stack left behind would hold our ports and, worse, our database.
+        # Processes that a killed stack left would hold our ports and our database.
         await asyncio.to_thread(kill_tagged, data_dir_tag(self._data_dir.root))
         process_factory = ProcessFactory(self._data_dir, self._environment)
         self.services, self.variables = build_services(
@@ -125,28 +124,28 @@ class Stack:
         write_connection_info(self._data_dir, self.services, self.variables)
 
     async def _start_services(self) -> None:
-        """Start each part as soon as those that it needs are ready. The first failure is the one that is raised."""
-        ready = {part.name: asyncio.Event() for part in self.services}
+        """Start each service as soon as its dependencies are ready. Raises the first failure."""
+        ready = {service.name: asyncio.Event() for service in self.services}
 
         async def start(service: Service) -> None:
             for name in service.depends_on:
                 await ready[name].wait()
-            began = time.monotonic()
+            started_at = time.monotonic()
             self._started_services.append(service)
             await service.start()
-            self._on_ready(service, time.monotonic() - began)
+            self._on_ready(service, time.monotonic() - started_at)
             ready[service.name].set()
 
         try:
             async with asyncio.TaskGroup() as group:
-                for part in self.services:
-                    group.create_task(start(part))
+                for service in self.services:
+                    group.create_task(start(service))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
     async def raise_on_exit(self) -> None:
-        """Raise `ServiceFailed` when a part ends by itself, and never return. Parts killed through us don't count."""
-        processes = [part.process for part in self._started_services if part.process]
+        """Never return; raise ServiceFailed when a service exits by itself. Services that we killed do not count."""
+        processes = [service.process for service in self._started_services if service.process]
         pending = {asyncio.ensure_future(process.wait()) for process in processes}
         try:
             while pending:
@@ -154,20 +153,20 @@ class Stack:
                 for process in processes:
                     if process.exited_unexpectedly:
                         raise process.exit_error()
-            await asyncio.Event().wait()  # only given parts
+            await asyncio.Event().wait()  # external services only
         finally:
             for task in pending:
                 task.cancel()
 
     def force_stop(self) -> None:
-        """End every process now, from wherever the stack is: starting, running or stopping."""
+        """Kill every process now, whether the stack is starting, running or stopping."""
         if self._watchdog:
             self._watchdog.trigger()
 
     async def _stop(self) -> None:
         try:
-            for part in reversed(self._started_services):
-                await part.stop()
+            for service in reversed(self._started_services):
+                await service.stop()
             if self._watchdog:
                 await self._watchdog.trigger_and_wait()
         finally:

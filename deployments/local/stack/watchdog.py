@@ -1,7 +1,7 @@
-"""Ends the stack's processes once the stack itself is gone, also after kill -9, which it cannot answer itself.
+"""Kills the stack's processes when the stack itself is gone, also after a kill -9 of it.
 
-The watchdog reads from a pipe whose other end only the stack holds: the kernel closes it when the stack ends,
-whatever the way. As a command: `python -m deployments.local.stack.watchdog MARK`.
+The watchdog reads from a pipe whose other end only the stack holds: the kernel closes it when the stack ends, however
+it ends. As a command: `python -m deployments.local.stack.watchdog TAG`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from deployments.local.stack.process_tags import kill_tagged
 
-if TYPE_CHECKING:  # as a program it starts with the stack, and needs little
+if TYPE_CHECKING:  # the watchdog process starts with the stack; it needs few imports
     from deployments.local.stack.process_factory import ProcessFactory
 
 
@@ -29,18 +29,18 @@ class Watchdog:
         await self._process.start(stdin=asyncio.subprocess.PIPE)
 
     def trigger(self) -> None:
-        """Let it end everything now. Returns at once."""
+        """Let the watchdog kill everything now. Returns at once."""
         self._process.close_stdin()
 
     async def trigger_and_wait(self) -> None:
-        """Let it end everything, and wait until that is done. Does its work itself if the watchdog was killed."""
+        """Let the watchdog kill everything, and wait for it. If it was killed itself, do its work."""
         self.trigger()
         if await self._process.wait() != 0:
             await asyncio.to_thread(kill_tagged, self._run_tag)
 
 
 def main() -> None:
-    # A signal meant for the stack also reaches its children at times (a service manager's, say): stay to the end.
+    # A signal for the stack may also reach its children (from a service manager, for example): stay to the end.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()

@@ -17,6 +17,7 @@ from deployments.server.storage import object_store_from_env
 from tasks.runtime.result_storage import store_result
 from videojobs.media.ingest import open_s3
 from videojobs.media.probe import probe_audio, probe_video
+from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.masks import build_masks, resolve_timeline
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.schemas import build_work_body
@@ -77,12 +78,13 @@ class ChainClient:
 
     async def store_lip_sync(self, job_id: str, url: str) -> Json:
         """Copy and decode the result; gives its facts."""
-        return await store_result(url, self.store, lip_sync_result_key(USER, job_id), vendor="Sync.so")
+        return asdict(await store_result(url, self.store, lip_sync_result_key(USER, job_id), vendor="Sync.so"))
 
     async def submit_text_removal(self, job_id: str, raw_request: Json, facts: Json) -> str:
         """The work's id."""
-        request = parse_request(raw_request)
-        masks = build_masks(request, resolve_timeline(request, facts), facts["video"]["frame_rate"])
+        request, typed_facts = parse_request(raw_request), JobFacts.model_validate(facts)
+        frame_rate = typed_facts.source_video.frame_rate
+        masks = build_masks(request, resolve_timeline(request, typed_facts), frame_rate)
         url = self._presign(self.store.uri(lip_sync_result_key(USER, job_id)))
         return (await self.ghostcut.submit(build_work_body(url=url, name=job_id, masks=masks, resolution="480p"))).id
 
@@ -103,7 +105,7 @@ class ChainClient:
 
     async def store_text_removal(self, job_id: str, url: str) -> Json:
         """As `store_lip_sync`."""
-        return await store_result(url, self.store, result_key(USER, job_id), vendor="GhostCut")
+        return asdict(await store_result(url, self.store, result_key(USER, job_id), vendor="GhostCut"))
 
     def _presign(self, uri: str) -> str:
         return self.store.presign(self.store.resolve_uri(uri)[1], 3600)

@@ -11,9 +11,11 @@ from tests.integration.api.test_jobs import create_completed_job, create_job, cr
 from tests.integration.db.test_lectures import REQUEST as LECTURE
 from tests.support.api_server import BrokenServices, asgi_client
 from tests.support.editor_client import DIALOG_REF_ID, DROP_ZONE_REF_ID, FormPart, form_parts, make_area, make_segment
+from tests.support.measured_facts import video_facts
 from tests.support.multipart_forms import PROCESS_URL, audio_bytes, video_bytes
 from videojobs.db import VideoJob
 from videojobs.errors import DatabaseUnavailable
+from videojobs.pipeline.facts import JobFacts
 from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import parse_uri
 
@@ -227,7 +229,7 @@ async def test_a_jobs_page_row_has_every_displayed_field(api: ApiServer, http: h
 
 async def test_media_facts_are_shown_once_known(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
     lease = await create_leased_job(api, user)
-    facts = {"video": {"duration": 83.6, "size": 4711, "width": 1920, "height": 1080}}
+    facts = JobFacts(video=video_facts(duration=83.6, size=4711, width=1920, height=1080))
     await api.repository.advance(lease, RecoveryPoint.UPLOADED, facts=facts)
     [row] = (await http.get(JOBS_PAGE_URL)).json()["jobs"]
     assert (row["status"], row["file_size"], row["duration"]) == ("processing", 4711, 84)

@@ -111,8 +111,8 @@ async def test_a_parked_job_informs_its_owner_and_its_operator(api: ApiServer) -
         assert "Needs a decision" in seen
         assert "It is not known whether Sync.so took the submission (reset)." in seen
     assert "You need not do anything" in owner
-    assert "run the deployment decide" not in owner
-    assert "run the deployment decide" in operator
+    assert "run the deployment resolve-job" not in owner
+    assert "run the deployment resolve-job" in operator
 
 
 async def test_the_cancel_button_stops_a_job_without_a_run(api: ApiServer) -> None:

@@ -11,6 +11,7 @@ from tests.integration.api.conftest import ApiServer
 from tests.integration.db.conftest import make_request
 from videojobs.db import Lease, VideoJob
 from videojobs.db.tokens import Scope
+from videojobs.pipeline.facts import JobFacts, StoredInputs
 from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import comparison_image_key, lip_sync_result_key, result_key
 
@@ -31,7 +32,8 @@ async def create_leased_job(api: ApiServer, user: str) -> Lease:
 
 async def advance_to_point(api: ApiServer, lease: Lease, last: RecoveryPoint) -> VideoJob:
     for point in list(RecoveryPoint)[1:-1]:
-        facts = {"inputs": {"video": "s3://videojobs/source.mp4"}} if point is RecoveryPoint.UPLOADED else None
+        inputs = StoredInputs(video="s3://videojobs/source.mp4")
+        facts = JobFacts(inputs=inputs) if point is RecoveryPoint.UPLOADED else None
         await api.repository.advance(lease, point, facts=facts)
         if point is last:
             break

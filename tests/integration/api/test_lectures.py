@@ -17,19 +17,24 @@ from tests.support.browsing import signed_in_page
 from tests.support.multipart_forms import new_idempotency_headers, video_bytes
 from videojobs.db import VideoJob
 from videojobs.db.tokens import Scope
+from videojobs.lecture.models import PdfDocument, SubtitleFiles
 from videojobs.lecture.request import LectureRequest
 from videojobs.lecture.slides import write_png
+from videojobs.pipeline.facts import JobFacts, LectureDocuments, StoredInputs
 from videojobs.states import JobKind, RecoveryPoint
 from videojobs.storage.object_store import lecture_key, parse_uri
 
 API: Final = "/api/v1"
 LECTURES_URL: Final = f"{API}/lectures"
 UPLOAD_FORM_URL: Final = f"{LECTURES_URL}/upload"
-DOCUMENTS: Final = {"pdf": {}, "subtitles": {"files": ["subtitles.srt", "subtitles.vtt"], "cues": 3}}
-FACTS_BY_POINT: Final[dict[RecoveryPoint, dict[str, Any]]] = {
-    RecoveryPoint.FETCHED: {"inputs": {"video": "s3://videojobs/lecture.mp4"}},
-    RecoveryPoint.SLIDES_FOUND: {"slides": 2},
-    RecoveryPoint.DOCUMENTS_STORED: {"documents": DOCUMENTS},
+DOCUMENTS: Final = LectureDocuments(
+    pdf=PdfDocument(file="lecture.pdf", pages=2, size=1, missing=[]),
+    subtitles=SubtitleFiles(files=["subtitles.srt", "subtitles.vtt"], cues=3),
+)
+FACTS_BY_POINT: Final = {
+    RecoveryPoint.FETCHED: JobFacts(inputs=StoredInputs(video="s3://videojobs/lecture.mp4")),
+    RecoveryPoint.SLIDES_FOUND: JobFacts(slides=2),
+    RecoveryPoint.DOCUMENTS_STORED: JobFacts(documents=DOCUMENTS),
 }
 
 

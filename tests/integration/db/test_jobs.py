@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.integration.db.conftest import CreateLeasedJob, make_request
+from tests.support.measured_facts import video_facts
 from videojobs.db import JobRepository, Lease, Submission, SubmissionState, UnknownJob, get_engine
 from videojobs.db.engine import driver_url
 from videojobs.db.migrate import is_behind, upgrade
@@ -22,6 +23,7 @@ from videojobs.errors import (
     OutcomeUnknown,
     VideoJobError,
 )
+from videojobs.pipeline.facts import JobFacts
 from videojobs.states import RecoveryPoint, Stage, Status
 
 
@@ -155,13 +157,12 @@ async def test_a_released_job_can_be_leased_by_another_run(
 
 async def test_advancing_twice_records_one_event(repository: JobRepository, create_leased_job: CreateLeasedJob) -> None:
     lease = await create_leased_job()
-    await repository.advance(
-        lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/v"}, facts={"video": {"frames": 1}}
-    )
+    facts = JobFacts(video=video_facts())
+    await repository.advance(lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/v"}, facts=facts)
     job = await repository.advance(lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/other"})
     assert (job.point, job.progress_percentage) == (RecoveryPoint.UPLOADED, 10)
     assert job.job_metadata == {"segments_count": 2, "video_s3_url": "s3://b/v"}
-    assert job.facts == {"video": {"frames": 1}}
+    assert job.facts == facts
     assert [event.kind for event in await repository.list_events(job.id)].count("advanced") == 1
 
 

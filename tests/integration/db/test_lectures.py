@@ -9,6 +9,7 @@ from tests.integration.db.conftest import CreateLeasedJob, make_request
 from videojobs.db import JobRepository, Lease, get_engine
 from videojobs.errors import JobRequestConflict, VideoJobError
 from videojobs.lecture.request import LectureRequest
+from videojobs.pipeline.facts import JobFacts
 from videojobs.states import JobKind, RecoveryPoint, Status
 
 REQUEST = LectureRequest(video="s3://bucket/lecture.mp4", user_id="ada", display_name="On water")
@@ -44,9 +45,9 @@ async def test_speech_and_slides_come_in_either_order(
     await repository.advance(lease, RecoveryPoint.FETCHED)
     first, second = order
     assert (await repository.advance(lease, first)).point is first
-    assert (await repository.advance(lease, second, facts={"slides": 2})).point is RecoveryPoint.ANALYZED
+    assert (await repository.advance(lease, second, facts=JobFacts(slides=2))).point is RecoveryPoint.ANALYZED
     again = await repository.advance(lease, first)
-    assert (again.point, again.facts["slides"]) == (RecoveryPoint.ANALYZED, 2)
+    assert (again.point, again.facts.slides) == (RecoveryPoint.ANALYZED, 2)
 
 
 async def test_of_two_parallel_stages_the_second_completes_the_point(repository: JobRepository, lease: Lease) -> None:

@@ -44,5 +44,5 @@ def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.touch()
 
-    with pytest.raises(StackError, match=r"file/data cannot be used .*--data"), DataDir(in_the_way / "data"):
+    with pytest.raises(StackError, match=r"Cannot use .*file/data .*--data"), DataDir(in_the_way / "data"):
         pass

@@ -94,7 +94,7 @@ async def test_a_failed_step_shows_its_output(launcher: ProcessFactory) -> None:
 
 
 async def test_a_missing_program_is_named(launcher: ProcessFactory) -> None:
-    with pytest.raises(ServiceFailed, match=r"part: cannot be started .*no/such/program"):
+    with pytest.raises(ServiceFailed, match=r"part: cannot start .*no/such/program"):
         await launcher.create_process("part", ["/no/such/program"]).start()
 
 

@@ -124,7 +124,7 @@ def test_no_secret_is_on_a_command_line(stack: Stack) -> None:
 def test_service_addresses_are_published_without_secrets(stack: Stack) -> None:
     file = (stack.data / "stack.json").read_text()
 
-    assert json.loads(file)["parts"]["object_store"]["address"] == stack.address_of("object_store")
+    assert json.loads(file)["services"]["object_store"]["address"] == stack.address_of("object_store")
     assert stack.variables["S3_SECRET_ACCESS_KEY"] not in file
 
 

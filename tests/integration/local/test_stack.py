@@ -96,7 +96,7 @@ async def test_a_failed_service_is_named_with_its_log(data: Path) -> None:
     with pytest.raises(ServiceFailed) as failure:
         await make_stack(data, "postgres", "object_store").__aenter__()
 
-    assert "postgres: ended at once (exit code 1)" in str(failure.value)
+    assert "postgres: exited before it was ready (exit code 1)" in str(failure.value)
     assert "database files are incompatible with server" in failure.value.log_tail
     assert tagged_processes(data_dir_tag(data)) == []
 
@@ -110,7 +110,7 @@ async def test_a_crashed_service_is_detected(data: Path) -> None:
     async with make_stack(data, "object_store") as stack:
         next(process for process in tagged_processes(data_dir_tag(data)) if process.name() == "rclone").kill()
 
-        with pytest.raises(ServiceFailed, match="object_store: ended by itself"):
+        with pytest.raises(ServiceFailed, match="object_store: exited by itself"):
             await asyncio.wait_for(stack.raise_on_exit(), timeout=5)
 
 

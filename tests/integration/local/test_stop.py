@@ -69,6 +69,6 @@ def test_a_service_that_exits_stops_the_stack_with_a_message(supervisor: Supervi
 
     supervisor.service_process("rclone").kill()
 
-    assert "object_store: ended by itself (signal SIGKILL)" in supervisor.read_until("object_store")
+    assert "object_store: exited by itself (signal SIGKILL)" in supervisor.read_until("object_store")
     assert supervisor.exit_code() == 1
     assert not supervisor.survivors()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.media_factory import MediaSpec, noisy_tone
-from videojobs.media.probe import AudioFacts, VideoFacts, probe_audio, probe_video
+from videojobs.media.facts import AudioFacts, VideoFacts
+from videojobs.media.probe import probe_audio, probe_video
 
 EXPECTED_FACTS = VideoFacts(
     duration=2.0, width=64, height=48, frame_rate=25.0, frames=50, has_audio=True, container="mp4", size=0

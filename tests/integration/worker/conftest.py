@@ -14,9 +14,9 @@ from tests.support.worker_pool import WorkerPool
 WORKER_SETTINGS = {
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.2",
     "VIDEOJOBS_LEASE_SECONDS": "3",  # how long a killed run keeps its job
-    "VIDEOJOBS_SILENCE_SECONDS": "31",  # just above the least that it takes
+    "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "31",  # just above the least that it takes
     "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "3",
-    "VIDEOJOBS_WORKER_SWEEP_SECONDS": "3",
+    "VIDEOJOBS_WORKER_ORPHAN_SCAN_INTERVAL_SECONDS": "3",
     "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
 }

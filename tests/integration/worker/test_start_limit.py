@@ -9,9 +9,9 @@ from tests.support.small_flows import nap, nap_while_idle
 from tests.support.worker_pool import WorkerPool
 
 LONG_SECONDS = 3600.0
-ONE_START = {"VIDEOJOBS_WORKER_STARTS_AT_ONCE": "1"}
-LONG_START_TIMEOUT = ONE_START | {"VIDEOJOBS_WORKER_BEGIN_SECONDS": str(LONG_SECONDS)}
-SHORT_START_TIMEOUT = ONE_START | {"VIDEOJOBS_WORKER_BEGIN_SECONDS": "1"}
+ONE_START = {"VIDEOJOBS_WORKER_MAX_CONCURRENT_STARTS": "1"}
+LONG_START_TIMEOUT = ONE_START | {"VIDEOJOBS_WORKER_START_TIMEOUT_SECONDS": str(LONG_SECONDS)}
+SHORT_START_TIMEOUT = ONE_START | {"VIDEOJOBS_WORKER_START_TIMEOUT_SECONDS": "1"}
 
 
 async def test_the_next_run_starts_when_the_previous_one_ends(worker_pool: WorkerPool) -> None:

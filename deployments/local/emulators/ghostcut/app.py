@@ -76,7 +76,7 @@ class Api:
         )
 
     def _record_refusals(self, endpoint: Endpoint) -> Endpoint:
-        """Enter every refused submission in the books."""
+        """Store every rejected submission."""
 
         async def wrapped(request: Request) -> Response:
             try:

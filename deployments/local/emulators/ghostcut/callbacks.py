@@ -1,4 +1,4 @@
-"""Pushes the final state of a work to its callback, again and again until it is taken (fact sheet 6)."""
+"""Sends the final state of a work to its callback until it is accepted (fact sheet 6)."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ class CallbackSender:
         self._secret = secret
 
     async def deliver(self, work: Row, payload: Row) -> bool:
-        """One try; returns whether it was taken."""
+        """One attempt; returns whether it was accepted."""
         url = json.loads(work["request"])["callback"]
         body = json.dumps(payload, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json", "Callback-Sign": sign(body, self._secret)}

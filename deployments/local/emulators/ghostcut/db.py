@@ -1,4 +1,4 @@
-"""The GhostCut emulator's books: works, and what was paid for them."""
+"""The GhostCut emulator's database: works, and what was paid for them."""
 
 import json
 import time
@@ -40,7 +40,7 @@ class GhostCutStore(SqliteStore):
     """Every change is one committed statement, or one transaction."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "books.sqlite", SCHEMA)
+        super().__init__(folder, SCHEMA)
 
     def create_works(self, request: Row, forced_statuses: list[Row | None]) -> list[Row]:
         """Enter an accepted request: one project, one work for each URL."""

@@ -1,4 +1,4 @@
-"""Fetches a work's video, looks at it, and writes down what is to be made of it."""
+"""Downloads and probes a work's video, and stores what to do with it."""
 
 import asyncio
 from pathlib import Path
@@ -55,7 +55,7 @@ def _validate_source(source: Path) -> float:
 
 
 def to_render_spec(request: WorkRequest, source: Path) -> RenderSpec:
-    """What a checked request asks for."""
+    """A validated request."""
     extra = request.parsed_options()
     masks = read_masks(request.masks) if request.masks and request.mode != MODE_OFF else []
     return RenderSpec(

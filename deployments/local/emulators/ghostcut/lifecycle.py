@@ -1,4 +1,4 @@
-"""The life of a work: queued, fetched, cleaned, paid for, told."""
+"""A work's lifecycle: queued, downloaded, processed, charged, reported by callback."""
 
 import asyncio
 import json
@@ -130,7 +130,7 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
             super().update_settings({"points": left})
 
     async def _send_callback(self, work_id: int) -> None:
-        """Push the end to the callback, if the work has one that was not told yet."""
+        """Send the final state to the work's callback, unless that is done."""
         if self.db.get_work(work_id)["callback"] == "owed":
             await self._deliver_callback(work_id)
 

@@ -24,7 +24,7 @@ class ReadApi:
         self._emulator = emulator
 
     async def status(self, request: Request) -> Response:
-        """The works that were asked for by id or project; unknown ids are left out."""
+        """The requested works, by id or project; unknown ids are left out."""
         rows = self.requested_works(await request.body())
         for row in rows:
             self._emulator.db.count_poll(row["id"])
@@ -95,7 +95,7 @@ class ReadApi:
 
 
 def has_ids(body: bytes) -> bool:
-    """Whether a status request asks for certain works, not for all."""
+    """Whether a status request names works, instead of all."""
     try:
         given = _parse_object(body)
     except VendorApiError:

@@ -29,7 +29,7 @@ class ExtraOptions(BaseModel):
 
 
 class WorkRequest(BaseModel):
-    """What the emulator looks at; undocumented and effect fields are accepted and have no effect."""
+    """The fields that the emulator uses; undocumented ones and effects are accepted and ignored."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 

@@ -15,5 +15,5 @@ class Settings(CommonSettings):
     parameter_errors: Literal["code", "status"] = "code"  # refused with 4001, or accepted and ended with 26
     result_ttl: float | None = Field(default=None, gt=0)  # how long `videoUrl` works
     list_lag_seconds: float = Field(default=0.0, ge=0)  # after which a work is listed; by its id it is shown at once
-    callback_retry_seconds: float = Field(default=5.0, gt=0)  # stands for 30 minutes
-    callback_window_seconds: float = Field(default=240.0, gt=0)  # stands for 24 hours, on the same scale
+    callback_retry_seconds: float = Field(default=5.0, gt=0)  # scaled down from 30 minutes
+    callback_window_seconds: float = Field(default=240.0, gt=0)  # 24 hours, on the same scale

@@ -8,7 +8,7 @@ import numpy as np
 from deployments.local.emulators.ghostcut.yuv_planes import Plane, Selection
 
 # Lengths are shares of the picture's height.
-MAX_STROKE_WIDTH = 1 / 22  # wider ones are not taken for text
+MAX_STROKE_WIDTH = 1 / 22  # wider ones do not count as text
 RIM_WIDTH = 1 / 130  # the soft edge of a stroke, which goes with it
 SHADOW_REACH = 1 / 30  # how far a shadow or outline may reach
 LINE_HEIGHT = (0.02, 0.2)

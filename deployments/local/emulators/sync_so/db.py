@@ -1,4 +1,4 @@
-"""The Sync.so emulator's books: generations and the tokens of their result links."""
+"""The Sync.so emulator's database: generations and the tokens of their result links."""
 
 import json
 import time
@@ -40,7 +40,7 @@ class SyncSoStore(SqliteStore):
     """Every change is one committed statement."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "books.sqlite", SCHEMA)
+        super().__init__(folder, SCHEMA)
 
     def create_generation(self, request: object, digest: str, key: str | None, forced_status: object) -> Row:
         """Enter an accepted request as a new generation."""

@@ -68,7 +68,7 @@ SLOT_RETRY_SECONDS = 5  # what a 429 for concurrency advises
 
 
 class VendorApiError(Exception):
-    """A request is not taken. `message` is a list for a wrong shape, as the vendor's framework sends it."""
+    """A request is rejected. `message` is a list for a wrong shape, as the vendor's framework sends it."""
 
     def __init__(self, status: int, message: str | list[str], code: str | None = None, **details: object) -> None:
         super().__init__(str(message))

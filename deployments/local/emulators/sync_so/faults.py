@@ -37,7 +37,7 @@ class ClientErrorFault(ResponseFault):
 
 
 class ConcurrencyLimited(ResponseFault):
-    """Too many generations at once, as far as this request is told: the extended form of the 429."""
+    """A 429 for too many concurrent generations, in its extended form."""
 
     kind: Literal["no_free_slot"]
 

@@ -1,4 +1,4 @@
-"""The life of a generation: accepted, fetched, rendered, ended, told."""
+"""A generation's lifecycle: accepted, downloaded, rendered, ended, reported by webhook."""
 
 import asyncio
 import json

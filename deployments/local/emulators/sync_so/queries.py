@@ -12,7 +12,7 @@ STATUSES = ("PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED")
 
 @dataclass(frozen=True, slots=True)
 class StatusQuery:
-    """How `GET /v2/generate/{id}` is asked: at once, or waiting up to `wait_seconds`."""
+    """The query of `GET /v2/generate/{id}`: answer at once, or wait up to `wait_seconds`."""
 
     wait_seconds: float | None
     with_progress: bool
@@ -59,7 +59,7 @@ class ListQuery:
         """The wanted ones: a page of the newest, or without a limit all of them in no order."""
         rows = [row for row in newest_first if self._matches(row)]
         if self.limit is None:
-            return sorted(rows, key=lambda row: str(row["id"]))  # ids are random: nobody may rely on it
+            return sorted(rows, key=lambda row: str(row["id"]))  # ids are random: clients must not rely on the order
         ids = [row["id"] for row in rows]
         if self.cursor is not None and self.cursor not in ids:
             raise VendorApiError(400, ["cursor is unknown"])

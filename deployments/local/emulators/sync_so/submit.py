@@ -62,7 +62,7 @@ class SubmitApi:
             raise concurrency_limit_error(active, limit)
 
     async def _check_media(self, request: GenerateRequest) -> None:
-        """What needs a look at the media: the plan's duration, and everything if so set."""
+        """Checks that need the media: the plan's duration limit, and all others if so configured."""
         settings = self._emulator.settings
         if settings.plan_duration is None and settings.media_checks == "later":
             return
