@@ -344,7 +344,7 @@ async def test_an_unhandled_error_has_cors_headers(monkeypatch: pytest.MonkeyPat
     headers = {"Origin": EDITOR_ORIGIN, "Authorization": "Bearer vj_nobody-knows-this"}
     answer = await client.get(JOBS_PAGE_URL, headers=headers)
     assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (500, EDITOR_ORIGIN)
-    assert answer.json()["detail"] == "Something went wrong here."
+    assert (answer.json()["code"], answer.json()["detail"]) == ("internal_error", "Internal error.")
 
 
 async def test_a_rate_limit_response_has_cors_headers(service_variables: dict[str, str]) -> None:

@@ -242,7 +242,7 @@ async def test_a_lecture_can_be_submitted_without_javascript(api: ApiServer, use
         job = await api.repository.get_job(answer.headers["location"].removeprefix("/jobs/"))
         assert job.request["options"]["speech"]["without_speech"] == "continue"
         seen = await page_text(http, f"/jobs/{job.id}")
-        assert "Nothing: lectures are worked on here" in seen
+        assert "None: lectures are processed here" in seen
         assert "Segments" not in seen
         assert "lecture" in await page_text(http, "/jobs")
 
