@@ -1,4 +1,4 @@
-"""The front door on nothing: what it answers while a part that it stands on is away, and how much it takes in."""
+"""The API without its dependencies: its answers while one is unavailable, and its limits."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The old editor at the door: its form becomes a job, its jobs page shows it, and its browser may read every answer."""
+"""The old editor: its form becomes a job, its jobs page shows it, and its browser may read every answer."""
 
 import uuid
 from typing import Any, Final
@@ -295,7 +295,7 @@ PREFLIGHT_HEADERS: Final = {
 
 @pytest.fixture
 def cross_origin_client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
-    """A browser whose page comes from the editor's host, at a door without anything behind it."""
+    """A browser with a page of the editor's host, and an API without dependencies."""
     monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", f"https://other.example.com, {EDITOR_ORIGIN}")
     client = asgi_client(BrokenServices(DatabaseUnavailable("away")))
     client.headers["Origin"] = EDITOR_ORIGIN
@@ -340,7 +340,7 @@ async def test_error_responses_have_cors_headers(cross_origin_client: httpx.Asyn
 
 async def test_an_unhandled_error_has_cors_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", EDITOR_ORIGIN)
-    client = asgi_client(BrokenServices(RuntimeError("nobody foresaw it")), raise_errors=False)
+    client = asgi_client(BrokenServices(RuntimeError("unexpected")), raise_errors=False)
     headers = {"Origin": EDITOR_ORIGIN, "Authorization": "Bearer vj_nobody-knows-this"}
     answer = await client.get(JOBS_PAGE_URL, headers=headers)
     assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (500, EDITOR_ORIGIN)

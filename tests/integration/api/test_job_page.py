@@ -45,6 +45,9 @@ async def test_a_rejected_request_lists_its_problems(api: ApiServer) -> None:
     )
     async with await browser_client(api, "ada") as http:
         answer = await http.get(f"/jobs/{job}")
+        summary = (await http.get(f"/api/v1/jobs/{job}")).json()
+    assert summary["error_code"] == "invalid_request"
+    assert [item["field"] for item in summary["problems"]] == ["segments[0].endTime", "video"]
     assert re.findall(r"<li>(.*?)</li>", answer.text) == [
         "segments[0].endTime: must be later; mend it",
         "video: is empty",

@@ -1,4 +1,4 @@
-"""Lectures at the front door over real HTTP: taken in, listed, followed, downloaded, and sent from a page."""
+"""Lectures over real HTTP: created, listed, followed, downloaded, and sent from a page."""
 
 import json
 import uuid

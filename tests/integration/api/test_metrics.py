@@ -1,4 +1,4 @@
-"""`/metrics`: figures of the jobs and of the door, for Prometheus."""
+"""`/metrics`: statistics of jobs and of the API, for Prometheus."""
 
 import asyncio
 
@@ -113,7 +113,7 @@ async def test_requests_are_counted_by_route_template(broken_services: Services)
 async def test_an_unhandled_error_is_counted_and_logged(log_capture: "LogCapture") -> None:
     app = create_app(BrokenServices(ZeroDivisionError("oh")))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://door") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
         assert (await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"{}")).status_code == 500
         found = await fetch_metrics(http)
     route = "/callbacks/sync-so/{token}"

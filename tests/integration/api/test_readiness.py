@@ -1,4 +1,4 @@
-"""`/readyz`: whether all that the door stands on answers."""
+"""`/readyz`: which dependencies answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
