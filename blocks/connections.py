@@ -17,7 +17,7 @@ from videojobs.storage.object_store import ObjectStore
 
 
 class Connections(BaseModel):
-    """Names of the blocks that a run works with. The defaults are the ones that `make register` creates."""
+    """Names of the blocks that a run works with. The defaults are the ones that `make deploy` creates."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""How the tests are spread over processes: each layer stays in one, so that the programs it shares start once."""
+"""Settings of all layers, and the scheduler: a layer stays in one process, so that its services start once."""
 
 import os
 
@@ -6,7 +6,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# Before any test is collected, since it is read when the tasks are imported: their retries wait tenths of seconds.
+# Tests see the defaults, whatever the developer's environment says.
+for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
+    del os.environ[name]
+# Tasks read it when they are imported, so it is set before collection: retries wait tenths of seconds.
 os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
 
@@ -23,5 +26,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerSc
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest layer first: the others fit beside it."""
+    """Order the longest layer first, so that the others run beside it."""
     items.sort(key=lambda item: "acceptance" not in item.path.parts)

@@ -16,7 +16,7 @@ from tasks.runtime.concurrency import (
 
 
 class ConcurrencySettings(BaseSettings):
-    """How many jobs may be at a vendor at once: `VIDEOJOBS_SLOTS_...`, applied by `make register`."""
+    """How many jobs may be at a vendor at once: `VIDEOJOBS_SLOTS_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_SLOTS_", env_ignore_empty=True)
 
@@ -32,7 +32,7 @@ class ConcurrencySettings(BaseSettings):
 
 
 class RateLimitSettings(BaseSettings):
-    """Requests a second to a vendor: `VIDEOJOBS_RATE_...`, applied by `make register`."""
+    """Requests a second to a vendor: `VIDEOJOBS_RATE_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_RATE_", env_ignore_empty=True)
 

@@ -149,7 +149,7 @@ async def check_sync_so(names: Connections) -> str:
     if AccessSettings().public_url is not None and block.webhook_secret is None:
         raise CheckFailed(
             "Sync.so is told to call back, and nothing can prove that it is Sync.so who does: "
-            "set SYNC_SO_WEBHOOK_SECRET, then `make register`"
+            "set SYNC_SO_WEBHOOK_SECRET, then `make deploy`"
         )
     return f"the key is taken by {block.base_url}; callbacks {'can' if block.webhook_secret else 'cannot'} be checked"
 
@@ -193,7 +193,7 @@ async def _check_deployment(name: str) -> str:
                 await client.read_global_concurrency_limit_by_name(limit_name)
         except ObjectNotFound as error:
             raise CheckFailed(
-                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make register`"
+                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make deploy`"
             ) from error
         workers = await client.read_workers_for_work_pool(pool.name)
     if not any(worker.status == "ONLINE" for worker in workers):

@@ -49,7 +49,7 @@ async def vendor_slot(name: str) -> AsyncIterator[None]:
         async with _fair_queue(name):
             lease = await _acquire(client, name, seconds)
         if lease is None:
-            get_run_logger().warning("The limit %s does not exist: run `make register`", name)
+            get_run_logger().warning("The limit %s does not exist: run `make deploy`", name)
             yield
             return
         renewal_task = asyncio.create_task(_renew_loop(client, lease, seconds))

@@ -92,7 +92,7 @@ async def test_the_doctor_gives_a_remedy_for_each_broken_part(driver: StackDrive
     assert "hush" not in said["Job database"]
     assert "no-such-bucket" in said["Storage"]
     assert "401" in said["Sync.so"] or "key" in said["Sync.so"]
-    assert "make register" in said["GhostCut"]
+    assert "make deploy" in said["GhostCut"]
 
 
 async def test_the_doctor_detects_a_wrong_ghostcut_secret_for_free(driver: StackDriver) -> None:

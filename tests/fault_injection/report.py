@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from tests.fault_injection.cases import TESTED_ELSEWHERE
-from tests.fault_injection.runner import CaseResult
+
+if TYPE_CHECKING:  # the runner imports Prefect and the media libraries; the page's own tests need neither
+    from tests.fault_injection.runner import CaseResult
 
 COLUMNS: Final = ("Job", "Struck at", "How", "It ended", "Paid", "Runs", "Seconds", "On")
 UNEXPECTED: Final = ", not as promised"
@@ -18,7 +20,7 @@ TableRow = tuple[str, ...]
 """A job's cells, one for each of the columns."""
 
 
-def to_row(result: CaseResult) -> TableRow:
+def to_row(result: "CaseResult") -> TableRow:
     """`SubmissionWrites` are submissions on the books of Sync.so and of GhostCut."""
     strikes = result.case.all_injections
     return (
@@ -33,7 +35,7 @@ def to_row(result: CaseResult) -> TableRow:
     )
 
 
-def print_progress(result: CaseResult) -> None:
+def print_progress(result: "CaseResult") -> None:
     """One line, as soon as a job is over."""
     case = result.case
     Console().print(
@@ -41,7 +43,7 @@ def print_progress(result: CaseResult) -> None:
     )
 
 
-def print_table(results: Sequence[CaseResult]) -> None:
+def print_table(results: "Sequence[CaseResult]") -> None:
     rows = [to_row(played) for played in results]
     table = Table(*COLUMNS, title=summary(rows))
     for row in rows:
@@ -63,7 +65,7 @@ def _is_unexpected(row: TableRow) -> bool:
     return row[3].endswith(UNEXPECTED)
 
 
-def write_page(results: Sequence[CaseResult], page: Path, *, complete: bool) -> None:
+def write_page(results: "Sequence[CaseResult]", page: Path, *, complete: bool) -> None:
     """The page of the documentation. Where the run is not `complete`, the rows of other kinds of jobs stay."""
     new_rows = [to_row(played) for played in results]
     page.write_text(render_page(new_rows if complete else merge_rows(parse_page(page.read_text()), new_rows)))
@@ -99,7 +101,7 @@ def _markdown_line(texts: Sequence[str]) -> str:
 _PAGE_TEMPLATE: Final = """\
 # The crash matrix
 
-Written by `make crash`: {summary}. `make crash CASES="words"` plays
+Written by `make fault-test`: {summary}. `make fault-test CASES="words"` plays
 the jobs whose names have these words, and leaves the other rows as they are.
 
 Each row is one job on the real local stack: Postgres, object store, Prefect server, worker, front door, and the

@@ -1,71 +1,81 @@
-"""The house: imports point one way, the core knows no Prefect, and nothing committed tells where it was made."""
+"""Rules of the source tree: which package imports which, how modules and tests are named, what is never committed."""
 
-import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("videojobs", "blocks", "tasks", "flows")  # each may import itself and those before it
+from tests.support.source_tree import ROOT, imported_names, python_files, tracked_files
+
+LAYERS = ("videojobs", "blocks", "tasks", "flows", "deployments", "tests")  # each imports itself and those before it
+PROCESSES = ("api", "worker", "local")  # what two of them share is in deployments/server
+ENGINE = ("flows", "tasks", "blocks", "deployments", "prefect", "prefect_aws", "sqlalchemy", "fastapi", "videojobs.db")
+UNIT_TEST_EXCEPTIONS = ("deployments.api.uploads", "tasks.runtime.shielded")  # they import no engine themselves
+NOUNS = (
+    "decoding",
+    "logging",
+    "mapping",
+    "parsing",
+    "polling",
+    "sampling",
+    "signing",
+    "templating",
+)  # as the field says
 
 
-def imported_modules(package: str) -> Iterator[tuple[Path, str]]:
-    for file in (ROOT / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                yield from ((file, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                yield file, node.module
+def imports_of(folder: str, *modules: str) -> Iterator[tuple[Path, str]]:
+    """The files below a folder that import one of these modules or something in it, and what they import."""
+    for file in python_files(folder):
+        for name in imported_names(file):
+            if name.startswith(tuple(f"{module}." for module in modules)) or name in modules:
+                yield file.relative_to(ROOT), name
 
 
-def is_below(module: str, packages: tuple[str, ...]) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
+def described(found: Iterator[tuple[Path, str]]) -> list[str]:
+    return [f"{file}: {name}" for file, name in found]
 
 
-def tracked_files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in listed.split("\0") if name]
-
-
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", LAYERS[:-1])
 def test_imports_point_one_way(package: str) -> None:
-    later = {*PACKAGES[PACKAGES.index(package) + 1 :], "deployments", "tests"}
-    backward = [f"{file.name}: {module}" for file, module in imported_modules(package) if module.split(".")[0] in later]
-    assert backward == []
+    later_layers = LAYERS[LAYERS.index(package) + 1 :]
+    assert described(imports_of(package, *later_layers)) == []
 
 
-DEPLOYMENTS = ("api", "worker", "local")  # what they share is in deployments/server, or below deployments
+def test_the_core_imports_neither_prefect_nor_fastapi() -> None:
+    assert described(imports_of("videojobs", "prefect", "prefect_aws", "fastapi", "starlette")) == []
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
-def test_api_worker_and_local_never_import_one_another(name: str) -> None:
-    others = tuple(f"deployments.{other}" for other in DEPLOYMENTS if other != name)
-    found = [
-        f"{file.name}: {module}" for file, module in imported_modules(f"deployments/{name}") if is_below(module, others)
-    ]
-    assert found == []
+@pytest.mark.parametrize("process", PROCESSES)
+def test_api_worker_and_local_never_import_one_another(process: str) -> None:
+    others = [f"deployments.{other}" for other in PROCESSES if other != process]
+    assert described(imports_of(f"deployments/{process}", *others)) == []
 
 
 def test_only_the_application_imports_routes() -> None:
-    routes = ("deployments.api.routes",)
-    found = [
-        f"{file.name}: {module}" for file, module in imported_modules("deployments/api") if is_below(module, routes)
-    ]
-    assert [line for line in found if not line.startswith("app.py: ")] == []
-
-
-def test_the_core_imports_no_prefect() -> None:
-    found = [f"{file.name}: {module}" for file, module in imported_modules("videojobs") if module.startswith("prefect")]
-    assert found == []
+    found = imports_of("deployments/api", "deployments.api.routes")
+    assert described((file, name) for file, name in found if file.name != "app.py") == []
 
 
 def test_the_emulators_import_no_product_code() -> None:
-    emulators = "deployments/local/emulators"
-    ours = ("videojobs", "blocks", "tasks", "flows")
-    assert [module for _, module in imported_modules(emulators) if module.split(".")[0] in ours] == []
+    assert described(imports_of("deployments/local/emulators", "videojobs", "blocks", "tasks", "flows")) == []
+
+
+def test_unit_tests_import_only_the_core() -> None:
+    """They take seconds since they import neither Prefect nor the database; what needs one is an integration test."""
+    found = imports_of("tests/unit", *ENGINE)
+    assert [f"{file}: {name}" for file, name in found if not name.startswith(UNIT_TEST_EXCEPTIONS)] == []
+
+
+@pytest.mark.parametrize("package", LAYERS[:-1])
+def test_a_modules_name_is_a_noun(package: str) -> None:
+    stems = [(file, file.stem) for file in python_files(package)]
+    assert [file for file, stem in stems if stem.endswith("ing") and not stem.endswith(NOUNS)] == []
+
+
+def test_a_tests_name_has_at_most_60_characters() -> None:
+    names = [name for file in python_files("tests") for name in re.findall(r"def (test_\w+)", file.read_text())]
+    assert [name for name in names if len(name) > 60] == []
 
 
 @pytest.mark.parametrize(

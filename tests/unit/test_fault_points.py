@@ -1,19 +1,17 @@
-"""Every commit, paid or free call, storage write and stream of the product has its fault points, read from the source.
+"""Every commit, vendor call, storage write and stream in the source has its fault points.
 
-Whoever adds one is told by these tests to give it a name; the crash matrix then kills the process there.
+A new one without a name fails here. The fault matrix then kills the process at that name.
 """
 
 import ast
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
 
+from tests.support.source_tree import ROOT, FunctionNode, parse_module, python_files, walk
 from videojobs.testing.fault_injection import DB_WRITES, FAULT_POINTS, STORAGE_WRITES, STREAMS, VENDOR_CALLS
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("videojobs", "blocks", "tasks", "flows")
 
 TRANSACTIONS = {"begin", "begin_nested", "commit", "connect", "async_sessionmaker", "AsyncSession", "Session"}
@@ -31,15 +29,10 @@ HTTP_CLIENT_FACTORIES = {
 }
 
 
-@cache
-def parse_module(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
-
-
 def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
-    """Path from the root, and source, of all modules of a room; migrations run before there are any jobs."""
-    for room in packages:
-        for file in sorted((ROOT / room).rglob("*.py")):
+    """Path from the root and syntax tree of each module of these folders. Migrations run before there are any jobs."""
+    for package in packages:
+        for file in python_files(package):
             name = file.relative_to(ROOT).as_posix()
             if not name.startswith(("videojobs/db/migrat", "videojobs/db/engine")):
                 yield name, parse_module(file)
@@ -52,9 +45,9 @@ def called_name(node: ast.AST) -> str | None:
     return getattr(node.func, "attr", None) or getattr(node.func, "id", None)
 
 
-def function_nodes(*packages: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+def function_nodes(*packages: str) -> Iterator[tuple[str, FunctionNode]]:
     for name, module in modules(*packages):
-        for node in ast.walk(module):
+        for node in walk(module):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield name, node
 
@@ -64,7 +57,7 @@ def functions_containing(predicate: Callable[[ast.AST], bool], *packages: str) -
     return {
         (name, function.name)
         for name, function in function_nodes(*packages)
-        if any(predicate(node) for node in ast.walk(function))
+        if any(predicate(node) for node in walk(function))
     }
 
 
@@ -73,7 +66,7 @@ def first_arguments(function_names: set[str], *packages: str) -> list[str]:
     return [
         str(given.value)
         for _, module in modules(*packages)
-        for node in ast.walk(module)
+        for node in walk(module)
         if isinstance(node, ast.Call) and called_name(node) in function_names
         for given in node.args[:1]
         if isinstance(given, ast.Constant)
@@ -100,10 +93,10 @@ def test_a_read_transaction_contains_no_writes() -> None:
     found = [
         f"{name}:{block.lineno} {ast.unparse(node)}"
         for name, function in function_nodes(*PACKAGES)
-        for block in ast.walk(function)
+        for block in walk(function)
         if isinstance(block, ast.AsyncWith)
         and any(called_name(item.context_expr) == "_read_session" for item in block.items)
-        for node in ast.walk(block)
+        for node in walk(block)
         if (called_name(node) in LEDGER_WRITES or (isinstance(node, ast.Assign) and _is_column_assignment(node)))
     ]
     assert found == []
@@ -115,7 +108,7 @@ def test_untracked_writes_do_not_belong_to_a_job() -> None:
 
 
 def _is_column_assignment(node: ast.Assign) -> bool:
-    return any(isinstance(target, ast.Attribute) for each in node.targets for target in ast.walk(each))
+    return any(isinstance(target, ast.Attribute) for each in node.targets for target in walk(each))
 
 
 def test_commits_and_commit_fault_points_match() -> None:
@@ -172,7 +165,7 @@ def test_vendor_calls_and_call_fault_points_match() -> None:
     names = {
         node.value
         for _, module in modules("videojobs/providers")
-        for node in ast.walk(module)
+        for node in walk(module)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and re.fullmatch(r"(sync_so|ghostcut)\.\w+", node.value)
@@ -183,8 +176,8 @@ def test_vendor_calls_and_call_fault_points_match() -> None:
 def test_send_has_fault_points_directly_around_the_request() -> None:
     """`before` with nothing sent, `after` with the answer in memory: nothing else happens between."""
     [send] = [function for name, function in function_nodes("videojobs/providers") if function.name == "send"]
-    steps = [called_name(node) for node in ast.walk(send) if called_name(node) in ("fault_point", "send")]
-    lines = [node.lineno for node in ast.walk(send) if isinstance(node, ast.Call) and called_name(node) in steps]
+    steps = [called_name(node) for node in walk(send) if called_name(node) in ("fault_point", "send")]
+    lines = [node.lineno for node in walk(send) if isinstance(node, ast.Call) and called_name(node) in steps]
     order = sorted(zip(lines, steps, strict=True))
     assert [step for _, step in order] == ["fault_point", "send", "fault_point"]
 
@@ -199,7 +192,7 @@ def test_only_one_module_calls_the_s3_client() -> None:
         return called_name(node) == "get_client" and "s3" in constant_arguments(node)
 
     def is_store_creation(node: ast.AST) -> bool:
-        return called_name(node) == "ObjectStore" and any(is_client_use(child) for child in ast.walk(node))
+        return called_name(node) == "ObjectStore" and any(is_client_use(child) for child in walk(node))
 
     assert functions_containing(is_client_use, *PACKAGES) == functions_containing(is_store_creation, *PACKAGES) != set()
     clients = functions_containing(
@@ -215,9 +208,9 @@ def constant_arguments(call: ast.AST) -> list[object]:
 def store_writers() -> dict[str, list[str]]:
     """The functions of the store that change it, and the fault points in each."""
     return {
-        function.name: [str(value) for node in ast.walk(function) for value in _fault_point_name(node)]
+        function.name: [str(value) for node in walk(function) for value in _fault_point_name(node)]
         for _, function in function_nodes("videojobs/storage")
-        if any(_is_store_write(node) for node in ast.walk(function))
+        if any(_is_store_write(node) for node in walk(function))
     }
 
 
@@ -249,7 +242,7 @@ def test_every_byte_stream_is_checked_under_its_own_name() -> None:
     streams = [
         keyword.value.value
         for _, module in modules("videojobs/storage", "videojobs/media")
-        for node in ast.walk(module)
+        for node in walk(module)
         if isinstance(node, ast.Call) and called_name(node) == "LengthCheckedStream"
         for keyword in node.keywords
         if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
@@ -289,6 +282,6 @@ def test_literal_fault_point_names_are_registered(package: str) -> None:
 
 
 def test_the_fault_report_covers_every_fault_point() -> None:
-    """`make crash` writes the page; whoever adds a fault point has to run it again."""
+    """`make fault-test` writes the page; whoever adds a fault point has to run it again."""
     page = (ROOT / "docs/crash-matrix.md").read_text()
     assert [point for point in FAULT_POINTS if point not in page] == []

@@ -66,7 +66,7 @@ async def receive_sync_so_callback(token: str, request: Request, state: AppState
         submission = await find_submission(repository, token, Stage.LIP_SYNC)
         secret = await state.services.sync_so_secret(await repository.get_job(submission.job_id))
         if secret is None:
-            log.warning("A webhook of Sync.so cannot be checked: set SYNC_SO_WEBHOOK_SECRET, then `make register`")
+            log.warning("A webhook of Sync.so cannot be checked: set SYNC_SO_WEBHOOK_SECRET, then `make deploy`")
         if secret is None or not verify_sync_so_signature(
             raw, request.headers.get("Sync-Signature"), secret, now=time.time()
         ):

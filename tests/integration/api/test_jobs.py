@@ -212,7 +212,7 @@ async def test_the_comparison_image_is_offered_once_it_exists(
     picture = f"{API}/jobs/{job.id}/download?what=before_after"
     assert (await http.get(f"{API}/jobs/{job.id}")).json()["downloads"] == ["source", "lip_sync", "result"]
     assert (await http.get(picture)).status_code == 404
-    assert "The picture is being made" in (await http.get(f"/jobs/{job.id}")).text
+    assert "The picture is being created" in (await http.get(f"/jobs/{job.id}")).text
     api.store.put_bytes(comparison_image_key(user, job.id), b"a picture", "image/jpeg")
     assert (await http.get(f"{API}/jobs/{job.id}")).json()["downloads"][-1] == "before_after"
     assert (await http.get(picture)).status_code == 307

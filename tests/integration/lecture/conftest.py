@@ -1,7 +1,5 @@
 """A lecture, made once for all tests of this layer, and what is found in it."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +12,6 @@ from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.slides import extract_slides
 from videojobs.lecture.speech import transcribe
 from videojobs.lecture.validation import validate_lecture
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _clear_environment() -> Iterator[None]:
-    """Defaults are tested, whatever the developer's environment says."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("VIDEOJOBS_LECTURE_")]:
-            patch.delenv(name)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ async def worker_pool(driver: StackDriver, request: pytest.FixtureRequest) -> As
 
 @pytest.fixture(scope="module")
 async def shared_pool(driver: StackDriver) -> AsyncIterator[WorkerPool]:
-    """A crew of one worker, for all tests of a file that leave it alive, in the pool that `make register` makes."""
+    """A crew of one worker, for all tests of a file that leave it alive, in the pool that `make deploy` makes."""
     worker_pool = WorkerPool(driver)
     await worker_pool.start_worker("one")
     yield worker_pool

@@ -11,7 +11,9 @@ from videojobs.errors import VendorRateLimited, VendorUnavailable
 
 
 @pytest.fixture(autouse=True)
-def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+def default_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first delay of production, without jitter."""
+    monkeypatch.delenv("VIDEOJOBS_RETRY_DELAY_SECONDS")
     monkeypatch.setattr(backoff, "uniform", lambda low, _: low)
 
 

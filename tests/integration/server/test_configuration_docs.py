@@ -17,7 +17,7 @@ from deployments.server.configuration_docs import (
     variable_name,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODELS = [model for group in GROUPS for model in group.models]
 PRODUCT = ("flows", "tasks", "blocks", "deployments", "videojobs")
 

@@ -1,4 +1,4 @@
-"""Alerts: what `make register` brings the Prefect server to."""
+"""Alerts: what `make deploy` brings the Prefect server to."""
 
 from typing import Any, cast
 from unittest.mock import AsyncMock
