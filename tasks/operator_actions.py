@@ -19,7 +19,7 @@ from tasks.runtime.paid_call import Accepted
 from videojobs.db import IN_DOUBT_STATES, JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import GIVEN_UP_CODE, FieldError, InvalidRequest
 from videojobs.states import JobKind, RecoveryPoint, Stage, Status
 
 OperatorAction = Literal["adopt", "resubmit", "retry", "give up"]
@@ -128,7 +128,7 @@ async def give_up(run: JobRun, detail: Json) -> None:
         job, await run.connections.store(), f"an operator gave it up: {detail['reason']}"
     )
     await repository.record_event(run.lease, "given_up", detail)
-    await repository.fail(run.lease, message, fallback_url=fallback)
+    await repository.fail(run.lease, message, code=GIVEN_UP_CODE, fallback_url=fallback)
     get_run_logger().info("Job %s was given up", job.id)
 
 

@@ -1,35 +1,36 @@
-"""Exception hierarchy. Handle errors by type, never by message.
+"""The tree of errors. Callers choose by type, never by message; `code` names the type in job rows and API answers.
 
 VideoJobError
-├── RetryableError            a retry may succeed; nothing was bought
-│   ├── VendorRateLimited     the vendor asks us to wait (a 429 in either form, code 3006)
-│   ├── VendorUnavailable     5xx, time-out, lost connection, unreadable response
-│   ├── TransferInterrupted   a copy between a URL and storage broke off
-│   ├── DatabaseUnavailable   Postgres is unreachable, or the connection was lost
-│   ├── StillRunning          the vendor is not done; poll again
-│   └── OutcomeStillUnknown   whether a paid call was received is not known yet; query again
-├── PermanentError            a retry does not help
-│   ├── InvalidRequest        the request breaks rules; lists every problem with its field
-│   ├── InvalidMedia          a file is unusable
-│   │   └── NoAudioTrack      a video without a sound track
-│   ├── ConfigurationError    wrong credentials or settings; for an operator to fix
-│   │   └── SpeechUnavailable the requested speech recognition is not available
-│   ├── VendorRejected        the vendor rejected a submission; nothing was bought
-│   ├── VendorFailed          an accepted generation or work ended without a result
-│   ├── VendorIdNotFound      the vendor does not show an id, which may be too new for its lists
-│   ├── BudgetExceeded        a budget does not allow it; nothing was bought
-│   ├── JobRequestConflict    the job id exists with another request
-│   ├── JobAlreadyFailed      the job has failed before
-│   └── JobParked             an operator has to decide
-├── LeaseLost                 another run holds the job; stop
-├── WorkCancelled             the work was cancelled
-└── OutcomeUnknown            a paid call may or may not have been received
+├── RetryableError           may succeed later; nothing was bought
+│   ├── VendorRateLimited    the vendor asks us to wait (HTTP 429, GhostCut's code 3006)
+│   ├── VendorUnavailable    5xx, time-out, lost connection, unreadable answer
+│   ├── TransferInterrupted  a copy between URLs and storage broke off
+│   ├── DatabaseUnavailable  Postgres could not be reached
+│   ├── StillRunning         the vendor has not finished; poll again
+│   └── OutcomeStillUnknown  it is not known yet whether a paid call was accepted; look it up again
+├── PermanentError           a retry changes nothing
+│   ├── InvalidRequest       the request breaks rules; carries every problem with its field
+│   ├── InvalidMedia         a file cannot be used
+│   │   └── NoAudioTrack     a video without an audio track
+│   ├── ConfigurationError   credentials or settings are wrong; for an operator to fix
+│   │   └── SpeechUnavailable  the requested speech recognition is not installed
+│   ├── VendorRejected       the vendor refused a submission; nothing was bought
+│   ├── VendorFailed         an accepted generation or work ended without a result
+│   ├── VendorIdNotFound     the vendor does not list an id, possibly one that it has just issued
+│   ├── BudgetExceeded       a budget does not allow it; nothing was bought
+│   ├── JobRequestConflict   the job id belongs to another request
+│   ├── JobAlreadyFailed     the job failed before
+│   └── JobParked            an operator has to decide
+├── LeaseLost                another run holds the job; this run stops
+├── WorkCancelled            this work was asked to stop, and stopped
+└── OutcomeUnknown           a paid call may or may not have been accepted
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Final
 
-_MAX_LISTED_ERRORS = 100  # in the text of an error, which goes into logs and Prefect states
+_MAX_LISTED_ERRORS: Final = 100  # problems in an error's text: it goes into logs and Prefect's states
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,18 @@ class FieldError:
 
 
 class VideoJobError(Exception):
-    """Base of every error of this project."""
+    """Base of every error of this project.
+
+    `code` is stored in job rows and sent to clients. It stays the same when a class is renamed.
+    """
+
+    code: ClassVar[str] = "error"
 
 
 class RetryableError(VideoJobError):
-    """A retry may succeed; nothing was bought. `retry_after` is in seconds, if the other side named it."""
+    """May succeed later; nothing was bought. `retry_after` is in seconds, if the other side named it."""
+
+    code = "temporary_failure"
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -58,6 +66,8 @@ class RetryableError(VideoJobError):
 class VendorRateLimited(RetryableError):
     """The vendor asks us to wait. `vendor` is its display name."""
 
+    code = "vendor_rate_limited"
+
     def __init__(self, message: str, *, vendor: str = "the vendor", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.vendor = vendor
@@ -66,29 +76,43 @@ class VendorRateLimited(RetryableError):
 class VendorUnavailable(RetryableError):
     """The vendor is unreachable or sent no usable response."""
 
+    code = "vendor_unavailable"
+
 
 class TransferInterrupted(RetryableError):
     """A copy between a URL and storage broke off."""
 
+    code = "transfer_interrupted"
+
 
 class DatabaseUnavailable(RetryableError):
-    """Postgres is unreachable, has no free connection, or was lost before it confirmed."""
+    """Postgres could not be reached, had no connection free, or closed the connection before it confirmed."""
+
+    code = "database_unavailable"
 
 
 class StillRunning(RetryableError):
-    """The vendor is not done yet."""
+    """The vendor has not finished."""
+
+    code = "still_running"
 
 
 class OutcomeStillUnknown(RetryableError):
-    """Whether the vendor received a paid call is not known yet; `retry_after` is when to query again."""
+    """It is not known yet whether the vendor accepted a paid call; look it up again after `retry_after` seconds."""
+
+    code = "outcome_still_unknown"
 
 
 class PermanentError(VideoJobError):
-    """A retry does not help."""
+    """A retry changes nothing."""
+
+    code = "permanent_failure"
 
 
 class InvalidRequest(PermanentError):
     """The request breaks rules. `errors` lists all of them."""
+
+    code = "invalid_request"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = tuple(errors)
@@ -99,73 +123,103 @@ class InvalidRequest(PermanentError):
 
 
 class InvalidMedia(PermanentError):
-    """A file is unusable. The message says why, without its location."""
+    """A file cannot be used. The message says what is wrong with it, without its location."""
+
+    code = "invalid_media"
 
 
 class NoAudioTrack(InvalidMedia):
-    """The video has no sound track."""
+    """The video has no audio track, so no speech can be recognised."""
+
+    code = "no_audio_track"
 
 
 class ConfigurationError(PermanentError):
-    """Wrong credentials or settings: for an operator to fix, not the client."""
+    """Credentials or settings are wrong: for an operator to fix; the request is not at fault."""
+
+    code = "configuration_error"
 
 
 class SpeechUnavailable(ConfigurationError):
     """The requested speech recognition is not available. The message says what is missing."""
 
+    code = "speech_unavailable"
+
 
 class VendorRejected(PermanentError):
-    """The vendor rejected a submission; nothing was bought. Carries the vendor's `code` and text."""
+    """The vendor refused a submission; nothing was bought. Carries the vendor's own code and text."""
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    code = "vendor_rejected"
+
+    def __init__(self, message: str, *, vendor_code: str | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.vendor_code = vendor_code
 
 
 class VendorFailed(PermanentError):
-    """An accepted generation or work ended without a result. Carries the vendor's `code` and text."""
+    """An accepted generation or work ended without a result. The message is the vendor's."""
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
+    code = "vendor_failed"
 
 
 class VendorIdNotFound(PermanentError):
-    """The vendor does not show an id. An accepted one may be too new for its lists, or too old."""
+    """The vendor does not list an id. An accepted one may be too new for its lists, or already deleted."""
+
+    code = "vendor_id_not_found"
 
 
 class BudgetExceeded(PermanentError):
-    """The expected cost exceeds a budget. The message names it and says what to do."""
+    """The expected cost is above a budget. The message says which one, and what to do."""
+
+    code = "budget_exceeded"
 
 
 class JobRequestConflict(PermanentError):
-    """The job id exists with another request: use a new id, or send the first request again."""
+    """The job id belongs to another request: use a new id, or send the first request again."""
+
+    code = "request_conflict"
 
 
 class JobAlreadyFailed(PermanentError):
-    """The job has failed before; the message says why."""
+    """The job failed before; the message says why."""
+
+    code = "job_already_failed"
 
 
 class JobParked(PermanentError):
     """An operator has to decide; the message says what."""
 
+    code = "job_parked"
+
 
 class LeaseLost(VideoJobError):
-    """Another run holds this job; this one stops."""
+    """Another run holds this job; this run stops."""
+
+    code = "lease_lost"
 
 
 class WorkCancelled(VideoJobError):
-    """The work was cancelled and has stopped."""
+    """This work was asked to stop, and stopped."""
+
+    code = "cancelled"
 
 
 class OutcomeUnknown(VideoJobError):
-    """A paid call was sent and its response was lost: the vendor may or may not have received it.
+    """A paid call was sent and its answer is missing: the vendor may or may not have accepted it.
 
-    `vendor_id` is set if the vendor named it before the response failed. `accepted`: the vendor confirmed the call, so
-    a list that does not show it proves nothing.
+    `vendor_id` is set if the vendor named what it had created before the answer broke off. `accepted`: the vendor has
+    confirmed the call, so a missing entry in its lists does not prove that nothing was bought.
     """
+
+    code = "outcome_unknown"
 
     def __init__(self, message: str, *, vendor_id: str | None = None, accepted: bool = False) -> None:
         super().__init__(message)
         self.vendor_id = vendor_id
         self.accepted = accepted
+
+
+# Codes of jobs that ended or were parked without one of these errors.
+GIVEN_UP_CODE: Final = "given_up"  # by an operator
+CRASH_LOOP_CODE: Final = "crash_loop"  # its runs died again and again without getting any further
+VENDOR_OVERDUE_CODE: Final = "vendor_overdue"  # the vendor has not finished within `poll_give_up_hours`

@@ -16,7 +16,7 @@ from tasks.runtime.concurrency import (
 
 
 class ConcurrencySettings(BaseSettings):
-    """How many jobs may be at a vendor at once: `VIDEOJOBS_SLOTS_...`, applied by `make deploy`."""
+    """Maximum of concurrent jobs at a vendor: `VIDEOJOBS_SLOTS_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_SLOTS_", env_ignore_empty=True)
 
@@ -24,29 +24,29 @@ class ConcurrencySettings(BaseSettings):
     """The Sync.so plan: Free and Hobbyist 1, Creator 3, Growth 6, Scale 15."""
 
     ghostcut: int = Field(default=20, ge=1)
-    """The vendor documents no limit; this one keeps a mistake from becoming a hundred paid works at once."""
+    """The vendor documents no limit; this one keeps a mistake from buying a hundred works at once."""
 
     def by_name(self) -> dict[str, int]:
-        """The limits under their names on the Prefect server."""
+        """The limits by their names on the Prefect server."""
         return {SYNC_SO_GENERATIONS: self.sync_so, GHOSTCUT_WORKS: self.ghostcut}
 
 
 class RateLimitSettings(BaseSettings):
-    """Requests a second to a vendor: `VIDEOJOBS_RATE_...`, applied by `make deploy`."""
+    """Maximum of requests per second to a vendor: `VIDEOJOBS_RATE_...`, applied by `make deploy`."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_RATE_", env_ignore_empty=True)
 
     sync_so_creates: float = Field(default=1, gt=0, le=1000)
-    """Sources disagree; one generation a second is safe in all of them (Sync.so 8)."""
+    """Sources disagree; one generation per second is safe by all of them (Sync.so 8)."""
 
     sync_so_reads: float = Field(default=5, gt=0, le=1000)
-    """As above: five reads a second."""
+    """As above: five reads per second."""
 
     ghostcut_submits: float = Field(default=1, gt=0, le=1000)
-    """The vendor documents no limit, and may mean one by its code 3006 (GhostCut 8 and 13). As for Sync.so."""
+    """The vendor documents no limit, but its code 3006 may mean one (GhostCut 8 and 13). As for Sync.so."""
 
     def by_name(self) -> dict[str, float]:
-        """The limits under their names on the Prefect server."""
+        """The limits by their names on the Prefect server."""
         return {
             SYNC_SO_CREATES: self.sync_so_creates,
             SYNC_SO_READS: self.sync_so_reads,
@@ -55,13 +55,13 @@ class RateLimitSettings(BaseSettings):
 
 
 async def register_limits(client: PrefectClient) -> list[str]:
-    """Bring the server's limits to the wanted numbers; gives a line for each."""
+    """Create or update the limits on the server; gives a line for each."""
     lines = []
     for name, slots in ConcurrencySettings().by_name().items():
         await client.upsert_global_concurrency_limit_by_name(name, slots)
         lines.append(f"concurrency limit {name}: {slots}")
     for name, rate in RateLimitSettings().by_name().items():
-        # As many as go out in a second may go out together.
+        # A second's requests may go out together.
         await client.upsert_global_concurrency_limit_by_name(name, ceil(rate), slot_decay_per_second=rate)
         lines.append(f"rate limit {name}: {rate:g}/s")
     return lines

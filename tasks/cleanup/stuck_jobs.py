@@ -23,7 +23,7 @@ from tasks.runtime.job_task import job_task
 from tasks.runtime.prefect_runs import scheduled_runs_by_job, start_run
 from videojobs.db import JobRepository, Lease, SubmissionState
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter
-from videojobs.errors import DatabaseUnavailable
+from videojobs.errors import DatabaseUnavailable, VendorFailed
 from videojobs.pipeline.recovery_policy import (
     NOT_QUERIED,
     RecoveryAction,
@@ -128,7 +128,7 @@ async def _fail_job(repository: JobRepository, lease: Lease, stuck_job: StuckJob
         )
     store = await job_connections(job, connections).store()
     message, fallback = failure_details(job, store, stuck_job.decision.reason)
-    await repository.fail(lease, message, fallback_url=fallback)
+    await repository.fail(lease, message, code=VendorFailed.code, fallback_url=fallback)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from videojobs.db import JobRepository, Lease, VideoJob
 from videojobs.db.lease_renewal import lease_renewer_for
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
-from videojobs.errors import DatabaseUnavailable, JobAlreadyFailed, JobParked, LeaseLost, VideoJobError
+from videojobs.errors import CRASH_LOOP_CODE, DatabaseUnavailable, JobAlreadyFailed, JobParked, LeaseLost, VideoJobError
 from videojobs.pipeline.recovery_policy import crash_loop_message
 from videojobs.settings import TimingSettings
 from videojobs.states import Status
@@ -109,7 +109,9 @@ async def _abort_stale_uploads(job: VideoJob, connections: Connections) -> None:
 async def _park_crash_looping_job(repository: JobRepository, lease: Lease, job: VideoJob) -> VideoJob:
     """A job that its runs do not survive is not run for ever: an operator gets it, with who tried and what was seen."""
     reason = crash_loop_message(job.claims - 1, job.recovery_point)
-    return await repository.park(lease, reason, detail={"history": await run_history(repository, job)})
+    return await repository.park(
+        lease, reason, code=CRASH_LOOP_CODE, detail={"history": await run_history(repository, job)}
+    )
 
 
 async def run_history(repository: JobRepository, job: VideoJob) -> list[Json]:

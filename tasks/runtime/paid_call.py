@@ -278,7 +278,7 @@ async def _park_in_doubt(
     repository: JobRepository, lease: Lease, call: PaidCall, why: str, doubt: Submission | None = None
 ) -> NoReturn:
     reason = outcome_unknown_message(call.vendor, why)
-    await _record_with_retry(lambda: repository.park(lease, reason, unresolved=doubt))
+    await _record_with_retry(lambda: repository.park(lease, reason, code=OutcomeUnknown.code, unresolved=doubt))
     raise JobParked(reason)
 
 

@@ -22,7 +22,15 @@ from videojobs import errors
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import JobRepository, Submission
 from videojobs.db.repository_base import submission_summary
-from videojobs.errors import DatabaseUnavailable, JobParked, StillRunning, VendorFailed, VendorIdNotFound, VideoJobError
+from videojobs.errors import (
+    VENDOR_OVERDUE_CODE,
+    DatabaseUnavailable,
+    JobParked,
+    StillRunning,
+    VendorFailed,
+    VendorIdNotFound,
+    VideoJobError,
+)
 from videojobs.pipeline.recovery_policy import VENDOR_NAMES, overdue_message, unknown_id_message
 from videojobs.settings import TimingSettings
 from videojobs.states import Stage
@@ -94,7 +102,7 @@ class PollAttempt:
         if known is not None and known.reported_vendor_id == known.vendor_id:
             return
         reason = reason or overdue_message(self.vendor, self._submission.vendor_id, hours)
-        await self._repository.park(self._run.lease, reason)
+        await self._repository.park(self._run.lease, reason, code=VENDOR_OVERDUE_CODE)
         raise JobParked(reason)
 
     def _reset_errors(self) -> None:

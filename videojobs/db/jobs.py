@@ -1,7 +1,7 @@
 """The life cycle of a job: creation, lease, progress, end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select, tuple_, update
@@ -14,13 +14,22 @@ from videojobs.db.repository_base import (
     Lease,
     RepositoryBase,
     add_event,
+    clear_error,
     load_job,
     merge_json,
     move_to_point,
     parse_flow_run_id,
     reopen_job,
 )
-from videojobs.errors import JobRequestConflict, RetryableError
+from videojobs.errors import (
+    FieldError,
+    InvalidRequest,
+    JobParked,
+    JobRequestConflict,
+    PermanentError,
+    RetryableError,
+    WorkCancelled,
+)
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
@@ -82,6 +91,7 @@ class JobWrites(RepositoryBase):
         user_id: str,
         display_name: str | None,
         error: str,
+        problems: Sequence[FieldError] = (),
         actor: str,
         kind: JobKind = JobKind.PRO_VIDEO,
     ) -> None:
@@ -95,6 +105,8 @@ class JobWrites(RepositoryBase):
             "status": Status.FAILED,
             "progress_message": "Refused",
             "error_message": error,
+            "error_code": InvalidRequest.code,
+            "error_problems": _problems_json(problems),
             "processing_config": {"effects": []},
             "segments_data": {"segments": [], "total_segments": 0},
             "job_metadata": {},
@@ -123,7 +135,8 @@ class JobWrites(RepositoryBase):
             job.claims += 1
             if job.status in (Status.PENDING, Status.CANCELLED):
                 job.status = Status.PROCESSING
-                job.error_message, job.completed_at = None, None
+                job.completed_at = None
+                clear_error(job)
             abandoned = {"left_behind_by": previous_holder} if previous_holder not in (None, lease.holder) else {}
             add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **abandoned})
             return None
@@ -205,19 +218,37 @@ class JobWrites(RepositoryBase):
                 add_event(session, job, lease.holder, "completed", {"output_url": output_url})
             return job
 
-    async def fail(self, lease: Lease, error: str, *, fallback_url: str | None = None) -> VideoJob:
-        """Fail the job. `fallback_url` is a partial result, if there is one. The recovery point stays."""
+    async def fail(
+        self,
+        lease: Lease,
+        error: str,
+        *,
+        code: str = PermanentError.code,
+        problems: Sequence[FieldError] = (),
+        fallback_url: str | None = None,
+    ) -> VideoJob:
+        """The job ends without its result; `fallback_url` is what it can offer instead. Its recovery point stays.
+
+        `code` is that of the error (`videojobs.errors`); `problems` are those of an invalid request.
+        """
         async with self._locked_job("fail", lease) as (session, job):
             job.status = Status.FAILED
             job.parked_reason = None
-            job.error_message = error
+            job.error_message, job.error_code = error, code
+            job.error_problems = _problems_json(problems)
             job.output_url = fallback_url
             job.completed_at = await session.scalar(select(NOW))
             add_event(session, job, lease.holder, "failed", {"error": error})
             return job
 
     async def park(
-        self, lease: Lease, reason: str, *, detail: Json | None = None, unresolved: Submission | None = None
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        code: str = JobParked.code,
+        detail: Json | None = None,
+        unresolved: Submission | None = None,
     ) -> VideoJob:
         """Stop until an operator decides. The status stays `processing`, so that the operators' query finds it.
 
@@ -229,7 +260,7 @@ class JobWrites(RepositoryBase):
                 known = await session.get_one(Submission, unresolved.id)
                 if known.reported_vendor_id != unresolved.reported_vendor_id:
                     raise RetryableError("the vendor has just named the work in a callback; it is asked about that")
-            job.parked_reason = reason
+            job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
             add_event(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})
             return job
@@ -247,6 +278,7 @@ class JobWrites(RepositoryBase):
             job.lease_holder, job.lease_until = None, None
             job.status = Status.CANCELLED
             job.error_message = job.progress_message = message
+            job.error_code = WorkCancelled.code
             job.completed_at = await session.scalar(select(NOW))
             add_event(session, job, actor, "cancelled", {"run": flow_run_id, "message": message})
             return job
@@ -260,6 +292,10 @@ class JobWrites(RepositoryBase):
         async with self._locked_job("reopen", lease) as (session, job):
             await reopen_job(session, job, lease.holder, reason)
             return job
+
+
+def _problems_json(problems: Sequence[FieldError]) -> list[Json] | None:
+    return [asdict(problem) for problem in problems] or None
 
 
 def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:

@@ -115,7 +115,9 @@ class VideoJob(Base):
     progress_message: Mapped[str] = mapped_column(Text, default="")
     recovery_point: Mapped[RecoveryPoint] = mapped_column(default=RecoveryPoint.OPENED)
     parked_reason: Mapped[str | None] = mapped_column(Text)
-    error_message: Mapped[str | None] = mapped_column(Text)
+    error_message: Mapped[str | None] = mapped_column(Text)  # for operators, word for word
+    error_code: Mapped[str | None] = mapped_column(Text)  # `videojobs.errors`; of a parked job: why it was parked
+    error_problems: Mapped[list[Json] | None] = mapped_column(JSONB)  # of an invalid request: {path, message}
     output_url: Mapped[str | None] = mapped_column(Text)
     zhaoli_task_id: Mapped[str | None] = mapped_column(Text)  # the Sync.so generation id; a historic name
 

@@ -34,6 +34,8 @@ NOW = func.clock_timestamp()
 class UnknownJob(VideoJobError):
     """No job has this id."""
 
+    code = "job_not_found"
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -163,10 +165,16 @@ async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: J
     ) is None:
         job.recovery_point = paid_step.previous_point
     job.status = Status.PROCESSING
-    job.parked_reason, job.error_message, job.output_url, job.completed_at = None, None, None, None
+    job.parked_reason, job.output_url, job.completed_at = None, None, None
+    clear_error(job)
     job.progress_message = POINT_SPECS[job.recovery_point].message
     job.claims = 1
     add_event(session, job, actor, "reopened", reason)
+
+
+def clear_error(job: VideoJob) -> None:
+    """A job that runs again has no error; its events keep the old one."""
+    job.error_message, job.error_code, job.error_problems = None, None, None
 
 
 def merge_json(job: VideoJob, metadata: Json | None, facts: JobFacts | None) -> None:

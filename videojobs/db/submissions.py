@@ -117,7 +117,7 @@ class SubmissionWrites(RepositoryBase):
                 add_event(session, job, lease.holder, "accepted_after_write_off", submission_summary(row))
                 return job
             if row.state in IN_DOUBT_STATES:
-                job.parked_reason = None  # it can only have been parked for this unknown outcome
+                job.parked_reason = job.error_code = None  # if it was parked, then for this doubt
             row.state, row.error = SubmissionState.ACCEPTED, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
@@ -285,7 +285,8 @@ def _record_candidate(
 def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
     """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
     if job.parked_reason is not None:
-        job.parked_reason, job.progress_message = None, POINT_SPECS[job.recovery_point].message
+        job.parked_reason = job.error_code = None
+        job.progress_message = POINT_SPECS[job.recovery_point].message
         job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
     add_event(session, job, "callback", "callback_received", detail)
 

@@ -305,7 +305,7 @@ async def test_callback_bodies_may_exceed_the_client_json_limit(
     services: FakeServices,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_JSON_BYTES", "2000")
+    monkeypatch.setenv("VIDEOJOBS_API_MAX_JSON_BYTES", "2000")
     api = CallbackClient(services)
     submission = await create_lost_submission(repository, await create_leased_job(), SYNC_SO)
     inputs = [{"type": "audio", "url": f"https://example.com/{'x' * 2000}", "refId": f"a-{n}"} for n in range(200)]

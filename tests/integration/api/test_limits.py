@@ -1,4 +1,4 @@
-"""Doors with tighter settings: who is slow, endless, too many or too eager."""
+"""APIs with tighter settings: slow, endless, too many or too frequent requests."""
 
 import asyncio
 import uuid
@@ -19,19 +19,19 @@ async def strict_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServ
     with run_api_server(
         service_variables,
         upload_stall_seconds=0.5,
-        upload_slowest=10_000,
-        form_bytes=100_000,
-        json_seconds=0.5,
+        min_upload_bytes_per_second=10_000,
+        max_form_bytes=100_000,
+        json_timeout_seconds=0.5,
         requests_per_minute=20,
         failures_per_minute=5,
-        uploads_at_once=2,
+        max_uploads=2,
     ) as api:
         yield api
 
 
 @asynccontextmanager
 async def send_slow_form(api: ApiServer, user: str, pause: float, size: int) -> AsyncIterator[asyncio.StreamReader]:
-    """A form that never ends: after each pause comes a little more of its video. Gives what the door answers."""
+    """A form that never ends: after each pause comes a little more of its video. Returns the answer."""
     headers = f"Content-Type: {FORM_TYPE['Content-Type']}\r\nAuthorization: Bearer {await api.create_token(user)}\r\n"
     first = form_part("file", video_bytes(), "talk.mp4").removesuffix(b"\r\n")
     async with send_endless_body(api, PROCESS_URL, headers, first, pause, b"v" * size) as reader:
@@ -65,7 +65,7 @@ async def send_endless_body(
 
 
 async def read_response(reader: asyncio.StreamReader) -> bytes:
-    """All of an answer, after which the door closes the connection; who still sends then finds it reset."""
+    """A whole answer, after which the API closes the connection; a client that still sends finds it reset."""
     answer = b""
     async with asyncio.timeout(15):
         with suppress(ConnectionResetError):
@@ -123,7 +123,7 @@ async def test_uploads_beyond_capacity_get_a_503(
 
 
 async def test_a_slow_client_does_not_delay_other_uploads(service_variables: dict[str, str], user: str) -> None:
-    with run_api_server(service_variables, upload_parts=2, upload_stall_seconds=60) as api:
+    with run_api_server(service_variables, upload_buffers=2, upload_stall_seconds=60) as api:
         async with (
             send_slow_form(api, user, 0.05, 100),
             send_slow_form(api, user, 0.05, 100),
@@ -133,7 +133,7 @@ async def test_a_slow_client_does_not_delay_other_uploads(service_variables: dic
             await wait_until(api.app_state.upload_pool.user_buffer_slots(user).locked)  # they hold the user's share
             answer = await http.post(PROCESS_URL, files=form_files(), data=form_fields(), timeout=10)
             assert answer.status_code == 202, answer.text
-            await http.post(f"{JOBS_URL}/{answer.json()['job_id']}/cancel")  # else the next door would start it
+            await http.post(f"{JOBS_URL}/{answer.json()['job_id']}/cancel")  # else the next API would start it
 
 
 async def test_a_rate_limited_token_does_not_affect_others(strict_api: ApiServer, user: str) -> None:

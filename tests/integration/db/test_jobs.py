@@ -13,7 +13,16 @@ from tests.support.measured_facts import video_facts
 from videojobs.db import JobRepository, Lease, Submission, SubmissionState, UnknownJob, get_engine
 from videojobs.db.engine import driver_url
 from videojobs.db.migrate import is_behind, upgrade
-from videojobs.errors import DatabaseUnavailable, JobParked, JobRequestConflict, LeaseLost, VideoJobError
+from videojobs.errors import (
+    DatabaseUnavailable,
+    FieldError,
+    InvalidRequest,
+    JobParked,
+    JobRequestConflict,
+    LeaseLost,
+    OutcomeUnknown,
+    VideoJobError,
+)
 from videojobs.pipeline.facts import JobFacts
 from videojobs.states import RecoveryPoint, Stage, Status
 
@@ -199,6 +208,29 @@ async def test_a_parked_job_stays_processing_and_shows_its_reason(
     assert (job.status, job.progress_message) == (Status.PROCESSING, "Parked for an operator: who knows")
     with pytest.raises(JobParked, match="who knows"):
         await repository.create_intent(lease, Stage.LIP_SYNC, make_body)
+
+
+async def test_an_error_code_stays_until_the_job_runs_again(
+    repository: JobRepository, create_leased_job: CreateLeasedJob
+) -> None:
+    lease = await create_leased_job()
+    error = InvalidRequest([FieldError("video", "has no picture")])
+    job = await repository.fail(lease, str(error), code=error.code, problems=error.errors)
+    assert (job.error_message, job.error_code) == (
+        "The request has 1 problem: video: has no picture",
+        "invalid_request",
+    )
+    assert job.error_problems == [{"path": "video", "message": "has no picture"}]
+    job = await repository.reopen(lease, {"reason": "a test"})
+    assert (job.error_message, job.error_code, job.error_problems) == (None, None, None)
+
+
+async def test_a_parked_job_keeps_the_code_of_its_reason(
+    repository: JobRepository, create_leased_job: CreateLeasedJob
+) -> None:
+    lease = await create_leased_job()
+    job = await repository.park(lease, "who knows", code=OutcomeUnknown.code)
+    assert (job.parked_reason, job.error_code) == ("who knows", "outcome_unknown")
 
 
 async def test_job_events_are_append_only(

@@ -85,7 +85,7 @@ async def test_an_unsent_call_is_resent_with_the_same_key_and_bytes(
     assert await submission_state(repository, lease) == SubmissionState.ACCEPTED
 
 
-@pytest.mark.parametrize("refusal", [VendorRejected("422", code="bad"), ConfigurationError("401")])
+@pytest.mark.parametrize("refusal", [VendorRejected("422", vendor_code="bad"), ConfigurationError("401")])
 async def test_a_refused_first_send_ends_the_submission_with_a_reason(
     repository: JobRepository, lease: Lease, refusal: Exception
 ) -> None:

@@ -247,4 +247,4 @@ def test_the_resend_message_is_readable() -> None:
     event = JobEvent(
         at=datetime.now(UTC), kind="not_taken", point="lip_sync_stored", progress=60, message="", detail=detail
     )
-    assert event_log([event])[0].message == "GhostCut has surely not taken it, and is sent it again."
+    assert event_log([event])[0].message == "GhostCut has not accepted the job; it is sent again."

@@ -29,7 +29,7 @@ from videojobs.states import Stage
 
 NO_ANSWERS = [
     ConfigurationError("401"),
-    VendorRejected("403", code="HTTP 403"),
+    VendorRejected("403", vendor_code="HTTP 403"),
     VendorIdNotFound("404"),
     VendorUnavailable("503"),
     VendorRateLimited("429"),
@@ -65,7 +65,7 @@ class FakeRepository:
         self.events.append((kind, detail))
         self.event_added.set()
 
-    async def park(self, lease: Lease, reason: str) -> None:
+    async def park(self, lease: Lease, reason: str, *, code: str) -> None:
         self.park_reasons.append(reason)
 
 
