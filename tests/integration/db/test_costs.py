@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support.measured_facts import audio_facts, video_facts
-from videojobs.db import VideoJob
 from videojobs.errors import BudgetExceeded
 from videojobs.pipeline.costs import (
     UNLIMITED_BUDGET,
@@ -22,7 +21,7 @@ from videojobs.pipeline.costs import (
     text_removal_cost,
 )
 from videojobs.pipeline.facts import JobFacts
-from videojobs.requests.models import JobRequest, LipSyncModel, to_canonical_json
+from videojobs.requests.models import JobRequest, LipSyncModel
 from videojobs.requests.parsing import parse_request
 from videojobs.states import Stage
 
@@ -115,15 +114,6 @@ def test_an_estimate_round_trips_through_json() -> None:
     estimate = estimate_from_prices(make_cost_request(), make_facts(audio=2.0), PriceSettings())
     assert CostEstimate.model_validate(estimate.to_json()) == estimate
     assert estimate.to_json()["lip_sync"]["usd"] == "0.8300"
-
-
-def test_a_job_keeps_its_first_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = estimate_from_prices(make_cost_request(), make_facts(audio=2.0), PriceSettings())
-    monkeypatch.setenv("VIDEOJOBS_PRICE_LIPSYNC_2_PRO", "1")
-    job = VideoJob(request=to_canonical_json(make_cost_request()), facts_json=make_facts(audio=2.0).to_json())
-    assert job.cost_estimate.total.usd == 10  # it is older than estimates
-    job.estimate = begun.to_json()
-    assert job.cost_estimate == begun
 
 
 @pytest.mark.parametrize(
