@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from prefect.blocks.core import Block
 
 from blocks.block_cache import BlockCache
+from videojobs.aio.per_loop import PerLoop
 
 BLOCK_CACHE: Final = BlockCache(
     ttl_seconds=60,  # who changes a key expects it to count within a minute or so
@@ -75,9 +75,9 @@ class ClientPool:
             await pooled.context.__aexit__(None, None, None)
 
 
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ClientPool] = WeakKeyDictionary()
+_pools: Final = PerLoop(ClientPool)
 
 
 def get_client_pool() -> ClientPool:
     """That of the running event loop: connections belong to the loop that opened them."""
-    return _pools.setdefault(asyncio.get_running_loop(), ClientPool())
+    return _pools.get()

@@ -38,7 +38,7 @@ async def estimate_cost(run: JobRun) -> None:
     """
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.LIP_SYNC_SUBMITTED):
+    if has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_SUBMITTED):
         return
     if job.estimate is None:
         job = await repository.record_estimate(run.lease, (await _estimate(run, job)).to_json())
@@ -48,12 +48,12 @@ async def estimate_cost(run: JobRun) -> None:
     if (
         await repository.get_live_submission(job.id, Stage.LIP_SYNC) is None
     ):  # else it may be bought, and has to be seen to
-        BudgetSettings().enforce(total, await repository.current_spend(job.id))
+        BudgetSettings.current().enforce(total, await repository.current_spend(job.id))
 
 
 async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
     """By the price list, with Sync.so's own word where it gives one."""
-    listed = estimate_from_prices(job.video_request, job.facts, PriceSettings())
+    listed = estimate_from_prices(job.video_request, job.facts, PriceSettings.current())
     lip_sync = await _vendor_quote(run, job, listed[Stage.LIP_SYNC].seconds)
     return CostEstimate({**listed.root, Stage.LIP_SYNC: lip_sync}) if lip_sync else listed
 

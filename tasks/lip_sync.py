@@ -39,7 +39,7 @@ async def submit_lip_sync(run: JobRun) -> None:
     """One paid generation for this job, however often this runs."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.LIP_SYNC_SUBMITTED):
+    if has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_SUBMITTED):
         return
     store = await run.connections.store()
     call = PaidCall(
@@ -48,10 +48,12 @@ async def submit_lip_sync(run: JobRun) -> None:
         next_point=RecoveryPoint.LIP_SYNC_SUBMITTED,
         build_body=lambda submission: build_request_body(job, store, callback_url("sync-so", submission)),
         send=lambda submission: _send(run, submission),
-        idempotency_window=timedelta(hours=TimingSettings().replay_hours),
+        idempotency_window=timedelta(hours=TimingSettings.current().idempotent_retry_hours),
         cost=job.cost_estimate[Stage.LIP_SYNC],
         find=lambda submission: _find_generation(run, submission),
-        body_max_age=timedelta(hours=TimingSettings().media_link_hours / 2),  # the other half is for the vendor's queue
+        body_max_age=timedelta(
+            hours=TimingSettings.current().input_url_ttl_hours / 2
+        ),  # the other half is for the vendor's queue
     )
     if await repository.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else its bytes are settled
         await _record_segment_adjustments(repository, run, job)
@@ -64,7 +66,7 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
     """Tell in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest where
     nothing of a segment is left: the door let it pass, but the settings have changed since, or it was an older version.
     """
-    request, facts, limits = job.video_request, job.facts, LimitSettings()
+    request, facts, limits = job.video_request, job.facts, LimitSettings.current()
     video = facts.source_video
     if problems := validate_segments(request, video.duration, video.frame_rate, facts.audio_durations, limits):
         raise InvalidRequest(problems)
@@ -80,7 +82,7 @@ def build_request_body(job: VideoJob, store: ObjectStore, webhook_url: str | Non
 
     def presign_uri(uri: str) -> str:
         owner, key = store.resolve_uri(uri)
-        return owner.presign(key, int(TimingSettings().media_link_hours * 3600))
+        return owner.presign(key, int(TimingSettings.current().input_url_ttl_hours * 3600))
 
     return build_generation_body(
         model=request.options.model,
@@ -94,7 +96,7 @@ def build_request_body(job: VideoJob, store: ObjectStore, webhook_url: str | Non
                 crop_start=segment.audioInput.startTime,
                 crop_end=segment.audioInput.endTime,
             )
-            for segment in fit_request_segments(request, facts, LimitSettings()).segments
+            for segment in fit_request_segments(request, facts, LimitSettings.current()).segments
         ],
         sync_mode=request.options.sync_mode,
         webhook_url=webhook_url,
@@ -116,8 +118,8 @@ async def _find_generation(run: JobRun, submission: Submission) -> LookupResult:
     since = submission.intended_at - _MAX_CLOCK_SKEW
     cursor = None
     async with run.connections.sync_so_client() as client:
-        if submission.candidate_id and (
-            candidate := await _confirm_candidate(client, submission, submission.candidate_id)
+        if submission.reported_vendor_id and (
+            candidate := await _confirm_candidate(client, submission, submission.reported_vendor_id)
         ):
             return candidate
         for _ in range(_MAX_PAGES):
@@ -172,7 +174,7 @@ def _redacted_response(generation: Generation) -> dict[str, object]:
 async def await_lip_sync(run: JobRun) -> None:
     """Ask until the generation has ended, at once when its callback has come. Raises VendorFailed."""
     repository = await run.connections.repository()
-    if has_reached((await repository.get_job(run.job_id)).point, RecoveryPoint.LIP_SYNC_STORED):
+    if has_reached((await repository.get_job(run.job_id)).recovery_point, RecoveryPoint.LIP_SYNC_STORED):
         return
     submission = await get_accepted_submission(repository, run, Stage.LIP_SYNC)
     wake = asyncio.Event()
@@ -231,7 +233,7 @@ async def store_lip_sync(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED):
+    if has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED):
         return
     submission = await get_accepted_submission(repository, run, Stage.LIP_SYNC)
     store = await run.connections.store()

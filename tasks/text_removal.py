@@ -73,11 +73,11 @@ async def submit_text_removal(run: JobRun) -> None:
     logger = get_run_logger()
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.TEXT_REMOVAL_SUBMITTED):
+    if has_reached(job.recovery_point, RecoveryPoint.TEXT_REMOVAL_SUBMITTED):
         return
     request, facts = job.video_request, job.facts
     logger.info("Found %d annotation areas. Starting GhostCut text inpainting...", len(request.effects))
-    if problems := validate_lip_sync_result(facts.lip_sync_video, LimitSettings()):
+    if problems := validate_lip_sync_result(facts.lip_sync_video, LimitSettings.current()):
         raise InvalidRequest(problems)
     decision = resolve_timeline(request, facts)
     explanation = explain_timeline(request, decision)
@@ -97,7 +97,9 @@ async def submit_text_removal(run: JobRun) -> None:
         idempotency_window=timedelta(0),  # no key: two submits are two paid works
         cost=job.cost_estimate[Stage.TEXT_REMOVAL],
         find=lambda submission: find_work(run, submission),
-        body_max_age=timedelta(hours=TimingSettings().media_link_hours / 2),  # the other half is for the vendor's queue
+        body_max_age=timedelta(
+            hours=TimingSettings.current().input_url_ttl_hours / 2
+        ),  # the other half is for the vendor's queue
     )
     await rate_limit(GHOSTCUT_SUBMITS)
     await submit_paid(run, call)
@@ -109,7 +111,9 @@ async def submit_text_removal(run: JobRun) -> None:
 def _build_body(job: VideoJob, store: ObjectStore, masks: list[MaskSpec], submission: Submission) -> bytes:
     options = job.video_request.options
     return build_work_body(
-        url=store.presign(lip_sync_result_key(job.user_id, job.id), int(TimingSettings().media_link_hours * 3600)),
+        url=store.presign(
+            lip_sync_result_key(job.user_id, job.id), int(TimingSettings.current().input_url_ttl_hours * 3600)
+        ),
         name=job.id,
         masks=masks,
         model=options.inpaint_model,
@@ -170,9 +174,9 @@ async def _fetch_candidates(client: GhostCutClient, submission: Submission) -> l
     no such question, which it does not document.
     """
     rows: list[WorkStatus] = []
-    if submission.candidate_id:
+    if submission.reported_vendor_id:
         with suppress(VendorRejected):
-            rows += (await client.status([submission.candidate_id])).values()
+            rows += (await client.status([submission.reported_vendor_id])).values()
     if submission.vendor_batch_id:
         with suppress(VendorRejected):
             rows += await client.works_by_project(submission.vendor_batch_id)
@@ -202,12 +206,12 @@ async def _conclude_from_absence(
     repository: JobRepository, client: GhostCutClient, submission: Submission, age: timedelta, rows: list[WorkStatus]
 ) -> NotReceived | Inconclusive:
     """What it proves that the list does not show the work. Raises StillInDoubt."""
-    settling = timedelta(seconds=TimingSettings().ghostcut_settling_seconds)
+    settling = timedelta(seconds=TimingSettings.current().ghostcut_settling_seconds)
     if age > LISTING_WINDOW:
         return Inconclusive(f"it was sent {age.days} days ago, and GhostCut may list it no more")
     if age < settling:
         raise still_in_doubt_error(age, settling)
-    if submission.vendor_answer == ACCEPTED_WITHOUT_ID or submission.candidate_id or submission.vendor_batch_id:
+    if submission.vendor_answer == ACCEPTED_WITHOUT_ID or submission.reported_vendor_id or submission.vendor_batch_id:
         return Inconclusive("GhostCut has said that it took it, and lists nothing that was made from our link")
     if not await _is_list_trustworthy(repository, client, submission, settling, rows):
         return Inconclusive(
@@ -246,7 +250,7 @@ def source_url(submission: Submission) -> str:
 async def await_text_removal(run: JobRun) -> None:
     """Wait for the work's callback, and ask beside that, together with all other jobs. Raises VendorFailed."""
     repository = await run.connections.repository()
-    if has_reached((await repository.get_job(run.job_id)).point, RecoveryPoint.TEXT_REMOVAL_STORED):
+    if has_reached((await repository.get_job(run.job_id)).recovery_point, RecoveryPoint.TEXT_REMOVAL_STORED):
         return
     submission = await get_accepted_submission(repository, run, Stage.TEXT_REMOVAL)
     poller, work_id = work_status_poller(run.connections), str(submission.vendor_id)
@@ -326,7 +330,7 @@ async def store_text_removal(run: JobRun) -> None:
     """Stream the result into our storage, check it, and record what was measured and paid."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.TEXT_REMOVAL_STORED):
+    if has_reached(job.recovery_point, RecoveryPoint.TEXT_REMOVAL_STORED):
         return
     submission = await get_accepted_submission(repository, run, Stage.TEXT_REMOVAL)
     store = await run.connections.store()

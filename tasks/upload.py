@@ -34,7 +34,7 @@ async def upload(run: JobRun) -> None:
     """Decode and check all inputs; those that do not lie in our storage are put there. Raises InvalidRequest."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.UPLOADED):
+    if has_reached(job.recovery_point, RecoveryPoint.UPLOADED):
         return
     report_progress(job)
     request = job.video_request
@@ -76,7 +76,7 @@ class _ValidatedInputs:
 
 async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _ValidatedInputs:
     """Every file decoded; raises InvalidRequest with what is wrong with any of them."""
-    limits = LimitSettings()
+    limits = LimitSettings.current()
     video_probe = partial(
         probe_source_video,
         containers=limits.video_containers,
@@ -119,7 +119,7 @@ async def _fetch_and_probe(
     if is_s3_uri(source):
         stored = await asyncio.to_thread(open_s3, source, store, max_bytes)
         return _ValidatedInput(source, await run_cpu_bound(partial(probe, stored)))
-    access = AccessSettings()
+    access = AccessSettings.current()
     coming = fetch_to_temp(
         source, max_bytes=max_bytes, policy=UrlPolicy.for_inputs(access), allow_files=access.allow_local_files
     )

@@ -143,7 +143,7 @@ async def check_sync_so(names: Connections) -> str:
             await client.check_credentials()
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
-    if AccessSettings().public_url is not None and block.webhook_secret is None:
+    if AccessSettings.current().public_url is not None and block.webhook_secret is None:
         raise CheckFailed(
             "callbacks of Sync.so are requested, but their signatures cannot be verified: "
             "set SYNC_SO_WEBHOOK_SECRET, then `make deploy`"
@@ -166,7 +166,7 @@ async def check_ghostcut(names: Connections) -> str:
 
 async def check_lectures(names: Connections) -> str:
     """Speech recognition and fonts are available, on the machine where the doctor runs."""
-    settings = LectureSettings()
+    settings = LectureSettings.current()
     engine = select_engine(SpeechOptions(), settings)
     try:
         engine.check_available(None)

@@ -39,7 +39,7 @@ class LeakedSlots:
 
 def slot_release_timeout() -> timedelta:
     """How long after its holder's last sign of life a place is free at the latest."""
-    return timedelta(seconds=TimingSettings().place_lease_seconds) + _EXPIRY_SCAN_DELAY
+    return timedelta(seconds=TimingSettings.current().slot_lease_seconds) + _EXPIRY_SCAN_DELAY
 
 
 @job_task("find lost places", retries=0)

@@ -8,7 +8,7 @@ from videojobs.settings import AccessSettings
 
 def callback_url(vendor: Literal["sync-so", "ghostcut"], submission: Submission) -> str | None:
     """None where no front door can be reached from outside: then the vendor is only asked."""
-    access = AccessSettings()
+    access = AccessSettings.current()
     base = access.public_url
     if base is None or (vendor == "sync-so" and not (access.allow_plain_http or base.startswith("https:"))):
         return None  # Sync.so takes https only (Sync.so 2): another address could make it refuse the whole request

@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 # With the default delay 1, 2, 5, 10, 20, 30 and then 60 s: about an hour in all. Long enough for a vendor's or the
 # network's bad day, short enough that somebody still remembers the job.
-RETRY_DELAYS: Final = [TimingSettings().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
+RETRY_DELAYS: Final = [TimingSettings.current().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
 MAX_RETRIES: Final = 60
 # Before anything is paid for, about three minutes: somebody may be waiting to hear that a link does not work.
 INPUT_RETRIES: Final = 8

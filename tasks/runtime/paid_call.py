@@ -165,7 +165,12 @@ async def submit_idempotently(repository: JobRepository, lease: Lease, call: Pai
     Raises Retryable (try again later, safely), JobParked (an operator decides), BudgetExceeded, or why it was refused.
     """
     intent = await repository.create_intent(
-        lease, call.stage, call.build_body, cost=call.cost, budget=BudgetSettings(), body_valid_for=call.body_max_age
+        lease,
+        call.stage,
+        call.build_body,
+        cost=call.cost,
+        budget=BudgetSettings.current(),
+        body_valid_for=call.body_max_age,
     )
     submission = intent.submission
     if submission.vendor_id is not None:
@@ -273,7 +278,7 @@ async def _park_in_doubt(
     repository: JobRepository, lease: Lease, call: PaidCall, why: str, doubt: Submission | None = None
 ) -> NoReturn:
     reason = outcome_unknown_message(call.vendor, why)
-    await _record_with_retry(lambda: repository.park(lease, reason, unresolved=doubt))
+    await _record_with_retry(lambda: repository.park(lease, reason, code=OutcomeUnknown.code, unresolved=doubt))
     raise JobParked(reason)
 
 

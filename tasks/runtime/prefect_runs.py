@@ -37,7 +37,7 @@ async def start_run(job: VideoJob) -> UUID:
     """Gives the id of the flow run. Asked twice at once, it is one run; and of two runs one steps aside."""
     window = int(time.time() // DEDUP_WINDOW_SECONDS)
     found = await arun_deployment(
-        JOB_DEPLOYMENTS[job.job_kind],
+        JOB_DEPLOYMENTS[job.kind],
         parameters={**job.request, "job_id": job.id, **({"connections": job.connections} if job.connections else {})},
         timeout=0,
         as_subflow=False,

@@ -5,10 +5,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import uniform
 from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
 
 from blocks import Connections
 from tasks.runtime.concurrency import SYNC_SO_READS, rate_limit
+from videojobs.aio.per_loop import PerLoop
 from videojobs.errors import VendorIdNotFound
 from videojobs.providers.batch_poller import BatchPoller
 from videojobs.providers.ghostcut.schemas import WorkStatus
@@ -24,13 +24,10 @@ _MAX_CACHED_STATUSES: Final = 1000  # last words of vendors: each is taken by it
 
 @dataclass
 class _PollerRegistry:
-    """Of one event loop: watches by the block whose account they ask with, and places for long polls.
+    """Of one event loop: watches by the block whose account they ask with, and places for long polls."""
 
-    Settings are read once: a thousand jobs that wait would spend a third of the loop's time on reading them again.
-    """
-
-    timings: TimingSettings = field(default_factory=TimingSettings)
-    has_public_url: bool = field(default_factory=lambda: AccessSettings().public_url is not None)
+    timings: TimingSettings = field(default_factory=TimingSettings.current)
+    has_public_url: bool = field(default_factory=lambda: AccessSettings.current().public_url is not None)
     pollers: dict[object, BatchPoller[Any]] = field(default_factory=dict)
     final_statuses: dict[str, object] = field(default_factory=dict)
     long_poll_slots: asyncio.Semaphore = field(init=False)
@@ -44,19 +41,12 @@ class _PollerRegistry:
         return self.pollers[key]
 
 
-_registries: WeakKeyDictionary[asyncio.AbstractEventLoop, _PollerRegistry] = WeakKeyDictionary()
-
-
-def _registry() -> _PollerRegistry:
-    loop = asyncio.get_running_loop()
-    if loop not in _registries:
-        _registries[loop] = _PollerRegistry()
-    return _registries[loop]
+_registries: Final = PerLoop(_PollerRegistry)
 
 
 def cache_status(vendor_id: str, status: object) -> None:
     """What a vendor said when it was done, for the step that fetches the result: it need not ask again."""
-    statuses = _registry().final_statuses
+    statuses = _registries.get().final_statuses
     statuses[vendor_id] = status
     if len(statuses) > _MAX_CACHED_STATUSES:
         del statuses[next(iter(statuses))]
@@ -64,7 +54,7 @@ def cache_status(vendor_id: str, status: object) -> None:
 
 def pop_status(vendor_id: str, kind: type[S]) -> S | None:
     """Once only: a second try may need a fresh link."""
-    status = _registry().final_statuses.pop(vendor_id, None)
+    status = _registries.get().final_statuses.pop(vendor_id, None)
     return status if isinstance(status, kind) else None
 
 
@@ -75,7 +65,7 @@ def work_status_poller(connections: Connections) -> BatchPoller[WorkStatus]:
         async with connections.ghostcut_client() as client:
             return await client.status(work_ids)
 
-    registry = _registry()
+    registry = _registries.get()
     return registry.get_poller(
         ("ghostcut", connections.ghostcut), lambda: BatchPoller(fetch, max_batch=registry.timings.ghostcut_status_batch)
     )
@@ -89,10 +79,10 @@ class PollBackoff:
 
     def next_delay(self, *, wakes_on_callback: bool) -> float:
         """How many seconds to wait this time; `woken` where a callback of the vendor would end the wait."""
-        timings = _registry().timings
+        timings = _registries.get().timings
         pause, self._next_delay = self._next_delay, min(self._next_delay * 1.5, timings.ghostcut_poll_max_seconds)
         self._next_delay = max(self._next_delay, timings.ghostcut_poll_first_seconds)
-        if pause and wakes_on_callback and _registry().has_public_url:
+        if pause and wakes_on_callback and _registries.get().has_public_url:
             pause = timings.ghostcut_poll_callback_seconds
         return pause * uniform(0.8, 1.2)  # noqa: S311  # no secret
 
@@ -109,7 +99,7 @@ async def next_status(connections: Connections, generation_id: str, wake: asynci
 
     Asked for at once when `woken` is set: a callback of the vendor has come.
     """
-    registry = _registry()
+    registry = _registries.get()
     if not registry.long_poll_slots.locked():
         async with registry.long_poll_slots:
             return StatusUpdate(await _long_poll(connections, generation_id, wake), from_list=False)
@@ -135,7 +125,7 @@ async def _long_poll(connections: Connections, generation_id: str, wake: asyncio
     async with connections.sync_so_client() as client:
         try:
             return await _await_interruptible(
-                wake, client.get(generation_id, wait_seconds=_registry().timings.sync_long_poll_seconds)
+                wake, client.get(generation_id, wait_seconds=_registries.get().timings.sync_long_poll_seconds)
             )
         except _Interrupted:
             await rate_limit(SYNC_SO_READS)
@@ -166,4 +156,6 @@ def _generation_status_poller(connections: Connections) -> BatchPoller[Generatio
         async with connections.sync_so_client() as client:
             return await client.get_many(generation_ids)
 
-    return _registry().get_poller(("sync_so", connections.sync_so), lambda: BatchPoller(fetch, max_batch=MAX_LIST_SIZE))
+    return _registries.get().get_poller(
+        ("sync_so", connections.sync_so), lambda: BatchPoller(fetch, max_batch=MAX_LIST_SIZE)
+    )

@@ -139,7 +139,7 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
             while await ready(http) != (200, up):  # noqa: ASYNC110  # the store brings it about
                 await asyncio.sleep(0.2)
         figures = (await http.get("/metrics")).text
-    assert "videojobs_ledger_up 1.0" in figures
+    assert "videojobs_database_up 1.0" in figures
     assert "videojobs_oldest_job_seconds" in figures
 
 

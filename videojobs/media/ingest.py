@@ -172,7 +172,7 @@ def _stop_when_set(stop: Event, chunks: Iterator[bytes]) -> Iterator[bytes]:
 @contextmanager
 def _open_url(url: str, policy: UrlPolicy, resolver: Resolver, max_bytes: float, stop: Event) -> Iterator[Download]:
     """A URL, without any vendor's credentials: results are on other hosts."""
-    watchdog = TransferWatchdog(LinkSettings(), max_bytes, stop)
+    watchdog = TransferWatchdog(LinkSettings.current(), max_bytes, stop)
     with (
         ssrf_safe_client(policy, watchdog, resolver=resolver) as http,
         open_download(http, url, max_bytes=max_bytes, allow_http=policy.allow_http) as incoming,

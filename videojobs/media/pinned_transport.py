@@ -33,6 +33,8 @@ Resolver = Callable[[str, int], Sequence[str]]
 class UnfetchableUrl(InvalidMedia):
     """The URL is not allowed, or the server answers without a file."""
 
+    code = "unfetchable_url"
+
 
 def resolve(host: str, port: int) -> list[str]:
     """By the system's resolver. Blocks."""

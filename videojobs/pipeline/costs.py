@@ -1,10 +1,10 @@
-"""What a job is expected to cost, and what it may cost.
+"""Cost estimates and budgets.
 
-Sync.so charges US dollars for each second of its result, GhostCut charges points. The estimate is made before anything
-is bought, kept with the job, and each paid call carries its part of it into the books (`videojobs.db.budgets`).
+Sync.so charges US dollars per second of its result, GhostCut charges points. The estimate is made before anything is
+bought and stored with the job; each submission records its part of it (`videojobs.db.budgets`).
 
-A budget counts in dollars or in points. What has no price in a unit counts as nothing in it: text removal counts in
-dollars only where `VIDEOJOBS_PRICE_USD_PER_POINT` says what a point is worth.
+A budget is in dollars or in points. A cost without a price in that unit counts as 0: text removal counts in dollars
+only if `VIDEOJOBS_PRICE_USD_PER_POINT` is set.
 """
 
 import math
@@ -14,27 +14,27 @@ from decimal import ROUND_UP, Decimal
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
 from videojobs.pipeline.facts import JobFacts
 from videojobs.pipeline.segment_adjustment import fit_request_segments
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
 from videojobs.requests.models import JobRequest, LipSyncModel
-from videojobs.settings import LimitSettings
+from videojobs.settings import LimitSettings, Settings
 from videojobs.states import Stage
 
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 CostBasis = Literal["Sync.so's own estimate", "price list"]
 
-COST_QUANTUM: Final = Decimal("0.0001")  # what costs are rounded up to; Sync.so's own figures have four decimals
+COST_QUANTUM: Final = Decimal("0.0001")  # costs are rounded up to it; Sync.so's figures have four decimals
 
 
-class PriceSettings(BaseSettings):
+class PriceSettings(Settings):
     """What the vendors charge: `VIDEOJOBS_PRICE_...`. Dollars for each second of the result; the upper end of the
     published range, which depends on the plan (Sync.so 8)."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_")
 
     lipsync_2: Money = Decimal("0.05")
     """Sync.so 8: 0.04 to 0.05."""
@@ -49,15 +49,15 @@ class PriceSettings(BaseSettings):
     """Sync.so 8: 0.107 to 0.133."""
 
     seconds_per_point: float = Field(default=60, gt=0, le=86_400)
-    """GhostCut's unit: one point for each that is begun. It is not published; a clip of 3 s and one of 12 s cost one
-    point each (GhostCut 9), so it is 12 s or more, and such prices are usually by the minute. What was really paid
-    stands beside the estimate in each run's artifact: correct this where they differ."""
+    """Seconds per GhostCut point, rounded up. It is not published; a clip of 3 s and one of 12 s cost one point each
+    (GhostCut 9), so it is 12 s or more, and such prices are usually by the minute. Each run's artifact shows the paid
+    points beside the estimate: correct this if they differ."""
 
     usd_per_point: Money | None = None
-    """What your package of points makes of one. Unset: text removal counts in points only."""
+    """The price of a point in your package. Unset: text removal counts in points only."""
 
     def usd_per_second(self, model: LipSyncModel) -> Decimal:
-        """Dollars for each second of the model's result."""
+        """Dollars per second of the model's result."""
         return {
             "lipsync-2": self.lipsync_2,
             "lipsync-2-pro": self.lipsync_2_pro,
@@ -68,7 +68,7 @@ class PriceSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Money as it is added up: what has no price in a unit is nothing in it."""
+    """A sum of money. A cost without a price in a unit counts as 0."""
 
     usd: Decimal = Decimal(0)
     points: Decimal = Decimal(0)
@@ -91,13 +91,13 @@ def format_points(amount: Decimal) -> str:
 
 
 def _format_decimal(amount: Decimal) -> str:
-    """`0.4725`, `3`: neither exponents nor idle zeros."""
+    """`0.4725`, `3`: no exponents, no trailing zeros."""
     text = f"{amount.quantize(COST_QUANTUM, ROUND_UP):f}"
     return text.rstrip("0").rstrip(".")
 
 
 class Cost(BaseModel):
-    """What one paid call is expected to cost, and who says so. None: it has no price in that unit."""
+    """The expected cost of one paid call and its source. None: no price in that unit."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -112,7 +112,7 @@ class Cost(BaseModel):
 
 
 class CostEstimate(RootModel[dict[Stage, Cost]]):
-    """What a job is expected to cost, by its paid stages: text removal is one only where there are areas."""
+    """The expected cost of a job by paid stage; text removal only if there are areas."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -124,7 +124,7 @@ class CostEstimate(RootModel[dict[Stage, Cost]]):
         return sum((cost.amount for cost in self.root.values()), start=Amount())
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON; amounts are texts, since a JSON number would be rounded."""
+        """As JSON; amounts are strings, because JSON numbers would be rounded."""
         plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
         return plain
 
@@ -133,7 +133,7 @@ class CostEstimate(RootModel[dict[Stage, Cost]]):
 
 
 def estimate_from_prices(request: JobRequest, facts: JobFacts, prices: PriceSettings) -> CostEstimate:
-    """What the job costs by length and model. Needs the facts of the inputs."""
+    """The cost by length and model. Needs the facts of the inputs."""
     seconds = max_result_seconds(request, facts)
     costs = {Stage.LIP_SYNC: lip_sync_cost(request.options.model, seconds, prices)}
     if request.effects:
@@ -142,10 +142,10 @@ def estimate_from_prices(request: JobRequest, facts: JobFacts, prices: PriceSett
 
 
 def max_result_seconds(request: JobRequest, facts: JobFacts) -> float:
-    """How long the lip-sync result may become. Whether segments are re-timed is seen only afterwards
-    (`videojobs.pipeline.timeline`), so it is the longer of the two."""
+    """The longest possible lip-sync result. Whether the vendor re-times segments is known only afterwards
+    (`videojobs.pipeline.timeline`), so this is the longer of both cases."""
     source = facts.source_video.duration
-    timed = segment_audio(fit_request_segments(request, facts, LimitSettings()).segments, facts.audio_durations)
+    timed = segment_audio(fit_request_segments(request, facts, LimitSettings.current()).segments, facts.audio_durations)
     predicted = predict_timeline(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)
 
@@ -157,7 +157,7 @@ def lip_sync_cost(model: LipSyncModel, seconds: float, prices: PriceSettings) ->
 
 
 def text_removal_cost(seconds: float, prices: PriceSettings) -> Cost:
-    """One point for each unit of length that is begun."""
+    """One point per started unit of length."""
     points = Decimal(max(1, math.ceil(seconds / prices.seconds_per_point)))
     usd = None if prices.usd_per_point is None else points * prices.usd_per_point
     return Cost(usd=usd, points=points, seconds=seconds, basis="price list")
@@ -167,19 +167,19 @@ def text_removal_cost(seconds: float, prices: PriceSettings) -> Cost:
 
 
 class Spend(NamedTuple):
-    """What the books say is spent, or may be: for one job, and for all jobs since 00:00 UTC."""
+    """What is spent or committed: for one job, and for all jobs since 00:00 UTC."""
 
     job: Amount
     today: Amount
 
 
-class BudgetSettings(BaseSettings):
-    """What may be spent: `VIDEOJOBS_BUDGET_...`. Unset: no limit. Checked before each paid call, by its estimate."""
+class BudgetSettings(Settings):
+    """Spending limits: `VIDEOJOBS_BUDGET_...`. Unset: no limit. Checked before each paid call, by its estimate."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_BUDGET_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_BUDGET_")
 
     job_usd: Money | None = None
-    """US dollars for one job, with all that was ever bought for it."""
+    """US dollars for one job, over all its purchases."""
 
     job_points: Money | None = None
     """GhostCut points for one job."""
@@ -199,7 +199,7 @@ class BudgetSettings(BaseSettings):
         return (self.day_usd, self.day_points) != (None, None)
 
     def enforce(self, amount: Amount, spend: Spend) -> None:
-        """Raises BudgetExceeded where `wanted`, on top of what is booked, is more than a budget allows."""
+        """Raises BudgetExceeded if `amount` on top of `spend` exceeds a budget."""
         for limit in self._limits(amount, spend):
             if limit.allowed is not None and limit.requested > 0 and limit.spent + limit.requested > limit.allowed:
                 raise BudgetExceeded(limit.error_message())
@@ -222,7 +222,7 @@ class _BudgetLimit:
     spent: Decimal
 
     def error_message(self) -> str:
-        """Which budget, by how much, and what to do."""
+        """Names the budget, by how much it is exceeded, and what to do."""
         format_amount = _format_usd if self.name.endswith("USD") else format_points
         before, wait = (
             ("today", " or wait until 00:00 UTC,") if self.name.startswith("DAY") else ("for this job before", ",")

@@ -1,4 +1,4 @@
-"""From the areas that were drawn on the source video to the masks that GhostCut gets for the lip-sync result."""
+"""Maps areas drawn on the source video to masks for the lip-sync result."""
 
 import math
 from collections.abc import Sequence
@@ -33,18 +33,18 @@ def resolve_timeline(request: JobRequest, facts: JobFacts) -> TimelineChoice:
 
 
 def build_masks(request: JobRequest, choice: TimelineChoice, frame_rate: float) -> list[MaskSpec]:
-    """One mask for each time that an area is seen in the result; none if nothing is left that could be wiped.
+    """One mask per interval in which an area is visible in the result; none if there is nothing to erase.
 
-    Times are carried to the frame: the last frame of an area is seen until the next one begins, and where segments
-    were re-timed, a cut may fall one frame beside its place. A caption that is left for one frame flashes; a frame
-    that is treated in vain goes unnoticed.
+    Times are rounded out to frames: the last frame of an area is visible until the next one begins, and in re-timed
+    segments a cut may be off by one frame. A caption that remains for one frame flashes; an extra erased frame is not
+    noticed.
     """
     max_boxes = ERASE_MODELS[request.options.inpaint_model].max_boxes
     padding = 1 / frame_rate if choice.kind == "retimed" else 0.0
     masks: list[MaskSpec] = []
     for area in request.effects:
         intervals = map_area(choice, area.start, _ceil_to_frame(area.end, frame_rate))
-        if max_boxes is not None and intervals:  # models that count their boxes get one for each area
+        if max_boxes is not None and intervals:  # models with a limit of boxes get one per area
             intervals = [(intervals[0][0], intervals[-1][1])]
         masks += [_mask_spec(area, max(0.0, start - padding), end + padding) for start, end in intervals]
     return masks if any(mask.kind != "protection" for mask in masks) else []
@@ -55,7 +55,7 @@ def _ceil_to_frame(seconds: float, frame_rate: float) -> float:
 
 
 def explain_timeline(request: JobRequest, choice: TimelineChoice) -> Sequence[str]:
-    """What happened to the times, for the log and the events: the decision first, then a sentence for each area."""
+    """How times were mapped, for the log and the events: the choice first, then one sentence per area."""
     return [choice.explanation, *(describe_area(choice, area.start, area.end) for area in request.effects)]
 
 

@@ -136,7 +136,7 @@ class ObjectStore:
 
     @property
     def client(self) -> "S3Client":
-        """For multipart uploads (`deployments.api.uploads.s3_multipart`)."""
+        """For `videojobs.storage.multipart_upload`."""
         return self._client
 
     def with_bucket(self, bucket: str) -> "ObjectStore":

@@ -15,12 +15,12 @@ from typing import Annotated, Final, TypeVar
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, StringConstraints, ValidationError
-from starlette.requests import ClientDisconnect
 
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import error_responses
+from deployments.api.metrics import get_metrics
 from deployments.api.middleware import request_context
-from deployments.api.routes.metrics import get_metrics
+from deployments.api.request_body import read_body
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
 from videojobs.db import JobRepository, Submission
@@ -96,28 +96,15 @@ async def _timed(request: Request, vendor: str) -> AsyncIterator[None]:
     """In time, and counted."""
     metrics = get_metrics(request)
     try:
-        async with asyncio.timeout(ApiSettings().answer_seconds):
+        async with asyncio.timeout(ApiSettings().callback_timeout_seconds):
             yield
     except HTTPException:
-        metrics.record_callback(vendor, "refused")
+        metrics.record_callback(vendor, "rejected")
         raise
     except Exception:
-        metrics.record_callback(vendor, "put off")
+        metrics.record_callback(vendor, "deferred")
         raise
-    metrics.record_callback(vendor, "taken")
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body's bytes as they came; more than `limit` are not taken in."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise HTTPException(413, "The body is too long.")
-    except ClientDisconnect as error:
-        raise HTTPException(400, "broken off") from error
-    return bytes(body)
+    metrics.record_callback(vendor, "accepted")
 
 
 async def find_submission(repository: JobRepository, token: str, stage: Stage) -> Submission:

@@ -9,6 +9,7 @@ import pytest
 
 from blocks import Connections
 from tasks.runtime import status_pollers
+from videojobs.aio.per_loop import PerLoop
 from videojobs.errors import VendorIdNotFound
 from videojobs.providers.sync_so.schemas import Generation
 
@@ -55,10 +56,8 @@ def no_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-async def clear_pollers() -> AsyncIterator[None]:
-    status_pollers._registries.clear()
-    yield
-    status_pollers._registries.clear()
+def fresh_pollers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_pollers, "_registries", PerLoop(status_pollers._PollerRegistry))
 
 
 async def next_status(

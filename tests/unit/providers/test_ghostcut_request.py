@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from videojobs.errors import InvalidRequest
-from videojobs.providers.ghostcut.schemas import MaskSpec, ModelName, build_work_body
+from videojobs.providers.ghostcut.schemas import MaskSpec, build_work_body
+from videojobs.requests.models import InpaintModel
 
 URL = "https://media.test/pro_sync_result.mp4?X-Amz-Signature=abc"
 AREA = MaskSpec("erasure", x=0.3, y=0.3, w=0.4, h=0.4, start=4.1, end=8.3)
@@ -117,7 +118,7 @@ def test_a_work_without_areas_is_refused() -> None:
 
 
 @pytest.mark.parametrize("model", ["advanced_lite", "advanced", "advanced_large_box"])
-def test_a_finer_model_is_named_in_the_extra_options_string(model: ModelName) -> None:
+def test_a_finer_model_is_named_in_the_extra_options_string(model: InpaintModel) -> None:
     extra = sent_request(model=model, masks=[TEXT])["extraOptions"]
     assert extra == '{"extra_inpaint_config":{"model":"' + model + '"}}'
 

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from videojobs.errors import FieldError
 from videojobs.providers.schemas import normalize_number
+from videojobs.requests.models import AreaKind, InpaintModel
 
-MaskKind = Literal["erasure", "protection", "text"]
-ModelName = Literal["basic", "advanced_lite", "advanced", "advanced_large_box"]
-
-MASK_TYPES: Mapping[MaskKind, str] = MappingProxyType(
+MASK_TYPES: Mapping[AreaKind, str] = MappingProxyType(
     {
         "erasure": "remove",  # the whole box
         "protection": "keep",
@@ -27,15 +25,15 @@ class EraseModel:
     """What the vendor lets one of its models do. None: no limit is stated."""
 
     wire_name: str | None  # None: no model is named
-    allowed_kinds: frozenset[MaskKind]
+    allowed_kinds: frozenset[AreaKind]
     max_boxes: int | None = None
     max_area: float | None = None  # fraction of the frame
     requires_all_languages: bool = False
 
 
-_ALL_KINDS: frozenset[MaskKind] = frozenset(MASK_TYPES)
-_TEXT_ONLY: frozenset[MaskKind] = frozenset({"text"})
-ERASE_MODELS: Mapping[ModelName, EraseModel] = MappingProxyType(
+_ALL_KINDS: frozenset[AreaKind] = frozenset(MASK_TYPES)
+_TEXT_ONLY: frozenset[AreaKind] = frozenset({"text"})
+ERASE_MODELS: Mapping[InpaintModel, EraseModel] = MappingProxyType(
     {
         "basic": EraseModel(None, _ALL_KINDS),
         "advanced_lite": EraseModel("advanced_lite", _TEXT_ONLY, max_boxes=10, requires_all_languages=True),
@@ -52,7 +50,7 @@ class MaskSpec:
     `x`, `y` (top left), `w`, `h` are fractions of the picture, `start` and `end` absolute seconds.
     """
 
-    kind: MaskKind
+    kind: AreaKind
     x: float
     y: float
     w: float
@@ -76,7 +74,7 @@ def encode_mask(spec: MaskSpec) -> dict[str, Any]:
     }
 
 
-def mask_errors(masks: Sequence[MaskSpec], model: ModelName) -> list[FieldError]:
+def mask_errors(masks: Sequence[MaskSpec], model: InpaintModel) -> list[FieldError]:
     """Everything that GhostCut would refuse, or silently wipe nothing for."""
     problems = [FieldError("masks", "give at least one area")] if not masks else []
     for index, spec in enumerate(masks):
@@ -88,7 +86,7 @@ def mask_errors(masks: Sequence[MaskSpec], model: ModelName) -> list[FieldError]
     return problems
 
 
-def _mask_error(spec: MaskSpec, rules: EraseModel, model: ModelName) -> str | None:
+def _mask_error(spec: MaskSpec, rules: EraseModel, model: InpaintModel) -> str | None:
     if not all(map(isfinite, (spec.x, spec.y, spec.w, spec.h, spec.start, spec.end))):
         return "every number has to be finite"
     if spec.end <= max(spec.start, 0):

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat
 
 from videojobs.errors import FieldError, InvalidRequest
-from videojobs.providers.ghostcut.masks import ERASE_MODELS, MaskSpec, ModelName, encode_mask, mask_errors
+from videojobs.providers.ghostcut.masks import ERASE_MODELS, MaskSpec, encode_mask, mask_errors
 from videojobs.providers.ghostcut.statuses import LOCKED_FOR_POINTS, SUCCESS, advice, process_status
 from videojobs.providers.schemas import Identifier, Lenient, Text, VendorModel, compact_json
+from videojobs.requests.models import InpaintLanguage, InpaintModel
 
-__all__ = ["Language", "MaskSpec", "ModelName", "Resolution", "Work", "WorkStatus", "build_work_body"]
+__all__ = ["MaskSpec", "Resolution", "Work", "WorkStatus", "build_work_body"]
 
-Language = Literal["all", "zh", "en", "ja", "ko", "ar"]
 Resolution = Literal["480p", "720p", "1080p"]
 
 ERASE_IN_MASKS = 2  # needChineseOcclude: erase in the regions of videoInpaintMasks
@@ -29,8 +29,8 @@ def build_work_body(
     url: str,
     name: str,
     masks: Sequence[MaskSpec],
-    model: ModelName = "basic",
-    language: Language = "all",
+    model: InpaintModel = "basic",
+    language: InpaintLanguage = "all",
     resolution: Resolution = "1080p",
     callback: str | None = None,
     crf: int | None = None,
@@ -58,7 +58,7 @@ def build_work_body(
 
 
 def _request_errors(
-    url: str, masks: Sequence[MaskSpec], model: ModelName, language: Language, crf: int | None
+    url: str, masks: Sequence[MaskSpec], model: InpaintModel, language: InpaintLanguage, crf: int | None
 ) -> list[FieldError]:
     problems = mask_errors(masks, model)
     if not url.isascii() or not url.startswith(("https://", "http://")):
@@ -70,7 +70,7 @@ def _request_errors(
     return problems
 
 
-def _extra_options(model: ModelName, crf: int | None) -> dict[str, Any]:
+def _extra_options(model: InpaintModel, crf: int | None) -> dict[str, Any]:
     wire_name = ERASE_MODELS[model].wire_name
     inpaint = {"extra_inpaint_config": {"model": wire_name}} if wire_name else {}
     return inpaint | ({"write_options": {"crf": crf}} if crf is not None else {})

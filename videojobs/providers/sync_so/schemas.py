@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, FiniteFloat
 
 from videojobs.errors import FieldError, InvalidRequest
 from videojobs.providers.schemas import Identifier, Lenient, Text, VendorModel, compact_json, normalize_number
-
-SyncMode = Literal["bounce", "loop", "cut_off", "silence", "remap"]
+from videojobs.requests.models import SyncMode
 
 
 @dataclass(frozen=True, slots=True)
