@@ -17,13 +17,13 @@ export UV_SYSTEM_CERTS ?= true
 endif
 
 # What runs on this machine only leaves the user's own Prefect profile alone, and sends no usage figures.
-demo up test browser unit fault-test chaos bench: export PREFECT_HOME := $(CURDIR)/.venv/prefect
-demo up test browser unit fault-test chaos bench: export DO_NOT_TRACK := 1
+demo up test test-all browser unit fault-test chaos bench: export PREFECT_HOME := $(CURDIR)/.venv/prefect
+demo up test test-all browser unit fault-test chaos bench: export DO_NOT_TRACK := 1
 # glibc overwrites memory that is given back: who still reads it, in FFmpeg or elsewhere, crashes here and not in use.
-test browser unit fault-test chaos: export MALLOC_PERTURB_ := 165
+test test-all browser unit fault-test chaos: export MALLOC_PERTURB_ := 165
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test browser unit fault-test chaos bench lint typecheck doctor deploy migrate requirements config-docs clean \
+.PHONY: help demo up test test-all browser unit fault-test chaos bench lint typecheck doctor deploy migrate requirements config-docs clean \
 	crash types register
 
 help: ## List the commands
@@ -35,9 +35,15 @@ demo: .venv/.local ## Run one job from start to end on this machine [VIDEO=file]
 up: .venv/.local ## Start the local stack and keep it running
 	@$(BIN)/python -m deployments.local up $(ARGS)
 
-# Two processes: one for the tests that share the real stack, one for all the others (tests/conftest.py).
+# Three processes, since a layer that shares a stack waits for it half of the time (tests/conftest.py).
+PYTEST_PARALLEL = $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
+
 test: .venv/.dev ## Run every test that needs nothing but this [ARGS="-k word"]
-	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not browser and not crash" $(ARGS)
+	@$(PYTEST_PARALLEL) -m "not browser and not crash" $(ARGS)
+
+# One run of everything: tests in a browser use the stacks that run anyway, and the fault tests fill the others' waits.
+test-all: .venv/.dev ## Run all tests: those of make test, in a browser, and the short fault-test
+	@CRASH_CASES=short $(PYTEST_PARALLEL) $(ARGS)
 
 browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get install chromium)
 	@$(BIN)/pytest -m browser $(ARGS)
@@ -46,7 +52,7 @@ browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get instal
 unit: .venv/.dev ## Run the tests of the core: seconds
 	@$(BIN)/pytest -p no:schemathesis tests/unit $(ARGS)
 
-# All cases take more than an hour on two cores, and write docs/crash-matrix.md. CASES=words runs the kinds of jobs with
+# All cases take more than an hour on two cores, and write docs/fault-matrix.md. CASES=words runs the kinds of jobs with
 # these words in their names, and replaces only their rows. CASES=short takes six minutes: each fault point of a job with
 # areas and of a lecture once, by few jobs that are killed again and again.
 fault-test: .venv/.dev ## Kill the real processes at every fault point; check that every job recovers [CASES=short|words]

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
-from weakref import WeakKeyDictionary
 
 from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from blocks.block_cache import BlockCache
+from videojobs.aio.per_loop import PerLoop
 
 BLOCK_CACHE: Final = BlockCache(
     ttl_seconds=60,  # a changed key should apply within about a minute
@@ -85,9 +85,9 @@ class ClientPool:
             await pooled.context.__aexit__(None, None, None)
 
 
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, ClientPool] = WeakKeyDictionary()
+_pools: Final = PerLoop(ClientPool)
 
 
 def get_client_pool() -> ClientPool:
     """Of the running event loop: connections belong to the loop that opened them."""
-    return _pools.setdefault(asyncio.get_running_loop(), ClientPool())
+    return _pools.get()

@@ -7,7 +7,7 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository
-from videojobs.errors import InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.requests.models import validate_job_id
 from videojobs.requests.parsing import parse_request
@@ -47,6 +47,7 @@ async def _record_rejection(
         user_id=_to_storable_text(raw.get("user_id"))[:200],
         display_name=_to_storable_text(raw.get("display_name"))[:200] or None,
         error=_to_storable_text(str(error)),
+        problems=[FieldError(_to_storable_text(item.path), _to_storable_text(item.message)) for item in error.errors],
         kind=kind,
         actor=actor,
     )

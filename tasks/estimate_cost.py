@@ -42,7 +42,7 @@ async def estimate_cost(run: JobRun, repository: JobRepository, job: VideoJob) -
     get_run_logger().info("Job %s: expected to cost %s", job.id, total)
     await publish_cost_artifact(repository, job)
     if await repository.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else it may be bought already
-        BudgetSettings().enforce(total, await repository.current_spend(job.id))
+        BudgetSettings.current().enforce(total, await repository.current_spend(job.id))
 
 
 async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:

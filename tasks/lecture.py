@@ -69,7 +69,7 @@ async def fetch_lecture(run: JobRun, repository: JobRepository, job: VideoJob, w
 
 
 def _validate_lecture(video: Path, options: LectureOptions, on_progress: ProgressCallback, stop: Event) -> LectureInfo:
-    settings = LectureSettings()
+    settings = LectureSettings.current()
     lecture = validate_lecture(video, settings, on_progress=on_progress, stop=stop)
     validate_speech(lecture, options.speech, settings)
     return lecture
@@ -80,14 +80,14 @@ async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
     """Store the transcript with times in the job's folder. Raises NoSound or SpeechUnavailable, as the options say."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.TRANSCRIBED):
+    if has_reached(job.recovery_point, RecoveryPoint.TRANSCRIBED):
         workspace.progress_by_step["speech"] = 1.0
         return
     options, lecture = job.lecture_request.options, job.facts.lecture_info
     video = await workspace.fetch_video(run, job.facts.stored_inputs.video)
 
     def work(on_progress: ProgressCallback, stop: Event) -> Transcript:
-        return transcribe(video, lecture, options.speech, LectureSettings(), on_progress=on_progress, stop=stop)
+        return transcribe(video, lecture, options.speech, LectureSettings.current(), on_progress=on_progress, stop=stop)
 
     transcript = await run_with_progress(run, workspace, "speech", work)
     (workspace.folder / TRANSCRIPT_FILE).write_text(transcript.model_dump_json())
@@ -101,7 +101,7 @@ async def detect_slides(run: JobRun, workspace: Workspace) -> None:
     """Store a picture of each slide and the times of all in the job's folder."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
-    if has_reached(job.point, RecoveryPoint.SLIDES_FOUND):
+    if has_reached(job.recovery_point, RecoveryPoint.SLIDES_FOUND):
         workspace.progress_by_step["slides"] = 1.0
         return
     options, lecture = job.lecture_request.options, job.facts.lecture_info
@@ -159,7 +159,14 @@ def _render_documents(
             archive.write(folder / name, name)
     title = job.display_name or ""
     document = write_pdf(
-        deck, transcript, options.pdf, LectureSettings(), folder, title=title, on_progress=on_progress, stop=stop
+        deck,
+        transcript,
+        options.pdf,
+        LectureSettings.current(),
+        folder,
+        title=title,
+        on_progress=on_progress,
+        stop=stop,
     )
     return LectureDocuments(subtitles=subtitles, pdf=document)
 
@@ -181,7 +188,7 @@ async def publish_lecture_artifacts(run: JobRun) -> None:
     """A link to each document, as artifacts of the run."""
     job = await (await run.connections.repository()).get_job(run.job_id)
     store = await run.connections.store()
-    days = TimingSettings().result_link_days
+    days = TimingSettings.current().result_url_ttl_days
     for name in (PDF, *job.facts.lecture_documents.subtitles.files, SLIDES_ARCHIVE):
         await acreate_link_artifact(
             key=f"{name.replace('.', '-')}-{slugify(job.id)}",

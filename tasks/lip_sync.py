@@ -36,7 +36,7 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
     """Record in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest
     where nothing of a segment is left: the settings have changed since the request was checked.
     """
-    request, facts, limits = job.video_request, job.facts, LimitSettings()
+    request, facts, limits = job.video_request, job.facts, LimitSettings.current()
     video = facts.source_video
     if problems := validate_segments(request, video.duration, video.frame_rate, facts.audio_durations, limits):
         raise InvalidRequest(problems)

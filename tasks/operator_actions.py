@@ -17,7 +17,7 @@ from tasks.runtime.job_task import job_task
 from videojobs.db import IN_DOUBT_STATES, JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import GIVEN_UP_CODE, FieldError, InvalidRequest
 from videojobs.providers.registry import get_provider
 from videojobs.states import JobKind, RecoveryPoint, Stage, Status
 
@@ -52,7 +52,7 @@ async def validate_action(run: JobRun, decision: OperatorAction, vendor_id: str 
         )
     if not job.request:
         problems.append(FieldError("job_id", "its request was refused; send a corrected one under a new job_id"))
-    if job.job_kind is JobKind.LECTURE and decision in ("adopt", "resubmit"):
+    if job.kind is JobKind.LECTURE and decision in ("adopt", "resubmit"):
         problems.append(
             FieldError(
                 "decision",
@@ -96,7 +96,7 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
     await repository.record_accepted(
         run.lease,
         submission,
-        _SUBMITTED_POINTS[Stage(submission.stage)],
+        _SUBMITTED_POINTS[submission.stage],
         vendor_id=record.accepted.vendor_id,
         batch_id=record.accepted.batch_id,
         answer=record.accepted.answer,
@@ -132,7 +132,7 @@ async def give_up(run: JobRun, detail: Json) -> None:
         job, await run.connections.store(), f"an operator gave it up: {detail['reason']}"
     )
     await repository.record_event(run.lease, "given_up", detail)
-    await repository.fail(run.lease, message, fallback_url=fallback)
+    await repository.fail(run.lease, message, code=GIVEN_UP_CODE, fallback_url=fallback)
     get_run_logger().info("Job %s was given up", job.id)
 
 
@@ -148,4 +148,4 @@ async def _find_adoptable_submission(repository: JobRepository, job_id: str, ven
 def _current_paid_stage(job: VideoJob) -> Stage:
     """The paid stage that the job is in or comes to next."""
     before_text_removal = (RecoveryPoint.OPENED, RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED)
-    return Stage.LIP_SYNC if job.point in before_text_removal else Stage.TEXT_REMOVAL
+    return Stage.LIP_SYNC if job.recovery_point in before_text_removal else Stage.TEXT_REMOVAL

@@ -27,7 +27,7 @@ async def publish(run: JobRun) -> str:
     job = await repository.get_job(run.job_id)
     store = await run.connections.store()
     key = result_key(job.user_id, job.id)
-    if job.point is RecoveryPoint.LIP_SYNC_STORED:  # no areas: the lip-sync result is the final one
+    if job.recovery_point is RecoveryPoint.LIP_SYNC_STORED:  # no areas: the lip-sync result is the final one
         await asyncio.to_thread(store.copy, lip_sync_result_key(job.user_id, job.id), key)
     job = await repository.complete(run.lease, store.uri(key))
     get_run_logger().info(
@@ -43,12 +43,13 @@ async def publish_video_artifacts(run: JobRun) -> None:
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     store = await run.connections.store()
-    seconds = int(TimingSettings().result_link_days * 86_400)
+    days = TimingSettings.current().result_url_ttl_days
+    seconds = int(days * 86_400)
     await acreate_link_artifact(
         key=f"result-{slugify(job.id)}",
         link=store.presign(result_key(job.user_id, job.id), seconds),
         link_text="The final video",
-        description=f"{job.progress_message}. The link works for {TimingSettings().result_link_days:g} days.",
+        description=f"{job.progress_message}. The link works for {days:g} days.",
     )
     await publish_cost_artifact(repository, job)
     times = _sample_times(job)

@@ -37,7 +37,7 @@ async def submit_text_removal(run: JobRun, repository: JobRepository, job: Video
     get_run_logger().info(
         "Found %d annotation areas. Starting %s text inpainting...", len(request.effects), provider.display_name
     )
-    if problems := validate_lip_sync_result(facts.lip_sync_video, LimitSettings()):
+    if problems := validate_lip_sync_result(facts.lip_sync_video, LimitSettings.current()):
         raise InvalidRequest(problems)
     await _record_timeline(run, repository, job)
 

@@ -72,7 +72,7 @@ class _ValidatedInputs:
 
 async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _ValidatedInputs:
     """Decode every file. Raises InvalidRequest with the problems of all."""
-    limits = LimitSettings()
+    limits = LimitSettings.current()
     video_probe = partial(
         probe_source_video,
         containers=limits.video_containers,
@@ -115,7 +115,7 @@ async def _fetch_and_probe(
     if is_s3_uri(source):
         stored = await asyncio.to_thread(open_s3, source, store, max_bytes)
         return _ValidatedInput(source, await run_cpu_bound(partial(probe, stored)))
-    access = AccessSettings()
+    access = AccessSettings.current()
     coming = fetch_to_temp(
         source, max_bytes=max_bytes, policy=UrlPolicy.for_inputs(access), allow_files=access.allow_local_files
     )

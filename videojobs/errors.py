@@ -1,33 +1,36 @@
-"""What can go wrong, as a tree. A caller chooses by type, never by reading a message.
+"""The tree of errors. Callers choose by type, never by message; `code` names the type in job rows and API answers.
 
 VideoJobError
-├── Retryable              a later try can heal it; nothing was bought
-│   ├── VendorThrottled    the vendor asks us to wait (a 429 in either form, code 3006)
-│   ├── VendorUnavailable  5xx, time-out, lost connection, unreadable answer
+├── RetryableError           may succeed later; nothing was bought
+│   ├── VendorRateLimited    the vendor asks us to wait (HTTP 429, GhostCut's code 3006)
+│   ├── VendorUnavailable    5xx, time-out, lost connection, unreadable answer
 │   ├── TransferInterrupted  a copy between URLs and storage broke off
-│   ├── StillRunning       the vendor is at work; ask again
-│   └── StillInDoubt       whether a paid call was taken is not known yet; ask again
-├── Final                  trying again changes nothing
-│   ├── InvalidRequest     the request breaks rules; carries every problem with its field
-│   ├── InvalidMedia       a file is not what it has to be
-│   │   └── NoSound        a video without a sound track: nothing can be heard in it
-│   ├── ConfigurationError credentials or settings are wrong; an operator's matter
-│   │   └── SpeechUnavailable  there is no speech recognition as it was asked for
-│   ├── VendorRefused      the vendor said no to a submission; nothing was bought
-│   ├── VendorFailed       an accepted generation or work ended without a result
-│   ├── NotShown           the vendor does not show an id, be it one that it gave us a moment ago
-│   ├── BudgetExceeded     a budget does not allow it; nothing was bought
-│   ├── RequestMismatch    the job id is known, with another request
-│   └── JobParked          an operator has to decide
-├── LeaseLost              another run holds the job; step aside
-├── Stopped                somebody asked this work to stop
-└── OutcomeUnknown         a paid call may or may not have been taken
+│   ├── DatabaseUnavailable  Postgres could not be reached
+│   ├── StillRunning         the vendor has not finished; poll again
+│   └── OutcomeStillUnknown  it is not known yet whether a paid call was accepted; look it up again
+├── PermanentError           a retry changes nothing
+│   ├── InvalidRequest       the request breaks rules; carries every problem with its field
+│   ├── InvalidMedia         a file cannot be used
+│   │   └── NoAudioTrack     a video without an audio track
+│   ├── ConfigurationError   credentials or settings are wrong; for an operator to fix
+│   │   └── SpeechUnavailable  the requested speech recognition is not installed
+│   ├── VendorRejected       the vendor refused a submission; nothing was bought
+│   ├── VendorFailed         an accepted generation or work ended without a result
+│   ├── VendorIdNotFound     the vendor does not list an id, possibly one that it has just issued
+│   ├── BudgetExceeded       a budget does not allow it; nothing was bought
+│   ├── JobRequestConflict   the job id belongs to another request
+│   ├── JobAlreadyFailed     the job failed before
+│   └── JobParked            an operator has to decide
+├── LeaseLost                another run holds the job; this run stops
+├── WorkCancelled            this work was asked to stop, and stopped
+└── OutcomeUnknown           a paid call may or may not have been accepted
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Final
 
-_MAX_LISTED_ERRORS = 100  # problems that an error's text spells out: it goes into logs and into Prefect's states
+_MAX_LISTED_ERRORS: Final = 100  # problems in an error's text: it goes into logs and Prefect's states
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,18 @@ class FieldError:
 
 
 class VideoJobError(Exception):
-    """Base of every error of this project."""
+    """Base of every error of this project.
+
+    `code` is stored in job rows and sent to clients. It stays the same when a class is renamed.
+    """
+
+    code: ClassVar[str] = "error"
 
 
 class RetryableError(VideoJobError):
-    """A later try can heal it; nothing was bought. `parse_retry_after` is in seconds, if the other side named it."""
+    """May succeed later; nothing was bought. `retry_after` is in seconds, if the other side named it."""
+
+    code = "temporary_failure"
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -54,7 +64,9 @@ class RetryableError(VideoJobError):
 
 
 class VendorRateLimited(RetryableError):
-    """The `vendor`, as people call it, asks us to wait."""
+    """The vendor asks us to wait. `vendor` is its display name."""
+
+    code = "vendor_rate_limited"
 
     def __init__(self, message: str, *, vendor: str = "the vendor", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
@@ -62,31 +74,45 @@ class VendorRateLimited(RetryableError):
 
 
 class VendorUnavailable(RetryableError):
-    """The vendor could not be reached or gave no usable answer."""
+    """The vendor is unreachable or sent no usable response."""
+
+    code = "vendor_unavailable"
 
 
 class TransferInterrupted(RetryableError):
     """A copy between a URL and storage broke off."""
 
+    code = "transfer_interrupted"
+
 
 class DatabaseUnavailable(RetryableError):
-    """Postgres could not be reached, had no connection free, or went away before it confirmed."""
+    """Postgres could not be reached, had no connection free, or closed the connection before it confirmed."""
+
+    code = "database_unavailable"
 
 
 class StillRunning(RetryableError):
-    """The vendor is still at work."""
+    """The vendor has not finished."""
+
+    code = "still_running"
 
 
 class OutcomeStillUnknown(RetryableError):
-    """Whether the vendor took a paid call is not known yet; `parse_retry_after` is when to ask again."""
+    """It is not known yet whether the vendor accepted a paid call; look it up again after `retry_after` seconds."""
+
+    code = "outcome_still_unknown"
 
 
 class PermanentError(VideoJobError):
-    """Trying again changes nothing."""
+    """A retry changes nothing."""
+
+    code = "permanent_failure"
 
 
 class InvalidRequest(PermanentError):
-    """The request breaks rules. `problems` lists all of them."""
+    """The request breaks rules. `errors` lists all of them."""
+
+    code = "invalid_request"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         self.errors = tuple(errors)
@@ -97,73 +123,103 @@ class InvalidRequest(PermanentError):
 
 
 class InvalidMedia(PermanentError):
-    """A file is not what it has to be. The message says what is wrong with it, without its location."""
+    """A file cannot be used. The message says what is wrong with it, without its location."""
+
+    code = "invalid_media"
 
 
 class NoAudioTrack(InvalidMedia):
-    """The video has no sound track, so that there is nothing to hear in it."""
+    """The video has no audio track, so no speech can be recognised."""
+
+    code = "no_audio_track"
 
 
 class ConfigurationError(PermanentError):
-    """Credentials or settings are wrong: an operator's matter, not the request's."""
+    """Credentials or settings are wrong: for an operator to fix; the request is not at fault."""
+
+    code = "configuration_error"
 
 
 class SpeechUnavailable(ConfigurationError):
-    """There is no speech recognition as it was asked for. The message says what is missing."""
+    """The requested speech recognition is not available. The message says what is missing."""
+
+    code = "speech_unavailable"
 
 
 class VendorRejected(PermanentError):
-    """The vendor said no to a submission; nothing was bought. Carries the vendor's `code` and text."""
+    """The vendor refused a submission; nothing was bought. Carries the vendor's own code and text."""
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    code = "vendor_rejected"
+
+    def __init__(self, message: str, *, vendor_code: str | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.vendor_code = vendor_code
 
 
 class VendorFailed(PermanentError):
-    """An accepted generation or work ended without a result. Carries the vendor's `code` and text."""
+    """An accepted generation or work ended without a result. The message is the vendor's."""
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
+    code = "vendor_failed"
 
 
 class VendorIdNotFound(PermanentError):
-    """The vendor does not show an id. One that it has accepted may be too new for its lists, or forgotten."""
+    """The vendor does not list an id. An accepted one may be too new for its lists, or already deleted."""
+
+    code = "vendor_id_not_found"
 
 
 class BudgetExceeded(PermanentError):
-    """It is expected to cost more than a budget allows. The message says which one, and what to do."""
+    """The expected cost is above a budget. The message says which one, and what to do."""
+
+    code = "budget_exceeded"
 
 
 class JobRequestConflict(PermanentError):
-    """This job id is known, with another request: use a new id, or send the first request again."""
+    """The job id belongs to another request: use a new id, or send the first request again."""
+
+    code = "request_conflict"
 
 
 class JobAlreadyFailed(PermanentError):
-    """The job has ended in failure before; the message says why."""
+    """The job failed before; the message says why."""
+
+    code = "job_already_failed"
 
 
 class JobParked(PermanentError):
-    """An operator has to decide; the message says about what."""
+    """An operator has to decide; the message says what."""
+
+    code = "job_parked"
 
 
 class LeaseLost(VideoJobError):
-    """Another run holds this job; this one steps aside."""
+    """Another run holds this job; this run stops."""
+
+    code = "lease_lost"
 
 
 class WorkCancelled(VideoJobError):
-    """Somebody asked this work to stop, and it did."""
+    """This work was asked to stop, and stopped."""
+
+    code = "cancelled"
 
 
 class OutcomeUnknown(VideoJobError):
-    """A paid call was sent and its answer is missing: the vendor may or may not have taken it.
+    """A paid call was sent and its answer is missing: the vendor may or may not have accepted it.
 
-    `vendor_id` is set where the vendor named what it had created before the answer went wrong. `taken`: it has said
-    that it took the call, so that nothing which it does not show proves otherwise.
+    `vendor_id` is set if the vendor named what it had created before the answer broke off. `accepted`: the vendor has
+    confirmed the call, so a missing entry in its lists does not prove that nothing was bought.
     """
+
+    code = "outcome_unknown"
 
     def __init__(self, message: str, *, vendor_id: str | None = None, accepted: bool = False) -> None:
         super().__init__(message)
         self.vendor_id = vendor_id
         self.accepted = accepted
+
+
+# Codes of jobs that ended or were parked without one of these errors.
+GIVEN_UP_CODE: Final = "given_up"  # by an operator
+CRASH_LOOP_CODE: Final = "crash_loop"  # its runs died again and again without getting any further
+VENDOR_OVERDUE_CODE: Final = "vendor_overdue"  # the vendor has not finished within `poll_give_up_hours`

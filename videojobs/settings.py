@@ -1,13 +1,18 @@
 """Limits, timings and access from the environment. Each default says where it comes from.
 
-Vendor facts are named by their page: "Sync.so 8" is section 8 of the vendor's fact sheet. A vendor's own
-settings are in its folder, `videojobs/providers/<vendor>/settings.py`.
+Code reads them by `TimingSettings.current()`: parsing the environment takes a tenth of a millisecond, which was a third
+of the event loop's time with a thousand jobs.
+
+Vendor facts are named by their page: "Sync.so 8" is section 8 of the vendor's fact sheet. A vendor's own settings are
+in its folder, `videojobs/providers/<vendor>/settings.py`.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Final, Self, cast
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from videojobs.settings_alias import AliasedSettings
 
 GIB = 1024**3
 MIB = 1024**2
@@ -15,27 +20,43 @@ DAY_SECONDS = 86_400.0
 
 
 def _split_commas(value: object) -> object:
-    """`"MP4, mov"` as it stands in an environment variable; anything else is left to pydantic."""
+    """Splits `"MP4, mov"` from an environment variable; leaves anything else to pydantic."""
     if not isinstance(value, str):
         return value
     return [name.strip().lower() for name in value.split(",") if name.strip()]
 
 
 Containers = Annotated[frozenset[str], NoDecode, BeforeValidator(_split_commas)]
-"""Everyday names of containers, as the probe gives them; in the environment separated by commas."""
+"""Container names as the probe reports them; separated by commas in the environment."""
 
 HostPattern = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$")]
 Hosts = Annotated[frozenset[HostPattern], NoDecode, BeforeValidator(_split_commas)]
-"""Names of hosts, or `*.example.com` for all names below one; in the environment separated by commas."""
+"""Host names, or `*.example.com` for all subdomains; separated by commas in the environment."""
 
 DelaySeconds = Annotated[float, Field(gt=0, le=DAY_SECONDS, allow_inf_nan=False)]
-"""Seconds between two moments, more than nothing and a day at most."""
+"""More than 0, at most a day."""
 
 
-class LimitSettings(BaseSettings):
+class Settings(AliasedSettings):
+    """Read from the environment; an empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    @classmethod
+    def current(cls) -> Self:
+        """As the environment of this process gave them when they were first asked for."""
+        if cls not in _current:
+            _current[cls] = cls()
+        return cast("Self", _current[cls])
+
+
+_current: Final[dict[type[Settings], Settings]] = {}
+
+
+class LimitSettings(Settings):
     """What a job may ask for: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LIMIT_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LIMIT_")
 
     max_video_seconds: float = Field(default=300, gt=0, le=7200)
     """The Sync.so plan: Free 20, Hobbyist 60, Creator 300, Growth 600, Scale 1800 (Sync.so 8). Creator is the
@@ -90,95 +111,102 @@ class LimitSettings(BaseSettings):
     """What Sync.so lists for audio with full support; m4a and aac are "limited", whatever that means (Sync.so 8)."""
 
 
-class TimingSettings(BaseSettings):
-    """How long things wait and last: `VIDEOJOBS_...`. Seconds unless the name says hours or days."""
+class TimingSettings(Settings):
+    """Intervals, time-outs and lifetimes: `VIDEOJOBS_...`. Seconds unless the name says hours or days."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
+
+    old_names: ClassVar = {
+        "VIDEOJOBS_PLACE_LEASE_SECONDS": "slot_lease_seconds",
+        "VIDEOJOBS_REPLAY_HOURS": "idempotent_retry_hours",
+        "VIDEOJOBS_MEDIA_LINK_HOURS": "input_url_ttl_hours",
+        "VIDEOJOBS_RESULT_LINK_DAYS": "result_url_ttl_days",
+    }
 
     poll_attempt_seconds: DelaySeconds = 900
-    """One attempt at waiting, before it is handed back to Prefect as a retry. Each costs the Prefect server about 12
-    requests: a thousand jobs that wait shall not keep it busy, and each still shows a sign of life to people."""
+    """One polling attempt, before it is returned to Prefect as a retry. Each costs the Prefect server about 12
+    requests: long enough for a thousand waiting jobs, short enough to show that they are alive."""
 
     poll_give_up_hours: float = Field(default=6, gt=0, le=24 * 14)
-    """Both vendors take minutes as a rule (Sync.so 8); after this long somebody has to look."""
+    """Both vendors take minutes as a rule (Sync.so 8); after that an operator has to look."""
 
-    media_link_hours: float = Field(default=24, gt=0, le=24 * 7)
-    """How long the links last that vendors fetch our files by. A work may queue for hours (GhostCut 11), and a
-    repeated submission must carry the same bytes (Sync.so 4). S3 signs for 7 days at most."""
+    input_url_ttl_hours: float = Field(default=24, gt=0, le=24 * 7)
+    """Lifetime of the links by which vendors fetch our files. A work may queue for hours (GhostCut 11), and a
+    retried submission must send the same bytes (Sync.so 4). S3 signs for 7 days at most."""
 
-    result_link_days: float = Field(default=7, gt=0, le=7)
-    """How long a user's link to a result lasts: S3's maximum."""
+    result_url_ttl_days: float = Field(default=7, gt=0, le=7)
+    """Lifetime of a user's link to a result: S3's maximum."""
 
     lease_seconds: DelaySeconds = 60
-    """How long a run that has fallen silent keeps its job from others."""
+    """Lifetime of a job lease: how long a crashed run blocks its job."""
 
-    place_lease_seconds: int = Field(default=300, ge=60, le=86_400)
-    """How long a place at a vendor is kept for a run that has fallen silent. With its leases in files, the Prefect
-    server writes a list of all of them at each renewal: the more jobs wait, the longer this should be."""
+    slot_lease_seconds: int = Field(default=300, ge=60, le=86_400)
+    """Lifetime of a vendor slot's lease: how long a crashed run occupies its slot. With file-based leases, the Prefect
+    server rewrites the list of all leases at each renewal: the more jobs wait, the longer this should be."""
 
-    replay_hours: float = Field(default=20, ge=0, le=24)
-    """How long a submission in doubt is sent again with its idempotency key. The vendor does not say how long it keeps
-    keys, and advises not to count on a day (Sync.so 4); the links in the request last 24 h, too. After this time the
-    vendor's list is searched for it, and what is not found there is parked."""
+    idempotent_retry_hours: float = Field(default=20, ge=0, le=24)
+    """How long a submission with an unknown outcome is retried with its idempotency key. The vendor does not say how
+    long it keeps keys, and advises against relying on a day (Sync.so 4); the links in the request last 24 h, too. After
+    that, the vendor's list is searched, and the job is parked if it is not found."""
 
     recovery_attempts: int = Field(default=10, ge=1, le=1000)
-    """How often a job may be taken up at one recovery point by runs that crash or end in an error nobody foresaw,
-    before it is parked. Ours: a bad day of restarts stays below it, a job that kills its process does not."""
+    """How many runs of a job may crash or end in an unhandled error at one recovery point before it is parked. Ours: a
+    bad day of restarts stays below it, a job that kills its process does not."""
 
     retry_delay_seconds: float = Field(default=10, ge=0, le=3600)
-    """The pause after an error that a retry can heal, where the other side named none."""
+    """The pause before a retry, if the other side named none."""
 
 
-class LinkSettings(BaseSettings):
-    """How patient we are with the other end of a link, a client's or a vendor's: `VIDEOJOBS_LINK_...`.
+class LinkSettings(Settings):
+    """Time-outs for downloads from clients' and vendors' links: `VIDEOJOBS_LINK_...`.
 
-    A transfer may take `base_seconds`, and what the largest file that is taken there takes at the usual rate: 69 min
-    for a video of 5 GiB, 13 min for a sound of 256 MiB. Redirects, headers and body share that time.
+    A transfer may take `base_seconds` plus the time of the largest allowed file at the usual rate: 69 min for a video
+    of 5 GiB, 13 min for an audio file of 256 MiB. Redirects, headers and body share that time.
     """
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LINK_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LINK_")
 
     connect_seconds: DelaySeconds = 10
-    """Until an address has accepted a connection, and as long again for TLS; one that takes longer is down."""
+    """To open a connection, and as long again for TLS; a host that takes longer is down."""
 
     base_seconds: DelaySeconds = 600
-    """Ours: ten minutes bring 19 MB at the least rate, so a slow line still brings a clip and its sounds."""
+    """Ours: ten minutes at the minimum rate are 19 MB, so a slow line still delivers a clip and its audio."""
 
     usual_bytes_per_second: float = Field(default=1_500_000, gt=0, allow_inf_nan=False)
-    """Ours: 12 Mbit/s; storage on the internet gives ten times as much, a home's line upwards about as much."""
+    """Ours: 12 Mbit/s, about the upload rate of a home line; internet storage gives ten times as much."""
 
     min_bytes_per_second: float = Field(default=32_000, ge=0, allow_inf_nan=False)
-    """Ours: a quarter of a Mbit/s, which the slowest DSL line had upwards. Below that, a file is sooner here when it is
-    uploaded at the front door."""
+    """Ours: a quarter of a Mbit/s, the upload rate of the slowest DSL line. Below that, uploading the file to the API
+    is faster."""
 
     window_seconds: DelaySeconds = 30
-    """The rate is an average over so long: a server that fetches a file from its archive first may be silent for
-    most of it. As long as the usual time-out for silence."""
+    """The rate is averaged over this window: a server that reads a file from its archive first may be silent for most
+    of it. As long as the usual read time-out."""
 
 
-class AccessSettings(BaseSettings):
-    """Who reaches what: where inputs and results may be fetched from, and where vendors reach us."""
+class AccessSettings(Settings):
+    """Where inputs and results may be fetched from, and where vendors reach us: `VIDEOJOBS_...`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     allow_local_files: bool = False
-    """Paths and `file://`. For one's own machine: on a server this would let any client read the server's files."""
+    """Paths and `file://`. For local stacks only: on a server it would let any client read the server's files."""
 
     allow_plain_http: bool = False
-    """`http://`. For local stacks: anybody on the way can read and replace what comes unencrypted."""
+    """`http://`. For local stacks only: unencrypted files can be read and replaced on the way."""
 
     input_hosts: Hosts = frozenset()
-    """Where clients' links may lead, redirects included. None named: to any host with a public address."""
+    """Hosts that clients' links may lead to, redirects included. Empty: any host with a public address."""
 
     result_hosts: Hosts = frozenset()
-    """Where vendors' links may lead. None named: to any public host, since vendors change their storage unasked."""
+    """Hosts that vendors' links may lead to. Empty: any public host, since vendors change their storage unannounced."""
 
     allow_private_inputs: bool = False
-    """Clients' links into private networks. For one's own machine: on a server this would let any client fetch what
-    only the server can reach, such as the cloud's metadata service with the machine's own keys."""
+    """Clients' links into private networks. For local stacks only: on a server it would let any client fetch what only
+    the server can reach, such as the cloud's metadata service with the machine's keys."""
 
     allow_private_results: bool = False
-    """Vendors' links into private networks. For local stacks, whose emulators are on the same machine."""
+    """Vendors' links into private networks. For local stacks, whose emulators run on the same machine."""
 
     public_url: str | None = Field(default=None, pattern="^https?://[^/?#]+(/[^?#]*)?$")
-    """Where the front door is reached from the internet, for the vendors' callbacks. Unset: they are only asked."""
+    """The API's public URL, for the vendors' callbacks. Unset: no callbacks, only polling."""

@@ -1,13 +1,13 @@
-"""Where a job stands: every recovery point, its legal transitions, its progress and its message.
+"""The state machine of a job: recovery points, their transitions, progress and messages.
 
-A job has three things that do not overlap:
+A job has three independent states:
 
-* its **recovery point**: how far the work got. Only this says what to do next, and any process can go on from it;
-* its **status**, the operators' word for how it is doing. It is not read to decide anything about the work;
-* whether it is **parked**: an operator has to decide before anybody goes on.
+* its **recovery point**: how far the work got. Only this decides what to do next, and any process can resume from it;
+* its **status**, for operators and clients. No decision about the work reads it;
+* whether it is **parked**: an operator has to decide before the job continues.
 
-So a job that failed in text removal still says that its lip-sync result is stored, and can go on from there.
-Progress and messages are the owner's (requirements M4).
+So a job that failed in text removal still says that its lip-sync result is stored, and can resume from there.
+Progress values and messages are the owner's (requirements M4).
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from typing import Final
 class Status(StrEnum):
     """What operators and clients see in `video_jobs.status`."""
 
-    PENDING = "pending"  # opened, nobody has taken it up yet
-    PROCESSING = "processing"  # taken up; a parked job stays here, with the reason as its message
+    PENDING = "pending"  # created, not leased by a run yet
+    PROCESSING = "processing"  # leased at least once; also while parked, with the reason as its message
     COMPLETED = "completed"  # the final video is stored
     FAILED = "failed"  # `error_message` says why
-    CANCELLED = "cancelled"  # somebody stopped it; a later run may go on with it
+    CANCELLED = "cancelled"  # its run was cancelled; a later run may resume it
 
 
 UNFINISHED_STATUSES: Final = (Status.PENDING, Status.PROCESSING)
@@ -30,10 +30,10 @@ ENDED_STATUSES: Final = tuple(status for status in Status if status not in UNFIN
 
 
 class JobKind(StrEnum):
-    """What a job is: which pipeline works on it."""
+    """Which pipeline processes the job."""
 
     PRO_VIDEO = "pro_video"  # lip-sync, and text removal where there are areas
-    LECTURE = "lecture"  # subtitles and a PDF of the slides; buys nothing
+    LECTURE = "lecture"  # subtitles and a PDF of the slides; no paid calls
 
 
 class Stage(StrEnum):
@@ -44,30 +44,30 @@ class Stage(StrEnum):
 
 
 class RecoveryPoint(StrEnum):
-    """Recovery points, in the order in which a job passes them. Each kind of work has its own between the two ends."""
+    """In the order in which a job passes them. Each kind of job has its own points between the first and the last."""
 
-    OPENED = "opened"  # the request is in the ledger
+    OPENED = "opened"  # the request is stored in the database
     UPLOADED = "uploaded"  # inputs are validated and stored
     LIP_SYNC_SUBMITTED = "lip_sync_submitted"  # its vendor has accepted it
     LIP_SYNC_STORED = "lip_sync_stored"  # its result is in our storage, checked
     TEXT_REMOVAL_SUBMITTED = "text_removal_submitted"  # its vendor has accepted it
     TEXT_REMOVAL_STORED = "text_removal_stored"  # its result is in our storage, checked
     FETCHED = "fetched"  # the lecture is validated and stored
-    TRANSCRIBED = "transcribed"  # what is said is stored, the slides are still looked for
-    SLIDES_FOUND = "slides_found"  # the slides are stored, the speech is still recognised
-    ANALYZED = "understood"  # both are stored
+    TRANSCRIBED = "transcribed"  # the transcript is stored, slide detection is still running
+    SLIDES_FOUND = "slides_found"  # the slides are stored, transcription is still running
+    ANALYZED = "analyzed"  # transcript and slides are stored
     DOCUMENTS_STORED = "documents_stored"  # the PDF, the subtitles and the slides in one file
     COMPLETED = "completed"
 
 
 @dataclass(frozen=True, slots=True)
 class PointSpec:
-    """What a job looks like from the moment it reaches a point until it leaves it."""
+    """Progress, message and transitions of a job at a recovery point."""
 
     progress: int  # percent on arrival
-    max_progress: int  # percent that the wait for the next point may rise to
+    max_progress: int  # percent that it may rise to before the next point
     message: str
-    next_points: tuple[RecoveryPoint, ...]  # where a job may go from here
+    next_points: tuple[RecoveryPoint, ...]
 
 
 _COMPLETED_MESSAGES: Final = {
@@ -102,7 +102,7 @@ POINT_SPECS: Final[dict[RecoveryPoint, PointSpec]] = {
 
 @dataclass(frozen=True, slots=True)
 class PaidStep:
-    """What was bought on the way to a point, and where a job stood before it."""
+    """The paid stage of a recovery point, and the point before the purchase."""
 
     stage: Stage
     previous_point: RecoveryPoint
@@ -113,15 +113,15 @@ _PAID_STEPS: Final = {
     RecoveryPoint.TEXT_REMOVAL_SUBMITTED: PaidStep(Stage.TEXT_REMOVAL, RecoveryPoint.LIP_SYNC_STORED),
 }
 
-# News between two points: progress and message change while the point stays.
-LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its result is being stored
-TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # before its submission
+# Between two recovery points: only progress and message change.
+LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its result is being copied to storage
+TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # before the submission
 
 _PARALLEL_POINTS: Final = (RecoveryPoint.TRANSCRIBED, RecoveryPoint.SLIDES_FOUND)
 
 
 def _reachable_from(start: RecoveryPoint) -> frozenset[RecoveryPoint]:
-    """Where a job may still come to, and where it is."""
+    """`start` and every point that can follow it."""
     return frozenset({start}).union(*(_reachable_from(point) for point in POINT_SPECS[start].next_points))
 
 
@@ -129,31 +129,31 @@ _REACHABLE: Final = {point: _reachable_from(point) for point in RecoveryPoint}
 
 
 def has_reached(current: RecoveryPoint, target: RecoveryPoint) -> bool:
-    """Whether a job that stands at `at` has already passed `wanted`."""
+    """Whether a job at `current` is at `target` or beyond."""
     return current in _REACHABLE[target]
 
 
 def resolve_arrival(current: RecoveryPoint, target: RecoveryPoint) -> RecoveryPoint:
-    """Where a job arrives that stands at `at` and reaches `to`: of two steps side by side, the second one ends both."""
+    """Where a job at `current` arrives on reaching `target`: the second of two parallel steps ends both."""
     return RecoveryPoint.ANALYZED if current is not target and {current, target} == set(_PARALLEL_POINTS) else target
 
 
 def can_transition(current: RecoveryPoint, target: RecoveryPoint) -> bool:
-    """Whether the transition is legal."""
+    """Whether the transition is allowed."""
     return target in POINT_SPECS[current].next_points
 
 
 def paid_step_at(point: RecoveryPoint) -> PaidStep | None:
-    """The paid step that a job which stands at `at` waits for; None where it waits for none."""
+    """The paid step that a job at this point waits for, if any."""
     return _PAID_STEPS.get(point)
 
 
 def completed_message(last_point: RecoveryPoint) -> str:
-    """The last message of a job (M4), by its last point before the end."""
+    """The final message of a job (M4), by its last point before the end."""
     return _COMPLETED_MESSAGES[last_point]
 
 
 def progress_within(point: RecoveryPoint, fraction: float) -> int:
-    """Percent for a job that waits at `at`, `share` (0..1) of the way to its next point."""
+    """Percent for a job at `point` that is `fraction` (0..1) of the way to the next one."""
     spec = POINT_SPECS[point]
     return spec.progress + round((spec.max_progress - spec.progress) * min(1.0, max(0.0, fraction)))

@@ -1,4 +1,4 @@
-"""How values are shown in messages."""
+"""Formats values for messages."""
 
 import re
 

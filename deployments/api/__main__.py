@@ -1,6 +1,6 @@
-"""`python -m deployments.api`: serve the front door until SIGTERM or SIGINT. See `settings.py` for where.
+"""`python -m deployments.api`: serve the API until SIGTERM or SIGINT; `settings.py` says where.
 
-It then takes no new connections, and ends when all requests have ended, or after `drain_seconds`.
+It then accepts no new connections, and exits when all requests have finished, or after `drain_seconds`.
 """
 
 import math
@@ -16,8 +16,8 @@ from deployments.api.settings import ApiSettings
 
 
 def main() -> None:
-    if not PREFECT_API_URL.value():  # Prefect would start a server of its own in here
-        sys.exit("PREFECT_API_URL is not set: name the Prefect server, for example http://127.0.0.1:4200/api")
+    if not PREFECT_API_URL.value():  # Prefect would start a server inside this process
+        sys.exit("PREFECT_API_URL is not set. Set it to the Prefect server, for example http://127.0.0.1:4200/api")
     settings = ApiSettings()
     configure_logging(settings.log_format)
     app = create_app()
@@ -27,9 +27,9 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # ours holds no addresses of callbacks, which are secrets
+        access_log=False,  # it would log callback addresses, which are secrets
         server_header=False,
-        timeout_keep_alive=settings.idle_seconds,
+        timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
     GracefulServer(config, app.state.shutting_down).run()

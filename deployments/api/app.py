@@ -1,6 +1,6 @@
-"""The front door: what clients and vendors on the internet can reach. It runs no job itself.
+"""The HTTP API and the pages: what clients and vendors on the internet can reach. It runs no job itself.
 
-It needs neither Postgres nor Prefect to start, and outlives both: while one is away, it asks to come again.
+It starts without Postgres and Prefect, and answers 503 while one of them is unavailable.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from deployments.api.dependencies import AppState
 from deployments.api.errors import add_exception_handlers
+from deployments.api.metrics import Metrics
 from deployments.api.middleware.body_limits import BodyLimitMiddleware
 from deployments.api.middleware.graceful_streams import StreamShutdownMiddleware
 from deployments.api.middleware.request_logging import RequestLoggingMiddleware
@@ -33,7 +34,6 @@ from deployments.api.routes import (
     uploads,
 )
 from deployments.api.routes.health import ReadinessProbe
-from deployments.api.routes.metrics import Metrics
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
 from videojobs.settings import AccessSettings
@@ -42,10 +42,10 @@ API_PREFIX = "/api/v1"
 
 
 class _ApiApplication(FastAPI):
-    """Pages of named origins may read every answer, errors that nobody foresaw included.
+    """Lets pages of `cors_origins` read every answer, including the 500 for an unhandled exception.
 
-    Those are answered outside of all middleware that can be added, so this one is put around the whole. What a browser
-    asks beforehand is answered here, too, and neither logged nor counted.
+    That one is sent outside of all middleware that can be added, so the CORS middleware wraps the whole stack. It also
+    answers preflight requests, which are neither logged nor counted.
     """
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -63,10 +63,10 @@ class _ApiApplication(FastAPI):
 
 
 def create_app(services: Services | None = None) -> FastAPI:
-    """The application; `backing` is what it stands on, found through the Prefect server's blocks if not given."""
+    """The application. By default, its services are found through the blocks of the Prefect server."""
     settings = ApiSettings()
     state = AppState(settings, services or Services(settings))
-    # The documentation pages would load their scripts from elsewhere.
+    # No documentation pages: they would load scripts from other hosts.
     app = _ApiApplication(title="Video jobs", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.app_state = state
     app.include_router(callbacks.router)
@@ -75,14 +75,14 @@ def create_app(services: Services | None = None) -> FastAPI:
     add_exception_handlers(app)
     app.add_middleware(
         BodyLimitMiddleware,
-        max_bytes=settings.json_bytes,
-        timeout_seconds=settings.json_seconds,
+        max_bytes=settings.max_json_bytes,
+        timeout_seconds=settings.json_timeout_seconds,
         streaming_paths=(
             callbacks.PREFIX,
             LECTURE_FORM_PATH,
             *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, lectures.FORM_PATH)),
         ),
-        use_hsts=(AccessSettings().public_url or "").startswith("https:"),
+        use_hsts=(AccessSettings.current().public_url or "").startswith("https:"),
     )
     _add_operations(app, state)
     install_openapi(app)
@@ -97,9 +97,7 @@ def _build_api_router() -> APIRouter:
 
 
 def _add_operations(app: FastAPI, state: AppState) -> None:
-    """What whoever runs the door sees of it, and how it closes. `RequestLoggingMiddleware` comes last, so it is the
-    outermost.
-    """
+    """Probes, metrics, logs and shutdown. `RequestLoggingMiddleware` is added last, so it is the outermost."""
     app.state.readiness = ReadinessProbe(state.services, state.settings)
     app.state.metrics = Metrics(state.settings, state.services.repository)
     app.state.shutting_down = asyncio.Event()
@@ -118,5 +116,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def healthz() -> str:
-    """This process answers. It says nothing about what it stands on."""
+    """This process answers. `/readyz` checks its dependencies."""
     return "up\n"

@@ -1,4 +1,4 @@
-"""Who calls, and what that token allows. Endpoints ask for a `Reader`, a `Submitter` or an `Admin`."""
+"""Authentication by tokens, and their scopes. Endpoints depend on a `Reader`, a `Submitter` or an `Admin`."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -15,20 +15,20 @@ from videojobs.db.tokens import ApiToken, Scope
 from videojobs.requests.models import ID_PATTERN
 
 COOKIE_NAME: Final = "token"
-_TOKEN_PATTERN: Final = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)  # what a bearer token may look like (RFC 6750)
+_TOKEN_PATTERN: Final = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)  # RFC 6750
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `python -m deployments.api.tokens create`.")
 _cookie = APIKeyCookie(
     name=COOKIE_NAME,
     auto_error=False,
-    description="The same token, as the pages set it. Changes need a same-origin Origin.",
+    description="The same token, set by the pages. Changes need a same-origin Origin header.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whose token it is."""
+    """The caller, by its token."""
 
     token: ApiToken
 
@@ -42,12 +42,12 @@ class Principal:
 
     @property
     def owner(self) -> str | None:
-        """Whose jobs may be seen; None for everybody's."""
+        """The user whose jobs the caller may see; None for all users."""
         return None if self.is_admin else self.user_id
 
     @property
     def actor(self) -> str:
-        """As events name it."""
+        """The caller's name in job events."""
         return f"{self.user_id} (token {self.token.id})"
 
 
@@ -57,7 +57,7 @@ async def get_principal(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     cookie: Annotated[str | None, Security(_cookie)],
 ) -> Principal:
-    """Raises a refusal: 401, 403 for a change that another site sent, or 429."""
+    """Raises ApiError: 401, 403 for a cross-site change, or 429."""
     if "authorization" not in request.headers and cookie is not None:
         check_origin(request)
     token_text = bearer.credentials if bearer else None if "authorization" in request.headers else cookie
@@ -68,9 +68,9 @@ async def get_principal(
 
 
 async def authenticate(state: AppState, token_text: str | None, address: str) -> Principal:
-    """Whose token this is. Who guesses is slowed down by its address, before the job database is asked."""
+    """The token's principal. Guessing is rate-limited by address, before the database is queried. Raises ApiError."""
     if wait := state.auth_failure_buckets.seconds_until_allowed(address):
-        raise too_many_requests(wait, "Too many tokens from this address that are not valid.")
+        raise too_many_requests(wait, "Too many invalid tokens from this address.")
     token = None
     if token_text is not None and _TOKEN_PATTERN.fullmatch(token_text):
         token = await (await state.services.repository()).find_token(token_text)
@@ -82,17 +82,17 @@ async def authenticate(state: AppState, token_text: str | None, address: str) ->
 
 
 def client_address(request: Request) -> str:
-    """Where it comes from: of the proxy's word for it, uvicorn believes that of a proxy on this machine."""
+    """The client's address. uvicorn trusts `X-Forwarded-For` of a proxy on this machine only."""
     return request.client.host if request.client else "unknown"
 
 
 def check_origin(request: Request) -> None:
-    """A browser sends the cookie along whoever made it ask; the Origin says who did. Raises a refusal."""
+    """Browsers send the cookie with cross-site requests, too; the Origin tells them apart. Raises ApiError (403)."""
     if request.method in _SAFE_METHODS:
         return
     origin = request.headers.get("origin", "")
     if not origin or origin.partition("://")[2] != request.headers.get("host"):
-        raise ApiError(403, "Changes with a cookie are taken from our own pages only.")
+        raise ApiError(403, "With a cookie, changes are accepted from our own pages only.")
 
 
 def _require_scope(scope: Scope) -> Callable[[Principal], Awaitable[Principal]]:
@@ -108,11 +108,11 @@ Reader = Annotated[Principal, Depends(_require_scope(Scope.READ))]
 Submitter = Annotated[Principal, Depends(_require_scope(Scope.SUBMIT))]
 Admin = Annotated[Principal, Depends(_require_scope(Scope.ADMIN))]
 
-JobId = Annotated[str, Path(description="As the answer to the request named it.", examples=["7d0c5f0e"])]
+JobId = Annotated[str, Path(description="As the answer to the request returned it.", examples=["7d0c5f0e"])]
 
 
 async def get_owned_job(state: AppState, principal: Principal, job_id: str) -> VideoJob:
-    """The job, if this caller may see it. Raises UnknownJob, whether there is none or it is somebody else's."""
+    """The job, if the caller may see it. Raises UnknownJob if it does not exist or belongs to another user."""
     if not re.fullmatch(ID_PATTERN, job_id):
-        raise UnknownJob("there is no such job")
+        raise UnknownJob("this job does not exist")
     return await (await state.services.repository()).get_job_for_user(principal.owner, job_id)

@@ -1,21 +1,23 @@
-"""What the parts of the front door share while it runs."""
+"""The state that all endpoints of one API process share."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from deployments.api.background.cleanup import remove_abandoned_uploads
 from deployments.api.background.job_watcher import JobWatcher
 from deployments.api.background.run_launcher import RunLauncher
 from deployments.api.rate_limit import TokenBuckets
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
-from deployments.api.uploads.cleanup import remove_abandoned_uploads
 from deployments.api.uploads.s3_stream import UploadPool
+from videojobs.aio.periodic import run_periodically
 from videojobs.db.engine import close_engines
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AppState:
-    """One front door."""
+    """What one application holds."""
 
     settings: ApiSettings
     services: Services
@@ -34,24 +36,32 @@ class AppState:
     job_watcher: JobWatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.request_buckets = TokenBuckets(self.settings.requests_per_minute)
-        self.auth_failure_buckets = TokenBuckets(self.settings.failures_per_minute)
-        self.upload_pool = UploadPool(max_uploads=self.settings.uploads_at_once, max_buffers=self.settings.upload_parts)
+        settings = self.settings
+        self.request_buckets = TokenBuckets(settings.requests_per_minute)
+        self.auth_failure_buckets = TokenBuckets(settings.failures_per_minute)
+        self.upload_pool = UploadPool(max_uploads=settings.max_uploads, max_buffers=settings.upload_buffers)
         self.run_launcher = RunLauncher(self.services)
-        self.job_watcher = JobWatcher(self.services.repository, self.settings)
+        self.job_watcher = JobWatcher(self.services.repository, settings)
 
     @asynccontextmanager
     async def run_background_tasks(self) -> AsyncIterator[None]:
-        """As long as the context lasts, what was taken in is started, and what was left behind is removed."""
-        tasks = [
-            asyncio.create_task(_run_periodically(self.run_launcher.launch_pending, self.settings.start_again_seconds)),
-            asyncio.create_task(
-                _run_periodically(
-                    lambda: remove_abandoned_uploads(self.services, self.settings.direct_upload_hours),
-                    self.settings.sweep_minutes * 60,
-                )
-            ),
-        ]
+        """Launch pending runs and remove abandoned uploads until the context ends; then close all connections."""
+        remove_uploads = partial(remove_abandoned_uploads, self.services, self.settings.direct_upload_hours)
+        launching = run_periodically(
+            self.run_launcher.launch_pending,
+            self.settings.launch_retry_seconds,
+            log,
+            name="starting the runs of accepted jobs",
+            immediately=True,
+        )
+        cleaning = run_periodically(
+            remove_uploads,
+            self.settings.cleanup_interval_minutes * 60,
+            log,
+            name="removing abandoned uploads",
+            immediately=True,
+        )
+        tasks = [asyncio.create_task(launching), asyncio.create_task(cleaning)]
         try:
             yield
         finally:
@@ -64,23 +74,8 @@ class AppState:
                     await close()
 
 
-async def _run_periodically(work: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
-    """For ever; what goes wrong once is tried again next time, and said once as long as it stays the same."""
-    last_error = ""
-    while True:
-        try:
-            await work()
-            last_error = ""
-        except Exception as error:
-            description = f"{type(error).__name__}: {error}"
-            if description != last_error:
-                log.warning("Work beside the requests is not done now: %s", description)
-            last_error = description
-        await asyncio.sleep(interval_seconds)
-
-
 def get_app_state(request: Request) -> AppState:
-    """The one that the application was made with."""
+    """The state that the application was created with."""
     state: AppState = request.app.state.app_state
     return state
 

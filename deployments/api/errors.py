@@ -1,4 +1,4 @@
-"""Every error in one form: problem details (RFC 9457), which say what the caller can do, nothing about our insides."""
+"""All errors as problem details (RFC 9457): what the caller can do, and nothing about internals."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prefect.exceptions import PrefectException
-from pydantic import BaseModel, Field
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -21,62 +20,63 @@ from videojobs.errors import FieldError, InvalidRequest, JobRequestConflict, Vid
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 DEPENDENCY_ERRORS: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
-"""Postgres, Prefect or the storage does not answer, or is not set up yet: nothing that the caller could mend."""
+"""Postgres, Prefect or the storage does not answer or is not set up yet: the caller can only retry."""
 
 RETRY_AFTER_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; vendors repeat callbacks later
 
-MAX_PROBLEMS: Final = 100  # in one answer: nobody reads more, and a megabyte of wrong fields would be answered with 16
-_MAX_TEXT_LENGTH: Final = 2000  # of one field's path or message: our longest have 500
+MAX_PROBLEMS: Final = 100  # in one answer: a megabyte of wrong fields would otherwise give an answer of 16 MB
+_MAX_TEXT_LENGTH: Final = 2000  # characters of a path or message; our longest have 500
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",  # addresses hold job ids
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages name what they need themselves
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages set their own
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # what one user is shown, no proxy may show to another
+    "Cache-Control": "no-store",  # proxies must not show one user's answers to another
 }
 
 log = logging.getLogger(__name__)
 
 
-class FieldProblem(BaseModel):
-    """One thing that is wrong with what was sent."""
-
-    field: str = Field(examples=["segments_data[0].endTime"])
-    message: str = Field(examples=["must be later than the start (2 s)"])
-
-
-class ProblemDetails(BaseModel):
-    """An error (RFC 9457). Clients of the old system show nothing but `detail`, so it tells all."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Unprocessable Content"])
-    status: int = Field(examples=[422])
-    status_code: int = Field(description="The same, as clients of the old system know it.", examples=[422])
-    detail: str = Field(
-        examples=["The request has 1 problem: segments_data[0].endTime: must be later than the start (2 s)"]
-    )
-    problems: list[FieldProblem] = Field(default=[], description="For bad input: all that is wrong, at once.")
+_DEFAULT_CODES: Final = {
+    400: "malformed_request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    409: "conflict",
+    413: "body_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    422: InvalidRequest.code,
+    429: "too_many_requests",
+    431: "headers_too_large",
+    500: "internal_error",
+    503: "service_unavailable",
+}
 
 
 class ApiError(HTTPException):
-    """What an endpoint will not do, in the caller's words."""
+    """An error answer. `code` is its kind for programs; by default, that of the status."""
 
     def __init__(
         self,
         status: int,
         detail: str,
         *,
+        code: str | None = None,
         problems: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status, detail, dict(headers or {}))
+        self.code = code
         self.problems = problems
 
 
 def validation_error(problems: Sequence[FieldError]) -> ApiError:
-    """All that is wrong with a request, of very much the beginning. The old editor shows the detail alone."""
+    """A 422 with all problems, up to `MAX_PROBLEMS`, also in `detail`: the old editor shows nothing else."""
     listed, omitted_count = problems[:MAX_PROBLEMS], len(problems) - MAX_PROBLEMS
     detail = str(InvalidRequest(listed))
     if omitted_count > 0:
@@ -86,29 +86,39 @@ def validation_error(problems: Sequence[FieldError]) -> ApiError:
 
 
 def too_many_requests(seconds: float, detail: str) -> ApiError:
-    """Too much at once, for one caller."""
+    """A 429. The caller may retry after `seconds`."""
     return ApiError(429, detail, headers={"Retry-After": str(max(1, round(seconds)))})
 
 
 def problem_response(
-    status: int, detail: str, problems: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    problems: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer."""
-    field_problems = to_field_problems(problems)
-    body = {
+    """The answer for an error."""
+    body = problem_body(status, _to_bounded_utf8(detail), code)
+    if problems:
+        body["problems"] = to_field_problems(problems)
+    return JSONResponse(body, status, dict(headers or {}), PROBLEM_MEDIA_TYPE)
+
+
+def problem_body(status: int, detail: str, code: str | None = None) -> dict[str, Any]:
+    """The fields that every error answer has."""
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "status_code": status,
-        "detail": _to_bounded_utf8(detail),
+        "code": code or _DEFAULT_CODES.get(status, "error"),
+        "detail": detail,
     }
-    return JSONResponse(
-        body | ({"problems": field_problems} if field_problems else {}), status, dict(headers or {}), PROBLEM_MEDIA_TYPE
-    )
 
 
 def to_field_problems(problems: Sequence[FieldError]) -> list[dict[str, str]]:
-    """As answers show them: names and values in them come from the client, so all of it is bounded."""
+    """The JSON of problems. Names and values in them come from the client, so everything is bounded."""
     return [
         {"field": _to_bounded_utf8(item.path), "message": _to_bounded_utf8(item.message)}
         for item in problems[:MAX_PROBLEMS]
@@ -116,13 +126,13 @@ def to_field_problems(problems: Sequence[FieldError]) -> list[dict[str, str]]:
 
 
 def _to_bounded_utf8(text: str) -> str:
-    """Half a surrogate pair is text in JSON."""
+    """JSON text may hold half a surrogate pair, which UTF-8 cannot."""
     short = text if len(text) <= _MAX_TEXT_LENGTH else f"{text[:_MAX_TEXT_LENGTH]}..."
     return short.encode("utf-8", "replace").decode()
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors that an endpoint can give, for the OpenAPI document."""
+    """An endpoint's errors, for the OpenAPI document."""
     content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     found: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
@@ -133,18 +143,18 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _DESCRIPTIONS: Final = {
-    400: "The body could not be read, or broke off.",
-    401: "No token, or one that is not valid.",
+    400: "The body cannot be read or is incomplete.",
+    401: "The token is missing or invalid.",
     403: "The token does not allow this.",
-    404: "There is no such thing, or it is somebody else's.",
-    405: "Not this method.",
-    408: "The body came too slowly.",
-    409: "It does not fit how things stand: the detail says why.",
+    404: "It does not exist, or belongs to another user.",
+    405: "The method is not allowed.",
+    408: "The body arrived too slowly.",
+    409: "Conflicts with the job's current state; see `detail`.",
     413: "The body is too large.",
-    415: "The body is not of a type that is taken here.",
-    422: "What was sent breaks rules; `problems` lists all of them.",
-    429: "Too many requests; come again after `Retry-After` seconds.",
-    503: "A part that this stands on is away; come again after `Retry-After` seconds. Nothing is lost.",
+    415: "The media type of the body is not supported.",
+    422: "The request is invalid; `problems` lists every mistake.",
+    429: "Too many requests; retry after `Retry-After` seconds.",
+    503: "A dependency is unavailable; retry after `Retry-After` seconds. Nothing is lost.",
 }
 
 
@@ -152,7 +162,7 @@ _DESCRIPTIONS: Final = {
 
 
 def add_exception_handlers(app: FastAPI) -> None:
-    """Every way in which a request can go wrong."""
+    """Register a handler for each kind of error."""
     app.add_exception_handler(StarletteHTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_request_validation)
     app.add_exception_handler(InvalidRequest, _handle_invalid_request)
@@ -164,37 +174,36 @@ def add_exception_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _handle_unexpected_error)
 
 
-_DEFAULT_DETAILS: Final = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_DEFAULT_DETAILS: Final = {404: "This address does not exist.", 405: "This address does not allow the method."}
 
 
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)  # noqa: S101  # what it is registered for
-    problems = error.problems if isinstance(error, ApiError) else ()
+    code, problems = (error.code, error.problems) if isinstance(error, ApiError) else (None, ())
     plain = error.detail == HTTPStatus(error.status_code).phrase
     detail = _DEFAULT_DETAILS.get(error.status_code, error.detail) if plain else error.detail
     headers = error.headers or {}
-    return problem_response(
-        error.status_code,
-        detail,
-        problems,
-        {**headers, "Allow": _allowed_methods(request)} if "Allow" in headers else headers,
-    )
+    if "Allow" in headers:
+        headers = {**headers, "Allow": _allowed_methods(request)}
+    return problem_response(error.status_code, detail, code=code, problems=problems, headers=headers)
 
 
 _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def _allowed_methods(request: Request) -> str:
-    """What this address takes. Of an address with two endpoints, Starlette names the method of the first only."""
-    asked = ({**request.scope, "method": method} for method in _METHODS)
-    found = [any(route.matches(scope)[0] is Match.FULL for route in request.app.routes) for scope in asked]
-    return ", ".join(method for method, is_taken in zip(_METHODS, found, strict=True) if is_taken)
+    """All methods of an address. Starlette lists those of its first endpoint only."""
+    scopes = ((method, {**request.scope, "method": method}) for method in _METHODS)
+    routes = request.app.routes
+    return ", ".join(
+        method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
 
 
 async def _handle_request_validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     api_error = validation_error([FieldError(_field_path(item["loc"]), str(item["msg"])) for item in error.errors()])
-    return problem_response(api_error.status_code, api_error.detail, api_error.problems)
+    return problem_response(api_error.status_code, api_error.detail, problems=api_error.problems)
 
 
 def _field_path(loc: Sequence[int | str]) -> str:
@@ -206,29 +215,29 @@ def _field_path(loc: Sequence[int | str]) -> str:
 async def _handle_invalid_request(_request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidRequest)  # noqa: S101
     api_error = validation_error(error.errors)
-    return problem_response(api_error.status_code, api_error.detail, api_error.problems)
+    return problem_response(api_error.status_code, api_error.detail, problems=api_error.problems)
 
 
 async def _handle_request_conflict(_request: Request, error: Exception) -> Response:
-    return problem_response(409, str(error))
+    return problem_response(409, str(error), code=JobRequestConflict.code)
 
 
 async def _handle_unknown_job(_request: Request, _error: Exception) -> Response:
-    return problem_response(404, "There is no such job.")
+    return problem_response(404, "This job does not exist.", code=UnknownJob.code)
 
 
 async def _handle_client_disconnect(_request: Request, _error: Exception) -> Response:
-    return problem_response(400, "The body broke off.")  # as a rule nobody is there any more to read it
+    return problem_response(400, "The connection was closed before the end of the body.")
 
 
 async def service_unavailable(_request: Request, error: Exception) -> Response:
-    """What went wrong is for our log; the caller learns when to call again."""
-    log.warning("Asked to come again: %s: %s", type(error).__name__, error)
+    """The cause goes to the log; the caller learns when to retry."""
+    log.warning("Answered 503: %s: %s", type(error).__name__, error)
     return problem_response(
-        503, "This cannot be done now; come again later.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
+        503, "Temporarily unavailable; retry later.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
     )
 
 
 async def _handle_unexpected_error(_request: Request, error: Exception) -> Response:
-    log.error("A request ended in an error that nobody foresaw", exc_info=error)
-    return problem_response(500, "Something went wrong here.", headers=SECURITY_HEADERS)
+    log.error("Unhandled exception", exc_info=error)
+    return problem_response(500, "Internal error.", headers=SECURITY_HEADERS)

@@ -1,22 +1,22 @@
-"""The front door's log: lines for people, or JSON lines with the job and the request that they are about."""
+"""Logs of the API process: lines for people, or JSON objects with the job and the request that they are about."""
 
-import json
 import logging
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from prefect.logging.configuration import setup_logging
+from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from deployments.api.middleware import request_context
 
 _TEXT_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-class JsonFormatter(logging.Formatter):
-    """One object a line. What an error says goes along; what is `None` is left out."""
+class JsonFormatter(BaseJsonFormatter):
+    """One object per line, with the record's `fields` and its exception. Fields that are None are left out."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        fields = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -24,14 +24,14 @@ class JsonFormatter(logging.Formatter):
             "job_id": request_context.job_id(),
             "request_id": request_context.request_id(),
             **getattr(record, "fields", {}),
-            "error": self.formatException(record.exc_info) if record.exc_info else None,
+            "error": message_dict.get("exc_info"),
         }
-        return json.dumps({name: value for name, value in line.items() if value is not None})
+        log_data.update({name: value for name, value in fields.items() if value is not None})
 
 
 def configure_logging(log_format: Literal["text", "json"]) -> None:
-    """All that this process logs goes to stderr in this form, that of Prefect and of the web server included."""
-    setup_logging()  # Prefect does so when it is first asked for something, and would put handlers of its own there
+    """Send all logs of this process to stderr in this form, those of Prefect and uvicorn included."""
+    setup_logging()  # Prefect would call it later, and add handlers of its own
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(_TEXT_FORMAT))
     root = logging.getLogger()

@@ -1,26 +1,27 @@
-"""The OpenAPI document: what FastAPI makes of the endpoints, and what it cannot know."""
+"""The OpenAPI document: FastAPI's, completed with the bodies and errors that it cannot know."""
 
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from deployments.api.errors import PROBLEM_MEDIA_TYPE, ProblemDetails
-from deployments.api.schemas.jobs import UploadCreate, UploadParts
+from deployments.api.errors import PROBLEM_MEDIA_TYPE
+from deployments.api.schemas.problems import ProblemDetails
+from deployments.api.schemas.uploads import UploadCreate, UploadParts
 from videojobs.lecture.request import LectureRequest
 from videojobs.requests.models import JobRequest
 
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _API_DESCRIPTION: Final = """
-Jobs give a video new speech for some of its time ranges, and wipe burned-in text out of areas of the picture. Lectures
-become subtitles and a PDF of their slides; they are jobs, too, and are followed, cancelled and downloaded as those are.
+Jobs replace the speech in time ranges of a video, and remove burned-in text from areas of the picture. Lectures produce
+subtitles and a PDF of the slides; they are jobs, too, and are followed, cancelled and downloaded in the same way.
 
-Every request needs a token: `Authorization: Bearer ...`. Errors are problem details (RFC 9457).
+Every request needs a token: `Authorization: Bearer ...`. Errors are problem details (RFC 9457) with a `code`.
 """
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Give the application its document, at `/openapi.json`."""
+    """Serve the document at `/openapi.json`."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -38,14 +39,14 @@ def _build_openapi(app: FastAPI) -> dict[str, Any]:
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema
     for name in ("JobRequest", "LectureRequest"):
-        schemas[name]["required"].remove("user_id")  # the token says it
+        schemas[name]["required"].remove("user_id")  # the token determines it
         del schemas[name]["properties"]["user_id"]
     _drop_unused_error_schemas(document)
     return document
 
 
 def _drop_unused_error_schemas(document: dict[str, Any]) -> None:
-    """FastAPI tells of errors in a form of its own, also where an endpoint takes whatever text there is."""
+    """Remove FastAPI's own 422 schema, which this API never sends."""
     for unsent in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unsent, None)
     for path in document["paths"].values():

@@ -1,4 +1,4 @@
-"""The front door's dealings with Prefect: whether it is there, and the runs of a job."""
+"""The API's calls to Prefect: is it up, and start, stop, resume or retry the runs of a job."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ from videojobs.errors import RetryableError
 from videojobs.states import Status
 
 RESOLVE_JOB_DEPLOYMENT: Final = "resolve-job/resolve-job"
-_HEALTH_CACHE_SECONDS: Final = 2.0  # that Prefect is there: fifty uploads at once ask it once
+_HEALTH_CACHE_SECONDS: Final = 2.0  # fifty concurrent uploads cause one health check
 _LIVE_STATES: Final = [
     StateType.SCHEDULED,
     StateType.PENDING,
@@ -46,14 +46,14 @@ _LIVE_STATES: Final = [
 
 @dataclass(frozen=True, slots=True)
 class StoppedRun:
-    """A run that was told to stop; `ended` where nobody works on it any more."""
+    """A run that was asked to stop. `has_ended`: no worker executes it."""
 
     run_id: str
     has_ended: bool
 
 
 class PrefectRuns:
-    """Each call is bounded by `patience` seconds and raises TimeoutError, an error of Prefect's or of httpx."""
+    """Each call takes at most `timeout_seconds`. Raises TimeoutError, PrefectException or httpx.HTTPError."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -63,19 +63,19 @@ class PrefectRuns:
         self._exit_stack = AsyncExitStack()
 
     async def close(self) -> None:
-        """Let go of the connections to Prefect."""
+        """Close the connections to Prefect."""
         self._cached_client = None
         await self._exit_stack.aclose()
 
     async def _client(self) -> PrefectClient:
-        """One for all: each reads the system's certificates first, and nobody is served in these 40 ms."""
+        """Shared: creating one reads the system's certificates and blocks the event loop for 40 ms."""
         if self._cached_client is None:
             client = get_client()
             self._cached_client = await self._exit_stack.enter_async_context(client)
         return self._cached_client
 
     async def ping(self) -> None:
-        """Raises Retryable while Prefect does not answer: better before two gigabytes are sent than after."""
+        """Raises RetryableError while Prefect does not answer, before a client sends two gigabytes in vain."""
         async with asyncio.timeout(self._timeout_seconds), self._health_lock:
             if time.monotonic() - self._healthy_at < _HEALTH_CACHE_SECONDS:
                 return
@@ -85,26 +85,24 @@ class PrefectRuns:
             self._healthy_at = time.monotonic()
 
     async def start(self, job: VideoJob) -> UUID:
-        """The first run of a job. Asked again, it gives the same run."""
+        """Start the first run of a job. Repeated calls return the same run."""
         async with asyncio.timeout(self._timeout_seconds):
             return await start_job_run(job, idempotency_key=job.id, client=await self._client())
 
     async def stop(self, job: VideoJob) -> Sequence[StoppedRun]:
-        """Cancel the runs of a job, as the button in Prefect does; what becomes of the job is
-        `tasks.runtime.cancellation`'s.
-        """
+        """Cancel the job's runs, as Prefect's own button does. `tasks.runtime.cancellation` then updates the job."""
         async with asyncio.timeout(self._timeout_seconds):
             client = await self._client()
             runs = await _find_live_runs(client, job)
             return [await _request_cancellation(client, run) for run in runs]
 
     async def resume(self, job: VideoJob) -> UUID:
-        """Another run of a job that has begun."""
+        """Start another run of a job that has run before."""
         async with asyncio.timeout(self._timeout_seconds):
             return await resume_job(job)
 
     async def retry(self, job: VideoJob, reason: str) -> UUID:
-        """From the failed stage, through the deployment that operators decide with; a cancelled job just runs."""
+        """Continue from the failed stage, through the operators' deployment; a cancelled job just gets another run."""
         if job.status == Status.CANCELLED:
             return await self.resume(job)
         async with asyncio.timeout(self._timeout_seconds):
@@ -117,7 +115,7 @@ class PrefectRuns:
 
 
 async def _find_live_runs(client: PrefectClient, job: VideoJob) -> Sequence[FlowRun]:
-    """Who holds the job, whom this door started, whom the job is named after; else whoever waits for a worker."""
+    """The lease holder's run, the run that the API started, the run that gave the job its id; else a scheduled run."""
     candidate_ids = {parse_flow_run_id(job.lease_holder or ""), job.id}
     found = [run for text in candidate_ids if (run := await _read_live_run(client, text)) is not None]
     started_here = FlowRunFilter(
@@ -132,7 +130,7 @@ async def _find_live_runs(client: PrefectClient, job: VideoJob) -> Sequence[Flow
 
 
 async def _read_live_run(client: PrefectClient, run_id: str) -> FlowRun | None:
-    """The run of this id, if it is one and has not ended."""
+    """The run with this id, unless it does not exist or has ended."""
     try:
         run = await client.read_flow_run(UUID(run_id))
     except (ObjectNotFound, ValueError):
@@ -141,7 +139,7 @@ async def _read_live_run(client: PrefectClient, run_id: str) -> FlowRun | None:
 
 
 async def _request_cancellation(client: PrefectClient, run: FlowRun) -> StoppedRun:
-    """A run that no worker has taken ends at once; the others end at their next safe point."""
+    """A run that no worker has picked up ends at once, others at their next safe point."""
     if run.state_type is not StateType.CANCELLING:
         await client.set_flow_run_state(run.id, Cancelling())
         run = await client.read_flow_run(run.id)

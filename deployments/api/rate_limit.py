@@ -1,7 +1,6 @@
-"""How many requests somebody may make: token buckets in memory, one for each caller.
+"""Rate limits: token buckets in memory, one per caller.
 
-In memory, so each process of the front door counts for itself, and a restart forgives: the limits keep the door free
-for everybody, they are no quota that is paid for.
+Each API process counts for itself, and a restart resets the counts: the limits protect the service, they are no quota.
 """
 
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
-_MAX_BUCKETS: Final = 10_000  # callers; whoever was away for longest is forgotten first
+_MAX_BUCKETS: Final = 10_000  # callers; the least recent one is dropped first
 
 
 @dataclass(slots=True)
@@ -20,7 +19,7 @@ class _Bucket:
 
 
 class TokenBuckets:
-    """Each caller may make `per_minute` requests, and a minute's worth of them at once."""
+    """Each caller may make `per_minute` requests, all of them at once if it likes."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._capacity = float(per_minute)
@@ -29,7 +28,7 @@ class TokenBuckets:
         self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
 
     def take(self, key: Hashable) -> float:
-        """0 where it may go on; else the seconds after which it may."""
+        """Take a token. Returns 0, or the seconds until the caller may retry."""
         bucket = self._refilled_bucket(key)
         if bucket.tokens >= 1:
             bucket.tokens -= 1
@@ -37,7 +36,7 @@ class TokenBuckets:
         return self._seconds_until_token(bucket)
 
     def seconds_until_allowed(self, key: Hashable) -> float:
-        """As `take`, and takes nothing."""
+        """As `take`, without taking a token."""
         return self._seconds_until_token(self._refilled_bucket(key))
 
     def _seconds_until_token(self, bucket: _Bucket) -> float:

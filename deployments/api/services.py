@@ -1,7 +1,7 @@
-"""What the front door stands on: the job state, the storage, the vendors' secrets, and a way to start runs.
+"""The API's dependencies: job database, storage, vendors' secrets, Prefect runs.
 
-All of it is found through blocks of the Prefect server. They are kept for a while, so that callbacks can be taken while
-that server is away, as long as they start no run.
+All are found through blocks of the Prefect server. Blocks are cached, so that callbacks that start no run are accepted
+while that server is unavailable.
 """
 
 import asyncio
@@ -20,26 +20,28 @@ from videojobs.storage.object_store import ObjectStore
 
 
 class Services:
-    """Reached through the blocks of the default names; a job's own are used where it was opened with others."""
+    """Uses the blocks with the default names, or those that a job was created with."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._block_names = Connections()
-        self._block_cache = BlockCache(ttl_seconds=settings.block_seconds, load_timeout=settings.load_seconds)
-        self._stores: dict[str, tuple[S3Bucket, ObjectStore]] = {}  # by block name; making a client takes 50 ms
-        self.runs = PrefectRuns(timeout_seconds=settings.answer_seconds)
+        self._block_cache = BlockCache(
+            ttl_seconds=settings.block_cache_seconds, load_timeout=settings.block_load_timeout_seconds
+        )
+        self._stores: dict[str, tuple[S3Bucket, ObjectStore]] = {}  # by block name; creating a client takes 50 ms
+        self.runs = PrefectRuns(timeout_seconds=settings.callback_timeout_seconds)
 
     @property
     def connections(self) -> dict[str, str]:
-        """The blocks that new jobs are opened with, by name."""
+        """The block names of new jobs."""
         return self._block_names.model_dump()
 
     async def repository(self) -> JobRepository:
-        """The job state."""
+        """The job database."""
         block = await self._block_cache.get(JobDatabase, self._block_names.database)
         return block.repository()
 
     async def store(self, job: VideoJob | None = None) -> ObjectStore:
-        """The bucket of new jobs, or that of this one."""
+        """The bucket of this job; of new jobs if there is none."""
         name = Connections.model_validate(job.connections).storage if job else self._block_names.storage
         block = await self._block_cache.get(S3Bucket, name)
         known = self._stores.get(name)
@@ -49,5 +51,5 @@ class Services:
         return known[1]
 
     async def callback_secret(self, provider: Provider[Any], job: VideoJob) -> SecretStr | None:
-        """What the provider signs its callbacks about this job with; None where its block has no secret."""
+        """The secret with which the provider signs callbacks about this job; None if it is not configured."""
         return await Connections.model_validate(job.connections).callback_secret(provider, self._block_cache)

@@ -1,6 +1,6 @@
-"""The front door's tokens: `python -m deployments.api.tokens create|list|revoke`.
+"""API tokens: `python -m deployments.api.tokens create|list|revoke`.
 
-The job database is the one of `DATABASE_URL`, from the environment or `.env`. A token is shown once, when it is made.
+The job database is that of `DATABASE_URL`, from the environment or `.env`. A token is shown once, when it is created.
 """
 
 import argparse
@@ -38,12 +38,12 @@ def _parse_scopes(text: str) -> list[Scope]:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deployments.api.tokens", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create", help="make a token and print it, this once")
-    create.add_argument("user", type=_parse_user_id, help="whose jobs it is for: the user_id in their rows")
+    create = commands.add_parser("create", help="create a token and print it; it is not shown again")
+    create.add_argument("user", type=_parse_user_id, help="the user whose jobs it is for: user_id in their rows")
     create.add_argument("--scopes", type=_parse_scopes, default=[Scope.SUBMIT, Scope.READ], help="default: submit,read")
-    create.add_argument("--label", default="", help="what it is for, as the list shows it")
+    create.add_argument("--label", default="", help="what it is for; shown in the list")
     commands.add_parser("list", help="show all tokens, without their text")
-    commands.add_parser("revoke", help="close the door to a token").add_argument("id", type=uuid.UUID)
+    commands.add_parser("revoke", help="make a token invalid").add_argument("id", type=uuid.UUID)
     return parser.parse_args()
 
 
@@ -66,9 +66,9 @@ async def _list(repository: JobRepository) -> int:
 
 async def _revoke(repository: JobRepository, options: argparse.Namespace) -> int:
     if await repository.revoke_token(options.id):
-        print(f"Token {options.id} opens nothing any more.")
+        print(f"Token {options.id} is revoked.")
         return 0
-    print(f"No valid token has the id {options.id}; `list` shows them.", file=sys.stderr)
+    print(f"No valid token has the id {options.id}. See `list`.", file=sys.stderr)
     return 1
 
 
@@ -83,7 +83,7 @@ async def _run(url: str, options: argparse.Namespace) -> int:
             case _:
                 return await _list(repository)
     except DatabaseUnavailable as error:
-        print(f"{error}: mend DATABASE_URL", file=sys.stderr)
+        print(f"{error}. Check DATABASE_URL.", file=sys.stderr)
         return 1
     finally:
         await close_engines()
@@ -93,7 +93,7 @@ def main() -> int:
     options = _parse_arguments()
     url = Environment().database_url
     if url is None:
-        sys.exit("DATABASE_URL is not set: give the job database as postgresql://user:password@host:port/name")
+        sys.exit("DATABASE_URL is not set. Set it to the job database: postgresql://user:password@host:port/name")
     return asyncio.run(_run(url.get_secret_value(), options))
 
 

@@ -1,6 +1,6 @@
-"""Who can use the Prefect API that is configured, beside those who should: it hands out every credential.
+"""Whether the Prefect API, which returns every credential, accepts requests that it should reject.
 
-Asks as somebody without a password would, and as a page of another site in an operator's browser.
+Sends a request without a password, and with the Origin of another site.
 """
 
 import ssl
@@ -18,37 +18,37 @@ from prefect.settings import (
 
 FOREIGN_ORIGIN: Final = "https://foreign.example"
 UNAUTHORIZED_MESSAGE: Final = (
-    "the Prefect server does not let us in ({status}): set PREFECT_API_AUTH_STRING to the user:password that it has in "
+    "the Prefect server rejects our credentials ({status}): set PREFECT_API_AUTH_STRING to the user:password of its "
     "PREFECT_SERVER_API_AUTH_STRING (Prefect Cloud: PREFECT_API_KEY)"
 )
-_TIMEOUT_SECONDS: Final = 10  # a server that has just given its version answers at once
+_TIMEOUT_SECONDS: Final = 10  # a server that has just answered `version` is fast
 _DENIED_STATUSES: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
 async def find_exposures(api_url: str) -> list[str]:
-    """What is wrong with the server at this address, each with what to do. Raises httpx.HTTPError."""
+    """The server's problems, each with what to do. Raises httpx.HTTPError."""
     async with httpx.AsyncClient(verify=_tls_verification(), timeout=_TIMEOUT_SECONDS, follow_redirects=True) as http:
         answer = await http.get(f"{api_url.rstrip('/')}/admin/version", headers={"Origin": FOREIGN_ORIGIN})
     return [problem for problem in (_anonymous_access_problem(answer), _cors_problem(answer)) if problem]
 
 
 def sends_cleartext_credentials(api_url: str) -> bool:
-    """Whether whoever sits between here and the server can read the password."""
+    """Whether the password travels unencrypted over a network."""
     url = urlsplit(api_url)
     has_secret = PREFECT_API_AUTH_STRING.value() or PREFECT_API_KEY.value()
     return url.scheme == "http" and bool(has_secret) and not _is_localhost(url.hostname or "")
 
 
 def _anonymous_access_problem(response: httpx.Response) -> str | None:
-    """A page in HTML is that of somebody who stands before the server and asks for a login."""
+    """An HTML answer is the login page of a proxy before the server."""
     if response.status_code in _DENIED_STATUSES or "html" in response.headers.get("content-type", ""):
         return None
     if not response.is_success:
-        return f"it answers {response.status_code} to a request without a password, where 401 is right: see its log"
+        return f"it answers {response.status_code} to a request without a password, instead of 401: see its log"
     return (
-        "it answers anybody, without a password, and so hands out every credential: start the server with "
+        "it answers requests without a password, and so returns every credential: start the server with "
         "PREFECT_SERVER_API_AUTH_STRING=user:password, and set the same as PREFECT_API_AUTH_STRING here, for the "
-        "workers and for the front door"
+        "workers and for the API"
     )
 
 
@@ -57,7 +57,7 @@ def _cors_problem(response: httpx.Response) -> str | None:
         return None
     return (
         "it lets pages of every site read its answers (CORS): start the server with "
-        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS set to the address of its UI, https://prefect.example.com say"
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS set to the address of its UI, such as https://prefect.example.com"
     )
 
 

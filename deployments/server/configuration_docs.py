@@ -1,7 +1,7 @@
 """Writes docs/configuration.md from the settings models: `make config-docs`.
 
-Names, defaults and bounds come from the models, the explanations from the docstring below each field. A unit test
-fails when the page differs from the models, or when a settings model is missing from `GROUPS`.
+Names, defaults and bounds come from the models, the explanations from the docstring below each field. A test fails
+when the page differs from the models, or when a settings model is missing from `GROUPS`.
 """
 
 import ast

@@ -1,8 +1,7 @@
-"""`python -m deployments.server.doctor`: checks a configuration and says in plain words what is missing. Spends
-nothing.
+"""`python -m deployments.server.doctor`: checks a configuration and says what is missing. Costs nothing.
 
-Each check is a function that returns what it found (a Caution, if that is something to think about), or raises Trouble
-with what to do about it.
+Each check is a function that returns what it found (a CheckWarning, if the operator should consider it), or raises
+CheckFailed with what to do.
 """
 
 import asyncio
@@ -45,17 +44,17 @@ BlockT = TypeVar("BlockT", bound=Block)
 
 
 class CheckFailed(Exception):
-    """What is wrong, and what to do."""
+    """A problem, with what to do."""
 
 
 class CheckWarning(str):
-    """What works, and what to think about."""
+    """Works, but the operator should consider it."""
 
     __slots__ = ()
 
 
 async def check_prefect_server(names: Connections) -> str:
-    """The Prefect server answers, in a version that this code was tried with."""
+    """The Prefect server answers, and its version is the one of this code."""
     address = PREFECT_API_URL.value()
     if not address:
         raise CheckFailed("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
@@ -63,13 +62,13 @@ async def check_prefect_server(names: Connections) -> str:
         async with get_client() as client:
             if client.server_type == ServerType.CLOUD:
                 await client.read_work_pools(limit=1)
-                return f"Prefect Cloud at {address}"  # it goes with every version of the client
+                return f"Prefect Cloud at {address}"  # compatible with every client version
             version = await client.api_version()
     except PrefectHTTPStatusError as error:
         raise CheckFailed(_http_error_message(error)) from error
     except (httpx.HTTPError, RuntimeError) as error:
         raise CheckFailed(
-            f"no Prefect server answers at {address} ({type(error).__name__}): start it, or mend the URL"
+            f"no Prefect server answers at {address} ({type(error).__name__}): start it, or correct PREFECT_API_URL"
         ) from error
     if version.split(".")[:2] != prefect_version.split(".")[:2]:
         raise CheckFailed(
@@ -82,15 +81,15 @@ def _http_error_message(error: PrefectHTTPStatusError) -> str:
     status = error.response.status_code
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return UNAUTHORIZED_MESSAGE.format(status=status)
-    return f"{error.request.url} answers {status}: mend PREFECT_API_URL, or look into the server's log"
+    return f"{error.request.url} answers {status}: correct PREFECT_API_URL, or read the server's log"
 
 
 async def check_api_access(names: Connections) -> str:
-    """The Prefect API, which hands out every credential, does so to nobody else."""
+    """The Prefect API, which returns every credential, needs a password and allows no other site."""
     async with get_client() as client:
         address, is_cloud = str(client.api_url).rstrip("/"), client.server_type == ServerType.CLOUD
     if is_cloud:
-        return "Prefect Cloud lets nobody in without a key"
+        return "Prefect Cloud always requires a key"
     try:
         problems = await find_exposures(address)
     except httpx.HTTPError as error:
@@ -98,10 +97,8 @@ async def check_api_access(names: Connections) -> str:
     if problems:
         raise CheckFailed("; ".join(problems))
     if sends_cleartext_credentials(address):
-        return CheckWarning(
-            "only with the password, which travels in clear text to this http:// address: put TLS before it"
-        )
-    return "only with the password, and no other site's pages"
+        return CheckWarning("requires the password, but sends it unencrypted to this http:// address: use TLS")
+    return "requires the password, and allows no other site's pages"
 
 
 async def check_database(names: Connections) -> str:
@@ -113,15 +110,15 @@ async def check_database(names: Connections) -> str:
             is_outdated = await connection.run_sync(is_behind)
     except DBAPIError as error:
         raise CheckFailed(
-            f"Postgres does not let us in ({str(error.orig).strip().splitlines()[0]}): mend DATABASE_URL"
+            f"cannot connect to Postgres ({str(error.orig).strip().splitlines()[0]}): check DATABASE_URL"
         ) from error
     if is_outdated:
-        raise CheckFailed("the job database is behind this code: run `make migrate`")
+        raise CheckFailed("the schema of the job database is older than this code: run `make migrate`")
     return f"PostgreSQL {version}, migrated"
 
 
 async def check_storage(names: Connections) -> str:
-    """The bucket takes an object, and a presigned link gives it back without credentials."""
+    """The bucket stores an object, and a presigned URL reads it without credentials."""
     block = await _load_block(S3Bucket, names.storage)
     store = ObjectStore(block.credentials.get_client("s3"), block.bucket_name)
     key, content = "doctor/probe.txt", secrets.token_bytes(16)
@@ -133,12 +130,12 @@ async def check_storage(names: Connections) -> str:
         finally:
             await asyncio.to_thread(store.delete, [key])
     except (VideoJobError, httpx.HTTPError) as error:
-        raise CheckFailed(f"the bucket {block.bucket_name} cannot be used: {error}") from error
+        raise CheckFailed(f"cannot use the bucket {block.bucket_name}: {error}") from error
     if answer.content != content:
         raise CheckFailed(
-            f"a presigned link of bucket {block.bucket_name} answers {answer.status_code}: vendors could not read it"
+            f"a presigned URL of bucket {block.bucket_name} answers {answer.status_code}: vendors could not read it"
         )
-    return f"bucket {block.bucket_name}: writable, presigned links work"
+    return f"bucket {block.bucket_name}: writable, presigned URLs work"
 
 
 async def check_provider(provider: Provider[Any], names: Connections) -> str:
@@ -149,29 +146,29 @@ async def check_provider(provider: Provider[Any], names: Connections) -> str:
             detail = await provider.check(client)
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
-    if AccessSettings().public_url is not None and block.callback_secret is None:
+    if AccessSettings.current().public_url is not None and block.callback_secret is None:
         raise CheckFailed(
-            f"{provider.display_name} is asked to call back, and its callbacks cannot be verified: "
+            f"callbacks of {provider.display_name} are requested, but their signatures cannot be verified: "
             f"set {callback_secret_variable(provider)}, then `make deploy`"
         )
-    callbacks = f"callbacks {'can' if block.callback_secret else 'cannot'} be checked"
-    return "; ".join(filter(None, (f"the key is taken by {block.base_url}", detail, callbacks)))
+    callbacks = f"callbacks {'can' if block.callback_secret else 'cannot'} be verified"
+    return "; ".join(filter(None, (f"{block.base_url} accepts the key", detail, callbacks)))
 
 
 async def check_lectures(names: Connections) -> str:
-    """Speech can be recognised, and the fonts are there, on the machine where this is asked."""
-    settings = LectureSettings()
+    """Speech recognition and fonts are available, on the machine where the doctor runs."""
+    settings = LectureSettings.current()
     engine = select_engine(SpeechOptions(), settings)
     try:
         engine.check_available(None)
         await asyncio.to_thread(load_fonts, settings.fonts)
     except ConfigurationError as error:
         raise CheckFailed(str(error)) from error
-    return f"speech is recognised by {engine.name}"
+    return f"speech recognition by {engine.name}"
 
 
 async def check_deployments(names: Connections) -> str:
-    """The deployments, their pools and the concurrency limits are on the server, and workers are there to run them."""
+    """Deployments, work pools and concurrency limits exist, and each pool has a worker."""
     return "; ".join([await _check_deployment(name) for name in JOB_DEPLOYMENTS.values()])
 
 
@@ -208,7 +205,7 @@ def list_checks() -> dict[str, Check]:
     """By name, in the order of the report. Providers that serve no stage are not checked."""
     return {
         "Prefect server": check_prefect_server,
-        "Who is let in": check_api_access,
+        "API access": check_api_access,
         "Job database": check_database,
         "Storage": check_storage,
         **{provider.display_name: partial(check_provider, provider) for provider in active_providers()},
@@ -218,7 +215,7 @@ def list_checks() -> dict[str, Check]:
 
 
 async def run_checks(names: Connections) -> dict[str, str | CheckFailed]:
-    """Every check with what it found on these blocks. Without a server nothing else can be looked up."""
+    """Every check with its finding. Stops after a failed check of the server, which holds all blocks."""
     findings: dict[str, str | CheckFailed] = {}
     for name, check in list_checks().items():
         try:
@@ -237,9 +234,9 @@ def _status_mark(finding: str | CheckFailed) -> str:
 
 
 def main() -> int:
-    """Print the findings; 1 if anything is missing."""
+    """Print the findings; 1 if a check failed."""
     findings = asyncio.run(run_checks(Connections()))
-    table = Table("", "Part", "Finding", title="Doctor")
+    table = Table("", "Check", "Finding", title="Doctor")
     for name, finding in findings.items():
         table.add_row(_status_mark(finding), name, str(finding))
     Console().print(table)

@@ -1,6 +1,6 @@
-"""Where everything is and how to get in: the product-wide variables, from the environment or a `.env` file.
+"""Addresses and credentials: the product-wide variables, from the environment or a `.env` file.
 
-A variable of the process wins over the same one in `.env`; an empty value counts as not set.
+A variable of the process overrides `.env`; an empty value counts as unset.
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 
 
 class Environment(BaseSettings):
-    """Every variable is optional: each command says which ones it cannot do without.
+    """Every variable is optional: each command says which ones it requires.
 
-    `.env` is looked for in the repository and in the working directory, where the latter wins.
+    `.env` is read from the repository and from the working directory; the latter wins.
     """
 
     model_config = SettingsConfigDict(
@@ -28,13 +28,13 @@ class Environment(BaseSettings):
     )
 
     database_url: SecretStr | None = None
-    """`postgresql://user:password@host:port/database`, the job state."""
+    """`postgresql://user:password@host:port/database`, the job database."""
     prefect_api_url: str | None = None
     """`http://host:port/api`, without a slash at the end."""
     prefect_api_auth_string: SecretStr | None = None
     """`user:password`, as the server has it in `PREFECT_SERVER_API_AUTH_STRING`."""
     prefect_api_key: SecretStr | None = None
-    """Prefect Cloud's way to let a client in."""
+    """For Prefect Cloud."""
 
     s3_endpoint_url: str | None = None
     """Unset means AWS's own endpoint of `s3_region`."""
@@ -52,7 +52,7 @@ class Environment(BaseSettings):
     sync_so_api_key: SecretStr | None = None
     """Each generation is billed to its account."""
     sync_so_webhook_secret: SecretStr | None = None
-    """The whole `whsec_...` text. Unset: webhooks of Sync.so are not taken."""
+    """The whole `whsec_...` text. Unset: callbacks of Sync.so are rejected."""
 
     ghostcut_base_url: str | None = None
     """Unset: the vendor's own address."""
@@ -81,4 +81,4 @@ class Environment(BaseSettings):
 
 
 EMPTY_ENVIRONMENT = Environment.model_construct()
-"""No variable set, whatever the environment and `.env` say. For tests, which must never reach a paid vendor."""
+"""No variables, whatever the environment and `.env` say. For tests, which must never reach a paid vendor."""

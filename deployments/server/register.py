@@ -1,8 +1,8 @@
-"""Brings a Prefect server to the wanted state: `python -m deployments.server.register`. Idempotent: run it after every
+"""Registers everything with a Prefect server: `python -m deployments.server.register`. Idempotent: run it after every
 change.
 
-In this order: the work pool, the global concurrency limits, the block types, the blocks (from the environment), the
-automations and alerts, and the deployments of prefect.yaml. Nothing that an operator added is removed.
+In this order: work pools, global concurrency limits, block types, blocks (from the environment), automations and
+alerts, and meanwhile the deployments of prefect.yaml. Nothing that an operator added is removed.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ DEFAULT_WORK_POOL = "video-jobs"
 
 
 async def register(environment: Environment) -> list[str]:
-    """Apply everything; gives a line for each thing done."""
+    """Register everything; gives a line for each step."""
     names = Connections()
     lines = []
     async with get_client() as client:
@@ -67,7 +67,7 @@ def _pool_variables() -> dict[str, str]:
 
 
 async def _ensure_work_pool(client: PrefectClient, name: str) -> str:
-    """The pool, made for our own worker if it is not there; an existing one is an operator's and stays as it is."""
+    """Create the pool for our worker type if it is missing; an existing one belongs to the operator."""
     desired = WorkPoolCreate(
         name=name,
         type=CoroutineWorker.type,
@@ -82,7 +82,7 @@ async def _ensure_work_pool(client: PrefectClient, name: str) -> str:
 
 
 def _build_blocks(environment: Environment, names: Connections) -> dict[str, Block | None]:
-    """The blocks that the environment has the values for; None for each that it has not."""
+    """The blocks by name; None where the environment lacks a value."""
     return {
         names.database: _build_block(JobDatabase, url=environment.database_url),
         names.storage: storage_block(environment),
@@ -100,7 +100,7 @@ def _build_provider_block(environment: Environment, provider: Provider[Any]) -> 
 
 
 def _build_block(block_class: type[Block], **fields: SecretStr | str | None) -> Block | None:
-    """The block, or None while a field without a default is missing; an absent optional field takes its default."""
+    """The block, or None if a required field is missing; optional ones get their defaults."""
     values = {name: value for name, value in fields.items() if value is not None}
     required = {name for name, field in block_class.model_fields.items() if field.is_required()}
     return block_class(**values) if required <= values.keys() else None
@@ -108,13 +108,13 @@ def _build_block(block_class: type[Block], **fields: SecretStr | str | None) -> 
 
 async def _save_block(client: PrefectClient, name: str, block: Block | None) -> str:
     if block is None:
-        return f"[yellow]block {name}: left alone, its values are not in the environment[/]"
+        return f"[yellow]block {name}: unchanged, its values are not in the environment[/]"
     await block.save(name, overwrite=True, client=client)
     return f"block {name}"
 
 
 def _run_prefect_deploy() -> None:
-    """`prefect deploy` is the one reader of prefect.yaml."""
+    """Run `prefect deploy`, the only reader of prefect.yaml."""
     environment = {**os.environ, **_pool_variables()}
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     result = subprocess.run(  # noqa: S603  # our own interpreter, fixed words

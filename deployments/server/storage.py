@@ -1,4 +1,4 @@
-"""The bucket that the environment names, as the block that runs use and as a store of its own."""
+"""The bucket that the environment names, as a Prefect block and as an object store."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from videojobs.storage.object_store import ObjectStore
 
 
 def storage_block(environment: Environment) -> S3Bucket | None:
-    """The block, or None while no bucket is named. Without an access key, AWS's own chain of credentials is asked."""
+    """The block, or None without a bucket name. Without an access key, AWS's own credential chain applies."""
     if environment.s3_bucket is None:
         return None
     key_id = environment.s3_access_key_id
@@ -28,7 +28,7 @@ def storage_block(environment: Environment) -> S3Bucket | None:
 
 
 def object_store_from_env(variables: Mapping[str, str]) -> ObjectStore:
-    """The store that these variables name, for a command that has no Prefect server to ask for a block."""
+    """The object store of these variables, for commands without a Prefect server to load a block from."""
     environment = Environment.model_validate({name.lower(): value for name, value in variables.items()})
     block = storage_block(environment)
     if block is None:
@@ -37,7 +37,7 @@ def object_store_from_env(variables: Mapping[str, str]) -> ObjectStore:
 
 
 def _boto_config(*, is_custom_endpoint: bool) -> dict[str, Any]:
-    """Presigned links need signature v4; S3-compatible stores need path style and know no trailing checksums."""
+    """Presigned URLs need signature v4; S3-compatible stores need path style and lack trailing checksums."""
     config: dict[str, Any] = {"signature_version": "s3v4"}
     if is_custom_endpoint:
         config |= {

@@ -1,7 +1,7 @@
 """The only file that touches Prefect's private API: its engine for one run, and the protected parts of its worker.
 
 Prefect promises nothing about these. They are given public names here, and the rest of the worker uses those only.
-Written against Prefect 3.8. `tests/unit/test_prefect_compat.py` names what a later version has changed.
+Written against Prefect 3.8. `tests/integration/worker/test_prefect_compat.py` names what a later version has changed.
 """
 
 from abc import ABC, abstractmethod

@@ -26,11 +26,11 @@ from deployments.worker.event_listener import STOP_EVENTS, listen
 from deployments.worker.flow_loader import UnrunnableFlow, load_flow
 from deployments.worker.job_configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
 from deployments.worker.orphan_scan import is_orphaned, is_stop_requested, list_transitional_runs
-from deployments.worker.periodic import run_periodically
 from deployments.worker.prefect_compat import CompatWorker
 from deployments.worker.run_manager import RunManager
 from deployments.worker.settings import WorkerSettings
 from videojobs.aio.background_loop import BackgroundEventLoop
+from videojobs.aio.periodic import run_periodically
 
 # The flows' loop counts as stuck after this time: the worker stops polling, and the runs' heartbeats stop anyway.
 UNRESPONSIVE_SECONDS: Final = 5.0

@@ -176,7 +176,9 @@ async def find_unrecorded_cancellations(
 async def _last_run_id(repository: JobRepository, job_id: str) -> str | None:
     """The run that took the job up last."""
     actors = [
-        parse_flow_run_id(event.actor) for event in await repository.list_events(job_id) if event.kind == "claimed"
+        parse_flow_run_id(event.actor)
+        for event in await repository.list_events(job_id)
+        if event.kind == "lease_acquired"
     ]
     return actors[-1] if actors else None
 

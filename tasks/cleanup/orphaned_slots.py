@@ -37,7 +37,7 @@ class LeakedSlots:
 
 def slot_release_timeout() -> timedelta:
     """After this time without a renewal a slot is free."""
-    return timedelta(seconds=TimingSettings().place_lease_seconds) + _EXPIRY_SCAN_DELAY
+    return timedelta(seconds=TimingSettings.current().slot_lease_seconds) + _EXPIRY_SCAN_DELAY
 
 
 @job_task("find lost places", retries=0)

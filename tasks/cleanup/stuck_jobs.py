@@ -23,7 +23,7 @@ from tasks.runtime.job_task import job_task
 from tasks.runtime.prefect_runs import resume_job, scheduled_runs_by_job
 from videojobs.db import JobRepository, Lease, SubmissionState
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter
-from videojobs.errors import DatabaseUnavailable
+from videojobs.errors import DatabaseUnavailable, VendorFailed
 from videojobs.pipeline.recovery_policy import (
     NOT_QUERIED,
     RecoveryAction,
@@ -98,7 +98,7 @@ async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionR
         if lease is None:
             return ActionResult(CHANGED_TEXT)
         detail = {"verdict": stuck_job.decision.action.value, "reason": stuck_job.decision.reason}
-        await repository.record_event(lease, "cleaned_up", detail)
+        await repository.record_event(lease, "cleanup_action", detail)
         if stuck_job.decision.action is RecoveryAction.FAIL:
             await _fail_job(repository, lease, stuck_job, connections)
         if stuck_job.decision.action is RecoveryAction.PARK:
@@ -127,14 +127,14 @@ async def _fail_job(repository: JobRepository, lease: Lease, stuck_job: StuckJob
         )
     store = await job_connections(job, connections).store()
     message, fallback = failure_details(job, store, stuck_job.decision.reason)
-    await repository.fail(lease, message, fallback_url=fallback)
+    await repository.fail(lease, message, code=VendorFailed.code, fallback_url=fallback)
 
 
 @asynccontextmanager
 async def _lease_if_unchanged(repository: JobRepository, snapshot: JobSnapshot) -> AsyncIterator[Lease | None]:
     """The job's lease, for as long as the context lasts; None when the job has changed, or somebody has it."""
     lease = Lease(snapshot.job.id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
-    if not await repository.acquire_if_unchanged(lease, TimingSettings().lease_seconds, snapshot):
+    if not await repository.acquire_if_unchanged(lease, TimingSettings.current().lease_seconds, snapshot):
         yield None
         return
     try:

@@ -18,7 +18,7 @@ class Backoff:
     """The delays of one spell of errors: begin a new one when the other side has answered."""
 
     def __init__(self) -> None:
-        self._initial_delay = TimingSettings().retry_delay_seconds
+        self._initial_delay = TimingSettings.current().retry_delay_seconds
         self._next_delay = self._initial_delay
 
     def next_delay(self, error: Exception) -> float:

@@ -9,7 +9,7 @@ from videojobs.settings import AccessSettings
 
 def callback_url(provider: Provider[Any], submission: Submission) -> str | None:
     """None where the API has no public URL that the vendor takes: then the vendor is only polled."""
-    access = AccessSettings()
+    access = AccessSettings.current()
     base = access.public_url
     if base is None:
         return None

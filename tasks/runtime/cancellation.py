@@ -39,7 +39,7 @@ async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: St
 def cancellation_message(submissions: Sequence[Submission]) -> str:
     """What somebody who stopped a job has to know: what is paid for."""
     paid = [
-        f"{submission.stage.replace('_', ' ')} ({_STATE_TEXT[SubmissionState(submission.state)]}"
+        f"{submission.stage.replace('_', ' ')} ({_STATE_TEXT[submission.state]}"
         + (f", vendor id {submission.vendor_id})" if submission.vendor_id else ")")
         for submission in submissions
         if submission.state in _STATE_TEXT

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from httpx import HTTPStatusError, Response, TransportError
 from prefect.client.orchestration import PrefectClient, get_client
@@ -19,13 +18,14 @@ from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from prefect.logging import get_run_logger
 
 from videojobs.aio.idle_signal import notify_idle
+from videojobs.aio.per_loop import PerLoop
 from videojobs.settings import TimingSettings
 
 _RENEWAL_FRACTION: Final = 2 / 3  # of a lease
 _RETRY_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
 
 _releases: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
-_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = WeakKeyDictionary()
+_queues: Final = PerLoop[dict[str, asyncio.Lock]](dict)  # by limit
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def vendor_slot(name: str) -> AsyncIterator[None]:
     no such limit there are places for all.
     """
     async with get_client() as client:
-        seconds = TimingSettings().place_lease_seconds
+        seconds = TimingSettings.current().slot_lease_seconds
         async with _fair_queue(name):
             lease = await _acquire(client, name, seconds)
         if lease is None:
@@ -124,7 +124,7 @@ async def _release(lease: UUID) -> None:
 @asynccontextmanager
 async def _fair_queue(name: str) -> AsyncIterator[None]:
     """First come, first served: asyncio's locks are fair."""
-    queue = _queues.setdefault(asyncio.get_running_loop(), {}).setdefault(name, asyncio.Lock())
+    queue = _queues.get().setdefault(name, asyncio.Lock())
     if queue.locked():
         notify_idle()
     async with queue:

@@ -21,7 +21,7 @@ from tasks.runtime.job_events import JOB_PARKED, emit_operator_event
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
 from videojobs.db import SubmissionState, VideoJob
-from videojobs.errors import JobParked, RetryableError, VendorFailed, VideoJobError
+from videojobs.errors import InvalidRequest, JobParked, RetryableError, VendorFailed, VideoJobError
 from videojobs.states import RecoveryPoint, has_reached
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
 
@@ -42,20 +42,23 @@ async def record_failure(run: JobRun, error: Exception) -> None:
         return
     states = {submission.state for submission in await repository.list_submissions(job.id)}
     if isinstance(error, RetryableError) and not states.isdisjoint(_PAID_STATES):
-        await _park(run, f"retries are used up, and something is paid for: {error}")
+        await _park(run, f"retries are used up, and something is paid for: {error}", error.code)
         return
     if not isinstance(error, VendorFailed) and not states.isdisjoint(
         _OPEN_STATES
     ):  # an error of ours is no verdict on it
-        await _park(run, f"a vendor may be at work on what is paid for, and this stands in the way: {error}")
+        await _park(
+            run, f"a vendor may be at work on what is paid for, and this stands in the way: {error}", error.code
+        )
         return
     message, fallback = failure_details(job, await run.connections.store(), str(error))
     get_run_logger().error("Job %s failed: %s", job.id, message)
-    await repository.fail(run.lease, message, fallback_url=fallback)
+    problems = error.errors if isinstance(error, InvalidRequest) else ()
+    await repository.fail(run.lease, message, code=error.code, problems=problems, fallback_url=fallback)
 
 
-async def _park(run: JobRun, reason: str) -> None:
-    await (await run.connections.repository()).park(run.lease, reason)
+async def _park(run: JobRun, reason: str, code: str) -> None:
+    await (await run.connections.repository()).park(run.lease, reason, code=code)
     emit_operator_event(JOB_PARKED, run.job_id, reason)
 
 
@@ -76,6 +79,6 @@ async def crash_orphaned_subflows() -> None:
 
 def failure_details(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
     """The owner's words for the failure, and the lip-sync result as the fallback where there is one (M7)."""
-    if not has_reached(job.point, RecoveryPoint.LIP_SYNC_STORED) or not job.has_areas:
+    if not has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED) or not job.has_areas:
         return error, None
     return f"Text inpainting failed: {error}", store.uri(lip_sync_result_key(job.user_id, job.id))

@@ -14,7 +14,7 @@ from videojobs.db import JobRepository, Lease, VideoJob
 from videojobs.db.lease_renewal import lease_renewer_for
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
-from videojobs.errors import DatabaseUnavailable, JobAlreadyFailed, JobParked, LeaseLost, VideoJobError
+from videojobs.errors import CRASH_LOOP_CODE, DatabaseUnavailable, JobAlreadyFailed, JobParked, LeaseLost, VideoJobError
 from videojobs.pipeline.recovery_policy import crash_loop_message
 from videojobs.settings import TimingSettings
 from videojobs.states import Status
@@ -57,7 +57,7 @@ async def job_lease(job_id: str, connections: Connections) -> AsyncIterator[JobR
     await _acquire_lease(repository, lease)
     in_order = True
     try:
-        with lease_renewer_for(repository, TimingSettings().lease_seconds).renewing(lease):
+        with lease_renewer_for(repository, TimingSettings.current().lease_seconds).renewing(lease):
             yield JobRun(lease=lease, connections=connections)
     except VideoJobError:
         raise
@@ -71,7 +71,7 @@ async def job_lease(job_id: str, connections: Connections) -> AsyncIterator[JobR
 
 async def _acquire_lease(repository: JobRepository, lease: Lease) -> None:
     """Take the lease, or step aside; an earlier attempt of this same run is waited for, since it may still be alive."""
-    seconds = TimingSettings().lease_seconds
+    seconds = TimingSettings.current().lease_seconds
     while (holder := await repository.acquire_lease(lease, seconds)) is not None:
         if (other := parse_flow_run_id(holder)) != lease.flow_run_id:
             raise LeaseLost(f"flow run {other} is at work on job {lease.job_id}")
@@ -82,7 +82,7 @@ async def _acquire_lease(repository: JobRepository, lease: Lease) -> None:
 async def _require_runnable(repository: JobRepository, lease: Lease) -> VideoJob:
     """The job, unless it waits for an operator or has failed."""
     job = await repository.get_job(lease.job_id)
-    if job.claims > TimingSettings().recovery_attempts and job.parked_reason is None:
+    if job.claims > TimingSettings.current().recovery_attempts and job.parked_reason is None:
         job = await _park_crash_looping_job(repository, lease, job)
     if job.parked_reason is not None:
         raise JobParked(job.parked_reason)
@@ -108,13 +108,15 @@ async def _abort_stale_uploads(job: VideoJob, connections: Connections) -> None:
 
 async def _park_crash_looping_job(repository: JobRepository, lease: Lease, job: VideoJob) -> VideoJob:
     """A job that its runs do not survive is not run for ever: an operator gets it, with who tried and what was seen."""
-    reason = crash_loop_message(job.claims - 1, job.point)
-    return await repository.park(lease, reason, detail={"history": await run_history(repository, job)})
+    reason = crash_loop_message(job.claims - 1, job.recovery_point)
+    return await repository.park(
+        lease, reason, code=CRASH_LOOP_CODE, detail={"history": await run_history(repository, job)}
+    )
 
 
 async def run_history(repository: JobRepository, job: VideoJob) -> list[Json]:
     """Who took the job up since it last got on, and what was seen, as an event tells of it."""
-    kinds = ("claimed", "interrupted")
+    kinds = ("lease_acquired", "interrupted")
     return [
         {"at": event.at.isoformat(), "run": event.actor, "what": event.kind, **(event.detail or {})}
         for event in await repository.list_events(job.id)

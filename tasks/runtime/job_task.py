@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 # With the default delay 1, 2, 5, 10, 20, 30 and then 60 s: about an hour in all. Long enough for an outage of a vendor
 # or the network, short enough that the client still remembers the job.
-RETRY_DELAYS: Final = [TimingSettings().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
+RETRY_DELAYS: Final = [TimingSettings.current().retry_delay_seconds * factor for factor in (0.1, 0.2, 0.5, 1, 2, 3, 6)]
 MAX_RETRIES: Final = 60
 # Before anything is paid for, about three minutes: the client may be waiting to learn that a link does not work.
 INPUT_RETRIES: Final = 8
@@ -97,7 +97,7 @@ def _skip_when_done(done_at: RecoveryPoint, function: JobStep[P]) -> Step[Concat
     async def wrapper(run: JobRun, *args: P.args, **kwargs: P.kwargs) -> None:
         repository = await run.connections.repository()
         job = await repository.get_job(run.job_id)
-        if not has_reached(job.point, done_at):
+        if not has_reached(job.recovery_point, done_at):
             await function(run, repository, job, *args, **kwargs)
 
     return _with_parameters_of_call(wrapper, function)  # type: ignore[return-value]  # `run` may also be named
@@ -138,7 +138,7 @@ def polling_task(name: str, *, done_at: RecoveryPoint) -> Callable[[PollingStep]
     def decorate(function: PollingStep) -> StepTask[[JobRun], None]:
         async def step(run: JobRun) -> None:
             repository = await run.connections.repository()
-            if not has_reached((await repository.get_job(run.job_id)).point, done_at):
+            if not has_reached((await repository.get_job(run.job_id)).recovery_point, done_at):
                 await function(run, repository)
 
         step.__name__, step.__doc__ = function.__name__, function.__doc__

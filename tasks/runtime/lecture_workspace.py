@@ -41,14 +41,14 @@ class Workspace:
 
     async def fetch_video(self, run: JobRun, source: str) -> Path:
         """The video as a file, brought once in a run. Raises InvalidMedia or TransferInterrupted."""
-        access = AccessSettings()
+        access = AccessSettings.current()
         async with self._fetch_lock:
             if self._video is None:
                 self._video = await fetch_to_dir(
                     source,
                     self.folder,
                     await run.connections.store(),
-                    max_bytes=LectureSettings().max_bytes,
+                    max_bytes=LectureSettings.current().max_bytes,
                     policy=UrlPolicy.for_inputs(access),
                     allow_files=access.allow_local_files,
                 )
@@ -97,11 +97,11 @@ async def _report_loop(run: JobRun, workspace: Workspace) -> None:
     pause = _FIRST_REPORT_SECONDS
     while True:
         await asyncio.sleep(pause)
-        pause = LectureSettings().news_seconds
+        pause = LectureSettings.current().news_seconds
         with suppress(DatabaseUnavailable):
             job = await repository.get_job(run.job_id)
             share = sum(workspace.progress_by_step.values()) / len(workspace.progress_by_step)
             updated_job = await repository.update_progress(
-                run.lease, progress_within(job.point, share), job.progress_message
+                run.lease, progress_within(job.recovery_point, share), job.progress_message
             )
             report_progress(updated_job)

@@ -130,7 +130,7 @@ async def submit_idempotently(repository: JobRepository, lease: Lease, call: Pai
         call.build_body,
         provider=call.provider,
         cost=call.cost,
-        budget=BudgetSettings(),
+        budget=BudgetSettings.current(),
         body_valid_for=call.body_max_age,
     )
     submission = intent.submission
@@ -240,7 +240,7 @@ async def _park_in_doubt(
     repository: JobRepository, lease: Lease, call: PaidCall, why: str, doubt: Submission | None = None
 ) -> NoReturn:
     reason = outcome_unknown_message(call.vendor, why)
-    await _record_with_retry(lambda: repository.park(lease, reason, unresolved=doubt))
+    await _record_with_retry(lambda: repository.park(lease, reason, code=OutcomeUnknown.code, unresolved=doubt))
     raise JobParked(reason)
 
 

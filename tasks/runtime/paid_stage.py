@@ -44,7 +44,7 @@ async def stage_slot(run: JobRun, stage: Stage) -> AsyncIterator[None]:
 
 def presign_for_vendor(store: ObjectStore, key: str) -> str:
     """A link that lasts until the vendor has worked off its queue."""
-    return store.presign(key, int(TimingSettings().media_link_hours * 3600))
+    return store.presign(key, int(TimingSettings.current().input_url_ttl_hours * 3600))
 
 
 async def submit_stage(
@@ -59,7 +59,7 @@ async def submit_stage(
 
     `make_inputs` is called for a new submission only, just before it is sent: links in it expire.
     """
-    provider, timings = await find_provider(repository, job.id, stage), TimingSettings()
+    provider, timings = await find_provider(repository, job.id, stage), TimingSettings.current()
     account = VendorAccount(provider, run.connections)
     call = PaidCall(
         provider=provider.key,
@@ -67,10 +67,12 @@ async def submit_stage(
         next_point=next_point,
         build_body=lambda submission: provider.build_request(make_inputs(), callback_url(provider, submission)),
         send=account.submit,
-        idempotency_window=timedelta(hours=timings.replay_hours if provider.capabilities.idempotent_retry else 0),
+        idempotency_window=timedelta(
+            hours=timings.idempotent_retry_hours if provider.capabilities.idempotent_retry else 0
+        ),
         cost=cost_estimate_of(job)[stage],
         find=lambda submission: account.find(repository, submission),
-        body_max_age=timedelta(hours=timings.media_link_hours / 2),  # the other half is for the vendor's queue
+        body_max_age=timedelta(hours=timings.input_url_ttl_hours / 2),  # the other half is for the vendor's queue
     )
     await account.pace_submit()
     await submit_paid(run, call)

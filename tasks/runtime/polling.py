@@ -22,7 +22,15 @@ from videojobs import errors
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import JobRepository, Submission
 from videojobs.db.repository_base import submission_summary
-from videojobs.errors import DatabaseUnavailable, JobParked, StillRunning, VendorFailed, VendorIdNotFound, VideoJobError
+from videojobs.errors import (
+    VENDOR_OVERDUE_CODE,
+    DatabaseUnavailable,
+    JobParked,
+    StillRunning,
+    VendorFailed,
+    VendorIdNotFound,
+    VideoJobError,
+)
 from videojobs.pipeline.recovery_policy import overdue_message, unknown_id_message
 from videojobs.providers.registry import display_name
 from videojobs.settings import TimingSettings
@@ -58,7 +66,7 @@ class PollAttempt:
     async def polls(self) -> AsyncIterator[None]:
         """The polls of this attempt; raises StillRunning when its time is over. Always gives at least one."""
         notify_idle()
-        end = self._clock() + TimingSettings().poll_attempt_seconds
+        end = self._clock() + TimingSettings.current().poll_attempt_seconds
         yield
         while self._clock() < end:
             yield
@@ -86,16 +94,16 @@ class PollAttempt:
         """
         if self._clock() < self._overdue_check_at:
             return
-        hours = TimingSettings().poll_give_up_hours
+        hours = TimingSettings.current().poll_give_up_hours
         left = timedelta(hours=hours) - await self._repository.submission_age_since_reopen(self._submission)
         if left > timedelta(0):  # looked up once in an attempt: a thousand jobs may hear of their vendor every 2 s
             self._overdue_check_at = self._clock() + left.total_seconds()
             return
-        known = await self._repository.get_live_submission(self._run.job_id, Stage(self._submission.stage))
-        if known is not None and known.candidate_id == known.vendor_id:
+        known = await self._repository.get_live_submission(self._run.job_id, self._submission.stage)
+        if known is not None and known.reported_vendor_id == known.vendor_id:
             return
         reason = reason or overdue_message(self.vendor, self._submission.vendor_id, hours)
-        await self._repository.park(self._run.lease, reason)
+        await self._repository.park(self._run.lease, reason, code=VENDOR_OVERDUE_CODE)
         raise JobParked(reason)
 
     def _reset_errors(self) -> None:

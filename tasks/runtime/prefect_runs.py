@@ -53,7 +53,7 @@ async def start_job_run(job: VideoJob, *, idempotency_key: str, client: PrefectC
     """A run of the job's deployment with its request."""
     connections = {"connections": job.connections} if job.connections else {}
     return await start_deployment_run(
-        JOB_DEPLOYMENTS[job.job_kind],
+        JOB_DEPLOYMENTS[job.kind],
         {**job.request, "job_id": job.id, **connections},
         idempotency_key=idempotency_key,
         client=client,

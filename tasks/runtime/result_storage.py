@@ -15,7 +15,7 @@ async def store_result(url: str, store: ObjectStore, key: str, *, vendor: str) -
 
     Raises TransferInterrupted (worth a retry), or VendorFailed when the vendor delivered what cannot be played.
     """
-    policy, max_bytes = UrlPolicy.for_results(AccessSettings()), LimitSettings().max_result_bytes
+    policy, max_bytes = UrlPolicy.for_results(AccessSettings.current()), LimitSettings.current().max_result_bytes
     try:
         await stream_url_to_store(url, store, key, content_type="video/mp4", policy=policy, max_bytes=max_bytes)
         return await run_cpu_bound(lambda: probe_video(store.open(key)))

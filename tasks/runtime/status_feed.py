@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from random import uniform
 from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
 
 from tasks.runtime.vendor_account import VendorAccount
+from videojobs.aio.per_loop import PerLoop
 from videojobs.errors import VendorIdNotFound
 from videojobs.providers.base import VendorStatus
 from videojobs.providers.batch_poller import BatchPoller
@@ -32,16 +32,12 @@ class _LoopState:
         return self.pollers[key]
 
 
-_loop_states: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopState] = WeakKeyDictionary()
-
-
-def _loop_state() -> _LoopState:
-    return _loop_states.setdefault(asyncio.get_running_loop(), _LoopState())
+_loop_states: Final = PerLoop(_LoopState)
 
 
 def cache_status(provider: str, vendor_id: str, status: VendorStatus) -> None:
     """Keep the final status for the step that stores the result, which then need not query it again."""
-    statuses = _loop_state().final_statuses
+    statuses = _loop_states.get().final_statuses
     statuses[provider, vendor_id] = status
     if len(statuses) > _MAX_CACHED_STATUSES:
         del statuses[next(iter(statuses))]
@@ -49,7 +45,7 @@ def cache_status(provider: str, vendor_id: str, status: VendorStatus) -> None:
 
 def pop_status(provider: str, vendor_id: str) -> VendorStatus | None:
     """Once only: a second try may need a fresh link."""
-    return _loop_state().final_statuses.pop((provider, vendor_id), None)
+    return _loop_states.get().final_statuses.pop((provider, vendor_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class StatusFeed:
     """
 
     def __init__(self, account: VendorAccount, vendor_id: str, *, expects_callback: Callable[[], bool]) -> None:
-        state, self._timings = _loop_state(), account.provider.poll_timings
+        state, self._timings = _loop_states.get(), account.provider.poll_timings
         self._account, self._vendor_id, self._expects_callback = account, vendor_id, expects_callback
         self._poller = state.poller_for(account, self._timings.max_batch)
         self._long_polls = state.long_polls.setdefault(

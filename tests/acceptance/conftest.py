@@ -28,6 +28,7 @@ from flows.pro_video import pro_video
 from tasks.runtime import status_feed
 from tests.support.short_clip import make_short_request as short_request
 from tests.support.short_clip import write_short_inputs
+from videojobs.aio.per_loop import PerLoop
 from videojobs.db import JobRepository, VideoJob, get_engine
 from videojobs.states import Stage
 from videojobs.storage.object_store import ObjectStore, parse_uri
@@ -189,7 +190,7 @@ def in_process_flows(driver: StackDriver, monkeypatch: pytest.MonkeyPatch) -> It
     quick = dict.fromkeys(("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS"), "0.2")
     for name, value in {**driver.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
-    status_feed._loop_states.clear()  # made with the settings of another test
+    monkeypatch.setattr(status_feed, "_loop_states", PerLoop(status_feed._LoopState))  # of another environment
     with prefect_settings(driver.stack):
         yield
 

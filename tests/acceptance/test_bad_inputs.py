@@ -122,7 +122,7 @@ async def test_a_bad_file_is_rejected_by_field_before_payment(
     request = json.loads(json.dumps(driver.make_request()))
     change(request, driver.sample, tmp_path)
     job = await driver.run_in_process(request, job_id)
-    assert (job.status, job.point) == (Status.FAILED, RecoveryPoint.OPENED)
+    assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.OPENED)
     assert job.error_message is not None
     assert f" {path}" in job.error_message
     assert await driver.repository.list_submissions(job_id) == []

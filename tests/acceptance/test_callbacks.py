@@ -33,7 +33,7 @@ async def wait_until_completed(driver: StackDriver, job_id: str) -> None:
 
 async def event_kinds(driver: StackDriver, job_id: str) -> list[str]:
     """The events of the job that matter here, in their order."""
-    told = ("parked", "heard_of", "accepted", "completed")
+    told = ("parked", "callback_received", "accepted", "completed")
     events = [event.kind for event in await driver.repository.list_events(job_id) if event.kind in told]
     assert events.pop(0) == "accepted", "Sync.so"
     return events
@@ -93,7 +93,7 @@ async def test_a_callback_repairs_a_parked_job_with_a_lost_response(
     [work] = await driver.vendor_submissions("ghostcut", job_id)
     job = await driver.repository.get_job(job_id)
     assert (job.parked_reason, job.job_metadata["ghostcut_task_id"]) == (None, str(work["id"]))
-    assert await event_kinds(driver, job_id) == ["parked", "heard_of", "accepted", "completed"]
+    assert await event_kinds(driver, job_id) == ["parked", "callback_received", "accepted", "completed"]
     [run] = await deployment_runs(driver, job_id)
     assert (await driver.wait_for_run(run)).state_name == "Completed"
 
@@ -116,7 +116,7 @@ async def test_a_callback_is_retried_while_the_api_is_down(
 async def test_a_callback_before_the_submit_response_is_harmless(driver: StackDriver, job_id: str) -> None:
     await driver.inject_fault("ghostcut", "slow", job_id, when="after", seconds=8)
     assert (await driver.run_in_process(driver.make_small_request(), job_id)).status == Status.COMPLETED
-    assert await event_kinds(driver, job_id) == ["heard_of", "accepted", "completed"]
+    assert await event_kinds(driver, job_id) == ["callback_received", "accepted", "completed"]
     [work] = await driver.vendor_submissions("ghostcut", job_id)
     assert work["callback"] == "delivered"
     assert await deployment_runs(driver, job_id) == []
@@ -145,7 +145,7 @@ async def test_repeated_and_late_callbacks_start_one_run(driver: StackDriver, jo
     await wait_until_completed(driver, job_id)
     events = await event_kinds(driver, job_id)
     assert await send_callback(driver, job_id, make_report(work, videoUrl="https://example.com/another.mp4")) == 200
-    assert await event_kinds(driver, job_id) == events == ["parked", "heard_of", "accepted", "completed"]
+    assert await event_kinds(driver, job_id) == events == ["parked", "callback_received", "accepted", "completed"]
     assert len(await deployment_runs(driver, job_id)) == 1
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
 

@@ -84,7 +84,7 @@ async def test_a_cancelled_run_records_its_paid_call_before_stopping(driver: Sta
     await driver.prefect.set_flow_run_state(run.id, Cancelling())
     await wait_until(lambda: is_cancelled(driver, run.id))
     job = await driver.repository.get_job(job_id)
-    assert (job.status, job.point) == (Status.CANCELLED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
+    assert (job.status, job.recovery_point) == (Status.CANCELLED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
     assert await driver.submission_state(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED
 
     job = await driver.run_in_process(driver.make_small_request(), job_id)

@@ -131,7 +131,7 @@ async def assert_outcome(driver: StackDriver, name: str, job_id: str, row: dict[
     assert await submission_counts(driver, job_id) == kind.submission_counts, name
     assert (job.parked_reason is not None) == (kind.action is RecoveryAction.PARK or name == "parked"), name
     assert (job.error_message or "").startswith(kind.message), name
-    recorded = [event.detail for event in await driver.repository.list_events(job_id) if event.kind == "cleaned_up"]
+    recorded = [event.detail for event in await driver.repository.list_events(job_id) if event.kind == "cleanup_action"]
     told = [] if kind.action is RecoveryAction.LEAVE else [{"verdict": kind.action, "reason": row["reason"]}]
     assert recorded == told, name
     if name == "GhostCut failed":
@@ -158,7 +158,7 @@ async def make_failed_lip_sync_job(driver: StackDriver, fault_dir: Path) -> str:
 async def cleanup_event_kinds(driver: StackDriver, job_id: str) -> list[str]:
     """What the events tell of clean-ups and of the job's own end, less that of its submission."""
     events = await driver.repository.list_events(job_id)
-    ours = [event for event in events if event.kind in ("cleaned_up", "failed")]
+    ours = [event for event in events if event.kind in ("cleanup_action", "failed")]
     return [event.kind for event in ours if "submission" not in (event.detail or {})]
 
 
@@ -168,7 +168,7 @@ async def test_two_concurrent_cleanups_act_once_per_job(driver: StackDriver, fau
     [run] = await deployment_runs(driver, resumed)
     await driver.wait_for_run(run)
     assert (await driver.repository.get_job(resumed)).status == Status.COMPLETED
-    assert await cleanup_event_kinds(driver, failed) == ["cleaned_up", "failed"]
+    assert await cleanup_event_kinds(driver, failed) == ["cleanup_action", "failed"]
     assert await submission_counts(driver, resumed) == await submission_counts(driver, failed) == (1, 0)
 
 

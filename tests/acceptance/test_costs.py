@@ -111,7 +111,7 @@ async def test_a_job_over_budget_fails_before_any_purchase(
 ) -> None:
     monkeypatch.setenv(f"VIDEOJOBS_BUDGET_{budget}", amount)
     job = await driver.run_in_process(priced_request(driver), job_id)
-    assert (job.status, job.point) == (Status.FAILED, RecoveryPoint.UPLOADED)
+    assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.UPLOADED)
     assert str(job.error_message).startswith("Not bought, since it would go over a budget: expected cost ")
     assert f"VIDEOJOBS_BUDGET_{budget}" in str(job.error_message)
     assert await driver.repository.list_submissions(job_id) == []
@@ -144,7 +144,7 @@ async def test_a_daily_budget_hit_midway_offers_the_lip_sync(
     await reopen_job(driver, job_id)
     monkeypatch.setenv("VIDEOJOBS_BUDGET_DAY_POINTS", "0")
     job = await driver.run_in_process(priced_request(driver), job_id)
-    assert (job.status, job.point) == (Status.FAILED, RecoveryPoint.LIP_SYNC_STORED)
+    assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.LIP_SYNC_STORED)
     assert str(job.error_message).startswith("Text inpainting failed: Not bought, since it would go over a budget: ")
     assert "wait until 00:00 UTC" in str(job.error_message)
     assert job.output_url == driver.store.uri(f"users/ada/jobs/{job_id}/pro_sync_result_{job_id}.mp4")

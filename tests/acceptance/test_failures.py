@@ -32,7 +32,7 @@ async def test_a_ghostcut_failure_offers_the_lip_sync_result(driver: StackDriver
     assert job.error_message.startswith("Text inpainting failed: ")
     assert job.output_url == driver.store.uri(f"users/ada/jobs/{job_id}/pro_sync_result_{job_id}.mp4")
     assert (await driver.download_result(job)).stat().st_size > 10_000
-    assert job.point is RecoveryPoint.TEXT_REMOVAL_SUBMITTED
+    assert job.recovery_point is RecoveryPoint.TEXT_REMOVAL_SUBMITTED
 
 
 async def test_a_failed_job_is_not_rerun_under_its_id(driver: StackDriver, job_id: str) -> None:

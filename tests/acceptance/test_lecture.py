@@ -93,7 +93,7 @@ async def test_a_lecture_becomes_subtitles_and_a_pdf(
     run = await driver.wait_for_run(await driver.start_run(make_request(video, job_id=job_id), deployment=DEPLOYMENT))
     assert run.state_type == StateType.COMPLETED
     job = await driver.repository.get_job(job_id)
-    assert (job.job_kind, job.is_pro_job, job.status, job.progress_percentage) == (
+    assert (job.kind, job.is_pro_job, job.status, job.progress_percentage) == (
         JobKind.LECTURE,
         False,
         "completed",
@@ -124,7 +124,7 @@ def fail_if_repeated(*_: Any, **__: Any) -> None:
 FUNCTION_BY_POINT: Final = {"transcribed": "transcribe", "slides_found": "find_slides"}
 
 
-@pytest.mark.parametrize("point", [*FUNCTION_BY_POINT, "understood", "documents_stored"])
+@pytest.mark.parametrize("point", [*FUNCTION_BY_POINT, "analyzed", "documents_stored"])
 async def test_a_resumed_lecture_repeats_no_finished_stage(
     driver: StackDriver, job_id: str, video: Path, temp_folder: Path, point: str
 ) -> None:
@@ -189,7 +189,7 @@ async def test_a_lecture_cancelled_in_prefect_records_it(driver: StackDriver, jo
 
 async def is_at_point(driver: StackDriver, job_id: str, point: RecoveryPoint) -> bool:
     try:
-        return (await driver.repository.get_job(job_id)).point is point
+        return (await driver.repository.get_job(job_id)).recovery_point is point
     except UnknownJob:
         return False
 
@@ -241,7 +241,7 @@ async def test_an_unusable_lecture_video_fails_with_a_reason(
     monkeypatch.setenv("VIDEOJOBS_LECTURE_MAX_SECONDS", "10800")
     file = await asyncio.to_thread(make, tmp_path / "lecture.mp4")
     job = await run_in_process(driver, job_id, make_request(file))
-    assert (job.status, job.job_kind, job.point) == (Status.FAILED, JobKind.LECTURE, RecoveryPoint.OPENED)
+    assert (job.status, job.kind, job.recovery_point) == (Status.FAILED, JobKind.LECTURE, RecoveryPoint.OPENED)
     assert str(job.error_message).startswith("The request has 1 problem: video: ")
     assert list_folder(temp_folder) == []
     assert stored_file_names(driver, job) == set()
@@ -249,7 +249,7 @@ async def test_an_unusable_lecture_video_fails_with_a_reason(
 
 async def test_a_bad_option_is_rejected_with_its_field(driver: StackDriver, job_id: str, video: Path) -> None:
     job = await run_in_process(driver, job_id, make_request(video, options={"slides": {"sensitivity": 7}}))
-    assert (job.status, job.job_kind) == (Status.FAILED, JobKind.LECTURE)
+    assert (job.status, job.kind) == (Status.FAILED, JobKind.LECTURE)
     assert "options.slides.sensitivity: must be 0.98 or less" in str(job.error_message)
 
 
@@ -262,7 +262,7 @@ async def test_a_silent_lecture_fails_or_skips_subtitles_by_option(
         driver, job_id, make_request(silent, options={"speech": {"without_speech": without_speech}})
     )
     if without_speech == "fail":
-        assert (job.status, job.point) == (Status.FAILED, RecoveryPoint.OPENED)
+        assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.OPENED)
         assert "no sound track" in str(job.error_message)
     else:
         assert job.status == Status.COMPLETED
@@ -279,7 +279,7 @@ async def test_a_lecture_can_be_retried_but_not_adopted(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steps, "write_pdf", raise_failure)
         job = await run_in_process(driver, job_id, make_request(video))
-    assert (job.status, job.point, job.error_message) == (Status.FAILED, RecoveryPoint.ANALYZED, "no paper")
+    assert (job.status, job.recovery_point, job.error_message) == (Status.FAILED, RecoveryPoint.ANALYZED, "no paper")
     for decision in ("adopt", "resubmit"):
         state = await resolve_job(job_id, decision, "a test", return_state=True)
         assert "buys nothing" in str(state.message)

@@ -39,9 +39,18 @@ pytestmark = pytest.mark.timeout(600)
 
 TABLES: Final[Mapping[str, str]] = {}
 """The new name of a table."""
-COLUMNS: Final[Mapping[str, str]] = {}
+COLUMNS: Final[Mapping[str, str]] = {"video_submissions.candidate_id": "reported_vendor_id"}
 """The new name of a column, by its table's and its own old names: `"video_jobs.kind": "work"`."""
-VALUES: Final[Mapping[str, Mapping[Any, Any]]] = {}
+VALUES: Final[Mapping[str, Mapping[Any, Any]]] = {
+    "video_jobs.recovery_point": {"understood": "analyzed"},
+    "video_job_events.point": {"understood": "analyzed"},
+    "video_job_events.kind": {
+        "heard_of": "callback_received",
+        "claimed": "lease_acquired",
+        "cleaned_up": "cleanup_action",
+        "accepted_too_late": "accepted_after_write_off",
+    },
+}
 """The new values of a column, by its old name as above, and by the old value."""
 
 
@@ -247,14 +256,14 @@ async def test_ended_and_parked_jobs_are_left_alone(migration: MigrationRun) -> 
 
 async def test_every_job_is_finished(migration: MigrationRun) -> None:
     jobs = [await migration.job(job_id) for job_id in FINISHED]
-    stands = {job.id: (job.status, job.point, job.parked_reason, job.error_message) for job in jobs}
+    stands = {job.id: (job.status, job.recovery_point, job.parked_reason, job.error_message) for job in jobs}
     assert stands == dict.fromkeys(FINISHED, (Status.COMPLETED, RecoveryPoint.COMPLETED, None, None))
     store = migration.driver.store
     keys = set(store.list_keys(""))
     for job in jobs:
         bucket, key = parse_uri(str(job.output_url))
         assert (bucket, key in keys) == (BUCKET, True), job.output_url
-        if job.job_kind is JobKind.LECTURE:
+        if job.kind is JobKind.LECTURE:
             folder = key.rpartition("/")[0]
             assert {f"{folder}/{name}" for name in DOCUMENTS} <= keys, job.id
 

@@ -90,7 +90,7 @@ async def test_the_doctor_gives_a_remedy_for_each_broken_part(driver: StackDrive
     findings = await run_checks(broken)
     said = {name: str(finding) for name, finding in findings.items() if isinstance(finding, CheckFailed)}
     assert set(said) == {"Job database", "Storage", "Sync.so", "GhostCut"}
-    assert "mend DATABASE_URL" in said["Job database"]
+    assert "check DATABASE_URL" in said["Job database"]
     assert "hush" not in said["Job database"]
     assert "no-such-bucket" in said["Storage"]
     assert "401" in said["Sync.so"] or "key" in said["Sync.so"]
@@ -141,7 +141,7 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
             while await ready(http) != (200, up):  # noqa: ASYNC110  # the store brings it about
                 await asyncio.sleep(0.2)
         figures = (await http.get("/metrics")).text
-    assert "videojobs_ledger_up 1.0" in figures
+    assert "videojobs_database_up 1.0" in figures
     assert "videojobs_oldest_job_seconds" in figures
 
 

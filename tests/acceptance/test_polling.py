@@ -37,7 +37,9 @@ async def test_a_long_poll_task_continues_as_a_prefect_retry(
 
 async def wait_for_task_run(driver: StackDriver, job_id: str, name: str) -> TaskRun:
     """A task run as the server has it in the end; it learns of task runs a little later, from events."""
-    holder = next(event.actor for event in await driver.repository.list_events(job_id) if event.kind == "claimed")
+    holder = next(
+        event.actor for event in await driver.repository.list_events(job_id) if event.kind == "lease_acquired"
+    )
     of_the_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(holder.split("/")[0])]))
     named = TaskRunFilter(name=TaskRunFilterName(any_=[name]))
     while True:

@@ -57,7 +57,7 @@ async def test_of_ten_concurrent_runs_nine_are_skipped(driver: StackDriver, job_
     aside = [state for state in states if state.name == "Skipped"]
     assert (len(aside), sum(state.name == "Completed" for state in states)) == (9, 1)
     holder = next(
-        event.actor for event in await driver.repository.list_events(job_id) if event.kind == "claimed"
+        event.actor for event in await driver.repository.list_events(job_id) if event.kind == "lease_acquired"
     ).split("/")[0]
     assert all(f"flow run {holder} is at work on job {job_id}" in str(state.message) for state in aside)
     assert len(await driver.vendor_submissions("sync_so", job_id)) == 1
@@ -130,7 +130,7 @@ async def test_an_old_unknown_outcome_is_resolved_by_the_list(
     await crash_after_acceptance(driver, job_id, Stage.LIP_SYNC)
     await execute_sql(driver, LOSE_RESPONSE_SQL, id=job_id, stage=Stage.LIP_SYNC)
     await execute_sql(driver, RESET_POINT_SQL, id=job_id, point=RecoveryPoint.UPLOADED)
-    monkeypatch.setenv("VIDEOJOBS_REPLAY_HOURS", "0")
+    monkeypatch.setenv("VIDEOJOBS_IDEMPOTENT_RETRY_HOURS", "0")
     job = await driver.run_in_process(driver.make_small_request(), job_id)
     assert job.status == Status.COMPLETED
     [generation] = await driver.vendor_submissions("sync_so", job_id)

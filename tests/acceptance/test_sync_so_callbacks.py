@@ -39,7 +39,7 @@ async def callback_vendor_ids(driver: StackDriver, job_id: str) -> list[str]:
     return [
         event.detail["candidate"]
         for event in await driver.repository.list_events(job_id)
-        if event.kind == "heard_of" and event.detail
+        if event.kind == "callback_received" and event.detail
     ]
 
 
@@ -70,7 +70,7 @@ async def test_a_webhook_interrupts_the_long_poll(driver: StackDriver, job_id: s
 async def test_a_webhook_resolves_a_response_lost_for_good(
     driver: StackDriver, job_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_REPLAY_HOURS", "0")
+    monkeypatch.setenv("VIDEOJOBS_IDEMPOTENT_RETRY_HOURS", "0")
     await driver.inject_fault("sync_so", "reset", job_id, when="after")
     await driver.inject_fault("sync_so", "http_error", "", on="list", times=1000)
     try:

@@ -84,7 +84,7 @@ async def test_segments_are_shortened_to_vendor_limits_and_recorded(
         event.message for event in event_log(await driver.repository.list_events(job.id)) if event.kind == "shortened"
     ]
     assert told == [
-        "Sync.so gets some ends earlier than they were given: the segment from 4.5 s to 7 s ends at 6.98 s, since the "
+        "Some ends were moved forward for Sync.so: the segment from 4.5 s to 7 s ends at 6.98 s, since the "
         "next one begins at 7 s; the segment from 7 s to 10.003 s ends at 9.95 s, since the video lasts 10 s; the "
         "audio of the segment from 7 s ends at 2.55 s instead of 2.603 s, since audio-1 lasts 2.6 s."
     ]

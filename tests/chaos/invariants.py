@@ -65,7 +65,9 @@ def _classify_outcome(result: ChaosResult, spec: JobSpec, job: VideoJob | None) 
         case "parked":
             result.parked[_normalize_reason(job.parked_reason if job else None)] += 1
         case _:
-            result.lost.append(f"{spec.job_id} ({spec.label}) is {outcome}" + (f" at {job.point}" if job else ""))
+            result.lost.append(
+                f"{spec.job_id} ({spec.label}) is {outcome}" + (f" at {job.recovery_point}" if job else "")
+            )
             return
     if outcome != "parked" and outcome not in spec.expected_outcomes and not _is_caused_by_outage(job):
         result.unexpected.append(f"{spec.job_id} ({spec.label}) {outcome}: {job and job.error_message}")

@@ -13,15 +13,15 @@ from tests.fault_injection.cases import TESTED_ELSEWHERE
 if TYPE_CHECKING:  # the runner imports Prefect and the media libraries; the page's own tests need neither
     from tests.fault_injection.runner import CaseResult
 
-COLUMNS: Final = ("Job", "Struck at", "How", "It ended", "Paid", "Runs", "Seconds", "On")
-UNEXPECTED: Final = ", not as promised"
+COLUMNS: Final = ("Job", "Fault points", "Action", "Outcome", "Paid", "Runs", "Seconds", "Date")
+UNEXPECTED: Final = ", not as expected"
 
 TableRow = tuple[str, ...]
 """A job's cells, one for each of the columns."""
 
 
 def to_row(result: "CaseResult") -> TableRow:
-    """`SubmissionWrites` are submissions on the books of Sync.so and of GhostCut."""
+    """`Paid` counts the submissions that the emulators of Sync.so and of GhostCut recorded."""
     strikes = result.case.all_injections
     return (
         result.case.scenario.name,
@@ -36,7 +36,7 @@ def to_row(result: "CaseResult") -> TableRow:
 
 
 def print_progress(result: "CaseResult") -> None:
-    """One line, as soon as a job is over."""
+    """Print one line for a finished job."""
     case = result.case
     Console().print(
         f"{case.job_id} {case.scenario.name}: {result.outcome} after {result.seconds:.0f} s", soft_wrap=True
@@ -58,7 +58,7 @@ def print_table(results: "Sequence[CaseResult]") -> None:
 def summary(rows: Sequence[TableRow]) -> str:
     struck = sum(row[1].count("#") for row in rows)
     parked = sum(row[3].startswith("parked") for row in rows)
-    return f"{len(rows)} jobs, {struck} times struck, {parked} parked, {sum(map(_is_unexpected, rows))} not as promised"
+    return f"{len(rows)} jobs, {struck} faults, {parked} parked, {sum(map(_is_unexpected, rows))} not as expected"
 
 
 def _is_unexpected(row: TableRow) -> bool:
@@ -66,13 +66,13 @@ def _is_unexpected(row: TableRow) -> bool:
 
 
 def write_page(results: "Sequence[CaseResult]", page: Path, *, complete: bool) -> None:
-    """The page of the documentation. Where the run is not `complete`, the rows of other kinds of jobs stay."""
+    """Write the documentation page. After a partial run, the rows of other kinds of jobs stay."""
     new_rows = [to_row(played) for played in results]
     page.write_text(render_page(new_rows if complete else merge_rows(parse_page(page.read_text()), new_rows)))
 
 
 def merge_rows(old: Sequence[TableRow], new: Sequence[TableRow]) -> list[TableRow]:
-    """All jobs of a kind are played together, so the fresh rows take the place of all of their kinds."""
+    """Replace the rows of every kind of job that was run again: a run covers all cases of a kind."""
     again = {row[0] for row in new}
     return [*(row for row in old if row[0] not in again), *new]
 
@@ -81,7 +81,7 @@ def render_page(rows: Sequence[TableRow]) -> str:
     """Markdown."""
     jobs = [_markdown_line(COLUMNS), _markdown_line(["---"] * len(COLUMNS)), *map(_markdown_line, rows)]
     others = [
-        _markdown_line(("Fault point", "Why, and what meets it")),
+        _markdown_line(("Fault point", "Reason, and the test that covers it")),
         _markdown_line(["---"] * 2),
         *map(_markdown_line, TESTED_ELSEWHERE.items()),
     ]
@@ -89,7 +89,7 @@ def render_page(rows: Sequence[TableRow]) -> str:
 
 
 def parse_page(page: str) -> list[TableRow]:
-    """What `render_page` has written."""
+    """The rows of a page written by `render_page`."""
     _, _, rest = page.partition(f"{_markdown_line(['---'] * len(COLUMNS))}\n")
     return [tuple(line.strip("| ").split(" | ")) for line in rest.partition("\n\n")[0].splitlines()]
 
@@ -99,29 +99,26 @@ def _markdown_line(texts: Sequence[str]) -> str:
 
 
 _PAGE_TEMPLATE: Final = """\
-# The crash matrix
+# The fault matrix
 
-Written by `make fault-test`: {summary}. `make fault-test CASES="words"` plays
-the jobs whose names have these words, and leaves the other rows as they are.
+Written by `make fault-test`: {summary}. `make fault-test CASES="words"` runs
+the jobs with these words in their names and replaces only their rows.
 
-Each row is one job on the real local stack: Postgres, object store, Prefect server, worker, front door, and the
-emulators of both vendors. It was struck at a [fault point](../videojobs/testing/fault_injection.py) in the real
-process: killed with
-`kill -9`, stopped by an error that nobody foresaw (`raise`), or left hanging where it was (`hang`). `#2` means the
-second time that the job passed the point. Nobody helped: what goes on with the job are the Prefect automations, the
-vendors' callbacks and the clean-up.
+Each row is one job on the real local stack: Postgres, object store, Prefect server, worker, API, and the emulators of
+both vendors. At a [fault point](../videojobs/testing/fault_injection.py) its process was killed with `kill -9`, stopped
+by an unexpected error (`raise`), or left hanging (`hang`). `#2` is the second time that the job passed the point. No
+operator intervened: Prefect automations, vendors' callbacks and the clean-up resumed the job.
 
-*Paid* are the submissions on the vendors' **own** books, Sync.so and GhostCut: one each, whatever struck, but where an
-operator has ordered another one. A job that is *parked* has lost GhostCut's answer, and GhostCut's list does not show
-our link, so that nothing proves what became of it. Of each job that is *completed* the final video was measured: its
-length, its sound, the caption gone, all the rest as it was. Of each lecture all documents were there, and none was
-written again after its stage was on the books. Progress never fell, and no recovery point went back but on an
-operator's word. When a run of all jobs was over, no lease, run, place at a vendor, working folder or half-sent object
-was left.
+*Paid* counts the submissions that the **vendors** recorded, Sync.so + GhostCut: one each despite every fault, unless an
+operator ordered another one. A *parked* job has lost GhostCut's response, and GhostCut's list does not show our link,
+so nothing proves whether the work was accepted. Of each *completed* job the final video was measured: its length, its
+sound, the caption removed, everything else unchanged. Each lecture had all its documents, and none was written again
+after its stage was recorded. Progress never fell, and no recovery point went back except by an operator's action.
+After a complete run, no lease, run, concurrency slot, working folder or incomplete upload was left.
 
 {rows}
 
-## Not struck here
+## Fault points not injected here
 
 {others}
 """

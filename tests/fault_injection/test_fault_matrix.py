@@ -23,7 +23,7 @@ from tests.fault_injection.runner import CaseResult
 from videojobs.testing.fault_injection import FAULT_POINTS
 
 SELECTED_CASES: Final = os.environ.get("CRASH_CASES", "")
-PAGE: Final = Path(__file__).parents[2] / "docs/crash-matrix.md"
+PAGE: Final = Path(__file__).parents[2] / "docs/fault-matrix.md"
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(2 * 3600)]
 

@@ -1,4 +1,4 @@
-"""Doors that are called without a network, and what they log."""
+"""APIs that are called without a network, and what they log."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from videojobs.db import JobRepository
 
 
 class BrokenServices(Services):
-    """Something behind the door is away."""
+    """A dependency is unavailable."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -22,9 +22,9 @@ class BrokenServices(Services):
 
 
 def asgi_client(services: Services, *, host: str = "127.0.0.1", raise_errors: bool = True) -> httpx.AsyncClient:
-    """A client of this door, which comes from `host`. An error that nobody foresaw `raises` here, or is answered."""
+    """A client of this API with the address `host`. With `raise_errors`, unhandled exceptions are raised here."""
     transport = httpx.ASGITransport(create_app(services), client=(host, 4711), raise_app_exceptions=raise_errors)
-    return httpx.AsyncClient(transport=transport, base_url="http://door")
+    return httpx.AsyncClient(transport=transport, base_url="http://api")
 
 
 class LogCapture(logging.Handler):

@@ -1,4 +1,4 @@
-"""How an attack at the front door is written down: a row of a table, tried in a scene."""
+"""How an attack on the API is described: a row of a table, tried in a scene."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A real browser at the front door: the fixtures of all tests that look at its pages."""
+"""A real browser for the pages of the API: fixtures."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

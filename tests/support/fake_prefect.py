@@ -1,4 +1,4 @@
-"""Prefect as the front door deals with it, for tests that need no runs."""
+"""A fake of the API's Prefect client, for tests that need no runs."""
 
 import uuid
 from collections.abc import Sequence

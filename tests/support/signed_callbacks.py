@@ -1,4 +1,4 @@
-"""The two vendors as the door sees them, and a door on a real ledger that starts no runs."""
+"""Signed callbacks of both vendors, and an API with a real database that starts no runs."""
 
 import hashlib
 import hmac
@@ -76,11 +76,11 @@ VENDORS = (SYNC_SO, GHOSTCUT)
 
 
 class CallbackClient:
-    """Calls the door over ASGI."""
+    """Calls the API over ASGI."""
 
     def __init__(self, services: Services) -> None:
         transport = httpx.ASGITransport(create_app(services))
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://door")
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://api")
 
     async def send_callback(
         self, vendor: CallbackVendor, token: str, body: bytes, headers: Mapping[str, str] | None = None

@@ -119,7 +119,7 @@ ACCEPTED_BY_SYNC_SO = ("db.record_accepted.after_commit", 1)
 ACCEPTED_BY_GHOSTCUT = ("db.record_accepted.after_commit", 2)
 
 STUCK_JOB_CASES: dict[str, StuckJobCase] = {
-    "never taken up": StuckJobCase(RecoveryAction.RESUME, "nobody has taken it up", COMPLETED, (1, 0)),
+    "never taken up": StuckJobCase(RecoveryAction.RESUME, "no run has started it", COMPLETED, (1, 0)),
     "taken by Sync.so, and not written down": StuckJobCase(
         RecoveryAction.RESUME,
         "same key",

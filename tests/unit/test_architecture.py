@@ -23,19 +23,6 @@ NOUNS = (
     "templating",
 )  # as the field says
 
-# Pages and routes that still call another route's module. Take a line out with the import; add none.
-ROUTE_IMPORTS_TO_REMOVE = {
-    "pages/job.py",
-    "pages/job_list.py",
-    "pages/lecture.py",
-    "pages/list_events.py",
-    "pages/session.py",
-    "pages/submit.py",
-    "routes/callbacks.py",
-    "routes/lectures.py",
-    "routes/uploads.py",
-}
-
 
 def imports_of(folder: str, *modules: str) -> Iterator[tuple[Path, str]]:
     """The files below a folder that import one of these modules or something in it, and what they import."""
@@ -65,15 +52,9 @@ def test_api_worker_and_local_never_import_one_another(process: str) -> None:
     assert described(imports_of(f"deployments/{process}", *others)) == []
 
 
-def test_pages_and_routes_import_no_route() -> None:
-    api = Path("deployments/api")
-    found = {
-        file.relative_to(api).as_posix()
-        for folder in ("pages", "routes")
-        for file, _ in imports_of(f"{api}/{folder}", "deployments.api.routes")
-        if file.name != "__init__.py"  # which puts the routes together
-    }
-    assert found <= ROUTE_IMPORTS_TO_REMOVE
+def test_only_the_application_imports_routes() -> None:
+    found = imports_of("deployments/api", "deployments.api.routes")
+    assert described((file, name) for file, name in found if file.name != "app.py") == []
 
 
 def test_the_emulators_import_no_product_code() -> None:

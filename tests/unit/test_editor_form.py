@@ -93,7 +93,7 @@ def test_a_null_region_lacks_its_four_numbers(nothing: object) -> None:
 def test_a_slightly_negative_start_becomes_zero() -> None:
     assert parsed_areas(make_area(startTime=-0.257))[0].start == 0
     assert make_form(make_area(startTime=-0.257)).changes == [
-        "effects[0].startTime: -0.257 s is before the video, taken as 0 s"
+        "effects[0].startTime: -0.257 s is before the video; it is set to 0 s"
     ]
 
 
@@ -101,7 +101,7 @@ def test_an_empty_area_is_dropped_and_others_keep_their_index() -> None:
     ended = make_area(startTime=12, endTime=12)
     assert parsed_areas(ended, make_area()) == parsed_areas(make_area())
     assert parsed_areas(ended) == []
-    assert make_form(ended, make_area()).changes == ["effects[0]: ends where it begins, left out"]
+    assert make_form(ended, make_area()).changes == ["effects[0]: ends where it begins; it is left out"]
     assert set(refused_problems(ended, make_region(x=2))) == {"effects[1].region.x"}
 
 
@@ -117,8 +117,8 @@ def test_a_crop_with_only_one_end_is_reported() -> None:
     inputs = [{"refId": "a", "endTime": 3.19}, {"refId": "a", "startTime": 1, "endTime": None}, {"refId": "a"}]
     read = make_form(segments=[{"startTime": 0, "endTime": 2, "audioInput": item} for item in inputs])
     assert read.changes == [
-        "segments_data[0].audioInput: only one end is given, taken from the audio's beginning",
-        "segments_data[1].audioInput: only one end is given, taken to the audio's end",
+        "segments_data[0].audioInput: only one end is given; it is used from the start of the audio",
+        "segments_data[1].audioInput: only one end is given; it is used to the end of the audio",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The page of the crash matrix can be written part by part."""
+"""The page of the fault matrix can be updated in parts."""
 
 from tests.fault_injection.report import UNEXPECTED, TableRow, merge_rows, parse_page, render_page, summary
 
@@ -28,5 +28,5 @@ def test_the_page_counts_the_jobs_of_all_its_rows() -> None:
         make_row("lip-sync", "store.put.before #1, store.put.after #2"),
         make_row("GhostCut's answer is lost", "ghostcut.submit.after_call #1", ended=f"parked{UNEXPECTED}"),
     ]
-    assert summary(rows) == "3 jobs, 3 times struck, 1 parked, 1 not as promised"
+    assert summary(rows) == "3 jobs, 3 faults, 1 parked, 1 not as expected"
     assert summary(rows) in render_page(rows)

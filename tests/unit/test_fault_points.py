@@ -283,5 +283,5 @@ def test_literal_fault_point_names_are_registered(package: str) -> None:
 
 def test_the_fault_report_covers_every_fault_point() -> None:
     """`make fault-test` writes the page; whoever adds a fault point has to run it again."""
-    page = (ROOT / "docs/crash-matrix.md").read_text()
+    page = (ROOT / "docs/fault-matrix.md").read_text()
     assert [point for point in FAULT_POINTS if point not in page] == []

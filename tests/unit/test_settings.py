@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
+from videojobs import settings as settings_module
 from videojobs.providers.ghostcut.settings import GhostCutPolling
 from videojobs.providers.sync_so.settings import SyncSoPolling
 from videojobs.settings import AccessSettings, LimitSettings, TimingSettings
@@ -39,6 +40,14 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     assert (AccessSettings().allow_local_files, TimingSettings().lease_seconds) == (False, 60)
 
 
+def test_a_process_reads_its_settings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "_current", {})
+    first = TimingSettings.current()
+    monkeypatch.setenv("VIDEOJOBS_LEASE_SECONDS", "1")
+    assert TimingSettings.current() is first
+    assert AccessSettings.current() == AccessSettings()
+
+
 @pytest.mark.parametrize(
     ("settings", "variable", "value"),
     [
@@ -50,8 +59,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         (LimitSettings, "VIDEOJOBS_LIMIT_AUDIO_CONTAINERS", ","),
         (SyncSoPolling, "VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "11"),
         (TimingSettings, "VIDEOJOBS_POLL_ATTEMPT_SECONDS", "inf"),
-        (TimingSettings, "VIDEOJOBS_MEDIA_LINK_HOURS", "169"),
-        (TimingSettings, "VIDEOJOBS_RESULT_LINK_DAYS", "8"),
+        (TimingSettings, "VIDEOJOBS_INPUT_URL_TTL_HOURS", "169"),
+        (TimingSettings, "VIDEOJOBS_RESULT_URL_TTL_DAYS", "8"),
         (TimingSettings, "VIDEOJOBS_RETRY_DELAY_SECONDS", "-1"),
         (AccessSettings, "VIDEOJOBS_ALLOW_LOCAL_FILES", "perhaps"),
     ],

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: what happens in it is out of the reach of the loop that asked for it."""
+"""An event loop in its own thread, isolated from cancellations and shutdown of the caller's loop."""
 
 import asyncio
 import logging
@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-logger = logging.getLogger("prefect.loops")  # Prefect's logging shows what is below `prefect`
+logger = logging.getLogger("prefect.loops")  # Prefect shows loggers below `prefect`
 
 
 class BackgroundEventLoop:
-    """Runs coroutines for other threads. Calls that block have `threads` threads to go to."""
+    """Runs coroutines for other threads. `threads` is the size of its pool for blocking calls."""
 
     def __init__(self, name: str, *, threads: int) -> None:
         self._loop = asyncio.new_event_loop()
@@ -23,15 +23,15 @@ class BackgroundEventLoop:
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin it in the loop of this thread, in a copy of the caller's context."""
+        """Start it in the background loop, in a copy of the caller's context."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Do it in the loop of this thread; gives its result to the loop of the caller."""
+        """Run it in the background loop; returns its result to the caller's loop."""
         return await asyncio.wrap_future(self.submit(coroutine))
 
     async def close(self) -> None:
-        """End the loop, once the calls that are in its threads have come to their end."""
+        """Stop the loop after the calls in its pool have ended."""
         await self.run(self._loop.shutdown_default_executor())
         self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -39,7 +39,7 @@ class BackgroundEventLoop:
         self._loop.close()
 
     def _run_loop(self) -> None:
-        """asyncio lets SystemExit and KeyboardInterrupt of any task end the loop, and with it all others."""
+        """Restarts after SystemExit or KeyboardInterrupt of a task, which end the loop with all other tasks."""
         while not self._closing:
             try:
                 self._loop.run_forever()

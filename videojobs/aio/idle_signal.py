@@ -1,6 +1,6 @@
-"""A job tells whoever runs it that from here on it waits for others. Where nobody wants to know, nothing happens.
+"""Lets a job signal that it only waits from now on. Without a callback, nothing happens.
 
-A worker lets only some runs begin at once, and a run that waits makes room for the next one.
+A worker limits how many runs start at once; a waiting run makes room for the next one.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ _IDLE_CALLBACK: Final[ContextVar[Callable[[], None] | None]] = ContextVar("idle_
 
 
 def on_idle(callback: Callable[[], None]) -> None:
-    """Have `tell` called, in the loop of the job, by everything that is begun in this context."""
+    """Set the callback for everything started in this context. It is called in the job's event loop."""
     _IDLE_CALLBACK.set(callback)
 
 
 def notify_idle() -> None:
-    """To be called where a job begins to wait; as often as one likes."""
+    """Call it where a job begins to wait. May be called repeatedly."""
     if callback := _IDLE_CALLBACK.get():
         callback()

@@ -1,4 +1,4 @@
-"""Job state in Postgres: tables, migrations, and the few verbs that change them."""
+"""Job state in Postgres: models, migrations, and the repository."""
 
 from videojobs.db.engine import get_engine
 from videojobs.db.jobs import ClientKey

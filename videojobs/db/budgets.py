@@ -1,9 +1,8 @@
-"""What is booked for a job and for the day, and the budgets that it is held against.
+"""Spending per job and per day, and the check against budgets.
 
-What counts, once it is intended, on the day of that: everything but what the vendor surely refused. A submission that
-waits for its vendor counts, since it is sent as soon as the vendor lets it, and nobody asks about the budget again.
-One that failed or was written off counts, since it may have been paid. Where the vendor has told what it took (it may
-be nothing, for a failure), that is what counts; else the estimate.
+A submission counts from its intent on, on the day of its intent, unless the vendor refused it. A waiting submission
+counts, because it is sent without another budget check. A failed or written-off one counts, because it may have been
+paid. The amount is what the vendor reported (which may be 0 for a failure), else the estimate.
 """
 
 from decimal import Decimal
@@ -16,11 +15,11 @@ from videojobs.db.models import Json, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, Lease, RepositoryBase, add_event, load_job
 from videojobs.pipeline.costs import Amount, BudgetSettings, Cost, Spend
 
-# Jobs that buy at the same time must see each other. Any constant serves that nothing else locks (see `migrate`).
+# Jobs that buy at the same time must see each other. Any constant that nothing else locks will do (see `migrate`).
 _DAILY_BUDGET_LOCK_ID: Final = 7_302_115
 
 _SPENT_POINTS: Final = func.coalesce(Submission.paid_points, Submission.estimated_points)
-# Dollars follow the points that were really paid, in proportion; where no points are known, they are the estimate.
+# Dollars are scaled by paid points over estimated points; without reported points, they are the estimate.
 _SPENT_USD: Final = func.coalesce(
     Submission.estimated_usd * Submission.paid_points / func.nullif(Submission.estimated_points, 0),
     Submission.estimated_usd,
@@ -29,10 +28,10 @@ _INTENDED_TODAY: Final = Submission.intended_at >= func.date_trunc("day", NOW, "
 
 
 class SpendTracking(RepositoryBase):
-    """What a job is expected to cost, and what is booked already."""
+    """Estimates and spending."""
 
     async def record_estimate(self, lease: Lease, estimate: Json) -> VideoJob:
-        """Record what the job is expected to cost. The first estimate stays: budgets were checked with it."""
+        """Record the cost estimate. The first one stays: budgets were checked with it."""
         async with self._locked_job("record_estimate", lease) as (session, job):
             if job.estimate is None:
                 job.estimate = estimate
@@ -40,12 +39,12 @@ class SpendTracking(RepositoryBase):
             return job
 
     async def current_spend(self, job_id: str) -> Spend:
-        """What is spent, or may be: for this job, and for all jobs today (UTC, by the database's clock)."""
+        """Spent or committed: for this job, and for all jobs today (UTC, by the database's clock)."""
         async with self._read_session() as session:
             return await _load_spend(session, (await load_job(session, job_id)).id)
 
     async def spend_today(self) -> dict[str, Amount]:
-        """What is spent today, or may be, by provider."""
+        """Spent or committed today, by provider."""
         sums = select(Submission.provider, func.sum(_SPENT_USD), func.sum(_SPENT_POINTS)).group_by(Submission.provider)
         async with self._read_session() as session:
             rows = (
@@ -55,10 +54,10 @@ class SpendTracking(RepositoryBase):
 
 
 async def enforce_budget(session: AsyncSession, submission: Submission, cost: Cost, budget: BudgetSettings) -> None:
-    """Enter the expected cost of a new submission, not yet in the database. Raises BudgetExceeded.
+    """Set the expected cost of a new submission that is not in the database yet. Raises BudgetExceeded.
 
-    With a budget of the day, whoever buys next waits here until this transaction has ended. The job's row is locked
-    before this lock, and nothing is locked after it, so nobody waits in a circle.
+    With a daily budget, purchases are serialised here until the transaction ends. The job's row is locked before this
+    lock and nothing after it, so there is no deadlock.
     """
     submission.estimated_usd, submission.estimated_points = cost.usd, cost.points
     if budget.has_daily_limit:

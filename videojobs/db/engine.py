@@ -1,19 +1,18 @@
 """Engines: one for each database and event loop, shared by all jobs of a process."""
 
-import asyncio
-from weakref import WeakKeyDictionary
+from typing import Final
 
 from sqlalchemy import event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from videojobs.aio.per_loop import PerLoop
 from videojobs.settings import TimingSettings
 
 DRIVER = "postgresql+psycopg"
 
-# An engine's connections belong to the loop that opened them; a loop that is gone takes its engines along.
-_engines: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncEngine]] = WeakKeyDictionary()
+_engines: Final = PerLoop[dict[str, AsyncEngine]](dict)  # by URL; connections belong to the loop that opened them
 
 
 def driver_url(url: str) -> str:
@@ -23,13 +22,13 @@ def driver_url(url: str) -> str:
 
 def get_engine(url: str) -> AsyncEngine:
     """The engine of this URL for the running event loop."""
-    engines = _engines.setdefault(asyncio.get_running_loop(), {})
+    engines = _engines.get()
     if url not in engines:
         engine = create_async_engine(
             driver_url(url),
-            pool_size=5,  # a verb holds a connection for milliseconds; waiting jobs hold none
+            pool_size=5,  # an operation holds a connection for milliseconds; waiting jobs hold none
             max_overflow=5,
-            pool_pre_ping=True,  # Postgres may have been restarted since the last verb
+            pool_pre_ping=True,  # Postgres may have been restarted since the last use
             hide_parameters=True,  # request bodies hold presigned links; they must not reach an error text
             connect_args={"connect_timeout": 10, "application_name": "videojobs"},
         )
@@ -39,14 +38,14 @@ def get_engine(url: str) -> AsyncEngine:
 
 
 def _set_idle_timeout(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    """A process that stands still in a transaction holds the job's row no longer than it would have held its lease."""
+    """A process that stalls in a transaction keeps the job's row locked no longer than its lease would have lasted."""
     cursor = connection.cursor()
-    cursor.execute(f"SET idle_in_transaction_session_timeout = {round(TimingSettings().lease_seconds * 1000)}")
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {round(TimingSettings.current().lease_seconds * 1000)}")
     cursor.close()
     connection.commit()  # else the pool's first rollback undoes it
 
 
 async def close_engines() -> None:
-    """Let go of all connections of the running event loop, before it ends."""
-    for engine in _engines.pop(asyncio.get_running_loop(), {}).values():
+    """Close all connections of the running event loop, before it ends."""
+    for engine in (_engines.pop() or {}).values():
         await engine.dispose()

@@ -1,7 +1,7 @@
-"""How a job comes onto the books, who works on it, how far it got, and how it ends."""
+"""The life cycle of a job: creation, lease, progress, end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from sqlalchemy import func, select, tuple_, update
@@ -14,13 +14,22 @@ from videojobs.db.repository_base import (
     Lease,
     RepositoryBase,
     add_event,
+    clear_error,
     load_job,
     merge_json,
     move_to_point,
     parse_flow_run_id,
     reopen_job,
 )
-from videojobs.errors import JobRequestConflict, RetryableError
+from videojobs.errors import (
+    FieldError,
+    InvalidRequest,
+    JobParked,
+    JobRequestConflict,
+    PermanentError,
+    RetryableError,
+    WorkCancelled,
+)
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
@@ -29,14 +38,14 @@ from videojobs.states import POINT_SPECS, UNFINISHED_STATUSES, JobKind, Recovery
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """By which a client may send a request again: its `Idempotency-Key`, and what the request was, files included."""
+    """A client's `Idempotency-Key`, and the fingerprint of the request sent with it, files included."""
 
     value: str
     fingerprint: str
 
 
 class JobWrites(RepositoryBase):
-    """Opening, the lease, moving, ending."""
+    """Creation, lease, progress, end."""
 
     # ---- opening -----------------------------------------------------------------------------------------
 
@@ -50,11 +59,11 @@ class JobWrites(RepositoryBase):
         client_key: ClientKey | None = None,
         changes: Sequence[str] = (),
     ) -> VideoJob:
-        """Put a job on the books, or find it there. Raises RequestMismatch if it is there with another request.
+        """Create a job, or return the existing one. Raises JobRequestConflict if that one has another request.
 
-        `connections` are names of blocks, kept so that a clean-up can go on with the job through the same ones.
-        `changes` tell what was read otherwise than it was sent; they are kept in the event.
-        With a `key` that this user has used before, the job is the one of then, under its own id.
+        `connections` are block names, stored so that the clean-up can resume the job through the same blocks.
+        `changes` say what was interpreted differently from what was sent; they are stored in the event.
+        With a `client_key` that this user has used before, returns the job of that time, under its own id.
         """
         row = _job_row(job_id, request) | {
             "connections": dict(connections or {}),
@@ -82,19 +91,22 @@ class JobWrites(RepositoryBase):
         user_id: str,
         display_name: str | None,
         error: str,
+        problems: Sequence[FieldError] = (),
         actor: str,
         kind: JobKind = JobKind.PRO_VIDEO,
     ) -> None:
-        """Record a request that never became a job, so that who asked for it sees why. Leaves a known job alone."""
+        """Record a rejected request, so that the client can see why. Does not change an existing job."""
         row: Json = {
             "id": job_id,
-            "kind": kind.value,
+            "kind": kind,
             "is_pro_job": kind is JobKind.PRO_VIDEO,
             "user_id": user_id,
             "display_name": display_name,
-            "status": Status.FAILED.value,
+            "status": Status.FAILED,
             "progress_message": "Refused",
             "error_message": error,
+            "error_code": InvalidRequest.code,
+            "error_problems": _problems_json(problems),
             "processing_config": {"effects": []},
             "segments_data": {"segments": [], "total_segments": 0},
             "job_metadata": {},
@@ -108,9 +120,9 @@ class JobWrites(RepositoryBase):
     # ---- the lease ---------------------------------------------------------------------------------------
 
     async def acquire_lease(self, lease: Lease, seconds: float) -> str | None:
-        """Take the job up. Returns None when it is ours now, else the name of the holder whose lease is alive.
+        """Acquire the job's lease. Returns None on success, else the holder whose lease is still valid.
 
-        A cancelled job is at work again with this; one that failed or is parked stays so.
+        Sets a pending or cancelled job to `processing`. A failed or parked job stays as it is.
         """
         async with self._transaction("acquire_lease", lease.job_id) as session:
             job = await load_job(session, lease.job_id, lock=True)
@@ -122,16 +134,17 @@ class JobWrites(RepositoryBase):
             job.lease_until = await session.scalar(select(NOW + timedelta(seconds=seconds)))
             job.claims += 1
             if job.status in (Status.PENDING, Status.CANCELLED):
-                job.status = Status.PROCESSING.value
-                job.error_message, job.completed_at = None, None
+                job.status = Status.PROCESSING
+                job.completed_at = None
+                clear_error(job)
             abandoned = {"left_behind_by": previous_holder} if previous_holder not in (None, lease.holder) else {}
-            add_event(session, job, lease.holder, "claimed", {"claims": job.claims, **abandoned})
+            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **abandoned})
             return None
 
     async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:
-        """Prove life of all that a process is at work on, in one statement. Gives the jobs that are still its own.
+        """Renew the leases of a process in one statement. Returns the ids of the jobs that it still holds.
 
-        A row that somebody has locked in this moment is left to the next time, so nobody waits for anybody.
+        Skips rows that are locked at the moment, so that renewals never block; the next renewal takes them.
         """
         ours = tuple_(VideoJob.id, VideoJob.lease_holder).in_([(lease.job_id, lease.holder) for lease in leases])
         free = select(VideoJob.id).where(ours).with_for_update(skip_locked=True)
@@ -139,17 +152,16 @@ class JobWrites(RepositoryBase):
             renewed = await session.scalars(
                 update(VideoJob)
                 .where(VideoJob.id.in_(free.scalar_subquery()))
-                # Not a change of the job: `updated_at` tells operators when it last got anywhere.
+                # Keep `updated_at`: operators read it as the time of the last progress.
                 .values(lease_until=NOW + timedelta(seconds=seconds), updated_at=VideoJob.updated_at)
                 .returning(VideoJob.id)
             )
             return set(renewed)
 
     async def release_lease(self, lease: Lease, *, clean_exit: bool = True) -> None:
-        """Let go. Harmless when the lease is not ours any more.
+        """Release the lease; does nothing if another run holds it.
 
-        `reorder_frames` is False for a run that ended in an error nobody foresaw: it counts towards the cap on
-        takings-up.
+        `clean_exit` is False after an unhandled error: the run then counts towards the limit of crashes per point.
         """
         async with self._transaction("release_lease", lease.job_id) as session:
             await session.execute(
@@ -168,7 +180,7 @@ class JobWrites(RepositoryBase):
     async def advance(
         self, lease: Lease, target: RecoveryPoint, *, metadata: Json | None = None, facts: JobFacts | None = None
     ) -> VideoJob:
-        """Reach the next recovery point. A job that is there already, or beyond, is left as it is."""
+        """Move to the next recovery point. Does nothing if the job has reached it already."""
         async with self._locked_job("advance", lease) as (session, job):
             if move_to_point(job, target):
                 merge_json(job, metadata, facts)
@@ -178,7 +190,7 @@ class JobWrites(RepositoryBase):
     async def update_progress(
         self, lease: Lease, progress: int, message: str, *, detail: Json | None = None
     ) -> VideoJob:
-        """News within a point: progress (percent, only ever rising) and message. The same news twice is one event."""
+        """Progress within a recovery point: percent (never falls) and message. Adds no event if nothing changed."""
         async with self._locked_job("update_progress", lease) as (session, job):
             higher = max(job.progress_percentage, progress)
             if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
@@ -188,57 +200,75 @@ class JobWrites(RepositoryBase):
             return job
 
     async def record_event(self, lease: Lease, kind: str, detail: Json) -> None:
-        """Something worth keeping that changes neither point nor progress, as an event of its own kind."""
+        """Add an event that changes neither recovery point nor progress."""
         async with self._locked_job("record_event", lease) as (session, job):
             add_event(session, job, lease.holder, kind, detail)
 
     # ---- ending ------------------------------------------------------------------------------------------
 
     async def complete(self, lease: Lease, output_url: str) -> VideoJob:
-        """The final video is stored at `output_url`: the job is completed."""
+        """Complete the job; its result is stored at `output_url`."""
         async with self._locked_job("complete", lease) as (session, job):
-            last_point = job.point
+            last_point = job.recovery_point
             if move_to_point(job, RecoveryPoint.COMPLETED):
-                job.status = Status.COMPLETED.value
+                job.status = Status.COMPLETED
                 job.progress_message = completed_message(last_point)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
                 add_event(session, job, lease.holder, "completed", {"output_url": output_url})
             return job
 
-    async def fail(self, lease: Lease, error: str, *, fallback_url: str | None = None) -> VideoJob:
-        """The job ends without its result; `fallback_url` is what it can offer instead. Its recovery point stays."""
+    async def fail(
+        self,
+        lease: Lease,
+        error: str,
+        *,
+        code: str = PermanentError.code,
+        problems: Sequence[FieldError] = (),
+        fallback_url: str | None = None,
+    ) -> VideoJob:
+        """The job ends without its result; `fallback_url` is what it can offer instead. Its recovery point stays.
+
+        `code` is that of the error (`videojobs.errors`); `problems` are those of an invalid request.
+        """
         async with self._locked_job("fail", lease) as (session, job):
-            job.status = Status.FAILED.value
+            job.status = Status.FAILED
             job.parked_reason = None
-            job.error_message = error
+            job.error_message, job.error_code = error, code
+            job.error_problems = _problems_json(problems)
             job.output_url = fallback_url
             job.completed_at = await session.scalar(select(NOW))
             add_event(session, job, lease.holder, "failed", {"error": error})
             return job
 
     async def park(
-        self, lease: Lease, reason: str, *, detail: Json | None = None, unresolved: Submission | None = None
+        self,
+        lease: Lease,
+        reason: str,
+        *,
+        code: str = JobParked.code,
+        detail: Json | None = None,
+        unresolved: Submission | None = None,
     ) -> VideoJob:
-        """Stop here until an operator decides. The status stays `processing`, so the operators' query finds it.
+        """Stop until an operator decides. The status stays `processing`, so that the operators' query finds it.
 
-        `doubt` is the submission that nothing was found about. Raises Retryable where a callback named a work since.
+        `unresolved` is the submission whose outcome is unknown. Raises RetryableError if a callback has reported on it
+        since it was read.
         """
         async with self._locked_job("park", lease) as (session, job):
             if unresolved is not None:
                 known = await session.get_one(Submission, unresolved.id)
-                if known.candidate_id != unresolved.candidate_id:
+                if known.reported_vendor_id != unresolved.reported_vendor_id:
                     raise RetryableError("the vendor has just named the work in a callback; it is asked about that")
-            job.parked_reason = reason
+            job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
             add_event(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})
             return job
 
     async def cancel(self, job_id: str, flow_run_id: str, message: str, *, actor: str) -> VideoJob | None:
-        """Somebody stopped the flow run `flow_run_id`, which does not work any more. None where that is not this job's
-        run.
+        """Record that the flow run `flow_run_id` was cancelled. None if it is not this job's current run.
 
-        The recovery point and all submissions stay: neither vendor can cancel, so what they finish is not lost.
+        The recovery point and all submissions stay: no vendor can cancel, so a later run uses what they finish.
         """
         async with self._transaction("cancel", job_id) as session:
             job = await load_job(session, job_id, lock=True)
@@ -246,31 +276,36 @@ class JobWrites(RepositoryBase):
             if others or job.status not in UNFINISHED_STATUSES or job.parked_reason is not None:
                 return None
             job.lease_holder, job.lease_until = None, None
-            job.status = Status.CANCELLED.value
+            job.status = Status.CANCELLED
             job.error_message = job.progress_message = message
+            job.error_code = WorkCancelled.code
             job.completed_at = await session.scalar(select(NOW))
             add_event(session, job, actor, "cancelled", {"run": flow_run_id, "message": message})
             return job
 
     async def reopen(self, lease: Lease, reason: Json) -> VideoJob:
-        """Let a job that is parked, failed or was cancelled be worked on again; `why` goes into the event.
+        """Let a parked, failed or cancelled job continue; `reason` goes into the event.
 
-        Where its paid step came to nothing, it goes back to the point before, so that another one can be bought; its
-        progress stays. A completed job is refused.
+        If its paid step has no live submission, the job returns to the point before it, so that a new one can be
+        bought; its progress stays. Raises VideoJobError for a completed job.
         """
         async with self._locked_job("reopen", lease) as (session, job):
             await reopen_job(session, job, lease.holder, reason)
             return job
 
 
+def _problems_json(problems: Sequence[FieldError]) -> list[Json] | None:
+    return [asdict(problem) for problem in problems] or None
+
+
 def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
-    """A job that nobody has taken up yet."""
+    """The row of a new job."""
     request_json = to_canonical_json(request)
     is_lecture = isinstance(request, LectureRequest)
     segments = request_json.get("segments", [])
     return {
         "id": job_id,
-        "kind": (JobKind.LECTURE if is_lecture else JobKind.PRO_VIDEO).value,
+        "kind": JobKind.LECTURE if is_lecture else JobKind.PRO_VIDEO,
         "is_pro_job": not is_lecture,
         "user_id": request.user_id,
         "display_name": request.display_name,
@@ -284,7 +319,7 @@ def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
 
 
 async def _find_by_client_key(session: AsyncSession, user_id: str, client_key: ClientKey) -> VideoJob | None:
-    """The job that a user's key stands for. Raises RequestMismatch where that was another request."""
+    """The job created with this key. Raises JobRequestConflict if its request was another one."""
     query = select(VideoJob).where(VideoJob.user_id == user_id, VideoJob.client_key == client_key.value)
     first: VideoJob | None = await session.scalar(query)
     if first is not None and first.client_fingerprint != client_key.fingerprint:

@@ -1,12 +1,12 @@
-"""Keeps the leases of a process alive: all of them with one statement, however many jobs it is at work on."""
+"""Renews all leases of a process with one statement per thousand jobs."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Final
-from weakref import WeakKeyDictionary
 
+from videojobs.aio.per_loop import PerLoop
 from videojobs.db.jobs import JobWrites
 from videojobs.db.repository_base import Lease
 from videojobs.errors import DatabaseUnavailable
@@ -15,9 +15,9 @@ _BATCH_SIZE: Final = 1000  # leases in one statement
 
 
 class LeaseRenewer:
-    """Beats as long as there is a lease to keep. Belongs to one event loop.
+    """Runs while there are leases to renew. Belongs to one event loop.
 
-    A lease that is lost is not its business: every verb of the ledger says so to whoever held it.
+    It does not report a lost lease: every write of its former holder raises LeaseLost.
     """
 
     def __init__(self, repository: JobWrites, lease_seconds: float) -> None:
@@ -52,10 +52,10 @@ class LeaseRenewer:
             await self._repository.renew_leases(leases, self._lease_seconds)
 
 
-_renewers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, float], LeaseRenewer]] = WeakKeyDictionary()
+_renewers: Final = PerLoop[dict[tuple[str, float], LeaseRenewer]](dict)  # by database and length of lease
 
 
 def lease_renewer_for(repository: JobWrites, lease_seconds: float) -> LeaseRenewer:
-    """That of this database and of the running event loop, for leases of so many seconds."""
-    renewers = _renewers.setdefault(asyncio.get_running_loop(), {})
-    return renewers.setdefault((repository.database_url, lease_seconds), LeaseRenewer(repository, lease_seconds))
+    """The renewer of this database, lease length and event loop."""
+    key = (repository.database_url, lease_seconds)
+    return _renewers.get().setdefault(key, LeaseRenewer(repository, lease_seconds))

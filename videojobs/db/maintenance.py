@@ -1,7 +1,7 @@
-"""What keeps the job state in order from outside: jobs that got stuck, and old test jobs that may go.
+"""For the clean-up: finds stuck jobs, and purges old test jobs.
 
-Whoever acts on a job from here holds its lease first, as a run does, but is no run: holding counts as no taking-up,
-and changes neither the status nor how far the job is. So a clean-up that dies in between leaves the job as it was.
+The clean-up acquires a job's lease before it acts, as a run does. That counts as no run and changes neither status nor
+progress, so a clean-up that dies in between leaves the job as it was.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from videojobs.db.models import JobEvent, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, Lease, RepositoryBase
 from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, Stage
 
-# What a vendor may still be at work on, or may have taken: the row is all that leads back to it.
+# The vendor may have received these. The row is the only link to them.
 _IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
-# What a job may have a place at the vendor for: one that was asked to wait keeps its place.
+# These occupy a vendor slot. A rate-limited submission keeps its slot.
 _HOLDING_SLOT: Final = (SubmissionState.WAITING, *_IN_FLIGHT)
 
 _LEASE_ALIVE: Final = func.coalesce(VideoJob.lease_until >= NOW, False)
@@ -26,34 +26,34 @@ _LEASE_ALIVE: Final = func.coalesce(VideoJob.lease_until >= NOW, False)
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
-    """How a job stood at one moment of the database's clock."""
+    """A job at one moment of the database's clock."""
 
     job: VideoJob
     submissions: Sequence[Submission]  # oldest first
     lease_alive: bool
     now: datetime
     reopened_at: datetime | None = None
-    """When an operator last opened it again."""
+    """When an operator last reopened it."""
 
     def latest_submission(self, stage: Stage) -> Submission | None:
-        """The newest submission of a stage: the live one, if any is."""
+        """The newest submission of a stage: the live one, if there is one."""
         return next((row for row in reversed(self.submissions) if row.stage == stage), None)
 
     def submission_age_since_reopen(self, submission: Submission) -> timedelta:
-        """As `Ledger.submission_age_since_reopen`, at this moment."""
+        """As `JobRepository.submission_age_since_reopen`, at this moment."""
         since = submission.accepted_at or submission.intended_at
         return self.now - max(since, self.reopened_at or since)
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeFilter:
-    """Which jobs may be purged: those of these users that ended so many days ago."""
+    """Jobs that may be purged: of these users, ended at least `min_age_days` ago."""
 
     user_ids: Sequence[str]
     min_age_days: float
 
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
-        """All of a purgeable job but its lease. A request that was refused at the door ended when it was made."""
+        """All conditions except for the lease. A rejected request ended when it was created."""
         ended = func.coalesce(VideoJob.completed_at, VideoJob.created_at)
         in_flight = select(Submission.id).where(Submission.job_id == VideoJob.id, Submission.state.in_(_IN_FLIGHT))
         return (
@@ -66,13 +66,12 @@ class PurgeFilter:
 
 
 class JobMaintenance(RepositoryBase):
-    """Finding, holding and purging jobs from outside."""
+    """Finding, locking and purging jobs."""
 
     async def find_stuck(self, older_than: timedelta, limit: int) -> Sequence[JobSnapshot]:
-        """Unfinished jobs that have not changed for so long, the longest first.
+        """Unfinished jobs that have not changed for `older_than`, oldest first.
 
-        Those that nobody works on and no operator has to decide about come before all others, so that however many
-        of the others there are, the limit leaves room for them.
+        Jobs without a valid lease that are not parked come first, so that the others cannot use up the limit.
         """
         query = (
             select(VideoJob, _LEASE_ALIVE, NOW)
@@ -84,10 +83,10 @@ class JobMaintenance(RepositoryBase):
             return await _load_snapshots(session, query)
 
     async def max_slots_in_use(self, provider: str, lease: timedelta) -> int:
-        """The most concurrency slots of a provider that jobs can hold now.
+        """The most concurrency slots of a provider that may be in use now.
 
-        One for each submission in flight, and one for each run that crashed within the last `lease`: its slot is kept
-        for so long.
+        One per submission in flight, and one per run that crashed within the last `lease`: its slot lease has not
+        expired yet.
         """
         in_flight = select(func.count()).where(
             Submission.provider == provider,
@@ -97,13 +96,13 @@ class JobMaintenance(RepositoryBase):
             VideoJob.parked_reason.is_(None),
         )
         crashed_runs = select(func.count()).where(
-            JobEvent.kind == "claimed", JobEvent.detail.has_key("left_behind_by"), JobEvent.at > NOW - lease
+            JobEvent.kind == "lease_acquired", JobEvent.detail.has_key("left_behind_by"), JobEvent.at > NOW - lease
         )
         async with self._read_session() as session:
             return (await session.scalar(in_flight) or 0) + (await session.scalar(crashed_runs) or 0)
 
     async def find_purgeable(self, purge_filter: PurgeFilter, limit: int) -> Sequence[JobSnapshot]:
-        """Old test jobs that may be purged, the oldest first."""
+        """Test jobs that may be purged, oldest first."""
         query = (
             select(VideoJob, _LEASE_ALIVE, NOW)
             .where(*purge_filter.conditions(), ~_LEASE_ALIVE)
@@ -114,7 +113,7 @@ class JobMaintenance(RepositoryBase):
             return await _load_snapshots(session, query)
 
     async def acquire_if_unchanged(self, lease: Lease, seconds: float, expected: JobSnapshot) -> bool:
-        """Take the lease of a job that still is as it was seen. False when it has changed, is held, or is gone."""
+        """Acquire the lease if the job has not changed. False if it has, or if it is leased or deleted."""
         query = select(VideoJob, _LEASE_ALIVE, NOW).where(VideoJob.id == lease.job_id)
         async with self._transaction("acquire_if_unchanged", lease.job_id) as session:
             await session.scalar(select(VideoJob.id).where(VideoJob.id == lease.job_id).with_for_update())
@@ -127,13 +126,13 @@ class JobMaintenance(RepositoryBase):
                 .values(
                     lease_holder=lease.holder,
                     lease_until=NOW + timedelta(seconds=seconds),
-                    updated_at=VideoJob.updated_at,  # it got nowhere by that: one that dies now leaves it stuck
+                    updated_at=VideoJob.updated_at,  # a clean-up that dies now leaves it stuck
                 )
             )
             return True
 
     async def purge(self, lease: Lease, purge_filter: PurgeFilter) -> bool:
-        """Delete a job with its submissions and events, if it still may be purged. Its objects go before."""
+        """Delete a job with its submissions and events, if it may still be purged. Delete its objects first."""
         async with self._locked_job("purge", lease) as (session, job):
             query = select(VideoJob.id).where(VideoJob.id == job.id, *purge_filter.conditions())
             if await session.scalar(query) is None:
@@ -163,5 +162,5 @@ async def _load_snapshots(
 
 
 def _version(snapshot: JobSnapshot) -> object:
-    """What is different as soon as anybody has done anything about a job."""
-    return snapshot.job.updated_at, [(row.id, row.state, row.candidate_id) for row in snapshot.submissions]
+    """Changes with every write to a job."""
+    return snapshot.job.updated_at, [(row.id, row.state, row.reported_vendor_id) for row in snapshot.submissions]

@@ -1,4 +1,4 @@
-"""Brings the job database to the newest schema. Safe to repeat, and to run twice at once.
+"""Migrates the job database to the newest schema. Safe to repeat, and to run concurrently.
 
 As a command: `python -m videojobs.db.migrate`, with `DATABASE_URL` set.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from videojobs.db.engine import driver_url
 
-# Two deployments may migrate at once; the second waits and finds nothing to do. Any constant serves.
+# Two deployments may migrate at once: the second one waits, then finds nothing to do. Any constant will do.
 _LOCK_ID = 7_302_114
 
 
@@ -25,7 +25,7 @@ def _alembic_config() -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Apply what is missing, in one transaction."""
+    """Apply pending migrations in one transaction."""
     engine = create_engine(driver_url(url), hide_parameters=True)
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_ID})
@@ -36,7 +36,7 @@ def upgrade(url: str) -> None:
 
 
 def is_behind(connection: Connection) -> bool:
-    """Whether the database is behind the code."""
+    """Whether migrations are pending."""
     newest = ScriptDirectory.from_config(_alembic_config()).get_current_head()
     return MigrationContext.configure(connection).get_current_revision() != newest
 

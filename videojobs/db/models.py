@@ -1,14 +1,21 @@
-"""The three tables of the jobs. This page is the glossary of the job state.
+"""The three tables of job state.
 
-`video_jobs`        one row a job. The operators' queries (requirements M5) run on it unchanged. `processing_config`,
-                    `segments_data` and `job_metadata` are their view; the pipeline itself reads `request`, `facts`
-                    and `recovery_point`.
-`video_submissions` one row for each paid call that was ever meant to be made, written *before* the call.
-`video_job_events`  append-only: who changed a job, when, to what and why.
+`video_jobs`        One row per job. The operators' queries (requirements M5) run on it unchanged. They use
+                    `processing_config`, `segments_data` and `job_metadata`; the pipeline itself reads `request`,
+                    `facts` and `recovery_point`.
+`video_submissions` One row per intended paid call, written *before* the call.
+`video_job_events`  Append-only audit log: who changed a job, when, to what and why.
 
-Times are the database's clock (`clock_timestamp()`), never a worker's.
+Lease         The right to work on a job, held by one attempt of one flow run. It expires unless it is renewed.
+Submission    One paid call: its intent, the exact request bytes, and its outcome.
+Live          A submission that may still deliver, or has. A job has at most one per stage.
+Parked        The job waits for an operator. Its status stays `processing`, and no run continues it.
+Facts         What was measured and stored so far (`videojobs.pipeline.facts`).
+
+All times are the database's clock (`clock_timestamp()`), never a worker's.
 """
 
+import enum
 import secrets
 import uuid
 from datetime import datetime
@@ -22,6 +29,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     DateTime,
+    Enum,
     ForeignKey,
     Identity,
     Index,
@@ -45,16 +53,16 @@ Json = dict[str, Any]
 
 
 class SubmissionState(StrEnum):
-    """Each value is commented with the transition that it means."""
+    """What is known of a paid call."""
 
-    WAITING = "waiting"  # surely not taken (the vendor asked to wait, was out of reach, or shows no such); may be sent
-    INTENDED = "intended"  # committed just before the call; found by anybody later, it is in doubt
-    UNKNOWN = "unknown"  # sent, and the answer is missing: in doubt
-    ACCEPTED = "accepted"  # the vendor named its id
-    DONE = "done"  # the vendor delivered
-    REFUSED = "refused"  # surely not taken, nothing bought; another one may follow
-    FAILED = "failed"  # taken, and ended without a result; another one may follow
-    WRITTEN_OFF = "written_off"  # an operator gave it up, paid or not; another one may follow
+    WAITING = "waiting"  # not accepted: rate-limited, unreachable, or proven to be missing at the vendor; may be sent
+    INTENDED = "intended"  # committed just before the call; outcome unknown if another run finds it in this state
+    UNKNOWN = "unknown"  # sent, and the response was lost: outcome unknown
+    ACCEPTED = "accepted"  # the vendor returned its id
+    DONE = "done"  # the vendor delivered a result
+    REFUSED = "refused"  # rejected, nothing bought; may be followed by a new submission
+    FAILED = "failed"  # accepted, ended without a result; may be followed by a new submission
+    WRITTEN_OFF = "written_off"  # given up by an operator, paid or not; may be followed by a new submission
 
 
 ENDED_WITHOUT_RESULT = (SubmissionState.REFUSED, SubmissionState.FAILED, SubmissionState.WRITTEN_OFF)
@@ -69,13 +77,16 @@ _NOW = func.clock_timestamp()
 
 
 def _new_callback_token() -> str:
-    """Not to be guessed: 256 bits."""
+    """256 random bits, so that it cannot be guessed."""
     return secrets.token_urlsafe(32)
 
 
 class Base(DeclarativeBase):
-    """Names constraints by rule, so that migrations can name them again."""
+    """Constraints are named by rule, so that migrations can name them again. Enums are stored as text, by value."""
 
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        StrEnum: Enum(enum.Enum, native_enum=False, values_callable=lambda members: [each.value for each in members])
+    }
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -88,22 +99,24 @@ class Base(DeclarativeBase):
 
 
 class VideoJob(Base):
-    """A job: what was asked, how far it got, who works on it."""
+    """A job: its request, its progress and its lease."""
 
     __tablename__ = "video_jobs"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     user_id: Mapped[str] = mapped_column(Text)
     display_name: Mapped[str | None] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(Text, server_default=JobKind.PRO_VIDEO.value)
-    is_pro_job: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))  # by which operators tell them apart
+    kind: Mapped[JobKind] = mapped_column(server_default=JobKind.PRO_VIDEO.value)
+    is_pro_job: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))  # operators filter by it
 
-    status: Mapped[str] = mapped_column(Text, default=Status.PENDING.value)
+    status: Mapped[Status] = mapped_column(default=Status.PENDING)
     progress_percentage: Mapped[int] = mapped_column(Integer, default=0)
     progress_message: Mapped[str] = mapped_column(Text, default="")
-    recovery_point: Mapped[str] = mapped_column(Text, default=RecoveryPoint.OPENED.value)
+    recovery_point: Mapped[RecoveryPoint] = mapped_column(default=RecoveryPoint.OPENED)
     parked_reason: Mapped[str | None] = mapped_column(Text)
-    error_message: Mapped[str | None] = mapped_column(Text)
+    error_message: Mapped[str | None] = mapped_column(Text)  # for operators, word for word
+    error_code: Mapped[str | None] = mapped_column(Text)  # `videojobs.errors`; of a parked job: why it was parked
+    error_problems: Mapped[list[Json] | None] = mapped_column(JSONB)  # of an invalid request: {path, message}
     output_url: Mapped[str | None] = mapped_column(Text)
     zhaoli_task_id: Mapped[str | None] = mapped_column(Text)  # the Sync.so generation id; a historic name
 
@@ -117,13 +130,15 @@ class VideoJob(Base):
 
     lease_holder: Mapped[str | None] = mapped_column(Text)
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    claims: Mapped[int] = mapped_column(Integer, default=0)  # since its last point, those that did not end in order
+    claims: Mapped[int] = mapped_column(
+        Integer, default=0
+    )  # runs since the last recovery point that did not exit cleanly
 
-    connections: Mapped[Json] = mapped_column(JSONB, default=dict)  # names of the blocks that it was opened with
-    estimate: Mapped[Json | None] = mapped_column(JSONB)  # what it was expected to cost, before it was paid for
+    connections: Mapped[Json] = mapped_column(JSONB, default=dict)  # names of the blocks it was created with
+    estimate: Mapped[Json | None] = mapped_column(JSONB)  # CostEstimate, recorded before anything is bought
 
-    client_key: Mapped[str | None] = mapped_column(Text)  # by which its client may repeat the request
-    client_fingerprint: Mapped[str | None] = mapped_column(Text)  # of that request, with the contents of its files
+    client_key: Mapped[str | None] = mapped_column(Text)  # the client's Idempotency-Key
+    client_fingerprint: Mapped[str | None] = mapped_column(Text)  # of the request sent with it, file contents included
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW, onupdate=_NOW)
@@ -134,12 +149,12 @@ class VideoJob(Base):
         CheckConstraint(_in_enum("status", Status), name="status"),
         CheckConstraint(_in_enum("recovery_point", RecoveryPoint), name="recovery_point"),
         CheckConstraint("progress_percentage BETWEEN 0 AND 100", name="progress"),
-        # The old system stored effects as a string inside the JSON; here the database refuses that.
+        # The old system stored effects as a string inside the JSON. The database rejects that.
         CheckConstraint("jsonb_typeof(processing_config->'effects') = 'array'", name="effects_array"),
         Index("ix_video_jobs_status_updated_at", "status", "updated_at"),
         Index("ix_video_jobs_created_at", "created_at"),
         Index("ix_video_jobs_user_id", "user_id", "created_at"),
-        # One job for each key of a user, also where two requests with it come at the same instant.
+        # One job per key of a user, also when two requests with the same key arrive at once.
         Index(
             "uq_video_jobs_client_key",
             "user_id",
@@ -148,14 +163,6 @@ class VideoJob(Base):
             postgresql_where=text("client_key IS NOT NULL"),
         ),
     )
-
-    @property
-    def point(self) -> RecoveryPoint:
-        return RecoveryPoint(self.recovery_point)
-
-    @property
-    def job_kind(self) -> JobKind:
-        return JobKind(self.kind)
 
     @cached_property
     def video_request(self) -> JobRequest:
@@ -179,37 +186,35 @@ class VideoJob(Base):
 
 
 class Submission(Base):
-    """A paid call: intended, then its outcome. The exact bytes are kept, since a repeat must send the same."""
+    """A paid call: its intent, then its outcome. Keeps the exact bytes, because a retry must send the same ones."""
 
     __tablename__ = "video_submissions"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     job_id: Mapped[str] = mapped_column(ForeignKey("video_jobs.id", ondelete="CASCADE"))
-    stage: Mapped[str] = mapped_column(Text)
+    stage: Mapped[Stage]
     provider: Mapped[str] = mapped_column(Text)  # key of `videojobs.providers`: the vendor that was or is to be paid
-    attempt: Mapped[int] = mapped_column(Integer)  # 1, 2, ...; a further one only after REFUSED or FAILED
-    state: Mapped[str] = mapped_column(Text, default=SubmissionState.INTENDED.value)
+    attempt: Mapped[int] = mapped_column(Integer)  # 1, 2, ...; the next one only after REFUSED, FAILED or WRITTEN_OFF
+    state: Mapped[SubmissionState] = mapped_column(default=SubmissionState.INTENDED)
     request_body: Mapped[bytes] = mapped_column(LargeBinary)
-    body_written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # links in it end
+    body_written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # its links expire
     vendor_id: Mapped[str | None] = mapped_column(Text)
     vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # of a request that makes several
     vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
-    callback_token: Mapped[str] = mapped_column(
-        Text, default=_new_callback_token
-    )  # in the address that the vendor reports to
-    candidate_id: Mapped[str | None] = mapped_column(Text)  # the vendor id that a callback named; a hint
+    callback_token: Mapped[str] = mapped_column(Text, default=_new_callback_token)  # part of the callback URL
+    reported_vendor_id: Mapped[str | None] = mapped_column(Text)  # the id that a callback named; a hint, not a proof
     estimated_usd: Mapped[Decimal | None] = mapped_column(Numeric)
     estimated_points: Mapped[Decimal | None] = mapped_column(Numeric)
     paid_points: Mapped[Decimal | None] = mapped_column(Numeric)
     error: Mapped[str | None] = mapped_column(Text)
-    intended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # the last time
+    intended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # of the latest attempt
     accepted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     __table_args__ = (
         CheckConstraint(_in_enum("stage", Stage), name="stage"),
         CheckConstraint(_in_enum("state", SubmissionState), name="state"),
-        # Never pay twice, as a rule of the database: one live submission per job and stage.
+        # Never pay twice, enforced by the database: one live submission per job and stage.
         Index(
             "uq_video_submissions_live",
             "job_id",
@@ -218,7 +223,7 @@ class Submission(Base):
             postgresql_where=text(f"state IN ({', '.join(repr(state.value) for state in LIVE_STATES)})"),
         ),
         Index("uq_video_submissions_callback_token", "callback_token", unique=True),
-        Index("ix_video_submissions_intended_at", "intended_at"),  # the day's spending
+        Index("ix_video_submissions_intended_at", "intended_at"),  # spending of a day
         Index("uq_video_submissions_attempt", "job_id", "stage", "attempt", unique=True),
         # One vendor id belongs to one submission.
         Index(
@@ -232,12 +237,12 @@ class Submission(Base):
 
     @property
     def idempotency_key(self) -> str:
-        """Derived from our own row, so that every repeat of this submission carries the same key."""
+        """Derived from the row, so that every retry of this submission sends the same key."""
         return f"videojobs-{self.id}"
 
 
 class JobEvent(Base):
-    """One line of the audit log. A trigger refuses updates."""
+    """One entry of the audit log. A trigger rejects updates."""
 
     __tablename__ = "video_job_events"
 
@@ -246,7 +251,7 @@ class JobEvent(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     actor: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text)
-    point: Mapped[str] = mapped_column(Text)
+    point: Mapped[RecoveryPoint]
     progress: Mapped[int] = mapped_column(Integer)
     message: Mapped[str] = mapped_column(Text)
     detail: Mapped[Json | None] = mapped_column(JSONB)

@@ -1,8 +1,7 @@
-"""News from other processes: who has heard something about a job rings, and its run, wherever it waits, wakes up.
+"""Wakes waiting runs across processes via Postgres LISTEN/NOTIFY.
 
-Postgres carries it (`NOTIFY`), once the transaction that it belongs to is committed. One connection of a process
-listens for all its jobs. A ring may get lost with that connection: nothing depends on it, a job that is not woken only
-asks a little later.
+A notification is delivered when its transaction commits. One connection per process and database listens for all jobs.
+A notification may be lost with that connection: nothing depends on it, the run then only polls a little later.
 """
 
 import asyncio
@@ -10,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import psycopg
 from sqlalchemy import func, make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from videojobs.aio.per_loop import PerLoop
 
 CHANNEL: Final = "videojobs"
 _RETRY_SECONDS: Final = 2.0  # between two attempts to listen
@@ -29,7 +29,7 @@ async def notify(session: AsyncSession, job_id: str) -> None:
 
 
 class JobNotifications:
-    """Listens as long as somebody wants to hear. Belongs to one event loop."""
+    """Listens while there are subscribers. Belongs to one event loop."""
 
     def __init__(self, database_url: str) -> None:
         url = make_url(database_url).set(drivername="postgresql")
@@ -40,7 +40,7 @@ class JobNotifications:
 
     @contextmanager
     def subscribe(self, job_id: str, callback: WakeCallback) -> Iterator[None]:
-        """Call `woken` whenever somebody rings for the job, as long as the context lasts."""
+        """Call `callback` on each notification for the job, as long as the context lasts."""
         self._subscribers.setdefault(job_id, set()).add(callback)
         if self._listen_task is None:
             self._listen_task = asyncio.get_running_loop().create_task(self._listen(), context=Context())
@@ -71,7 +71,7 @@ class JobNotifications:
         async with await connect as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             self.is_listening = True
-            self._notify_all()  # what was rung while nobody listened
+            self._notify_all()  # notifications may have been missed while not listening
             async for notification in connection.notifies():
                 for callback in list(self._subscribers.get(notification.payload, ())):
                     callback()
@@ -82,11 +82,9 @@ class JobNotifications:
                 callback()
 
 
-_instances: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, JobNotifications]] = WeakKeyDictionary()
+_instances: Final = PerLoop[dict[str, JobNotifications]](dict)  # by database
 
 
 def notifications_for(database_url: str) -> JobNotifications:
-    """The one of this database (a SQLAlchemy URL) and of the running event loop."""
-    return _instances.setdefault(asyncio.get_running_loop(), {}).setdefault(
-        database_url, JobNotifications(database_url)
-    )
+    """The instance of this database (a SQLAlchemy URL) and of the running event loop."""
+    return _instances.get().setdefault(database_url, JobNotifications(database_url))

@@ -1,4 +1,4 @@
-"""What people see of many jobs, or of one that has to be theirs."""
+"""Queries for users: lists of jobs, and one job of its owner."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from videojobs.states import JobKind, Status
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page of a list ends: the last job on it."""
+    """The last job on a page of a list."""
 
     created_at: datetime
     job_id: str
 
 
 class JobQueries(RepositoryBase):
-    """Reading for people. `user_id` None stands for everybody."""
+    """Reads for users. `user_id` None means all users."""
 
     async def get_job_for_user(self, user_id: str | None, job_id: str) -> VideoJob:
-        """Raises UnknownJob, for somebody else's job by the same work and in the same words as for none at all."""
+        """Raises UnknownJob, for another user's job with the same work and message as for a missing one."""
         query = select(VideoJob).where(VideoJob.id == job_id, *_owned_by(user_id))
         async with self._read_session() as session:
             job: VideoJob | None = await session.scalar(query)
@@ -45,7 +45,7 @@ class JobQueries(RepositoryBase):
         if statuses:
             query = query.where(VideoJob.status.in_(statuses))
         if kind is not None:
-            query = query.where(VideoJob.kind == kind.value)
+            query = query.where(VideoJob.kind == kind)
         if after is not None:
             query = query.where(tuple_(VideoJob.created_at, VideoJob.id) < (after.created_at, after.job_id))
         query = query.order_by(VideoJob.created_at.desc(), VideoJob.id.desc()).limit(limit)
@@ -56,7 +56,7 @@ class JobQueries(RepositoryBase):
         self, user_id: str | None, *, statuses: Collection[Status] = (), kind: JobKind, limit: int, offset: int
     ) -> tuple[Sequence[VideoJob], int]:
         """Newest first, without the first `offset` of them; and how many there are in all."""
-        conditions = [*_owned_by(user_id), VideoJob.kind == kind.value]
+        conditions = [*_owned_by(user_id), VideoJob.kind == kind]
         if statuses:
             conditions.append(VideoJob.status.in_(statuses))
         rows = select(VideoJob).where(*conditions).order_by(VideoJob.created_at.desc(), VideoJob.id.desc())
@@ -65,14 +65,14 @@ class JobQueries(RepositoryBase):
             return (await session.scalars(rows.limit(limit).offset(offset))).all(), total or 0
 
     async def jobs_by_id(self, job_ids: Collection[str]) -> Mapping[str, VideoJob]:
-        """As they stand now, in one query; those that do not exist are left out."""
+        """Their current rows, in one query; unknown ids are left out."""
         async with self._read_session() as session:
             found = await session.scalars(select(VideoJob).where(VideoJob.id.in_(job_ids)))
             return {job.id: job for job in found}
 
     async def unclaimed_job_ids(self, limit: int) -> Sequence[str]:
-        """Jobs that nobody has ever taken up, the oldest first."""
-        query = select(VideoJob.id).where(VideoJob.status == Status.PENDING.value, VideoJob.claims == 0)
+        """Jobs that no run has ever leased, oldest first."""
+        query = select(VideoJob.id).where(VideoJob.status == Status.PENDING, VideoJob.claims == 0)
         async with self._read_session() as session:
             return (await session.scalars(query.order_by(VideoJob.created_at).limit(limit))).all()
 

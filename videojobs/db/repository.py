@@ -1,5 +1,9 @@
-"""The ledger: what can be read from the job state, and the verbs that change it (lifecycle, paid, spending, upkeep),
-and what the front door keeps there (listing, tokens, uploads)."""
+"""The job repository: all reads and writes of job state.
+
+`JobRepository` is composed of one class per concern, each in the module of that name; they share the transactions and
+row locks of `repository_base`. Flows use `jobs` (life cycle and lease), `submissions` (paid calls) and `budgets`; the
+clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens` and `uploads`. Reads for a single job are here.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -27,16 +31,16 @@ class JobRepository(
 
     @property
     def notifications(self) -> JobNotifications:
-        """News of other processes about jobs of this database."""
+        """Wake-ups from other processes for jobs of this database."""
         return notifications_for(self.database_url)
 
     async def ping(self) -> None:
-        """Prove that Postgres answers. Raises LedgerUnavailable."""
+        """Prove that Postgres answers. Raises DatabaseUnavailable."""
         async with self._read_session() as session:
             await session.execute(select(1))
 
     async def get_job(self, job_id: str) -> VideoJob:
-        """The job as it stands. Raises UnknownJob."""
+        """The current job. Raises UnknownJob."""
         async with self._read_session() as session:
             return await load_job(session, job_id)
 
@@ -47,22 +51,22 @@ class JobRepository(
             return (await session.scalars(query)).all()
 
     async def get_live_submission(self, job_id: str, stage: Stage) -> Submission | None:
-        """The one submission that counts for this stage, if there is one."""
+        """The live submission of this stage, if there is one."""
         async with self._read_session() as session:
             return await load_live_submission(session, job_id, stage)
 
     async def submission_age(self, submission: Submission) -> timedelta:
-        """How long ago the vendor accepted it, by the database's clock; else, how long ago it was intended."""
+        """Time since the vendor accepted it, else since the intent; by the database's clock."""
         return await self._age_since(submission, func.coalesce(Submission.accepted_at, Submission.intended_at))
 
     async def body_age(self, submission: Submission) -> timedelta:
-        """How old its bytes are, and with them its key and the links that it gives the vendor."""
+        """Age of its request bytes, and so of its idempotency key and the links in them."""
         return await self._age_since(submission, Submission.body_written_at)
 
     async def submission_age_since_reopen(self, submission: Submission) -> timedelta:
-        """As `submission_age`, but anew since an operator last opened its job again, to give the vendor more time.
+        """As `submission_age`, but restarted when an operator reopens the job, which gives the vendor more time.
 
-        Nothing that is paid for may depend on it: how old a key or a list is, no operator changes.
+        Never use it to decide about a purchase: reopening a job changes neither the age of a key nor that of a list.
         """
         reopened = (
             select(func.max(JobEvent.at))

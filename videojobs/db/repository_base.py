@@ -1,7 +1,7 @@
-"""Transactions on the job state, and the small things that all verbs share.
+"""Transactions on job state, and helpers shared by all repository operations.
 
-Every verb that moves a job locks its row first and checks that the caller still holds the lease, so two runs of one
-job cannot both act. Each change leaves one event. No transaction is open during a vendor call.
+Every operation that moves a job locks its row and checks that the caller still holds the lease, so two runs of one job
+cannot both act. Each change adds one event. No transaction is open during a vendor call.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoneFree
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from videojobs.db.models import LIVE_STATES, JobEvent, Json, Submission, VideoJob
@@ -34,6 +34,8 @@ NOW = func.clock_timestamp()
 class UnknownJob(VideoJobError):
     """No job has this id."""
 
+    code = "job_not_found"
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -44,12 +46,12 @@ class Lease:
 
     @property
     def flow_run_id(self) -> str:
-        """The flow run, whichever of its attempts."""
+        """The id of the flow run, without its attempt."""
         return parse_flow_run_id(self.holder)
 
 
 def parse_flow_run_id(holder: str) -> str:
-    """The flow run behind the holder of a lease."""
+    """The flow run id in a lease holder."""
     return holder.partition("/")[0]
 
 
@@ -61,12 +63,12 @@ class RepositoryBase:
 
     @property
     def database_url(self) -> str:
-        """Which database it is. A secret: it holds the password."""
+        """Identifies the database. Secret: it contains the password."""
         return self._engine.url.render_as_string(hide_password=False)
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncSession]:
-        """A connection lost, or not to be had, becomes LedgerUnavailable: whether a commit got through is open then."""
+        """Raises DatabaseUnavailable without a connection; whether a commit succeeded is then unknown."""
         try:
             async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
@@ -77,21 +79,21 @@ class RepositoryBase:
 
     @asynccontextmanager
     async def _read_session(self) -> AsyncIterator[AsyncSession]:
-        """To look; every query sees what is committed by then."""
+        """Read only. Each query sees everything committed so far."""
         async with self._session() as session:
-            # Each query by itself: a transaction around it would take two more ways to Postgres and back.
+            # Autocommit: a transaction would cost two more round trips.
             await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
             yield session
 
     @asynccontextmanager
     async def _untracked_transaction(self) -> AsyncIterator[AsyncSession]:
-        """To write what is not a job's (tokens, uploads): nothing of a job can be lost there, so no fault points."""
+        """Writes outside job state (tokens, uploads). No fault points: no job can be lost here."""
         async with self._session() as session:
             yield session
 
     @asynccontextmanager
     async def _transaction(self, operation: str, job_id: str) -> AsyncIterator[AsyncSession]:
-        """The one place where something is committed; `verb` names it among the fault points."""
+        """Commits a change of job state. `operation` names it in the fault points."""
         async with self._session() as session:
             yield session
             fault_point(f"db.{operation}.before_commit", job_id)
@@ -99,7 +101,7 @@ class RepositoryBase:
 
     @asynccontextmanager
     async def _locked_job(self, operation: str, lease: Lease) -> AsyncIterator[tuple[AsyncSession, VideoJob]]:
-        """To write with the job's row locked, for the holder of its lease only."""
+        """A transaction with the job's row locked. Raises LeaseLost unless the caller holds its lease."""
         async with self._transaction(operation, lease.job_id) as session:
             job = await load_job(session, lease.job_id, lock=True)
             if job.lease_holder != lease.holder:
@@ -108,11 +110,11 @@ class RepositoryBase:
 
 
 def _unavailable_reason(error: SQLAlchemyError) -> str | None:
-    """Why there is no connection, or none any more; None where the database has answered.
+    """Why the connection is missing or lost; None where the database has answered.
 
-    Postgres also ends one itself: of a process that stood still in a transaction (`connection.py`).
+    Postgres also closes the connection of a process that stalls in a transaction (`videojobs.db.engine`).
     """
-    if isinstance(error, NoneFree):
+    if isinstance(error, PoolTimeout):
         return "has no connection free for this process"
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
@@ -130,7 +132,7 @@ async def load_job(session: AsyncSession, job_id: str, *, lock: bool = False) ->
 
 
 async def load_live_submission(session: AsyncSession, job_id: str, stage: Stage) -> Submission | None:
-    """The one submission that counts for this stage."""
+    """The live submission of this stage."""
     found: Submission | None = await session.scalar(
         select(Submission).where(
             Submission.job_id == job_id, Submission.stage == stage, Submission.state.in_(LIVE_STATES)
@@ -140,35 +142,43 @@ async def load_live_submission(session: AsyncSession, job_id: str, stage: Stage)
 
 
 def move_to_point(job: VideoJob, target: RecoveryPoint) -> bool:
-    """Whether the job moved; it did not if it had been there before."""
-    target = resolve_arrival(job.point, target)
-    if has_reached(job.point, target):
+    """Whether the job moved. False if it has reached the point already."""
+    target = resolve_arrival(job.recovery_point, target)
+    if has_reached(job.recovery_point, target):
         return False
-    if not can_transition(job.point, target):
+    if not can_transition(job.recovery_point, target):
         raise VideoJobError(f"job {job.id} cannot go from {job.recovery_point} to {target}")
     spec = POINT_SPECS[target]
-    job.recovery_point = target.value
+    job.recovery_point = target
     job.progress_percentage = max(job.progress_percentage, spec.progress)
     job.progress_message = spec.message
-    job.claims = 1  # it gets on: the takings-up that ended badly before count no more
+    job.claims = 1  # progress: earlier crashes no longer count towards the limit
     return True
 
 
 async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: Json) -> None:
-    """A job that is parked, failed or was cancelled goes on; before its paid step, where that came to nothing."""
+    """Let a parked, failed or cancelled job continue; from before its paid step, if that has no live submission."""
     if job.status == Status.COMPLETED:
         raise VideoJobError(f"job {job.id} is completed and stays so")
-    if (paid_step := paid_step_at(job.point)) and await load_live_submission(session, job.id, paid_step.stage) is None:
-        job.recovery_point = paid_step.previous_point.value
-    job.status = Status.PROCESSING.value
-    job.parked_reason, job.error_message, job.output_url, job.completed_at = None, None, None, None
-    job.progress_message = POINT_SPECS[job.point].message
+    if (paid_step := paid_step_at(job.recovery_point)) and await load_live_submission(
+        session, job.id, paid_step.stage
+    ) is None:
+        job.recovery_point = paid_step.previous_point
+    job.status = Status.PROCESSING
+    job.parked_reason, job.output_url, job.completed_at = None, None, None
+    clear_error(job)
+    job.progress_message = POINT_SPECS[job.recovery_point].message
     job.claims = 1
     add_event(session, job, actor, "reopened", reason)
 
 
+def clear_error(job: VideoJob) -> None:
+    """A job that runs again has no error; its events keep the old one."""
+    job.error_message, job.error_code, job.error_problems = None, None, None
+
+
 def merge_json(job: VideoJob, metadata: Json | None, facts: JobFacts | None) -> None:
-    """New values into the JSON columns: assigned as a whole, since a change in place would not be saved."""
+    """Merge new values into the JSON columns. Assigns a new dict: SQLAlchemy does not see changes in place."""
     if metadata:
         job.job_metadata = {**job.job_metadata, **metadata}
     if facts:
@@ -176,7 +186,7 @@ def merge_json(job: VideoJob, metadata: Json | None, facts: JobFacts | None) -> 
 
 
 def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: str, detail: Json | None = None) -> None:
-    """One event: who, what, and where the job stands now."""
+    """Add one event with the job's current point, progress and message."""
     session.add(
         JobEvent(
             job_id=job.id,
@@ -191,7 +201,7 @@ def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: str, detai
 
 
 def submission_summary(submission: Submission) -> Json:
-    """A submission as an event tells of it: without its bytes and its callback's address."""
+    """A submission as events show it: without its bytes and its callback token."""
     summary = {
         "submission": str(submission.id),
         "stage": submission.stage,

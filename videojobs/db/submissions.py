@@ -1,4 +1,4 @@
-"""The books of what is paid for: one row for each paid call that was ever meant to be made."""
+"""Paid calls: intent, outcome, callbacks, and the resolution of unknown outcomes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ _ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, Submissio
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A submission and what is known of it: `fresh` means that the vendor surely has not taken it yet."""
+    """A submission; `unsent` means that the vendor cannot have received it yet."""
 
     submission: Submission
     unsent: bool
 
 
 class SubmissionWrites(RepositoryBase):
-    """Intent, call, outcome; and what becomes of a call whose outcome nobody heard."""
+    """Writes around a paid call."""
 
     async def create_intent(
         self,
@@ -53,11 +53,11 @@ class SubmissionWrites(RepositoryBase):
         budget: BudgetSettings = UNLIMITED_BUDGET,
         body_valid_for: timedelta | None = None,
     ) -> Intent:
-        """Commit to a paid call before it is made, or find the one that is already on the books.
+        """Commit the intent of a paid call before it is made, or return the live submission.
 
-        `body` gives the exact request bytes; it may use the new submission's id, key and token. One that waited is
-        intended anew; once its bytes are older than `body_max_age`, another one is, under a key of its own. Raises
-        JobParked, or BudgetExceeded where its `cost` is more than the `budget` allows: then nothing is on the books.
+        `build_body` gives the exact request bytes; it may use the new submission's id, key and token. A waiting
+        submission is reused, unless its bytes are older than `body_valid_for`: then a new one, with a new key, replaces
+        it. Raises JobParked, or BudgetExceeded where `cost` exceeds the `budget`; nothing is recorded then.
         """
         async with self._locked_job("create_intent", lease) as (session, job):
             if job.parked_reason is not None:
@@ -67,19 +67,19 @@ class SubmissionWrites(RepositoryBase):
                     return Intent(known, unsent=False)
                 now = (await session.execute(select(NOW))).scalar_one()
                 if body_valid_for is None or now - known.body_written_at <= body_valid_for:
-                    # From now on it may be sent: whoever finds it in doubt counts from here.
-                    known.state, known.intended_at, known.error = SubmissionState.INTENDED.value, now, None
+                    # It may be sent from now on, so the age of an unknown outcome counts from here.
+                    known.state, known.intended_at, known.error = SubmissionState.INTENDED, now, None
                     add_event(session, job, lease.holder, "intended", submission_summary(known))
                     return Intent(known, unsent=True)
-                known.state, known.ended_at = SubmissionState.REFUSED.value, now
-                known.error = "it was never taken, and the links in it are about to end"
+                known.state, known.ended_at = SubmissionState.REFUSED, now
+                known.error = "it was never accepted, and its links are about to expire"
                 add_event(session, job, lease.holder, "renewed", submission_summary(known))
-                await session.flush()  # before another one of this stage is live
+                await session.flush()  # the unique index allows one live submission per stage
             count = await session.scalar(
                 select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
             )
             submission = Submission(
-                job_id=job.id, stage=stage.value, provider=provider, attempt=(count or 0) + 1, request_body=b""
+                job_id=job.id, stage=stage, provider=provider, attempt=(count or 0) + 1, request_body=b""
             )
             if cost is not None:
                 await enforce_budget(session, submission, cost, budget)
@@ -102,15 +102,15 @@ class SubmissionWrites(RepositoryBase):
         job_columns: Mapping[str, str] | None = None,
         adoption: Json | None = None,
     ) -> VideoJob:
-        """The vendor has taken the submission: its id, the job's new point and the operators' view in one commit.
+        """The vendor has accepted: record its id, the job's new point and the operators' columns in one commit.
 
-        A fact, so it is recorded even for a run that has lost its lease meanwhile; and for a submission that an
-        operator has written off, which stays so. `adopted` is why an operator says so: the job is opened again with it.
+        A fact, so it is recorded without a valid lease, too, and for a submission that was written off, which stays
+        written off. `adoption` is an operator's reason for adopting a vendor id: it reopens the job.
         """
         async with self._transaction("record_accepted", lease.job_id) as session:
             job = await load_job(session, lease.job_id, lock=True)
             row = await session.get_one(Submission, submission.id, with_for_update=True)
-            if row.vendor_id is not None:  # somebody recorded it first
+            if row.vendor_id is not None:  # recorded before
                 if row.vendor_id != vendor_id:
                     await _record_duplicate_purchase(session, job, row, lease.holder, vendor_id)
                 return job
@@ -118,11 +118,11 @@ class SubmissionWrites(RepositoryBase):
             row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
             row.accepted_at = await session.scalar(select(NOW))
             if row.state in ENDED_WITHOUT_RESULT:
-                add_event(session, job, lease.holder, "accepted_too_late", submission_summary(row))
+                add_event(session, job, lease.holder, "accepted_after_write_off", submission_summary(row))
                 return job
             if row.state in IN_DOUBT_STATES:
-                job.parked_reason = None  # if it was parked, then for this doubt
-            row.state, row.error = SubmissionState.ACCEPTED.value, None
+                job.parked_reason = job.error_code = None  # if it was parked, then for this doubt
+            row.state, row.error = SubmissionState.ACCEPTED, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
                 for column, value in (job_columns or {}).items():
@@ -143,10 +143,10 @@ class SubmissionWrites(RepositoryBase):
         answer: Json | None = None,
         paid_points: Decimal | None = None,
     ) -> None:
-        """What became of a submission: ended (REFUSED, FAILED, DONE), has to wait (WAITING), in doubt (UNKNOWN).
+        """Record an outcome: ended (REFUSED, FAILED, DONE), not accepted yet (WAITING), or unknown (UNKNOWN).
 
-        A fact like an acceptance; the first one that ends a submission stays. What became of a try says nothing about
-        a later try of the same submission, which somebody else has made meanwhile.
+        A fact, so it needs no valid lease. The first outcome that ends a submission wins. The outcome of an earlier
+        attempt does not change a later one, which another run may have made since; it is only noted as an event.
         """
         async with self._transaction("record_outcome", lease.job_id) as session:
             job = await load_job(session, lease.job_id, lock=True)
@@ -160,63 +160,61 @@ class SubmissionWrites(RepositoryBase):
                     job,
                     lease.holder,
                     "late_outcome",
-                    {**submission_summary(row), "outcome": state.value, "error": error},
+                    {**submission_summary(row), "outcome": state, "error": error},
                 )
                 return
-            row.state = state.value
+            row.state = state
             row.error = error
             row.vendor_batch_id = batch_id or row.vendor_batch_id
             row.vendor_answer = answer if answer is not None else row.vendor_answer
             row.paid_points = paid_points if paid_points is not None else row.paid_points
             if state not in LIVE_STATES or state is SubmissionState.DONE:
                 row.ended_at = await session.scalar(select(NOW))
-            add_event(session, job, lease.holder, state.value, submission_summary(row))
+            add_event(session, job, lease.holder, state, submission_summary(row))
 
     async def is_intent_current(self, submission: Submission, max_age: timedelta) -> bool:
-        """Whether nobody has done anything about this intent, and it is younger than `within`, by the database's clock.
+        """Whether this intent is unchanged and younger than `max_age`, by the database's clock.
 
-        A process that stood still after its intent finds out here that others may have acted on it meanwhile.
+        A process that stalled after its intent learns here that other runs may have acted on it.
         """
         query = select(Submission.id).where(
             Submission.id == submission.id,
             Submission.state == SubmissionState.INTENDED,
             Submission.intended_at == submission.intended_at,
             Submission.intended_at > NOW - max_age,
-            Submission.candidate_id.is_not_distinct_from(submission.candidate_id),
+            Submission.reported_vendor_id.is_not_distinct_from(submission.reported_vendor_id),
         )
         async with self._read_session() as session:
             return await session.scalar(query) is not None
 
     async def record_not_accepted(self, lease: Lease, submission: Submission, error: str, evidence: Json) -> None:
-        """The vendor has proven that it did not take the submission that was in doubt: it may be sent again.
+        """The vendor proved that it never received a submission with an unknown outcome: it may be sent again.
 
-        A decision, so only who holds the lease may make it. `doubt` is the submission as it was asked about, `proof`
-        what was seen, for the events. Raises Retryable where something was heard of it since.
+        A decision, so it needs the lease. `submission` is the version that was looked up, `evidence` goes into the
+        event. Raises RetryableError if the submission has changed since.
         """
         async with self._locked_job("record_not_accepted", lease) as (session, job):
             row = await session.get_one(Submission, submission.id, with_for_update=True)
-            version_queried = (submission.intended_at, submission.candidate_id)
-            if row.state not in IN_DOUBT_STATES or (row.intended_at, row.candidate_id) != version_queried:
-                raise RetryableError(
-                    "something was heard of the submission while the vendor was asked; it is asked again"
-                )
-            row.state, row.error = SubmissionState.WAITING.value, error
+            version_queried = (submission.intended_at, submission.reported_vendor_id)
+            if row.state not in IN_DOUBT_STATES or (row.intended_at, row.reported_vendor_id) != version_queried:
+                raise RetryableError("the submission changed while the vendor was queried; querying again")
+            row.state, row.error = SubmissionState.WAITING, error
             add_event(session, job, lease.holder, "not_taken", {**submission_summary(row), **evidence})
 
     async def write_off(self, lease: Lease, submission: Submission, reason: Json) -> None:
-        """Give a live submission up, paid or not, so that another one may be bought: an operator's word only."""
+        """Give a live submission up, paid or not, so that a new one may be bought. For operators only."""
         async with self._locked_job("write_off", lease) as (session, job):
             row = await session.get_one(Submission, submission.id, with_for_update=True)
             if row.state in ENDED_WITHOUT_RESULT:
                 return
-            row.state = SubmissionState.WRITTEN_OFF.value
+            row.state = SubmissionState.WRITTEN_OFF
             row.ended_at = await session.scalar(select(NOW))
             add_event(session, job, lease.holder, "written_off", {**submission_summary(row), **reason})
 
     async def accepted_ids_around(self, submission: Submission, window: timedelta, min_age: timedelta) -> set[str]:
-        """What the same account of the same vendor has surely taken around this intent, `before` now at least: ids.
+        """Vendor ids that the same account accepted within `window` of this intent, at least `min_age` ago.
 
-        The last twenty. Whoever proves something by what a list does not show has to see some of these in it.
+        The last twenty. A vendor's list proves that a submission is missing only if it shows some of these.
         """
         ours = select(VideoJob.connections).where(VideoJob.id == submission.job_id).scalar_subquery()
         query = (
@@ -246,13 +244,11 @@ class SubmissionWrites(RepositoryBase):
     async def record_callback(
         self, submission: Submission, vendor_id: str, *, batch_id: str | None = None
     ) -> VideoJob | None:
-        """The vendor's callback names the work that it made of this submission. Gives the job if it needs a run now.
+        """Record that a callback names `vendor_id` for this submission. Returns the job if it needs a new run.
 
-        A run that waits for the work is woken.
-
-        A hint, not a proof: where the answer is missing, the named work is noted, to be confirmed by asking the vendor.
-        A job that is parked, for this doubt or since the vendor was not done in time, is taken up again to ask it.
-        A run that is at work finds the note.
+        Wakes the run that waits for it. A callback is a hint, not a proof: if the outcome is unknown, the id is stored
+        and confirmed later with the vendor. A job that is parked, for this unknown outcome or because the vendor was
+        overdue, is unparked to query the vendor. A run in progress reads the stored id.
         """
         async with self._transaction("record_callback", submission.job_id) as session:
             job = await load_job(session, submission.job_id, lock=True)
@@ -264,12 +260,14 @@ class SubmissionWrites(RepositoryBase):
                 if row.vendor_id != vendor_id:
                     await _record_duplicate_purchase(session, job, row, "callback", vendor_id)
                     return None
-                row.candidate_id = vendor_id  # it has ended, whatever its status still says
+                row.reported_vendor_id = vendor_id  # it has ended, even if its status still says otherwise
                 if job.parked_reason is not None:
                     _unpark_after_callback(session, job, submission_summary(row))
-                elif await _last_event_kind(session, job) != "heard_of":  # else it was taken up, and no run was started
+                elif (
+                    await _last_event_kind(session, job) != "callback_received"
+                ):  # else the last callback asked for a run, and it was not started
                     return None
-            elif row.candidate_id != vendor_id:
+            elif row.reported_vendor_id != vendor_id:
                 _record_candidate(session, job, row, vendor_id, batch_id)
             await session.flush()
             await session.refresh(job)  # the database's clock has set `updated_at`
@@ -281,19 +279,20 @@ class SubmissionWrites(RepositoryBase):
 def _record_candidate(
     session: AsyncSession, job: VideoJob, row: Submission, vendor_id: str, batch_id: str | None
 ) -> None:
-    row.candidate_id = vendor_id
+    row.reported_vendor_id = vendor_id
     row.vendor_batch_id = batch_id or row.vendor_batch_id
     if row.state == SubmissionState.WAITING:
-        row.state = SubmissionState.UNKNOWN.value  # it was taken after all: not to be sent again
+        row.state = SubmissionState.UNKNOWN  # it was received after all: do not send it again
     _unpark_after_callback(session, job, {**submission_summary(row), "candidate": vendor_id})
 
 
 def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
     """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
     if job.parked_reason is not None:
-        job.parked_reason, job.progress_message = None, POINT_SPECS[job.point].message
+        job.parked_reason = job.error_code = None
+        job.progress_message = POINT_SPECS[job.recovery_point].message
         job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
-    add_event(session, job, "callback", "heard_of", detail)
+    add_event(session, job, "callback", "callback_received", detail)
 
 
 async def _record_duplicate_purchase(

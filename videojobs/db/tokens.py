@@ -1,7 +1,7 @@
-"""Who may come through the front door: bearer tokens, of which only the hash is kept.
+"""API tokens. Only their hashes are stored.
 
-A token is 256 random bits, so a plain SHA-256 of it can be looked up by an index and not be turned back: what slow
-password hashes are for, guessing words, does not work on it.
+A token is 256 random bits, so a plain SHA-256 is safe, and an index can find it. Slow password hashes protect against
+guessing words, which does not apply here.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from videojobs.db.models import Base
 from videojobs.db.repository_base import NOW, RepositoryBase
 
-VISIBLE_PREFIX: Final = "vj_"  # tells people, and scanners for leaked secrets, what they have found
+VISIBLE_PREFIX: Final = "vj_"  # identifies leaked tokens, for people and secret scanners
 
 
 class Scope(StrEnum):
@@ -27,11 +27,11 @@ class Scope(StrEnum):
 
     SUBMIT = "submit"  # start jobs of one's own, cancel and retry them
     READ = "read"  # see one's own jobs, fetch their files
-    ADMIN = "admin"  # all of it, for everybody's jobs
+    ADMIN = "admin"  # both, for the jobs of all users
 
 
 class ApiToken(Base):
-    """One token. A revoked one stays, so that it can be seen who had it."""
+    """One token. Revoked tokens are kept for audits."""
 
     __tablename__ = "api_tokens"
 
@@ -53,15 +53,15 @@ class ApiToken(Base):
 
 
 class TokenStore(RepositoryBase):
-    """Making, finding and revoking tokens."""
+    """Creating, finding and revoking tokens."""
 
     async def create_token(self, user_id: str, scopes: Iterable[Scope], label: str) -> tuple[ApiToken, str]:
-        """A new token, and its text, which nobody can ever show again."""
+        """A new token and its text, which cannot be shown again."""
         text = VISIBLE_PREFIX + secrets.token_urlsafe(32)
         return await self.import_token(text, user_id, scopes, label), text
 
     async def import_token(self, text: str, user_id: str, scopes: Iterable[Scope], label: str) -> ApiToken:
-        """Make a token of a text that somebody else has drawn at random; one that is known stays as it is."""
+        """Create a token from a given random text. An existing one stays as it is."""
         row = {
             "user_id": user_id,
             "token_hash": _hash_token(text),
@@ -74,19 +74,19 @@ class TokenStore(RepositoryBase):
             return kept
 
     async def find_token(self, text: str) -> ApiToken | None:
-        """The token of this text, unless there is none or it was revoked."""
+        """The valid token with this text."""
         async with self._read_session() as session:
             found: ApiToken | None = await session.scalar(_select_by_text(text).where(ApiToken.revoked_at.is_(None)))
             return found
 
     async def revoke_token(self, token_id: uuid.UUID) -> bool:
-        """From now on it opens nothing. False where no token that is still valid has this id."""
+        """False if no valid token has this id."""
         change = update(ApiToken).where(ApiToken.id == token_id, ApiToken.revoked_at.is_(None)).values(revoked_at=NOW)
         async with self._untracked_transaction() as session:
             return await session.scalar(change.returning(ApiToken.id)) is not None
 
     async def list_tokens(self) -> Sequence[ApiToken]:
-        """Every token that there ever was, oldest first."""
+        """All tokens, revoked ones included, oldest first."""
         async with self._read_session() as session:
             return (await session.scalars(select(ApiToken).order_by(ApiToken.created_at))).all()
 

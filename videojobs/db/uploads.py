@@ -1,7 +1,7 @@
-"""What clients send into the storage by themselves or through the front door, until a job owns it.
+"""Uploads of clients, direct to storage or through the API, until a job owns them.
 
-A row is written before the first byte is stored, and tells where: so what a client broke off, or a door that was killed
-left behind, is found again and removed (`abandoned`).
+A row with the location is written before the first byte is stored, so that interrupted uploads of clients and of killed
+API processes can be found and removed (`find_abandoned_uploads`).
 """
 
 import uuid
@@ -17,22 +17,24 @@ from videojobs.db.repository_base import NOW, RepositoryBase
 
 UNUSED_RETENTION: Final = timedelta(days=7)
 """How long a finished upload waits for its job."""
-_USABLE_FOR: Final = UNUSED_RETENTION - timedelta(hours=1)  # else a job could be opened on what is just being removed
+_USABLE_FOR: Final = UNUSED_RETENTION - timedelta(
+    hours=1
+)  # else a job could be created on an upload that is being removed
 
 
 class Upload(Base):
-    """Bytes on their way into the storage."""
+    """One upload."""
 
     __tablename__ = "uploads"
 
-    id: Mapped[str] = mapped_column(Text, primary_key=True)  # of a post to the old endpoints: the id of its job
+    id: Mapped[str] = mapped_column(Text, primary_key=True)  # for the old endpoints: the id of its job
     user_id: Mapped[str] = mapped_column(Text)
-    prefix: Mapped[str] = mapped_column(Text)  # what the names of all its objects begin with
+    prefix: Mapped[str] = mapped_column(Text)  # common prefix of all its object keys
     key: Mapped[str | None] = mapped_column(Text)  # of the one object of a direct upload
-    multipart_id: Mapped[str | None] = mapped_column(Text)  # the storage's own id of a direct upload
+    multipart_id: Mapped[str | None] = mapped_column(Text)  # S3 upload id of a direct upload
     size: Mapped[int | None] = mapped_column(BigInteger)  # bytes, as announced
     part_size: Mapped[int | None] = mapped_column(BigInteger)  # bytes
-    source: Mapped[str | None] = mapped_column(Text)  # `s3://`, once all of it is there
+    source: Mapped[str | None] = mapped_column(Text)  # `s3://`, once it is complete
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NOW)
 
     __table_args__ = (
@@ -43,42 +45,42 @@ class Upload(Base):
 
     @property
     def part_count(self) -> int:
-        """How many a direct upload has."""
+        """Parts of a direct upload."""
         return -(-(self.size or 0) // (self.part_size or 1))
 
 
 class UploadStore(RepositoryBase):
-    """Beginning, finishing and forgetting uploads."""
+    """Creating, finishing and deleting uploads."""
 
     async def create_upload(self, upload: Upload) -> None:
-        """Before anything of it is stored."""
+        """Call it before anything is stored."""
         async with self._untracked_transaction() as session:
             session.add(upload)
 
     async def get_upload(self, upload_id: str, user_id: str) -> Upload | None:
-        """None also for one of somebody else."""
+        """None also for an upload of another user."""
         query = select(Upload).where(Upload.id == upload_id, Upload.user_id == user_id, Upload.key.is_not(None))
         async with self._read_session() as session:
             found: Upload | None = await session.scalar(query)
             return found
 
     async def set_multipart_id(self, upload_id: str, multipart_id: str) -> None:
-        """The storage waits for its parts under this id."""
+        """The multipart upload was started."""
         async with self._untracked_transaction() as session:
             await session.execute(update(Upload).where(Upload.id == upload_id).values(multipart_id=multipart_id))
 
     async def finish_upload(self, upload_id: str, source: str) -> None:
-        """All of it is in the storage."""
+        """The upload is complete."""
         async with self._untracked_transaction() as session:
             await session.execute(update(Upload).where(Upload.id == upload_id).values(source=source))
 
     async def delete_upload(self, upload_id: str) -> None:
-        """Nothing of it is left in the storage, or a job owns it now."""
+        """Call it when nothing of it is left in storage, or a job owns it."""
         async with self._untracked_transaction() as session:
             await session.execute(delete(Upload).where(Upload.id == upload_id))
 
     async def count_unfinished_uploads(self, user_id: str) -> int:
-        """How many direct uploads of a user are on their way."""
+        """How many direct uploads of a user are unfinished."""
         query = select(func.count()).where(Upload.user_id == user_id, Upload.key.is_not(None), Upload.source.is_(None))
         async with self._read_session() as session:
             return (await session.execute(query)).scalar_one()
@@ -92,7 +94,7 @@ class UploadStore(RepositoryBase):
             return {source for source in await session.scalars(query) if source}
 
     async def find_abandoned_uploads(self, unfinished_for: timedelta, limit: int) -> Sequence[Upload]:
-        """What nobody will come back for: not finished for so long, or finished and used by no job for a week."""
+        """Unfinished for `unfinished_for`, or finished and used by no job within `UNUSED_RETENTION`."""
         used = exists().where(
             VideoJob.user_id == Upload.user_id,
             or_(
@@ -113,5 +115,5 @@ class UploadStore(RepositoryBase):
 
 
 def new_upload_id() -> str:
-    """Not to be guessed."""
+    """Random, so that it cannot be guessed."""
     return str(uuid.uuid4())

@@ -47,7 +47,7 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
     if (
         isinstance(video, str)
         and video.strip()
-        and (error_text := source_error(video.strip(), access or AccessSettings()))
+        and (error_text := source_error(video.strip(), access or AccessSettings.current()))
     ):
         problems.append(FieldError("video", error_text))
     if request is None or problems:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from videojobs.settings import GIB, Containers
+from videojobs.settings import GIB, Containers, Settings
 
 HOUR = 3600.0
 
@@ -15,10 +15,10 @@ def _split_paths(value: object) -> object:
     return [part.strip() for part in value.split(":") if part.strip()] if isinstance(value, str) else value
 
 
-class LectureSettings(BaseSettings):
+class LectureSettings(Settings):
     """Limits, the speech model and fonts."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LECTURE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LECTURE_")
 
     max_seconds: float = Field(default=5 * HOUR, gt=0, le=24 * HOUR)
     """Ours: twice the longest lecture, and a morning in one recording. Memory does not grow with it, time does."""

@@ -1,1 +1,1 @@
-"""Media: probing and validating files, the object store, bringing files in, the before/after picture."""
+"""Media: probe and validate files, ingest inputs, draw the before/after picture."""

@@ -20,8 +20,8 @@ from videojobs.media.tracks import pixel_aspect_ratio, video_track
 ImageArray = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 
-MAX_PANEL_SIZE: Final = (636, 720)  # pixels at most for one half: width, height
-PANEL_GAP: Final = 8  # pixels; two halves and it are 1280 wide
+MAX_PANEL_SIZE: Final = (636, 720)  # maximum pixels of one half: width, height
+PANEL_GAP: Final = 8  # pixels; with two halves it is 1280 wide
 CAPTION_HEIGHT: Final = 34  # pixels above each half, for its caption
 JPEG_QUALITY: Final = 88  # of JPEG's 100: small, without visible blocks
 _FONT_PIXELS: Final = 18
@@ -55,9 +55,9 @@ def render_comparison(
 
 
 def frame_at(source: Path | BinaryIO, time: float) -> ImageArray:
-    """What a player shows at a time in seconds: RGB, upright; behind the end that is the last picture.
+    """The frame that a player shows at a time in seconds: RGB, upright; after the end, the last frame.
 
-    Raises InvalidMedia where there is none.
+    Raises InvalidMedia if there is none.
     """
     with open_media(source) as media:
         track = video_track(media.container)
@@ -74,9 +74,9 @@ def frame_at(source: Path | BinaryIO, time: float) -> ImageArray:
 
 
 def to_upright_image(frame: VideoFrame, aspect: float, pixel_format: str, long_side: int | None = None) -> ImageArray:
-    """A frame as it is to be seen: turned upright, with square pixels, its long side at most so many pixels.
+    """A frame for display: upright, with square pixels, its long side limited.
 
-    `aspect` is the width of one of its pixels in heights, `pixels` FFmpeg's name of what is wanted: `rgb24`, `gray`.
+    The pixel aspect is width by height; the pixel format is FFmpeg's name: `rgb24`, `gray`.
     """
     width, height = round(frame.width * aspect), frame.height
     scale = min(1.0, long_side / max(width, height)) if long_side else 1.0
@@ -99,14 +99,14 @@ def _decode_frame_at(container: InputContainer, track: VideoStream, time: float)
 
 
 def _panel_size(image: ImageArray) -> tuple[int, int]:
-    """Width and height of a half: as large as there is room, but never larger than the picture."""
+    """Width and height of a half: as large as fits, but never larger than the frame."""
     height, width = image.shape[:2]
     scale = min(1.0, MAX_PANEL_SIZE[0] / width, MAX_PANEL_SIZE[1] / height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _panel(image: ImageArray, size: tuple[int, int], boxes: Sequence[Box], caption: str) -> ImageArray:
-    """The picture in its size under a strip with the caption."""
+    """The resized frame under a strip with the caption."""
     width, height = size
     panel = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     for x, y, w, h in boxes:

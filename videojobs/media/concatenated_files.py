@@ -1,8 +1,8 @@
-"""Two recordings one behind the other in one file, as `cat a.wav b.wav` makes them, and services for speech as well.
+"""Detects concatenated recordings in one file, as `cat a.wav b.wav` and some speech services make them.
 
-FFmpeg takes such a file for its first recording and leaves out the rest without a word; other readers may take all of
-it, or none. Most kinds are known by a header where none belongs, which is looked for here. Where FFmpeg goes on into
-the next recording, times begin again, and `decoding` notes it. MP4 is looked at in `index_check`.
+FFmpeg silently reads the first recording only; other readers may read all, or none. Most kinds show a header where none
+belongs, which is searched for here. Where FFmpeg continues into the next recording, timestamps start again, which
+`decoding` detects. MP4 is checked in `mp4_index_guard`.
 """
 
 import re
@@ -28,7 +28,7 @@ _FIRST_PAGE_FLAG: Final = 2  # the flag of a stream's first page; all streams of
 
 
 def concatenation_error(source: BinaryIO, size: int) -> str | None:
-    """What is wrong where a WAV, AVI or Ogg goes on behind its end. `size` in bytes. Leaves the source anywhere."""
+    """An error message if a WAV, AVI or Ogg continues after its end. `size` in bytes. Moves the read position."""
     source.seek(0)
     head = source.read(_WAVE_HEADER_BYTES)
     if head[:4] in _WAVE_MAGICS and head[8:] == b"WAVE":
@@ -41,7 +41,7 @@ def concatenation_error(source: BinaryIO, size: int) -> str | None:
 
 
 def _wav_error(source: BinaryIO, size: int) -> str | None:
-    """Tags and padding may stand behind the sound; another header, or more sound, is lost there."""
+    """Tags and padding may follow the sound; another header, or more sound, would be lost."""
     rf64_length = 0
     for name, start, stated_length in _riff_chunks(source, _WAVE_HEADER_BYTES, size):
         if name == b"ds64":  # where RF64 has its lengths
@@ -62,7 +62,7 @@ def _wav_error(source: BinaryIO, size: int) -> str | None:
 
 
 def _riff_chunks(source: BinaryIO, offset: int, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place of the content and its length in bytes, for each chunk from a place on."""
+    """Name, content offset and content length in bytes of each chunk from an offset on."""
     for _ in range(_MAX_PARTS):
         source.seek(offset)
         head = source.read(8)
@@ -86,7 +86,7 @@ def _has_wave_header(source: BinaryIO, offset: int, size: int) -> bool:
 
 
 def _is_avi_concatenated(source: BinaryIO, size: int) -> bool:
-    """A large AVI has further parts, whose kind is `AVIX`."""
+    """A large AVI has further RIFF chunks of the kind `AVIX`."""
     for name, start, _ in _riff_chunks(source, 0, size):
         if name != b"RIFF":
             return False

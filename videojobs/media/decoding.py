@@ -1,7 +1,7 @@
-"""Opening a media file by its content, and decoding it to its end while counting what cannot be decoded.
+"""Opens a media file by its content, and decodes it to its end while counting what cannot be decoded.
 
-A look at the header alone is not enough: cut-off and damaged files often have a perfect one
-(platform facts, "Media"). What the counts mean for a file is decided in `probe`.
+The header alone is not enough: truncated and damaged files often have a perfect one (platform facts, "Media").
+`probe` evaluates the counts.
 """
 
 import math
@@ -32,7 +32,7 @@ from videojobs.media.tracks import MAX_PIXELS, limit_frame_sizes, set_decoder_th
 MAX_TRACKS: Final = 24  # of picture and sound; a camera's files have seven at most, OBS records six sounds
 MAX_STREAMS: Final = 200  # of any kind: subtitles in all languages, fonts and pictures that are attached
 _TOO_MANY_TRACKS: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
-# The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to follow: a playlist
+# The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to open: a playlist
 # sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names. And no decoder: FFmpeg
 # decodes the first picture of each track when it opens a file, and keeps all of them.
 _OPEN_OPTIONS: Final = {
@@ -113,11 +113,10 @@ class DecodeStats:
 
 @contextmanager
 def open_media(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[MediaFile]:
-    """Opens a file, or anything that can be read and sought, by its content; its name is never looked at.
+    """Open a file, or any seekable source, by its content; the name is ignored.
 
-    Nothing is decoded yet, and what is more than a track or a picture may be is refused here; which tracks to decode,
-    `videojobs.media.tracks` says. Raises `InvalidMedia`, which also is for what is no media; an error of the source's
-    own `read` passes unchanged.
+    Decodes nothing yet, and rejects too many tracks; `videojobs.media.tracks` chooses which to decode. Raises
+    InvalidMedia, also for files that are no media; errors of the source's own `read` pass unchanged.
     """
     if isinstance(source, Path):
         with source.open("rb") as file, open_media(file, max_pixels) as media:
@@ -168,7 +167,7 @@ def decode(
 ) -> list[DecodeStats]:
     """Decodes the tracks to their end and keeps only the counts, one for each track.
 
-    Raises InvalidMedia as soon as there is more than `longest` seconds can hold, whatever the file says of itself.
+    Raises InvalidMedia as soon as there is more than `max_seconds` seconds can hold, whatever the file says of itself.
     """
     results = {track.index: DecodeStats() for track in tracks}
     for track in tracks:
@@ -210,10 +209,10 @@ def _enforce_limit(result: DecodeStats, track: Stream, max_seconds: float) -> No
 
 
 def _limit_header_reads(source: BinaryIO, head: bytes) -> HeaderLimit:
-    """MP4 files are looked at before (`reject_oversized_index`); what an AVI lists takes hardly more room than its
+    """MP4 files are checked before (`reject_oversized_index`); the index of an AVI takes hardly more memory than its
     bytes.
 
-    So of these, only the time that they take is limited.
+    So for these only the time is limited.
     """
     return HeaderLimit(source, math.inf) if sniff_container(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
 

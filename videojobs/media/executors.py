@@ -1,6 +1,6 @@
-"""Where media is decoded: beside the event loop, and no more of it at once than the machine has cores.
+"""Thread pools for decoding, outside the event loop, with as many threads as the machine has cores.
 
-What takes minutes has a bench of its own, so that it is never in the way of what takes seconds.
+Work that takes minutes has a pool of its own, so that it never delays work that takes seconds.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-# FFmpeg does its work without Python's lock. More at once would not end sooner, and each holds a picture or two.
+# FFmpeg releases Python's lock. More threads would not finish sooner, and each holds a frame or two.
 _CPU_POOL: Final = ThreadPoolExecutor(max_workers=max(os.cpu_count() or 1, 2), thread_name_prefix="media")
 _LONG_CPU_POOL: Final = ThreadPoolExecutor(max_workers=max(os.cpu_count() or 1, 2), thread_name_prefix="lecture")
 
 
 async def run_cpu_bound(work: Callable[[], T]) -> T:
-    """Do what takes a core for seconds. Those who come first are served first."""
+    """Run work that takes a core for seconds, first come, first served."""
     return await asyncio.get_running_loop().run_in_executor(_CPU_POOL, partial(copy_context().run, work))
 
 
 async def run_long_cpu_bound(work: Callable[[Event], T]) -> T:
-    """Do what takes a core for minutes. Who is cancelled while waiting sets the signal, and waits until it is heeded.
+    """Run work that takes a core for minutes. A cancelled caller sets the signal, and waits until the work has stopped.
 
-    So nobody takes away the files of work that goes on. Work that has not begun by then does not begin.
+    So the caller does not delete files that are in use. Work that has not started by then never starts.
     """
     stop = Event()
     future = _LONG_CPU_POOL.submit(copy_context().run, work, stop)

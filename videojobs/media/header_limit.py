@@ -19,9 +19,9 @@ MAX_HEADER_SECONDS: Final = 20.0
 
 
 class HeaderLimit:
-    """A file that lets no more be read of it until the limit is lifted. Raises InvalidMedia in the midst of reading.
+    """A file whose reads raise InvalidMedia beyond a limit, until the limit is lifted.
 
-    `most_bytes` may be infinite: then only the time is limited. Belongs to the thread that made it.
+    The byte limit may be infinite: then only the time is limited. Belongs to the thread that made it.
     """
 
     def __init__(self, source: BinaryIO, max_bytes: float = MAX_HEADER_BYTES) -> None:
@@ -30,11 +30,11 @@ class HeaderLimit:
         self._deadline = time.thread_time() + MAX_HEADER_SECONDS
 
     def lift(self) -> None:
-        """The file is open: from now on it may be read to its end."""
+        """Lift the limit: the file is open, and may be read to its end."""
         self._bytes_left = None
 
     def read(self, size: int = -1) -> bytes:
-        """As of any file; behind the limit it ends, should FFmpeg go on reading."""
+        """As of any file; beyond the limit it ends, in case FFmpeg keeps reading."""
         if self._bytes_left is None:
             return self._source.read(size)
         if self._bytes_left < 0:

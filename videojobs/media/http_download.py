@@ -1,7 +1,7 @@
-"""Reading a file from a web address, piece by piece. Links carry signatures: no error ever repeats one.
+"""Downloads a file from a URL in chunks. URLs contain signatures: no error ever repeats one.
 
-Only the bytes as they are sent: media is packed already, and a few kilobytes that were packed twice or three times
-unpack into gigabytes. How long it may take is the client's matter (`videojobs.media.transfer_pace`).
+Without decompression: media is compressed already, and a few kilobytes that were compressed two or three times become
+gigabytes. The client limits the time (`videojobs.media.transfer_pace`).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ import httpx
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.pinned_transport import UnfetchableUrl
 
-MAX_RESUMES: Final = 5  # of one transfer; a connection that breaks off more often is left to the next try
+MAX_RESUMES: Final = 5  # of one transfer; after more interruptions the next retry takes over
 MAX_REDIRECTS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
 # What packs bytes (IANA's list, and old names). Other words change none: storages repeat `aws-chunked`, the way in
 # which a file was uploaded, and whatever else it was labelled with.
@@ -34,12 +34,12 @@ _COMPRESSED_ENCODINGS: Final = frozenset(
         "zstd",
     }
 )
-_RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})  # beside 5xx: the other side asks us to come again
+_RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})  # beside 5xx: the server requests a retry
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file on its way in. `length` is in bytes, None where the other side did not say."""
+    """A running download. `length` is in bytes, None if the server does not announce it."""
 
     length: int | None
     chunks: Iterator[bytes]
@@ -49,8 +49,8 @@ class Download:
 def open_download(client: httpx.Client, url: str, *, max_bytes: float, allow_http: bool) -> Iterator[Download]:
     """Opens a link, following redirects, with a client of `videojobs.media.pinned_transport`.
 
-    Raises LinkRefused, InvalidMedia where the file is larger than `max_bytes`, and TransferInterrupted where a
-    later try may go well. Each address on the way has to be https, or http if `allow_http`.
+    Raises UnfetchableUrl, InvalidMedia where the file is larger than `max_bytes`, and TransferInterrupted where a
+    retry may succeed. Each URL on the way has to be https, or http if `allow_http`.
     """
     with _translate_http_errors(), _follow_redirects(client, url, allow_http) as response:
         _check_response(response)
@@ -68,7 +68,7 @@ def too_large_error(max_bytes: float) -> InvalidMedia:
 
 @contextmanager
 def _follow_redirects(client: httpx.Client, url: str, allow_http: bool) -> Iterator[httpx.Response]:
-    """The answer at the end of the redirects, its content still unread."""
+    """The response at the end of the redirects, its content still unread."""
     schemes = ("https", "http") if allow_http else ("https",)
     request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
     for _ in range(MAX_REDIRECTS):
@@ -119,7 +119,7 @@ def _limit_size(pieces: Iterator[bytes], max_bytes: float) -> Iterator[bytes]:
 
 
 def _with_resume(client: httpx.Client, response: httpx.Response) -> Iterator[bytes]:
-    """The content; where the connection breaks off, it goes on at that byte, if the other side knows how to."""
+    """The content. Resumes an interrupted connection at its byte, if the server supports it."""
     size = 0
     breaks = 0
     with ExitStack() as later:
@@ -141,9 +141,9 @@ def _with_resume(client: httpx.Client, response: httpx.Response) -> Iterator[byt
 
 
 def _resume_from(client: httpx.Client, response: httpx.Response, start: int) -> httpx.Response | None:
-    """What comes from byte `start` on of the very same file; None where the other side does not give just that."""
+    """The same file from byte `start` on; None if the server does not send exactly that."""
     version = response.headers.get("etag", "")
-    if not version.startswith('"'):  # a weak one vouches for no bytes
+    if not version.startswith('"'):  # a weak one does not guarantee identical bytes
         return None
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-", "If-Range": version}
     request = client.build_request("GET", response.request.url, headers=headers)

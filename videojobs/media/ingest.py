@@ -1,6 +1,6 @@
-"""Bringing files in: inputs from wherever the request says they are, and vendors' results into the store.
+"""Ingests files: a request's inputs, and vendors' results into the store.
 
-Each transfer is one thread that reads the network and writes the file or the store, since boto3 knows no async.
+Each transfer is one thread that reads the network and writes the file or the store, since boto3 is not async.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ from videojobs.storage.object_store import ObjectStore, StoredObject
 
 T = TypeVar("T")
 
-# Threads of their own: a transfer takes minutes, and asyncio's few shared ones also look up host names for everybody.
-# A thread that waits costs next to nothing, and of the 16 runs that a worker begins at once each fetches one file at a
-# time; clients' links that are slow, but not too slow, are to leave room for others.
+# Own threads: a transfer takes minutes, and asyncio's few shared ones also resolve all host names.
+# A waiting thread costs next to nothing, and each of a worker's 16 starting runs fetches one file at a time; slow links
+# of clients must leave room for others.
 _INPUT_POOL: Final = ThreadPoolExecutor(max_workers=32, thread_name_prefix="input")
-# What is paid for, and what lies in our own storage, never waits for a link of a client. Each has 24 MiB in memory.
+# Paid results and files in our own storage never wait for a client's link. Each transfer has 24 MiB in memory.
 _STORAGE_POOL: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="transfer")
 _CHUNK_BYTES: Final = 1024**2  # bytes written to a file at a time
 _UNSUPPORTED_SOURCE: Final = "the file cannot be taken from there; give it as s3://bucket/key or an https link"
 
 
 class ExpiredUrl(TransferInterrupted):
-    """A vendor's link to a result does not give it (any more): ask the vendor for a new link, then try again."""
+    """A vendor's result URL does not return the result (any more): request a new URL, then retry."""
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def fetch_to_temp(
 ) -> AsyncIterator[Path]:
     """An input as a local file: from `https://`, and if allowed `http://`, `file://` or an absolute path.
 
-    A local file is used where it is; anything else becomes a temporary file, gone when the block is left.
+    A local file is used where it is; anything else becomes a temporary file, deleted at the end of the block.
     Raises InvalidMedia with what to do, or TransferInterrupted.
     """
     match _scheme(source):
@@ -92,7 +92,7 @@ async def fetch_to_dir(
 
 
 async def download_objects(store: ObjectStore, files: Mapping[str, Path]) -> None:
-    """Objects of the store, by their keys, as files, each whole or not there. Raises InvalidMedia."""
+    """Download objects by key to files, each atomically. Raises InvalidMedia."""
 
     def download_all(stop: Event) -> None:
         for key, path in files.items():
@@ -104,12 +104,12 @@ async def download_objects(store: ObjectStore, files: Mapping[str, Path]) -> Non
 
 
 def is_s3_uri(source: str) -> bool:
-    """Whether an input lies in storage: it is then read and signed where it is, and not copied."""
+    """Whether an input is in storage: it is then read and presigned in place, and not copied."""
     return _scheme(source) == "s3"
 
 
 def open_s3(source: str, store: ObjectStore, max_bytes: float) -> BinaryIO:
-    """An input that lies in storage, in a bucket that the keys of `store` open. Blocks.
+    """An input in storage, in any bucket that the credentials of `store` can read. Blocks.
 
     Raises InvalidMedia with what to do, or TransferInterrupted.
     """
@@ -130,10 +130,10 @@ async def stream_url_to_store(
     policy: UrlPolicy,
     max_bytes: float = math.inf,
 ) -> StoredObject:
-    """Streams a vendor's result into the store, through a few parts in memory; it is stored whole or not at all.
+    """Stream a vendor's result into the store, with a few parts in memory; stores all of it or nothing.
 
-    Raises ExpiredLink where the link gives no file, InvalidMedia where it gives more than `max_bytes`, and
-    TransferInterrupted where the transfer broke off.
+    Raises ExpiredLink if the URL returns no file, InvalidMedia for more than `max_bytes`, and TransferInterrupted for
+    an interrupted transfer.
     """
 
     def stream(stop: Event) -> StoredObject:
@@ -147,13 +147,13 @@ async def stream_url_to_store(
 
 
 def _scheme(source: str) -> str:
-    """What stands before the first colon; nothing for a path, which may have colons further on."""
+    """The text before the first colon; empty for a path, which may contain colons later."""
     scheme, colon, _ = source.partition(":")
     return scheme.lower() if colon and "/" not in scheme else ""
 
 
 async def _run_in_pool(pool: ThreadPoolExecutor, work: Callable[[Event], T]) -> T:
-    """Runs a transfer, and tells it to stop when nobody waits for it any more."""
+    """Run a transfer, and stop it when the caller is cancelled."""
     stop = Event()
     try:
         in_context = partial(copy_context().run, work, stop)
@@ -171,8 +171,8 @@ def _stop_when_set(stop: Event, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def _open_url(url: str, policy: UrlPolicy, resolver: Resolver, max_bytes: float, stop: Event) -> Iterator[Download]:
-    """A link, without any vendor's credentials: results lie on other hosts."""
-    watchdog = TransferWatchdog(LinkSettings(), max_bytes, stop)
+    """A URL, without any vendor's credentials: results are on other hosts."""
+    watchdog = TransferWatchdog(LinkSettings.current(), max_bytes, stop)
     with (
         ssrf_safe_client(policy, watchdog, resolver=resolver) as http,
         open_download(http, url, max_bytes=max_bytes, allow_http=policy.allow_http) as incoming,
@@ -196,7 +196,7 @@ def _write_chunks(path: Path, chunks: Iterator[bytes], expected_length: int | No
 
 
 def _local_file(source: str, max_bytes: float) -> Path:
-    """A file of this machine. Devices and pipes are none: reading one might never end."""
+    """A regular file of this machine. Reading a device or pipe might never end."""
     path = Path(unquote(source[len("file:") :].removeprefix("//")) if _scheme(source) else source)
     if not path.is_absolute():
         raise InvalidMedia("give the whole path of the file, beginning with /")

@@ -1,4 +1,4 @@
-"""MP4 files of a few kilobytes that would take gigabytes to open: refused before FFmpeg sees them.
+"""Rejects MP4 files of a few kilobytes that would take gigabytes to open, before FFmpeg reads them.
 
 FFmpeg keeps some 35 bytes for every sample that an index *declares*, from the moment it opens a file; four bytes can
 declare thousands of millions. So the declarations are added up here. They are searched for, not read in their order:
@@ -41,7 +41,7 @@ _TrackTables = dict[bytes, list[tuple[int, int, int]]]
 
 
 def reject_oversized_index(source: BinaryIO, size: int) -> None:
-    """Raises InvalidMedia. `size`: of the source, in bytes. Leaves the source wherever it has read last."""
+    """Raises InvalidMedia. `size`: of the source, in bytes. Moves the read position."""
     source.seek(0)
     if source.read(4).startswith(_OTHER_MAGICS):
         return
@@ -59,7 +59,7 @@ def reject_oversized_index(source: BinaryIO, size: int) -> None:
 
 
 def _index_boxes(source: BinaryIO, size: int) -> Iterator[bytes]:
-    """All outermost boxes but those of the pictures and sounds themselves."""
+    """All top-level boxes except those with the media data."""
     offset = found = 0
     for _ in range(_MAX_BOXES):
         source.seek(offset)

@@ -1,7 +1,6 @@
-"""Connections that keep a `TransferWatchdog`: nothing here waits longer than a slice without asking it whether to go
-on.
+"""Connections under a `TransferWatchdog`: no wait is longer than a slice without a check whether to continue.
 
-httpcore is what httpx is made of, and this is its own extension point for how bytes are sent and received. httpx's
+This is the documented network backend of httpcore, on which httpx builds. httpx's
 time-outs are for one read each, and no other thread can end a read.
 """
 
@@ -21,7 +20,7 @@ from videojobs.media.transfer_pace import WAIT_SLICE_SECONDS, TransferWatchdog
 
 
 class WatchedNetworkBackend(httpcore.NetworkBackend):
-    """Connects to addresses; names are looked up elsewhere. One for each transfer."""
+    """Connects to IP addresses; names are resolved elsewhere. One for each transfer."""
 
     def __init__(self, watchdog: TransferWatchdog) -> None:
         self._watchdog = watchdog
@@ -65,7 +64,7 @@ class WatchedNetworkBackend(httpcore.NetworkBackend):
 
 
 class _WatchedStream(httpcore.NetworkStream):
-    """A connection. The time-outs of httpcore's calls, one for each read, are the pace's business here."""
+    """A connection. The watchdog replaces httpcore's time-outs, which are for one read each."""
 
     def __init__(self, sock: socket.socket, watchdog: TransferWatchdog) -> None:
         self._sock = sock
@@ -106,7 +105,7 @@ class _WatchedStream(httpcore.NetworkStream):
 
 @contextmanager
 def _as_httpcore_errors(network_error: type[Exception], timeout_error: type[Exception]) -> Iterator[None]:
-    """The system's errors as httpcore's."""
+    """Convert the system's errors to httpcore's."""
     try:
         yield
     except TimeoutError as error:

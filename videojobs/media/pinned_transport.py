@@ -1,11 +1,11 @@
-"""The way into the network for links of others: it connects to the very address that was checked.
+"""The HTTP transport for untrusted URLs: it connects to exactly the address that was checked.
 
-A name is looked up once for each request, and all that it means has to be public; the connection then goes to one of
-these addresses, while TLS and the other side still see the name. So a name that means something else a moment later
-(DNS rebinding) changes nothing, and each hop of a redirect is checked like the first one.
+A name is resolved once for each request, and all its addresses have to be public; the connection then goes to one of
+them, while TLS and the server still see the name. So a later change of the name (DNS rebinding) has no effect, and each
+redirect is checked like the first URL.
 
-Proxies that the environment names are not used here, since a proxy would look the name up again, by itself; nor are
-passwords of a `.netrc`. A machine that reaches the internet only through a proxy takes its inputs from storage.
+It does not use the environment's proxies, which would resolve the name again, nor passwords of a `.netrc`.
+A machine that reaches the internet only through a proxy takes its inputs from storage.
 """
 
 import socket
@@ -27,26 +27,28 @@ MAX_ADDRESSES: Final = 3  # addresses of one name; a large site has dozens
 _PORTS: Final = {"https": 443, "http": 80}
 
 Resolver = Callable[[str, int], Sequence[str]]
-"""The addresses that a host's name means, best first. Raises OSError, or UnicodeError for what can be no name."""
+"""The addresses of a host name, best first. Raises OSError, or UnicodeError for an invalid name."""
 
 
 class UnfetchableUrl(InvalidMedia):
-    """Nothing is fetched from there, or the other side answers and hands over no file."""
+    """The URL is not allowed, or the server answers without a file."""
+
+    code = "unfetchable_url"
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """By the system's own resolver. Blocks."""
+    """By the system's resolver. Blocks."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def ssrf_safe_client(policy: UrlPolicy, watchdog: TransferWatchdog, *, resolver: Resolver = resolve) -> httpx.Client:
-    """A client for one transfer from a link of others; it carries no credentials, and keeps the pace."""
+    """A client for one transfer from an untrusted URL, without credentials, under a watchdog."""
     return httpx.Client(transport=_PinnedTransport(policy, watchdog, resolver), trust_env=False)
 
 
 class _PinnedTransport(httpx.BaseTransport):
-    """Looks up, checks, and connects to what was checked. Raises LinkRefused, TransferInterrupted, httpx's errors."""
+    """Resolves, checks, and connects. Raises UnfetchableUrl, TransferInterrupted, httpx's errors."""
 
     def __init__(self, policy: UrlPolicy, watchdog: TransferWatchdog, resolver: Resolver) -> None:
         self._policy = policy
@@ -81,7 +83,7 @@ class _PinnedTransport(httpx.BaseTransport):
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
                 raise TransferInterrupted("the link's host cannot be looked up now") from None
             addresses = []
-        # One private address among public ones is no slip: it is how a guard that looks at one of them is passed.
+        # One private address among public ones is an attack on guards that check only one of them.
         if not addresses or not all(map(self._policy.allows_address, addresses)):
             raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
         return addresses
@@ -99,7 +101,7 @@ def _pin_request(request: httpx.Request, address: str) -> httpcore.Request:
 
 
 class _ResponseStream(httpx.SyncByteStream):
-    """An answer's content, in pieces."""
+    """A response's content, in chunks."""
 
     def __init__(self, response: httpcore.Response) -> None:
         self._response = response
@@ -114,7 +116,7 @@ class _ResponseStream(httpx.SyncByteStream):
 
 @contextmanager
 def _as_httpx_errors() -> Iterator[None]:
-    """httpcore's errors as httpx's, which has one of the same name for each."""
+    """Convert httpcore's errors to httpx's, which have the same names."""
     try:
         yield
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
@@ -128,5 +130,5 @@ def _host_name(url: httpx.URL) -> str:
 
 @cache
 def _tls_context() -> SSLContext:
-    """Reading the certificates anew for each transfer would take 40 ms. `SSL_CERT_FILE` counts."""
+    """Cached: loading the certificates takes 40 ms. Respects `SSL_CERT_FILE`."""
     return httpx.create_ssl_context()

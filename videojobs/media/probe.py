@@ -1,7 +1,7 @@
-"""What a media file is, found out by decoding all of it; what is cut off, damaged or something else is refused.
+"""Probes a media file by decoding all of it; rejects truncated, damaged and unsuitable files.
 
-This is CPU work on whole files (0.13 s per 10 s of 720p): call it in a thread. Messages are for the person who sent
-the file and never name its location.
+This is CPU work on whole files (0.13 s per 10 s of 720p): call it in a thread. Messages are for the client
+who sent the file, and never contain its location.
 """
 
 import math
@@ -29,18 +29,18 @@ CODEC_DELAY: Final = 0.1  # seconds that sound codecs add or drop at the ends; m
 MAX_GAP: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and times are rounded
 MAX_AUDIO_LEAD: Final = 0.2  # seconds; recorders and muxers shift the first picture a little
 MAX_AUDIO_LEAD_FRAMES: Final = 3  # or by so many frames, which encoders put in another order
-MAX_AUDIO_TAIL: Final = 2.0  # seconds of sound behind the last picture; recorders and cutting programs leave one or so
+MAX_AUDIO_TAIL: Final = 2.0  # seconds of sound after the last frame; recorders and editors leave about one
 
 
 @dataclass(frozen=True, slots=True)
 class Playback:
-    """What a player does with a video: it starts with the first of its tracks, and stops with the last one."""
+    """How a player plays a video: from the start of the first track to the end of the last one."""
 
     video: VideoFacts
     audio_lead_seconds: (
         float  # seconds before the first picture; 0 where they are no more than encoders leave at the ends
     )
-    audio_tail_seconds: float  # seconds behind the last picture, which stands meanwhile; 0 likewise
+    audio_tail_seconds: float  # seconds after the last frame, which stays on screen; 0 likewise
 
     @property
     def total_seconds(self) -> float:
@@ -57,8 +57,8 @@ def probe_video(
 ) -> VideoFacts:
     """Decodes picture and sound of a video. Raises `InvalidMedia`, which says what is wrong and what to do.
 
-    A file that declares more than `longest` seconds is refused before it is decoded, which could take hours; one with
-    more than `most_pixels`, too, which could take gigabytes.
+    A file that declares more seconds than the limit is rejected before it is decoded, which could take hours; so is one
+    with more pixels than the limit, which could take gigabytes.
     """
     return probe_playback(source, containers=containers, max_seconds=max_seconds, max_pixels=max_pixels).video
 
@@ -70,9 +70,9 @@ def probe_source_video(
     max_seconds: float = math.inf,
     max_pixels: int = MAX_PIXELS,
 ) -> VideoFacts:
-    """As `probe_video`, for a video of which people name seconds that vendors are to find.
+    """As `probe_video`, for a video with times that a client names and a vendor applies.
 
-    People count from where a player starts, and vendors work on pictures: `InvalidMedia` where these are not the same.
+    Clients count from a player's start, vendors from the first frame: InvalidMedia if these differ.
     """
     playback = probe_playback(source, containers=containers, max_seconds=max_seconds, max_pixels=max_pixels)
     if playback.audio_lead_seconds > max(MAX_AUDIO_LEAD, MAX_AUDIO_LEAD_FRAMES / playback.video.frame_rate):
@@ -130,7 +130,7 @@ def probe_audio(
     containers: AbstractSet[str] = AUDIO_CONTAINERS,
     max_seconds: float = math.inf,
 ) -> AudioFacts:
-    """Decodes a sound file. Raises `InvalidMedia`, which says what is wrong and what to do; `longest` as for videos."""
+    """Decodes a sound file. Raises `InvalidMedia`, which says what is wrong and what to do; limits as for videos."""
     with open_media(source) as media:
         sound = audio_track(media.container)
         if sound is None:

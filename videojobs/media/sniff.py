@@ -1,6 +1,6 @@
-"""What a file seems to be, by its first bytes: enough to refuse a spreadsheet before a gigabyte of it has come.
+"""Guesses a file's container from its first bytes, to reject a spreadsheet before a gigabyte of it is uploaded.
 
-It proves nothing. Whether a file is good is found out by decoding all of it (`videojobs.media.probe`).
+It proves nothing. `videojobs.media.probe` validates a file by decoding all of it.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ _LAYER_MASK: Final = 0x0006  # two bits that say which layer of MPEG audio it is
 
 
 def sniff_container(head: bytes) -> str | None:
-    """`mp4`, `mov`, `webm`, `avi`, `wav`, `mp3`, `aac`, `ogg`, `flac`; None where it begins like none of them."""
+    """`mp4`, `mov`, `webm`, `avi`, `wav`, `mp3`, `aac`, `ogg`, `flac`; None for anything else."""
     if head[4:8] == b"ftyp":
         return "mov" if head[8:10] == b"qt" else "mp4"
     if head[4:8] in _QUICKTIME_ATOMS:

@@ -1,7 +1,7 @@
-"""Working folders that outlive no process for long: a killed one leaves its folder, and the next one removes it.
+"""Temporary folders with clean-up after killed processes: the next process removes what they left.
 
-Each folder has a lock file beside it, locked for as long as the process lives. The kernel lets the lock go with the
-process, so a folder whose lock can be had belongs to nobody any more.
+Each folder has a lock file beside it, locked while its process lives. The kernel releases the lock with the process, so
+a folder whose lock is free is abandoned.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _LOCK_SUFFIX: Final = ".lock"
 
 @contextmanager
 def temporary_dir() -> Iterator[Path]:
-    """A folder of one's own below the system's temporary one, gone when the block is left."""
+    """A new folder in the system's temporary one, deleted at the end of the block."""
     remove_stale_dirs()
     lock, path = _create_lock_file()
     folder = path.with_suffix("")
@@ -32,7 +32,7 @@ def temporary_dir() -> Iterator[Path]:
 
 
 def remove_stale_dirs() -> None:
-    """Remove what killed processes of this user have left."""
+    """Remove the folders of this user's killed processes."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*{_LOCK_SUFFIX}"):
         with suppress(OSError), path.open("rb") as lock:
             if _try_lock(lock, path):
@@ -40,7 +40,7 @@ def remove_stale_dirs() -> None:
 
 
 def _create_lock_file() -> tuple[IO[bytes], Path]:
-    """A new lock file, locked. Between its making and its locking another process may have cleared it away."""
+    """A new lock file, locked. Before it is locked another process may remove it: then it makes another one."""
     while True:
         descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK_SUFFIX)
         lock = os.fdopen(descriptor, "rb")
@@ -50,7 +50,7 @@ def _create_lock_file() -> tuple[IO[bytes], Path]:
 
 
 def _try_lock(lock: IO[bytes], path: Path) -> bool:
-    """Whether the lock is ours now, and its file is still the one at `path`."""
+    """Whether we now hold the lock, and its file is still the one at `path`."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return path.stat().st_ino == os.fstat(lock.fileno()).st_ino

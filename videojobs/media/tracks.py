@@ -1,7 +1,7 @@
-"""Which tracks of an open file are decoded, and how much room they get. Nobody decodes one that is not from here.
+"""Chooses the tracks to decode, and limits their memory. No other tracks are ever decoded.
 
-A file is opened without any decoder (`videojobs.media.decoding`), so what is known of a track before its first frame
-is what the container says. Where that is wrong, the decoder's own limit holds.
+A file is opened without decoders (`videojobs.media.decoding`), so before its first frame only the container describes
+a track. Where the container is wrong, the decoder's own limit applies.
 """
 
 from fractions import Fraction
@@ -21,7 +21,7 @@ _DECODER_THREADS: Final = 4  # more would only cost memory: other jobs share the
 
 
 def limit_frame_sizes(container: InputContainer, max_pixels: int) -> None:
-    """Looks at the pictures' sizes before any is decoded, and tells each decoder its limit. Raises InvalidMedia."""
+    """Check the frame size before decoding, and set each decoder's limit. Raises InvalidMedia."""
     for track in container.streams.video:
         if track.codec_context is None or track.disposition & Disposition.attached_pic:
             continue
@@ -35,7 +35,7 @@ def limit_frame_sizes(container: InputContainer, max_pixels: int) -> None:
 
 
 def video_track(container: InputContainer) -> VideoStream | None:
-    """The picture track that players show. A song's cover is none. Raises InvalidMedia."""
+    """The video track that players show, which is never a song's cover. Raises InvalidMedia."""
     best = container.streams.best("video")
     if not isinstance(best, VideoStream) or best.disposition & Disposition.attached_pic:
         return None
@@ -45,7 +45,7 @@ def video_track(container: InputContainer) -> VideoStream | None:
 
 
 def audio_track(container: InputContainer) -> AudioStream | None:
-    """The sound track that players choose; phones add others, some of which only the phone itself can decode.
+    """The audio track that players choose; phones add others, some of which only the phone can decode.
 
     Raises InvalidMedia.
     """
@@ -59,7 +59,7 @@ def audio_track(container: InputContainer) -> AudioStream | None:
 
 
 def set_decoder_threads(track: VideoStream | AudioStream, max_threads: int = _DECODER_THREADS) -> None:
-    """Lets several threads decode it; each holds a picture, so for very large ones there is a single one."""
+    """Decode in several threads, or in one for very large frames, since each thread holds a frame."""
     context = track.codec_context
     is_large = (
         isinstance(track, VideoStream) and track.codec_context.width * track.codec_context.height > _BASELINE_PIXELS

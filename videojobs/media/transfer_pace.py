@@ -1,7 +1,7 @@
-"""How long a transfer may take: one deadline for all of it, and a rate that it has to keep up.
+"""Limits for a transfer: a deadline, and a minimum rate.
 
-Both count over everything that a link leads through: redirects, headers and body. A server that sends a byte now and
-then is never silent, so a time-out for silence alone would wait for it for ever.
+Both include redirects, headers and body. A server that sends single bytes now and then never triggers a read time-out,
+so that alone would wait for ever.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from videojobs.settings import LinkSettings
 
 T = TypeVar("T")
 
-WAIT_SLICE_SECONDS: Final = 0.25  # seconds; a thread that waits for the network sees so late that it is to stop
+WAIT_SLICE_SECONDS: Final = 0.25  # seconds; how late a thread that waits for the network notices a stop
 
 
 class TransferWatchdog:
@@ -32,14 +32,14 @@ class TransferWatchdog:
         self._window_waited, self._window_bytes = 0.0, 0  # seconds and bytes of this window
 
     def check(self) -> None:
-        """Raises TransferInterrupted where the transfer is to stop, or its time is over."""
+        """Raises TransferInterrupted if the transfer was stopped, or its deadline has passed."""
         if self._stop.is_set():
             raise TransferInterrupted("the transfer was stopped")
         if monotonic() > self._deadline:
             raise TransferInterrupted(f"the link was too slow: the transfer took more than {self._max_seconds:.0f} s")
 
     def wait_to_connect(self, attempt: Callable[[], T]) -> T:
-        """What the attempt gives, within the time for that. Raises TimeoutError, and as `check` does."""
+        """The attempt's result, within its time limit. Raises TimeoutError, and as `check` does."""
         deadline = monotonic() + self._links.connect_seconds
         while True:
             self.check()
@@ -50,9 +50,9 @@ class TransferWatchdog:
                     raise
 
     def wait_to_transfer(self, attempt: Callable[[], T]) -> T:
-        """What the attempt gives, as long as the rate is kept up. Raises TransferInterrupted.
+        """The attempt's result, while the rate is high enough. Raises TransferInterrupted.
 
-        Only the time that is spent here counts: that our own storage is slow is no fault of the link.
+        Only the time spent here counts, not that of our own storage.
         """
         while True:
             self.check()
@@ -66,7 +66,7 @@ class TransferWatchdog:
                 self._window_waited += monotonic() - started
 
     def add_received(self, size: int) -> None:
-        """So many bytes have come."""
+        """Count received bytes."""
         self._window_bytes += size
 
     def _check_rate(self) -> None:

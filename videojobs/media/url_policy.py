@@ -1,8 +1,8 @@
-"""What a link may lead to: which hosts, and never into a private network, whoever gave the link.
+"""Which hosts a URL may lead to: never a private network, whoever sent the URL.
 
-A link of a client or of a vendor is opened by *our* machine, which may reach what its author may not: databases, the
-cloud's metadata service, other people's machines. A name proves nothing, since whoever owns it decides what it means
-from one moment to the next; so the address that it means is what is checked (`videojobs.media.pinned_transport`).
+*Our* machine opens a client's or vendor's URL, and can reach what its author cannot: databases, the cloud's metadata
+service, other machines. A name proves nothing, since its owner can change its address at any time; so the resolved
+address is checked (`videojobs.media.pinned_transport`).
 """
 
 import re
@@ -33,13 +33,13 @@ _SPECIAL_V6: Final = [
 ]
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # where there is no IPv4: the last 32 bits are the IPv4 address
 
-# Names that mean one's own machine, or the network that it stands in, by agreement (RFC 6761, 6762, 8375, 9476).
+# Names reserved for the local machine or its network (RFC 6761, 6762, 8375, 9476).
 _LOCAL_HOST_NAME: Final = re.compile(r"(^|\.)(localhost|local|internal|localdomain|home\.arpa|alt)$")
 
 
 @dataclass(frozen=True, slots=True)
 class UrlPolicy:
-    """What links of one kind may lead to. `hosts` are patterns, none for any; `setting` is what they are set by."""
+    """The policy for one kind of URL. `allowed_hosts` are patterns, from the setting `setting_name`; none: any."""
 
     allowed_hosts: frozenset[str] = frozenset()
     allow_private: bool = False
@@ -48,16 +48,16 @@ class UrlPolicy:
 
     @classmethod
     def for_inputs(cls, access: AccessSettings) -> "UrlPolicy":
-        """Links that clients give."""
+        """For clients' URLs."""
         return cls(access.input_hosts, access.allow_private_inputs, access.allow_plain_http)
 
     @classmethod
     def for_results(cls, access: AccessSettings) -> "UrlPolicy":
-        """Links that vendors give. Plain http is taken: what comes is decoded and checked before it is kept."""
+        """For vendors' URLs. Plain http is allowed: a result is decoded and validated before it is used."""
         return cls(access.result_hosts, access.allow_private_results, True, "VIDEOJOBS_RESULT_HOSTS")
 
     def host_error(self, host: str) -> str | None:
-        """Why nothing is fetched from a host of this name, as far as its name tells."""
+        """Why this host name is not allowed; None if it is."""
         name = host.lower().rstrip(".")
         if self.allowed_hosts and not any(_matches_pattern(name, pattern) for pattern in self.allowed_hosts):
             allowed = ", ".join(sorted(self.allowed_hosts))
@@ -74,12 +74,12 @@ class UrlPolicy:
         return self.allow_private or is_public(address)
 
 
-# The same words for a name that means nothing: what names there are inside is nobody's business outside.
+# The same message for unknown names, so that it does not reveal which internal names exist.
 NOT_PUBLIC_MESSAGE: Final = "leads to no public address; give a link that everybody on the internet can open"
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one that everybody on the internet means the same machine by."""
+    """Whether an address is global: the same machine for everyone on the internet."""
     parsed = ip_address(address)
     if isinstance(parsed, IPv4Address):
         return not any(parsed in network for network in _SPECIAL_V4)
@@ -89,14 +89,14 @@ def is_public(address: str) -> bool:
 
 
 def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that a connection to this one really goes to."""
+    """The IPv4 address that an address embeds or tunnels to."""
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped
 
 
 def parse_ip_literal(host: str) -> str | None:
-    """The address that a host is rather than a name, in any of the forms that the C library takes.
+    """The address, if the host is an IP literal in any form that the C library accepts.
 
     127.1, 0x7f000001, 017700000001 and 2130706433 all are 127.0.0.1.
     """
@@ -108,5 +108,5 @@ def parse_ip_literal(host: str) -> str | None:
 
 
 def _matches_pattern(name: str, pattern: str) -> bool:
-    """`*.example.com` is every name below it, and not itself."""
+    """`*.example.com` matches every subdomain, and not the domain itself."""
     return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern

@@ -29,6 +29,6 @@ def max_result_seconds(request: JobRequest, facts: JobFacts) -> float:
     """The longest duration that the lip-sync result may have: whether segments are re-timed is known only afterwards
     (`videojobs.pipeline.timeline`)."""
     source = facts.source_video.duration
-    timed = segment_audio(fit_request_segments(request, facts, LimitSettings()).segments, facts.audio_durations)
+    timed = segment_audio(fit_request_segments(request, facts, LimitSettings.current()).segments, facts.audio_durations)
     predicted = predict_timeline(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)

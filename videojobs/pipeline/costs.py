@@ -11,9 +11,10 @@ from decimal import ROUND_UP, Decimal
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from videojobs.errors import BudgetExceeded
+from videojobs.settings import Settings
 from videojobs.states import Stage
 
 Money = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
@@ -24,7 +25,7 @@ COST_QUANTUM: Final = Decimal("0.0001")  # costs are rounded up to it; vendors' 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Money as it is added up: what has no price in a unit is nothing in it."""
+    """A sum of money. A cost without a price in a unit counts as 0."""
 
     usd: Decimal = Decimal(0)
     points: Decimal = Decimal(0)
@@ -47,7 +48,7 @@ def format_points(amount: Decimal) -> str:
 
 
 def _format_decimal(amount: Decimal) -> str:
-    """`0.4725`, `3`: neither exponents nor idle zeros."""
+    """`0.4725`, `3`: no exponents, no trailing zeros."""
     text = f"{amount.quantize(COST_QUANTUM, ROUND_UP):f}"
     return text.rstrip("0").rstrip(".")
 
@@ -73,7 +74,7 @@ def round_up(price: Decimal, seconds: float) -> Decimal:
 
 
 class CostEstimate(RootModel[dict[Stage, Cost]]):
-    """What a job is expected to cost, by its paid stages: text removal is one only where there are areas."""
+    """The expected cost of a job by paid stage; text removal only if there are areas."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -85,7 +86,7 @@ class CostEstimate(RootModel[dict[Stage, Cost]]):
         return sum((cost.amount for cost in self.root.values()), start=Amount())
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON; amounts are texts, since a JSON number would be rounded."""
+        """As JSON; amounts are strings, because JSON numbers would be rounded."""
         plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
         return plain
 
@@ -94,19 +95,19 @@ class CostEstimate(RootModel[dict[Stage, Cost]]):
 
 
 class Spend(NamedTuple):
-    """What the books say is spent, or may be: for one job, and for all jobs since 00:00 UTC."""
+    """What is spent or committed: for one job, and for all jobs since 00:00 UTC."""
 
     job: Amount
     today: Amount
 
 
-class BudgetSettings(BaseSettings):
-    """What may be spent: `VIDEOJOBS_BUDGET_...`. Unset: no limit. Checked before each paid call, by its estimate."""
+class BudgetSettings(Settings):
+    """Spending limits: `VIDEOJOBS_BUDGET_...`. Unset: no limit. Checked before each paid call, by its estimate."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_BUDGET_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_BUDGET_")
 
     job_usd: Money | None = None
-    """US dollars for one job, with all that was ever bought for it."""
+    """US dollars for one job, over all its purchases."""
 
     job_points: Money | None = None
     """Points for one job."""
@@ -126,7 +127,7 @@ class BudgetSettings(BaseSettings):
         return (self.day_usd, self.day_points) != (None, None)
 
     def enforce(self, amount: Amount, spend: Spend) -> None:
-        """Raises BudgetExceeded where `wanted`, on top of what is booked, is more than a budget allows."""
+        """Raises BudgetExceeded if `amount` on top of `spend` exceeds a budget."""
         for limit in self._limits(amount, spend):
             if limit.allowed is not None and limit.requested > 0 and limit.spent + limit.requested > limit.allowed:
                 raise BudgetExceeded(limit.error_message())
@@ -149,7 +150,7 @@ class _BudgetLimit:
     spent: Decimal
 
     def error_message(self) -> str:
-        """Which budget, by how much, and what to do."""
+        """Names the budget, by how much it is exceeded, and what to do."""
         format_amount = _format_usd if self.name.endswith("USD") else format_points
         before, wait = (
             ("today", " or wait until 00:00 UTC,") if self.name.startswith("DAY") else ("for this job before", ",")

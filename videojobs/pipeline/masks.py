@@ -1,4 +1,4 @@
-"""From areas drawn on the source video to the masks of the lip-sync result that text removal works on."""
+"""Maps areas drawn on the source video to masks for the lip-sync result."""
 
 import math
 from collections.abc import Sequence
@@ -51,12 +51,13 @@ def resolve_timeline(request: JobRequest, facts: JobFacts) -> TimelineChoice:
 def build_masks(
     request: JobRequest, choice: TimelineChoice, frame_rate: float, *, one_per_area: bool = False
 ) -> list[MaskSpec]:
-    """One mask for each time that an area is seen in the result; none if nothing is left that could be wiped.
+    """One mask per interval in which an area is visible in the result; none if there is nothing to erase.
 
-    `one_per_area`: one mask from its first to its last time instead, for vendors that limit the number of masks.
-    Times are carried to the frame: the last frame of an area is seen until the next one begins, and where segments
-    were re-timed, a cut may fall one frame beside its place. A caption that is left for one frame flashes; a frame
-    that is treated in vain goes unnoticed.
+    `one_per_area`: instead one mask from its first to its last time, for models that limit the number of boxes.
+
+    Times are rounded out to frames: the last frame of an area is visible until the next one begins, and in re-timed
+    segments a cut may be off by one frame. A caption that remains for one frame flashes; an extra erased frame is not
+    noticed.
     """
     padding = 1 / frame_rate if choice.kind == "retimed" else 0.0
     masks: list[MaskSpec] = []
@@ -73,7 +74,7 @@ def _ceil_to_frame(seconds: float, frame_rate: float) -> float:
 
 
 def explain_timeline(request: JobRequest, choice: TimelineChoice) -> Sequence[str]:
-    """What happened to the times, for the log and the events: the decision first, then a sentence for each area."""
+    """How times were mapped, for the log and the events: the choice first, then one sentence per area."""
     return [choice.explanation, *(describe_area(choice, area.start, area.end) for area in request.effects)]
 
 

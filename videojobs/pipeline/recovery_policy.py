@@ -1,19 +1,19 @@
-"""What becomes of a job that makes no progress: a decision, from its recovery point and its vendor's status.
+"""Decides what to do with a job that makes no progress, from its state and its vendor's status.
 
-Pure: the clean-up flow collects the facts and acts on the decision. The sentences for operators are here, too, so that
-a run and a clean-up park a job with the same words.
+Pure functions: the clean-up flow collects the input and applies the decision. Messages for operators are here, too, so
+that a run and the clean-up park a job with the same text.
 
-    nobody may change it           ended, parked, a run holds it, a run of it waits for a worker            leave
-    its runs crash                 as many starts in a row as the cap allows                                park
-    nothing is bought yet          opened, uploaded                                                         resume
-    a submission is in doubt       sent again with the same key, or looked up at the vendor                 resume
-    the vendor has it              still running                                                            resume
-                                   done                                             complete, or resume with areas
-                                   failed                                                                   fail
-                                   locked; still running or not shown after hours                           park
-                                   not shown yet, out of reach                                              leave
-    its result is stored           nothing follows, or text removal                              complete or resume
-    a lecture                      has no vendor                                                 resume or complete
+    not ours to change         ended; parked; leased by a run; a run of it is scheduled                     leave
+    crash loop                 as many crashed runs at one recovery point as allowed                        park
+    nothing bought yet         opened, uploaded                                                             resume
+    outcome unknown            retry with the same key; or search at the vendor                             resume
+    accepted by the vendor     running                                                                      resume
+                               done                                             complete, or resume with areas
+                               failed                                                                       fail
+                               locked; running or not found after hours                                     park
+                               not found yet; unreachable                                                   leave
+    result stored              nothing follows, or text removal                              complete or resume
+    a lecture                  has no vendor                                                 resume or complete
 """
 
 from collections.abc import Callable
@@ -36,10 +36,10 @@ NOT_QUERIED: Final = VendorStatus(VendorState.NOT_QUERIED, "the vendor was not a
 
 
 class RecoveryAction(StrEnum):
-    """What is to be done with a job."""
+    """What to do with a job."""
 
-    RESUME = "resume"  # a run is started that goes on where the job stands
-    COMPLETE = "complete"  # the same, and there is nothing to buy or to wait for any more
+    RESUME = "resume"  # start a run, which resumes at the recovery point
+    COMPLETE = "complete"  # the same, with nothing left to buy or to wait for
     FAIL = "fail"
     PARK = "park"  # an operator has to decide
     LEAVE = "leave"
@@ -47,15 +47,15 @@ class RecoveryAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecoveryDecision:
-    """What is to be done, and why, in words for the job's events and for people."""
+    """What to do, and why; the reason is shown in events and reports."""
 
     action: RecoveryAction
     reason: str
 
 
 def submission_to_query(snapshot: JobSnapshot, pending_run_id: str | None = None) -> Submission | None:
-    """The submission whose fate decides about a job, to be asked of its vendor; None where nothing depends on it."""
-    paid = paid_step_at(snapshot.job.point)
+    """The accepted submission whose vendor status decides about the job; None if nothing depends on it."""
+    paid = paid_step_at(snapshot.job.recovery_point)
     if paid is None or _skip_reason(snapshot, pending_run_id) is not None:
         return None
     submission = snapshot.latest_submission(paid.stage)
@@ -69,30 +69,32 @@ def decide_recovery(
     pending_run_id: str | None = None,
     timings: TimingSettings | None = None,
 ) -> RecoveryDecision:
-    """The verdict on a job. `waiting_run` is the id of a run of it that no worker has taken yet."""
-    timings = timings or TimingSettings()
+    """The decision about a job. `pending_run_id` is a scheduled run of it that no worker has started yet."""
+    timings = timings or TimingSettings.current()
     if (skip_reason := _skip_reason(snapshot, pending_run_id)) is not None:
         return RecoveryDecision(RecoveryAction.LEAVE, skip_reason)
     if snapshot.job.claims >= timings.recovery_attempts:
-        return RecoveryDecision(RecoveryAction.PARK, crash_loop_message(snapshot.job.claims, snapshot.job.point))
-    return _DECISION_RULES[snapshot.job.point](snapshot, vendor_status, timings)
+        return RecoveryDecision(
+            RecoveryAction.PARK, crash_loop_message(snapshot.job.claims, snapshot.job.recovery_point)
+        )
+    return _DECISION_RULES[snapshot.job.recovery_point](snapshot, vendor_status, timings)
 
 
 def _skip_reason(snapshot: JobSnapshot, pending_run_id: str | None) -> str | None:
-    """Why nobody but a run or an operator may touch a job."""
+    """Why only a run or an operator may change the job; None if the clean-up may."""
     job = snapshot.job
     if job.status not in UNFINISHED_STATUSES:
         return f"it is {job.status}"
     if job.parked_reason is not None:
         return f"it waits for an operator: {job.parked_reason}"
     if snapshot.lease_alive:
-        return "a run is at work on it, or waits for a place at the vendor"
+        return "a run works on it, or waits for a vendor slot"
     return f"a run of it waits for a worker: {pending_run_id}" if pending_run_id else None
 
 
 def _decide_opened(snapshot: JobSnapshot, _: VendorStatus, __: TimingSettings) -> RecoveryDecision:
     if snapshot.job.status == Status.PENDING:
-        return RecoveryDecision(RecoveryAction.RESUME, "it was opened, and nobody has taken it up")
+        return RecoveryDecision(RecoveryAction.RESUME, "it was created, and no run has started it")
     return RecoveryDecision(RecoveryAction.RESUME, "its run died before the inputs were stored")
 
 
@@ -112,19 +114,19 @@ def _decide_before_submission(
     """A run goes on in any case; the reason says what it will do about a submission that is in doubt."""
     submission = snapshot.latest_submission(stage)
     if submission is None or submission.state not in _IN_DOUBT_STATES:
-        vendor = display_name(StageSettings().key_for(stage))
-        return RecoveryDecision(RecoveryAction.RESUME, f"{stored}, and {vendor} has surely not been given it")
+        vendor = display_name(StageSettings.current().key_for(stage))
+        return RecoveryDecision(RecoveryAction.RESUME, f"{stored}, and nothing was sent to {vendor}")
     provider = get_provider(submission.provider)
     repeats_safely = provider.capabilities.idempotent_retry
-    if repeats_safely and snapshot.now - submission.body_written_at < timedelta(hours=timings.replay_hours):
-        how = "asked again with the same key, which buys nothing twice"
-    elif submission.candidate_id or submission.vendor_batch_id:
-        how = "a work was named, which is adopted if it is ours"
+    if repeats_safely and snapshot.now - submission.body_written_at < timedelta(hours=timings.idempotent_retry_hours):
+        how = "retrying with the same idempotency key (cannot double-charge)"
+    elif submission.reported_vendor_id or submission.vendor_batch_id:
+        how = "it named a work, which is adopted if it is ours"
     elif repeats_safely:
-        how = "it is looked for in the vendor's list, and adopted from there"
+        how = "searching the vendor's list, to adopt it from there"
     else:
-        how = "it is looked for in the vendor's list, and sent again if it is not there"
-    return RecoveryDecision(RecoveryAction.RESUME, f"{provider.display_name} may have taken it: {how}")
+        how = "searching the vendor's list, and sending it again if it is not there"
+    return RecoveryDecision(RecoveryAction.RESUME, f"{provider.display_name} may have received it: {how}")
 
 
 def _decide_text_removal_stored(_: JobSnapshot, __: VendorStatus, ___: TimingSettings) -> RecoveryDecision:
@@ -132,11 +134,11 @@ def _decide_text_removal_stored(_: JobSnapshot, __: VendorStatus, ___: TimingSet
 
 
 def _decide_submitted(snapshot: JobSnapshot, vendor_status: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
-    """The vendor has it, or has ended it before the last run died."""
-    stage = Stage.LIP_SYNC if snapshot.job.point is RecoveryPoint.LIP_SYNC_SUBMITTED else Stage.TEXT_REMOVAL
+    """The vendor has accepted it, or has ended it before the last run died."""
+    stage = Stage.LIP_SYNC if snapshot.job.recovery_point is RecoveryPoint.LIP_SYNC_SUBMITTED else Stage.TEXT_REMOVAL
     submission = snapshot.latest_submission(stage)
     if submission is None or submission.state == SubmissionState.WRITTEN_OFF:
-        return RecoveryDecision(RecoveryAction.LEAVE, "an operator's decision about it is being carried out")
+        return RecoveryDecision(RecoveryAction.LEAVE, "an operator's action on it is in progress")
     if submission.state in (SubmissionState.FAILED, SubmissionState.REFUSED):
         return RecoveryDecision(RecoveryAction.FAIL, submission.error or "the vendor gave no reason")
     if submission.state == SubmissionState.DONE or vendor_status.state is VendorState.DONE:
@@ -163,7 +165,7 @@ def _decide_by_vendor_status(
             action, reason = RecoveryAction.FAIL, vendor_status.message
         case VendorState.LOCKED:
             action, reason = RecoveryAction.PARK, vendor_status.message
-        case VendorState.NOT_FOUND if overdue:  # before, it may be too new for the vendor's lists
+        case VendorState.NOT_FOUND if overdue:  # until then, it may be too new for the vendor's lists
             action, reason = RecoveryAction.PARK, unknown_id_message(vendor, submission.vendor_id)
         case VendorState.NOT_FOUND:
             action, reason = RecoveryAction.LEAVE, f"{vendor} does not show {submission.vendor_id} yet"
@@ -173,14 +175,14 @@ def _decide_by_vendor_status(
                 overdue_message(vendor, submission.vendor_id, timings.poll_give_up_hours),
             )
         case VendorState.RUNNING:
-            action, reason = RecoveryAction.RESUME, f"{vendor} is still at work, and no run waits for it"
+            action, reason = RecoveryAction.RESUME, f"{vendor} is still running, and no run waits for it"
         case _:
             action, reason = RecoveryAction.LEAVE, vendor_status.message
     return RecoveryDecision(action, reason)
 
 
 def _decide_lecture(_: JobSnapshot, __: VendorStatus, ___: TimingSettings) -> RecoveryDecision:
-    return RecoveryDecision(RecoveryAction.RESUME, "its run died; what it had stored of the lecture is kept")
+    return RecoveryDecision(RecoveryAction.RESUME, "its run died; the results stored so far are kept")
 
 
 def _decide_documents_stored(_: JobSnapshot, __: VendorStatus, ___: TimingSettings) -> RecoveryDecision:
@@ -207,11 +209,11 @@ _DECISION_RULES: Final[dict[RecoveryPoint, Callable[[JobSnapshot, VendorStatus, 
 }
 
 
-# ---- why a job is parked: sentences for operators ----------------------------------------------------------
+# ---- why a job is parked: messages for operators -----------------------------------------------------------
 
 
 def outcome_unknown_message(vendor: str, reason: str) -> str:
-    """A paid call was sent, and nothing tells what became of it."""
+    """A paid call was sent, and its outcome cannot be found out."""
     return (
         f"it is not known whether {vendor} took the submission ({reason}). "
         f"Look for the job id in the {vendor} dashboard before you submit again: each submission costs."
@@ -219,12 +221,12 @@ def outcome_unknown_message(vendor: str, reason: str) -> str:
 
 
 def overdue_message(vendor: str, vendor_id: str | None, hours: float) -> str:
-    """A vendor has been at work for longer than anybody waits."""
+    """A vendor has not finished within the polling time-out."""
     return f"{vendor} has not finished {vendor_id} within {hours:g} hours; ask the vendor about it"
 
 
 def unknown_id_message(vendor: str, vendor_id: str | None) -> str:
-    """A vendor does not know what it had accepted."""
+    """A vendor does not know an id that it had accepted."""
     return (
         f"{vendor} does not know {vendor_id} any more; ask the vendor about it, "
         "then decide `resubmit` (which costs again) or `give up`"
@@ -232,8 +234,8 @@ def unknown_id_message(vendor: str, vendor_id: str | None) -> str:
 
 
 def crash_loop_message(runs: int, point: RecoveryPoint) -> str:
-    """The runs of a job do not survive it."""
+    """The runs of a job crash at the same recovery point."""
     return (
         f"{runs} runs in a row ended without getting any further than {point}; "
-        "look at their logs, mend what is wrong, then decide `retry`"
+        "look at their logs, fix the cause, then decide `retry`"
     )

@@ -1,12 +1,11 @@
-"""The segments of a request with ends that the lip-sync vendor accepts (Sync.so 15).
+"""Adjusts the ends of segments to what the lip-sync vendor accepts (Sync.so 15).
 
-The vendor fails the whole submission, after it has accepted it, if a segment or a crop ends past its file, even by two
-milliseconds, or if two segments touch. Both are common: tools measure files differently, and an editor's split makes
-touching segments. So ends are moved to a margin before the end of their file, and before the next segment. Only ends
-move, only earlier, and less than a person notices; anything further off is rejected
-(`videojobs.requests.media_rules`).
+The vendor fails the whole submission, after accepting it, if a segment or a crop ends even two milliseconds past its
+file, or if two segments touch. Both are common: tools measure files differently, and an editor's split makes segments
+that touch. So ends are moved to a margin before the end of the file, and before the next segment. Only ends move, only
+earlier, and imperceptibly; anything further off is rejected by `videojobs.requests.media_rules`.
 
-The request stays as the client sent it. What was sent is recorded with the result, from the bytes of the paid request,
+The stored request stays as the client sent it. The sent segments are recorded with the result, from the paid request,
 so that later changes of settings do not matter: see `sent_segments`. All times are in seconds.
 """
 
@@ -23,7 +22,7 @@ from videojobs.text import format_seconds
 
 @dataclass(frozen=True, slots=True)
 class FittedSegments:
-    """The segments to send, one for each of the request's, and a clause on each end that was moved.
+    """The segments to send, one per segment of the request, and a clause on each end that was moved.
 
     Where the request breaks a rule of `videojobs.requests.media_rules`, an end may lie before its start.
     """
@@ -55,14 +54,14 @@ def fit_request_segments(request: JobRequest, facts: JobFacts, limits: LimitSett
 
 
 def sent_segments(request: JobRequest, facts: JobFacts) -> list[Segment]:
-    """What the lip-sync result was made of; of a result from before they were recorded, those of the request."""
+    """The segments of the lip-sync result; those of the request if the result is older than the record of them."""
     return request.segments if facts.sent_segments is None else facts.sent_segments
 
 
 def _fit_segment_end(
     segment: Segment, following: Segment | None, video_seconds: float, limits: LimitSettings
 ) -> tuple[float, str | None]:
-    """Where it ends, and why not where it was to."""
+    """The adjusted end, and the reason if it was moved."""
     end, why = segment.endTime, None
     if to_microseconds(video_seconds - end) < limits.end_margin_seconds:
         end, why = (
@@ -76,7 +75,7 @@ def _fit_segment_end(
 
 
 def _fit_crop(crop: AudioInput, audio_seconds: float, limits: LimitSettings) -> AudioInput:
-    """Both ends or none, as the vendor wants it. Without any there is none to move: it then takes the whole file."""
+    """Both ends or none, as the vendor requires. Without ends it uses the whole file: nothing to adjust."""
     part = crop.crop_range(audio_seconds)
     if part is None:
         return crop
@@ -96,7 +95,7 @@ def _describe_crop_change(segment: Segment, crop: AudioInput, audio_seconds: flo
 
 
 def _floor_to_millisecond(seconds: float) -> float:
-    """To the millisecond, never up; float noise is no reason to lose one."""
+    """Rounds down to the millisecond, without losing one to float noise."""
     return math.floor(round(seconds * 1000, 6)) / 1000
 
 

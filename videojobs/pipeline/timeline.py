@@ -1,16 +1,16 @@
-"""Carrying times from the source video over to the lip-sync result.
+"""Maps times of the source video to times of the lip-sync result.
 
-Areas are drawn on the source video. Lip-sync lets a segment take on the length of its audio clip (`remap`; other
-modes cut, repeat or freeze), so everything behind it moves, and text removal would wipe the wrong seconds. A
-*timeline* says piece by piece which part of the source is seen when in the result:
+Areas are drawn on the source video. Lip-sync gives a segment the length of its audio clip (`remap`; other modes cut,
+repeat or freeze), so everything after it moves, and text removal would erase the wrong seconds. A *timeline* says piece
+by piece when each part of the source is visible in the result:
 
     source   |---- 0-2 ----|== 2-4 ==|---- 4-8 ----|
     result   |---- 0-2 ----|===== 2-5 =====|---- 5-9 ----|      remap: a clip of 3 s in a segment of 2 s
 
 What happens inside a segment is documented (Sync.so 2, table of `sync_mode`); that the rest passes through untouched
-is only implied (Sync.so 14). So there are two hypotheses, the vendor *changed* the length or *kept* it, and `decide`
-asks the measured length of the result. Where that gives no clear answer, areas are widened, and the explanation says
-so. All times are in seconds.
+is only implied (Sync.so 14). So there are two hypotheses, `retimed` and `unchanged`, and `choose_timeline` decides by
+the measured length of the result. If that is ambiguous, areas are widened, and the explanation says so. All times are
+in seconds.
 """
 
 import math
@@ -28,10 +28,10 @@ FLOAT_TOLERANCE: Final = 1e-6  # far below a millisecond, far above what sums of
 
 @dataclass(frozen=True, slots=True)
 class TimelinePiece:
-    """A part of the source, and when it is seen.
+    """A part of the source, and when it is visible in the result.
 
-    `source_start` is seen at `result_start` and `source_end` at `result_end`, everything between in proportion.
-    Where the picture plays backward, `result_start` is the later of the two. A frozen picture, the frame just before
+    `source_start` is visible at `result_start` and `source_end` at `result_end`, everything between in proportion.
+    If the picture plays backward, `result_start` is the later of the two. A frozen picture, the frame just before
     an instant, has `source_start == source_end`.
     """
 
@@ -41,12 +41,12 @@ class TimelinePiece:
     result_end: float
 
     def map_instant(self, source_time: float) -> float:
-        """When an instant of the piece is seen. Not for a frozen picture, which is seen all the time."""
+        """When an instant of the piece is visible. Not for a frozen picture, which is visible throughout."""
         share = (source_time - self.source_start) / (self.source_end - self.source_start)
         return self.result_start + share * (self.result_end - self.result_start)
 
     def map_interval(self, start: float, end: float) -> Interval | None:
-        """When [start, end) of the source is seen in this piece, if at all."""
+        """When [start, end) of the source is visible in this piece, if at all."""
         if self.source_start == self.source_end:
             frozen = start < self.source_end <= end + FLOAT_TOLERANCE
             return (self.result_start, self.result_end) if frozen else None
@@ -59,7 +59,7 @@ class TimelinePiece:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Pieces in the order of the result. What of the source is in no piece was cut out."""
+    """Pieces in the order of the result. Parts of the source in no piece were cut out."""
 
     pieces: tuple[TimelinePiece, ...]
     result_duration: float
@@ -91,7 +91,7 @@ def segment_audio(segments: Iterable[Segment], audio_seconds: Mapping[str, float
 
 
 def identity_timeline(source_duration: float) -> Timeline:
-    """The vendor kept the length: everything is seen when it was."""
+    """The vendor kept the length: times are unchanged."""
     return Timeline((TimelinePiece(0.0, source_duration, 0.0, source_duration),), source_duration)
 
 
@@ -155,11 +155,11 @@ def _repeat_pieces(start: float, end: float, audio: float, *, back_and_forth: bo
     return pieces
 
 
-# ---- carrying over -------------------------------------------------------------------------------------------
+# ---- mapping ------------------------------------------------------------------------------------------------
 
 
 def map_interval(start: float, end: float, timeline: Timeline) -> list[Interval]:
-    """When [start, end) of the source is seen in the result: sorted, apart, and outward to the millisecond."""
+    """When [start, end) of the source is visible in the result: sorted, disjoint, rounded outward to 1 ms."""
     seen = (piece.map_interval(start, end) for piece in timeline.pieces)
     return _merge_intervals([found for found in seen if found], timeline.result_duration)
 
@@ -175,7 +175,7 @@ def _merge_intervals(intervals: Iterable[Interval], result_duration: float) -> l
 
 
 def _round_outward(first: float, last: float, result_duration: float) -> Interval:
-    """Rounding must not uncover anything; float noise must not widen anything."""
+    """Rounding must not shrink an interval; float noise must not widen it."""
     down = math.floor((first + FLOAT_TOLERANCE) * MS_PER_SECOND) / MS_PER_SECOND
     up = math.ceil((last - FLOAT_TOLERANCE) * MS_PER_SECOND) / MS_PER_SECOND
     return max(0.0, down), min(result_duration, up)
@@ -188,10 +188,10 @@ TimelineKind = Literal["retimed", "unchanged", "equivalent", "ambiguous"]
 
 @dataclass(frozen=True, slots=True)
 class TimelineChoice:
-    """How areas are carried over, and why.
+    """How areas are mapped, and why.
 
-    changed: as predicted. kept: at their old times. same: both come to the same. uncertain: the range must hold under
-    every one of `timelines`, and is widened by `margin` seconds on both sides.
+    retimed: as predicted. unchanged: at their source times. equivalent: both give the same. ambiguous: the interval
+    covers all `timelines` and is widened by `margin` seconds on both sides.
     """
 
     kind: TimelineKind
@@ -213,7 +213,7 @@ def length_tolerance(frame_rate: float, segments: int) -> float:
 def choose_timeline(
     predicted: Timeline, source_duration: float, result_duration: float, tolerance: float
 ) -> TimelineChoice:
-    """Which hypothesis the measured length of the result bears out. All lengths and the tolerance in seconds."""
+    """The hypothesis that the measured length of the result supports. Lengths and tolerance are in seconds."""
     identity = identity_timeline(source_duration)
     predicted_error = abs(result_duration - predicted.result_duration)
     identity_error = abs(result_duration - source_duration)
@@ -251,7 +251,7 @@ def _certain_choice(
 
 
 def _max_shift(predicted: Timeline) -> float:
-    """By how much the predicted timeline is off the unchanged one, at the worst of its instants."""
+    """The largest difference between the predicted and the unchanged timeline, in seconds."""
     ends = (
         max(abs(piece.result_start - piece.source_start), abs(piece.result_end - piece.source_end))
         for piece in predicted.pieces
@@ -260,7 +260,7 @@ def _max_shift(predicted: Timeline) -> float:
 
 
 def _extend_to(timeline: Timeline, source_duration: float, result_duration: float) -> Timeline:
-    """The same, as long as the real result: the last frame stands for what is left, so that no area ends before it."""
+    """Extends it to the real length: the last frame fills the rest, so that no area ends before it."""
     pieces = timeline.pieces
     if timeline.result_duration < result_duration:
         pieces += (TimelinePiece(source_duration, source_duration, timeline.result_duration, result_duration),)
@@ -268,7 +268,7 @@ def _extend_to(timeline: Timeline, source_duration: float, result_duration: floa
 
 
 def map_area(choice: TimelineChoice, start: float, end: float) -> list[Interval]:
-    """When an area drawn on [start, end) of the source has to be treated in the result.
+    """When an area drawn on [start, end) of the source has to be erased in the result.
 
     Empty if that part of the source is not in the result (see `describe_area`). One interval as a rule; several where
     the picture is repeated.
@@ -282,7 +282,7 @@ def map_area(choice: TimelineChoice, start: float, end: float) -> list[Interval]
 
 
 def describe_area(choice: TimelineChoice, start: float, end: float) -> str:
-    """One sentence for the log and the events: where an area went."""
+    """One sentence for the log and the events: where an area was mapped to."""
     intervals = map_area(choice, start, end)
     if not intervals:
         span = f"{_format_rounded(start)} to {_format_rounded(end)} of the source"

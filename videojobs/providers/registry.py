@@ -9,23 +9,24 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from videojobs.db.models import Submission
 from videojobs.errors import ConfigurationError
 from videojobs.providers.base import Provider
+from videojobs.settings import Settings
 from videojobs.states import Stage
 
 ENTRY_POINT_GROUP: Final = "videojobs.providers"
 
 
-class StageSettings(BaseSettings):
+class StageSettings(Settings):
     """Which provider serves a stage: `VIDEOJOBS_..._PROVIDER`, by key.
 
     A change applies to what is submitted from then on; a submission stays with the provider that it was made for.
     """
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     lip_sync_provider: str = "sync_so"
     """The one that ships with this package."""
@@ -57,7 +58,7 @@ def get_provider(key: str) -> Provider[Any]:
 
 def provider_for_stage(stage: Stage) -> Provider[Any]:
     """The provider that is configured for the stage. Raises ConfigurationError where it cannot serve it."""
-    provider = get_provider(StageSettings().key_for(stage))
+    provider = get_provider(StageSettings.current().key_for(stage))
     if provider.stage is not stage:
         raise ConfigurationError(
             f"VIDEOJOBS_{stage.name}_PROVIDER is {provider.key!r}, which does {provider.stage.value}, not {stage.value}"

@@ -1,6 +1,6 @@
 """Rules between the fields of a request: references, overlaps, places, and the rules of vendors.
 
-They need no media, and not even a whole request: each is checked on what could be read of it.
+They need no media, and no complete request: each rule is checked on the fields that could be parsed.
 """
 
 import re
@@ -19,9 +19,9 @@ from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segmen
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import format_seconds, safe_display
 
-EDGE_TOLERANCE: Final = 1e-6  # a rectangle may stick out this far: 0.7 + 0.3 is a little more than 1 in floats
+EDGE_TOLERANCE: Final = 1e-6  # a rectangle may exceed the picture by this: 0.7 + 0.3 is a little more than 1 in floats
 
-_MAX_LISTED_IDS: Final = 20  # audio files in a message that says which there are; every segment may get one
+_MAX_LISTED_IDS: Final = 20  # audio files in a message; every segment may get one
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -29,9 +29,9 @@ P = TypeVar("P", bound=BaseModel)
 def validate_fields(
     fields: Mapping[str, Any], unreadable: Iterable[str], limits: LimitSettings, access: AccessSettings
 ) -> Iterator[FieldError]:
-    """Every broken rule. `fields` is a request as it came, its `audio`, `segments` and `effects` as real lists.
+    """Every broken rule. `fields` is the raw request, its `audio`, `segments` and `effects` decoded to lists.
 
-    `unreadable` names the lists that could not be read: they are empty in `fields`, and that means nothing.
+    `unreadable` names the lists that could not be decoded: they are empty in `fields`, which is no error then.
     """
     parsed = ParsedFields.parse(fields, unreadable)
     yield from _source_errors(parsed, access)
@@ -47,9 +47,9 @@ def validate_fields(
 
 @dataclass(frozen=True, slots=True)
 class ParsedFields:
-    """What of a request could be read, by its index in what the client sent.
+    """The parsable parts of a request, by their index in the client's lists.
 
-    Rules are checked on these, so a typing error in one segment does not hide that two others overlap.
+    Rules are checked on these, so that an invalid segment does not hide that two others overlap.
     """
 
     video: str | None
@@ -57,9 +57,9 @@ class ParsedFields:
     segments: dict[int, Segment]
     areas: dict[int, AnnotationArea]
     options: Options | None
-    declared_ids: dict[int, str]  # refIds of the audio files, also of those with another fault
-    referenced_ids: dict[int, str]  # refIds that the segments ask for, as above
-    complete_lists: frozenset[str]  # the lists in which every entry could be read so far
+    declared_ids: dict[int, str]  # refIds of the audio files, also of otherwise invalid ones
+    referenced_ids: dict[int, str]  # refIds that segments use, as above
+    complete_lists: frozenset[str]  # the lists whose entries could all be parsed
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any], unreadable: Iterable[str]) -> "ParsedFields":
@@ -100,12 +100,12 @@ def _get_field(item: object, name: str) -> object:
 
 
 def _collect_ref_ids(holders: Iterable[object]) -> dict[int, str]:
-    """Read before everything else is valid: a bad time in a segment does not make its audio unused."""
+    """Also from invalid entries: a bad time in a segment does not make its audio unused."""
     found = {index: _get_field(holder, "refId") for index, holder in enumerate(holders)}
     return {index: ref_id for index, ref_id in found.items() if isinstance(ref_id, str)}
 
 
-# ---- places --------------------------------------------------------------------------------------------------
+# ---- sources -------------------------------------------------------------------------------------------------
 
 
 def _source_errors(parsed: ParsedFields, access: AccessSettings) -> Iterator[FieldError]:
@@ -117,7 +117,7 @@ def _source_errors(parsed: ParsedFields, access: AccessSettings) -> Iterator[Fie
 
 
 def source_error(source: str, access: AccessSettings) -> str | None:
-    """What is wrong with where a file is said to be."""
+    """What is wrong with the location of a file; None if nothing is."""
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]{1,31}):", source)  # two letters or more: C:\ is a drive
     scheme = match[1].lower() if match else "file"
     if scheme == "s3":
@@ -149,7 +149,7 @@ def _url_error(source: str) -> str | None:
 
 
 def _host_error(source: str, access: AccessSettings) -> str | None:
-    """What the host's name tells already; what it means is looked at when the file is fetched."""
+    """Checks the host name only; its addresses are checked when the file is fetched."""
     try:
         host = httpx.URL(source).raw_host.decode("ascii")
     except httpx.InvalidURL:
@@ -161,7 +161,7 @@ def _host_error(source: str, access: AccessSettings) -> str | None:
 
 
 def _reference_errors(parsed: ParsedFields) -> Iterator[FieldError]:
-    """What cannot be read may be the missing name or the missing user, so nothing is said about those then."""
+    """An entry that could not be parsed may be the missing one, so no reference is reported as missing then."""
     first_index: dict[str, int] = {}
     referenced = set(parsed.referenced_ids.values())
     for index, ref_id in parsed.declared_ids.items():

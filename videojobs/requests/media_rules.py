@@ -1,4 +1,4 @@
-"""Rules that need facts of the media: checked after probing, before anything is uploaded or paid for.
+"""Rules that need measured facts: checked after probing, before anything is uploaded or paid for.
 
 Segments have been sorted by then, so a message names its times: their number may differ from the client's.
 """
@@ -15,17 +15,17 @@ from videojobs.settings import LimitSettings
 from videojobs.text import format_seconds
 
 MB: Final = 1_000_000
-# Seconds by which an area may end behind the picture: "to the end" of an editor is that of the sound, which may go on
-# for so long (`videojobs.media.probe.MAX_AUDIO_TAIL`). There is nothing to be wiped, so nothing is sent of it.
+# Seconds by which an area may end behind the picture: an editor's end is that of the audio, which may be longer by this
+# (`videojobs.media.probe.MAX_AUDIO_TAIL`). There is nothing to erase, so that part is not sent.
 MAX_AREA_OVERHANG_SECONDS: Final = 2.0
 
 
 class MediaInfo(Protocol):
-    """What the rules need to know of any file. Sizes are in bytes, durations in seconds."""
+    """Facts of any file. Sizes are in bytes, durations in seconds."""
 
     @property
     def container(self) -> str:
-        """Its everyday name: mp4, mov, wav ..."""
+        """mp4, mov, wav ..."""
 
     @property
     def size(self) -> int: ...
@@ -34,7 +34,7 @@ class MediaInfo(Protocol):
 
 
 class VideoInfo(MediaInfo, Protocol):
-    """What they need to know of a video, beside: pixels as shown, and frames per second."""
+    """Also facts of a video: displayed pixels, and frames per second."""
 
     @property
     def width(self) -> int: ...
@@ -57,7 +57,7 @@ def validate_media(
         problems += _bounds_errors(
             f"effects[{index}]", ("start", "end"), area, video.duration, MAX_AREA_OVERHANG_SECONDS
         )
-    # What the lip-sync result will be like can only be told of times that make sense.
+    # The lip-sync result can only be predicted from valid times.
     return problems or [*_predicted_result_errors(request, video, lengths, limits)]
 
 
@@ -68,13 +68,15 @@ def validate_segments(
     audio_seconds: Mapping[str, float],
     limits: LimitSettings,
 ) -> list[FieldError]:
-    """Every segment and crop that does not lie in its file, or of which too little is left as it is sent.
+    """Segments and crops outside their files, or too short after the adjustment for Sync.so.
 
-    Checked again before the vendor is paid: the margin or the gap may be larger by then. `audio_seconds` by refId.
+    Checked again before the vendor is paid: the margin or the gap may have been raised since. `audio_seconds` by refId.
     """
     problems: list[FieldError] = []
     fitted = fit_segment_ends(request.segments, video_seconds, audio_seconds, limits)
-    overhang = limits.end_margin_seconds + 1 / frame_rate  # more is no matter of measuring: it is a mistake
+    overhang = (
+        limits.end_margin_seconds + 1 / frame_rate
+    )  # a larger overhang is a mistake, not a difference in measuring
     for index, (segment, sent) in enumerate(zip(request.segments, fitted.segments, strict=True)):
         path = f"segments[{index}]"
         misplaced = [*_bounds_errors(path, ("startTime", "endTime"), segment, video_seconds, overhang)]
@@ -84,7 +86,7 @@ def validate_segments(
 
 
 def validate_lip_sync_result(video: MediaInfo, limits: LimitSettings) -> list[FieldError]:
-    """Whether a lip-sync result may go on to text removal, by its measured length and size."""
+    """Whether GhostCut accepts a lip-sync result of this length and size."""
     problems = []
     if video.duration > limits.inpaint_max_seconds:
         length, most = format_seconds(round(video.duration, 3)), format_seconds(limits.inpaint_max_seconds)
@@ -125,7 +127,7 @@ def _size_limit_errors(path: str, file: MediaInfo, max_seconds: float, max_bytes
 def _bounds_errors(
     path: str, names: tuple[str, str], part: Segment | AnnotationArea, video_seconds: float, overhang: float
 ) -> Iterator[FieldError]:
-    """Times within the video. The end may lie `overhang` seconds behind it."""
+    """Times must be within the video; the end may be `overhang` seconds behind it."""
     start, end = (getattr(part, name) for name in names)
     lasts = f"the video lasts {format_seconds(round(video_seconds, 3))}"
     if start >= video_seconds:
@@ -135,7 +137,7 @@ def _bounds_errors(
 
 
 def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits: LimitSettings) -> Iterator[FieldError]:
-    """What is left of a segment whose end is moved."""
+    """A segment whose end was moved must keep the minimum length."""
     left, least = to_microseconds(sent.endTime - sent.startTime), limits.min_segment_seconds
     if sent.endTime < segment.endTime and left < least:
         remainder = format_seconds(left) if left > 0 else "nothing"
@@ -151,7 +153,7 @@ def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits:
 def _crop_errors(
     path: str, segment: Segment, sent: Segment, audio_seconds: float, overhang: float
 ) -> Iterator[FieldError]:
-    """The part of the audio lies within it, and something is left where its end is moved."""
+    """A crop must be within its audio file, and not empty after its end was moved."""
     crop, usable = segment.audioInput, sent.audioInput.endTime
     if crop.startTime is None or usable is None:
         return
@@ -167,7 +169,7 @@ def _crop_errors(
 
 
 def _lip_sync_vendor() -> str:
-    return display_name(StageSettings().lip_sync_provider)
+    return display_name(StageSettings.current().lip_sync_provider)
 
 
 def _exceeds(overhang: float, allowed: float) -> bool:

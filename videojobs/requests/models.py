@@ -1,8 +1,8 @@
-"""What a client may ask for.
+"""Models of a job request.
 
-The models give the shape; Prefect draws its parameter form from their titles and descriptions. A request comes in
-through `videojobs.requests.parsing`, which also applies what the shape cannot say: the rules of
-`videojobs.requests.field_rules`. Rules that need facts of the media are in `videojobs.requests.media_rules`.
+The models give the shape; Prefect renders its parameter form from their titles and descriptions. Requests are parsed by
+`videojobs.requests.parsing`, which also applies the rules between fields (`videojobs.requests.field_rules`). Rules that
+need facts of the media are in `videojobs.requests.media_rules`.
 """
 # ruff: noqa: N815 - the public names are camelCase, as in the first vendor's API
 
@@ -48,7 +48,7 @@ def to_microseconds(seconds: float) -> float:
 
 
 def _reject_control_chars(text: str) -> str:
-    """Postgres takes no NUL, and a name with line breaks would forge log lines."""
+    """Postgres rejects NUL, and a name with line breaks would forge log lines."""
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise PydanticCustomError("control", "must not contain line breaks or other control characters")
     return text
@@ -120,9 +120,9 @@ class AudioInput(FrozenModel):
         return value
 
     def crop_range(self, audio_seconds: float) -> tuple[float, float] | None:
-        """The part of the audio file that is spoken, its start and end in seconds; None for all of it.
+        """Start and end in seconds of the used part of the audio file; None for all of it.
 
-        `audio_seconds`: the length of that file, where a part without an end ends.
+        `audio_seconds`: the length of that file, where a crop without an end ends.
         """
         if self.startTime is None:
             return None
@@ -290,7 +290,7 @@ class JobRequest(FrozenModel):
     @field_validator("display_name", mode="before")
     @classmethod
     def _blank_to_none(cls, value: object) -> object:
-        """An HTML form sends a field that nobody filled as an empty string."""
+        """An HTML form sends an empty field as an empty string."""
         return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -302,7 +302,7 @@ def validate_job_id(value: object) -> str:
 
 
 def to_canonical_json(request: BaseModel) -> dict[str, Any]:
-    """The request as plain JSON under its public names, without empty optional fields: what the ledger stores.
+    """The request as JSON under its public names, without empty optional fields, as it is stored.
 
     Its model's `model_validate` and `videojobs.requests.parsing` both give the same request back.
     """

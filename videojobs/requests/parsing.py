@@ -1,8 +1,8 @@
-"""The door: what clients send becomes a request, or problems in plain words.
+"""Parses and validates job requests.
 
-It takes what forms and old clients send too: lists and options as JSON text. All problems are reported at once, each
-with the path of its field: those of the shape (`videojobs.requests.models`), in our own words, and those between fields
-(`videojobs.requests.field_rules`).
+Accepts lists and options as JSON text, too, as forms and old clients send them. All errors are reported at once, each
+with the path of its field: those of the shape (`videojobs.requests.models`), with our own messages, and those of the
+rules between fields (`videojobs.requests.field_rules`).
 """
 
 import json
@@ -32,7 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_JSON_ENCODINGS: Final = 2  # old clients encode twice (M2)
 _MAX_REPORTED_ERRORS: Final = (
-    5000  # mistakes in a shape, 10 us each: every entry of a full request may be wrong ten times
+    5000  # errors of the shape, 10 us each: every entry of a full request may be wrong ten times
 )
 
 
@@ -41,13 +41,13 @@ def parse_request(
 ) -> JobRequest:
     """The request in `raw`, its segments sorted by start.
 
-    `audio`, `segments`, `effects` and `options` may be themselves, JSON text, or JSON text encoded twice; `effects` may
-    be missing, null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with
-    every problem.
+    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; `effects` may be
+    missing, null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with every
+    error.
     """
     if not isinstance(raw, Mapping):
         raise InvalidRequest([FieldError("request", f"must be an object, not {json_type_name(raw)}")])
-    limits, access = limits or LimitSettings(), access or AccessSettings()
+    limits, access = limits or LimitSettings.current(), access or AccessSettings.current()
     fields, problems = _decode_json_fields(raw, limits)
     unreadable = {problem.path for problem in problems}
     request, model_errors = validate_model(JobRequest, fields, _REQUEST_MESSAGES)
@@ -62,7 +62,7 @@ def parse_request(
 
 
 def _decode_json_fields(raw: Mapping[str, object], limits: LimitSettings) -> tuple[dict[str, object], list[FieldError]]:
-    """The fields with real lists and options in them. What cannot be read is left empty and reported, nothing else."""
+    """The fields with lists and options decoded. Unreadable ones are left empty and reported."""
     # Every audio file belongs to a segment, so there cannot be more of them.
     most = {"audio": limits.max_segments, "segments": limits.max_segments, "effects": limits.max_areas}
     fields, problems = dict(raw), []
@@ -82,7 +82,7 @@ def _decode_json_fields(raw: Mapping[str, object], limits: LimitSettings) -> tup
 
 
 def _decode_list(name: str, value: object, max_entries: int) -> list[object]:
-    """Raises ValueError with a sentence."""
+    """Raises ValueError with a message for the client."""
     value = decode_json_text(value)
     if value is None or value == "":
         value = []
@@ -96,7 +96,7 @@ def _decode_list(name: str, value: object, max_entries: int) -> list[object]:
 
 
 def decode_json_text(value: object) -> object:
-    """What JSON text stands for; blank text is "", all else is itself. Raises ValueError with a sentence."""
+    """Decodes JSON text; blank text is "", other values stay. Raises ValueError with a message for the client."""
     for _ in range(MAX_JSON_ENCODINGS):
         if isinstance(value, str) and value.strip():
             value = parse_json_strict(value)
@@ -106,7 +106,7 @@ def decode_json_text(value: object) -> object:
 
 
 def parse_json_strict(text: str) -> object:
-    """JSON without its traps: no NaN, no field twice, no endless nesting. Raises ValueError with a sentence."""
+    """Strict JSON: no NaN, no duplicate keys, limited nesting. Raises ValueError with a message for the client."""
     try:
         return json.loads(
             text, parse_int=float, parse_constant=_reject_constant, object_pairs_hook=_reject_duplicate_keys
@@ -122,7 +122,7 @@ def _reject_constant(name: str) -> object:
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Which of two values counts is anybody's guess, so neither does."""
+    """Which of two values is meant is ambiguous, so both are rejected."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         counts = Counter(name for name, _ in pairs)
@@ -132,13 +132,13 @@ def _reject_duplicate_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
 
 
 def json_type_name(value: object) -> str:
-    """What a value is, in JSON's words."""
+    """The JSON type of a value, for messages."""
     words: dict[type, str] = {dict: "an object", str: "text", bool: "true or false", type(None): "null"}
     words |= {int: "a number", float: "a number", list: "a list"}
     return words.get(type(value), f"a {type(value).__name__}")
 
 
-# ---- the shape, in plain words -------------------------------------------------------------------------------
+# ---- errors of the shape -------------------------------------------------------------------------------------
 
 _NESTED_MODELS: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     (): JobRequest,
@@ -165,7 +165,7 @@ ERROR_MESSAGES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessages:
-    """How a model's errors are told: its parts by their names, and sentences by pydantic's kinds of errors."""
+    """Messages for a model's errors: its nested models by path, and texts by pydantic's error types."""
 
     models_by_path: Mapping[tuple[str, ...], type[BaseModel]]
     by_error_type: Mapping[str, str]
@@ -177,7 +177,7 @@ _REQUEST_MESSAGES: Final = ErrorMessages(_NESTED_MODELS, ERROR_MESSAGES)
 def validate_model(
     model: type[M], fields: Mapping[str, object], messages: ErrorMessages
 ) -> tuple[M | None, list[FieldError]]:
-    """The request, or what is wrong with the shape of its fields."""
+    """The model, or the errors of its fields."""
     try:
         return model.model_validate(fields), []
     except ValidationError as error:
@@ -195,7 +195,7 @@ def _to_field_error(error: ErrorDetails, messages: ErrorMessages) -> FieldError:
 
 
 def _field_path(loc: tuple[int | str, ...]) -> str:
-    """`("segments", 0, "endTime")` as `segments[0].endTime`. Names come from the client: they are kept short."""
+    """`("segments", 0, "endTime")` as `segments[0].endTime`. Names come from the client, so they are shortened."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{safe_display(step)}" for step in loc)
     return "".join(steps).removeprefix(".") or "request"
 

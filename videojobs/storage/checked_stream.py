@@ -1,4 +1,4 @@
-"""A stream on its way into storage: counted, and stopped where it is not as long as announced."""
+"""A stream for an upload to storage: counts its bytes, and fails if they are not as many as announced."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from videojobs.testing.fault_injection import current_job_id, fault_point
 
 
 class LengthCheckedStream:
-    """What boto3 reads from. It cannot seek, so boto3 takes it in order and holds only a few parts in memory.
+    """The source that boto3 reads. It cannot seek, so boto3 reads it in order and buffers only a few parts.
 
     A stream that is not `expected_length` bytes long makes `read` raise TransferInterrupted, upon which boto3 drops
     the half-sent object: an incomplete one never becomes visible.
     """
 
     def __init__(self, chunks: Iterable[bytes], expected_length: int | None, *, name: str) -> None:
-        self._name = name  # its name among the fault points
+        self._name = name  # its name as a fault point
         self._job_id = current_job_id.get()  # boto3 reads in threads of its own
         self._chunks = iter(chunks)
         self._expected_length = expected_length
@@ -22,7 +22,7 @@ class LengthCheckedStream:
         self.size = 0
 
     def read(self, size: int = -1) -> bytes:
-        """Exactly `size` bytes unless the stream ends; all that is left where `size` is negative."""
+        """Exactly `size` bytes unless the stream ends; all remaining bytes if `size` is negative."""
         while size < 0 or len(self._buffer) < size:
             chunk = next(self._chunks, None)
             if chunk is None:

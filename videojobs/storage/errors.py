@@ -1,4 +1,4 @@
-"""What boto3 raises, as errors of this project. Only the store's own error codes are passed on, never its texts."""
+"""Converts boto3's errors to ours. Messages contain the store's error codes, never its texts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ _TRANSIENT: Final = frozenset(
 
 @contextmanager
 def translate_storage_errors(action: str) -> Iterator[None]:
-    """Turns errors of the block into TransferInterrupted, InvalidMedia or ConfigurationError.
+    """Convert the block's errors to TransferInterrupted, InvalidMedia or ConfigurationError.
 
     `action` completes "the storage refused to ...".
     """
@@ -46,7 +46,7 @@ def translate_storage_errors(action: str) -> Iterator[None]:
 
 
 def to_storage_error(action: str, code: str, status: int) -> VideoJobError:
-    """The error for a code of the S3 API and its HTTP status (0 where it came without one)."""
+    """The error for an S3 error code and its HTTP status (0 without one)."""
     if status >= 500 or status == 429 or code in _TRANSIENT or code in ("SlowDown", "InternalError"):
         return TransferInterrupted(f"the storage could not {action} now ({code or status})")
     if code in _MISSING:

@@ -1,14 +1,14 @@
-"""The bucket that holds inputs and results, and the names of what lies in it.
+"""The bucket of inputs and results, and its object keys.
 
-    users/{user_id}/jobs/{job_id}/inputs/video.mp4                  unless it lay in storage when the job came
+    users/{user_id}/jobs/{job_id}/inputs/video.mp4                  unless the input was in storage already
                                   inputs/audio-1.wav
                                   pro_sync_result_{job_id}.mp4      the lip-sync result
                                   pro_result_{job_id}.mp4           the final result
                                   before_after_{job_id}.jpg
-                                  lecture/lecture.pdf             of a lecture: what each of its stages gives
+                                  lecture/lecture.pdf             of a lecture: the results of its stages
 
-Everything that goes over the network blocks: call it in a thread. It raises TransferInterrupted (worth a retry),
-InvalidMedia (there is no such object) or ConfigurationError (address, bucket, keys, rights).
+Network calls block: make them in a thread. They raise TransferInterrupted (retryable), InvalidMedia (no such object) or
+ConfigurationError (address, bucket, keys, rights).
 """
 
 import io
@@ -33,18 +33,18 @@ from videojobs.testing.fault_injection import fault_point
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_PART_BYTES: Final = 8 * 1024**2  # bytes; S3 takes 10,000 parts, so 80 GB fit
+_PART_BYTES: Final = 8 * 1024**2  # bytes; S3 allows 10,000 parts, so 80 GB fit
 _PARTS_IN_MEMORY: Final = 2  # being sent, while boto3 fills one more: 24 MiB for each transfer
 _CHUNK_BYTES: Final = 1024**2  # bytes read from a file at a time
 _MULTIPART_COPY_THRESHOLD: Final = 5 * 1024**3  # bytes; S3 copies larger objects in parts only
 _MAX_DELETE_BATCH: Final = 1000  # S3's limit for one request
-MAX_PRESIGN_SECONDS: Final = 7 * 86_400  # seconds; S3's limit for a presigned link
+MAX_PRESIGN_SECONDS: Final = 7 * 86_400  # seconds; S3's limit for a presigned URL
 
 _UPLOAD_CONFIG: Final = TransferConfig(
     multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES, max_concurrency=2
 )
 _UPLOAD_CONFIG.max_in_memory_upload_chunks = (
-    _PARTS_IN_MEMORY  # boto3 hands this on to s3transfer, but has no argument for it
+    _PARTS_IN_MEMORY  # boto3 passes this to s3transfer, but has no argument for it
 )
 _COPY_CONFIG: Final = TransferConfig(
     multipart_threshold=_MULTIPART_COPY_THRESHOLD, multipart_chunksize=64 * _PART_BYTES
@@ -81,19 +81,19 @@ def parse_uri(uri: str) -> tuple[str, str]:
 
 
 def job_prefix(user_id: str, job_id: str) -> str:
-    """What the names of all objects of a job begin with. Both ids are safe in a path (`videojobs.requests.models`)."""
+    """The key prefix of a job's objects. Both ids are safe in a path (`videojobs.requests.models`)."""
     return f"users/{user_id}/jobs/{job_id}/"
 
 
 def video_key(user_id: str, job_id: str, container: str) -> str:
-    """The video that came in."""
+    """The input video."""
     return f"{job_prefix(user_id, job_id)}inputs/video.{container}"
 
 
 def audio_key(user_id: str, job_id: str, ref_id: str, container: str) -> str:
-    """A sound file that came in, named by its refId where that makes a name of its own.
+    """An input audio file, named by its refId where that is unique.
 
-    Some disks behind a store take `A` and `a` for the same, and `video` is the video's own name.
+    Some stores' disks do not distinguish `A` from `a`, and `video` is the video's own name.
     """
     name = ref_id.lower()
     if name != ref_id or name == "video":
@@ -117,12 +117,12 @@ def comparison_image_key(user_id: str, job_id: str) -> str:
 
 
 def lecture_key(user_id: str, job_id: str, name: str) -> str:
-    """What a stage of a lecture gives, by its file name."""
+    """A result of a lecture's stage, by its file name."""
     return f"{job_prefix(user_id, job_id)}lecture/{name}"
 
 
 def content_type(container: str, *, audio_only: bool = False) -> str:
-    """The media type for a container as `videojobs.media.probe` names it; `sound` where it holds no picture."""
+    """The media type for a container as `videojobs.media.probe` names it; `sound` where it has no picture."""
     found = _CONTENT_TYPES[container]
     return found.replace("video/", "audio/") if audio_only else found
 
@@ -136,15 +136,15 @@ class ObjectStore:
 
     @property
     def client(self) -> "S3Client":
-        """For what is not a whole object (`deployments.api.uploads.s3_multipart`)."""
+        """For `videojobs.storage.multipart_upload`."""
         return self._client
 
     def with_bucket(self, bucket: str) -> "ObjectStore":
-        """Another bucket that the same keys open."""
+        """Another bucket, with the same credentials."""
         return ObjectStore(self._client, bucket)
 
     def resolve_uri(self, uri: str) -> "tuple[ObjectStore, str]":
-        """Where `s3://bucket/key` lies: its bucket, opened with our keys, and its key. Raises InvalidMedia."""
+        """The bucket, with our credentials, and the key of `s3://bucket/key`. Raises InvalidMedia."""
         bucket, key = parse_uri(uri)
         return self.with_bucket(bucket), key
 
@@ -153,13 +153,13 @@ class ObjectStore:
         return f"s3://{self.bucket}/{key}"
 
     def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
-        """Stores a file, read in pieces."""
+        """Store a file, read in pieces."""
         with path.open("rb") as file:
             steps = iter(partial(file.read, _CHUNK_BYTES), b"")
             return self.put_stream(key, steps, content_type, expected_length=path.stat().st_size)
 
     def put_bytes(self, key: str, content: bytes, content_type: str) -> StoredObject:
-        """Stores something small that is in memory already."""
+        """Store a small object that is in memory."""
         return self.put_stream(key, [content], content_type, expected_length=len(content))
 
     def put_stream(
@@ -170,10 +170,10 @@ class ObjectStore:
         *,
         expected_length: int | None = None,
     ) -> StoredObject:
-        """Stores a stream in parts, with three of them in memory at most.
+        """Store a stream in parts, with at most three of them in memory.
 
-        A stream that breaks off, or is not `expected_length` bytes long, leaves nothing behind and raises
-        TransferInterrupted; an error of the stream's own passes unchanged.
+        A stream that ends early, or is not `expected_length` bytes long, stores nothing and raises
+        TransferInterrupted; the stream's own errors pass unchanged.
         """
         source = LengthCheckedStream(chunks, expected_length, name="stream.put")
         fault_point("store.put.before")
@@ -193,7 +193,7 @@ class ObjectStore:
         return StoredObject(key, source.size, self.uri(key))
 
     def copy(self, source_key: str, key: str) -> StoredObject:
-        """Copies an object within the bucket; the bytes do not pass through here."""
+        """Copy an object within the bucket, without downloading it."""
         fault_point("store.copy.before")
         with translate_storage_errors("copy an object"):
             self._client.copy({"Bucket": self.bucket, "Key": source_key}, self.bucket, key, Config=_COPY_CONFIG)
@@ -204,7 +204,7 @@ class ObjectStore:
         return copied
 
     def head(self, key: str) -> StoredObject | None:
-        """What is known of an object without reading it; None where there is none."""
+        """An object's metadata; None if it does not exist."""
         try:
             with translate_storage_errors("look up an object"):
                 size = self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
@@ -213,14 +213,14 @@ class ObjectStore:
         return StoredObject(key, size, self.uri(key))
 
     def open(self, key: str) -> BinaryIO:
-        """An object as a seekable file, fetched in blocks as it is read. Raises InvalidMedia where there is none."""
+        """An object as a seekable file, fetched in blocks while it is read. Raises InvalidMedia if it is missing."""
         stored = self.head(key)
         if stored is None:
             raise to_storage_error("read an object", "NoSuchKey", 404)
         return io.BufferedReader(RangeReader(stored.size, lambda start, end: self._read_range(key, start, end)))
 
     def download(self, key: str, path: Path) -> None:
-        """Writes an object into a file, whose folder is made if need be. Raises InvalidMedia where there is none."""
+        """Download an object to a file; creates its folder. Raises InvalidMedia if the object does not exist."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with self.open(key) as source, path.open("wb") as file:
             shutil.copyfileobj(source, file, _CHUNK_BYTES)
@@ -234,9 +234,9 @@ class ObjectStore:
         return content
 
     def presign(self, key: str, seconds: int, *, download_name: str | None = None) -> str:
-        """A link by which anybody can read the object for so long.
+        """A URL that reads the object without credentials for so many seconds.
 
-        With `save_as`, a file name that is safe in a header, browsers save the object instead of showing it.
+        With `download_name`, a file name that is safe in a header, browsers save the object instead of showing it.
         """
         if not 0 < seconds <= MAX_PRESIGN_SECONDS:
             raise ConfigurationError(f"a link can last 1 to {MAX_PRESIGN_SECONDS} seconds, not {seconds}")
@@ -249,13 +249,13 @@ class ObjectStore:
             )
 
     def list_keys(self, prefix: str) -> Iterator[str]:
-        """Names of all objects that begin so."""
+        """All keys with this prefix."""
         with translate_storage_errors("list objects"):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 yield from (item["Key"] for item in page.get("Contents", []))
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Removes objects; one that is not there is no error."""
+        """Delete objects; missing ones are no error."""
         all_keys = list(keys)
         fault_point("store.delete.before")
         for first in range(0, len(all_keys), _MAX_DELETE_BATCH):
@@ -269,12 +269,12 @@ class ObjectStore:
         fault_point("store.delete.after")
 
     def abort_multipart_uploads(self, prefix: str) -> int:
-        """Drops what was sent in parts and never completed, as by a process that was killed; gives their number."""
+        """Abort multipart uploads that were never completed, as by killed processes; gives their number."""
         with translate_storage_errors("list half-sent objects"):
             try:
                 pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
                 found = [upload for page in pages for upload in page.get("Uploads", [])]
-            except self._client.exceptions.NoSuchUpload:  # rclone's way to say that there is none
+            except self._client.exceptions.NoSuchUpload:  # rclone's answer if there is none
                 return 0
         fault_point("store.abort.before")
         for upload in found:

@@ -1,17 +1,17 @@
-"""An object in storage as a file that can be read from any place, so that it is decoded without a copy on disk."""
+"""An object in storage as a seekable file, so that it is decoded without a copy on disk."""
 
 import io
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-# Decoders read in small steps, and from two places at once where picture and sound lie apart.
-BLOCK_BYTES: Final = 2 * 1024**2  # bytes fetched at a time: the time of a request hardly shows in the whole
-CACHED_BLOCKS: Final = 6  # blocks kept: 12 MiB for each open object
+# Decoders read in small steps, and at two positions where picture and sound are far apart.
+BLOCK_BYTES: Final = 2 * 1024**2  # bytes per request: large enough that latency hardly counts
+CACHED_BLOCKS: Final = 6  # cached blocks: 12 MiB for each open object
 
 
 class RangeReader(io.RawIOBase):
-    """Reads `size` bytes through `fetch(start, end)`, which gives the bytes from `start` up to but without `end`."""
+    """Reads an object of `size` bytes through `fetch(start, end)`, which excludes the byte at `end`."""
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class RangeReader(io.RawIOBase):
     def _block(self, number: int) -> bytes:
         if number not in self._blocks:
             if len(self._blocks) == CACHED_BLOCKS:
-                self._blocks.popitem(last=False)  # the one that was not used for the longest time
+                self._blocks.popitem(last=False)  # the least recently used one
             start = number * BLOCK_BYTES
             self._blocks[number] = self._fetch(start, min(start + BLOCK_BYTES, self._size))
         self._blocks.move_to_end(number)

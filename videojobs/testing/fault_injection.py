@@ -1,11 +1,11 @@
-"""Fault points: named places where a test can kill, stop or fail the real process. Without one, they do nothing.
+"""Fault points: named places where a test can kill, hang or fail the real process. Otherwise they do nothing.
 
 A test names a folder in `VIDEOJOBS_FAULT_DIR` before the process starts and puts `{job_id}.json` into it:
 
     {"point": "db.record_accepted.before_commit", "nth": 1, "action": "kill"}
 
-The process then writes each point that it passes for the job into `{job_id}.passed`, and strikes when it passes the
-named one for the nth time. The list outlives the process, so that a point strikes once, also after a restart.
+The process then logs each point that the job passes to `{job_id}.passed`, and triggers the action at the nth pass of
+the named one. The log outlives the process, so that a fault triggers once, also after a restart.
 """
 
 import json
@@ -40,7 +40,7 @@ DB_WRITES: Final = (
     "acquire_if_unchanged",
     "purge",
 )
-"""Every verb of the ledger that writes; `before_commit` and `after_commit`."""
+"""Every write of the job repository; `before_commit` and `after_commit`."""
 
 VENDOR_CALLS: Final = (
     "sync_so.create",
@@ -53,13 +53,13 @@ VENDOR_CALLS: Final = (
     "ghostcut.works",
     "ghostcut.balance",
 )
-"""Every request to a vendor; `before_call` and `after_call`, the latter with the answer in memory only."""
+"""Every request to a vendor; `before_call` and `after_call`, the latter with the response in memory only."""
 
 STORAGE_WRITES: Final = ("store.put", "store.copy", "store.delete", "store.abort")
 """Every change of the object store; `before` and `after`."""
 
 STREAMS: Final = ("stream.fetch", "stream.put")
-"""Every stream of bytes, in and out; `middle`, when some of it has passed."""
+"""Every stream of bytes, in and out; `middle`, after some of it has passed."""
 
 FAULT_POINTS: Final = (
     *(f"db.{verb}.{when}_commit" for verb in DB_WRITES for when in ("before", "after")),
@@ -67,20 +67,20 @@ FAULT_POINTS: Final = (
     *(f"{change}.{when}" for change in STORAGE_WRITES for when in ("before", "after")),
     *(f"{stream}.middle" for stream in STREAMS),
 )
-"""All of them. A test compares this list with the code, and the crash matrix with this list."""
+"""All fault points. A test compares this list with the code, and the fault matrix with this list."""
 
 _FAULT_DIR: Final = os.environ.get("VIDEOJOBS_FAULT_DIR")
 
 current_job_id: ContextVar[str | None] = ContextVar("current_job_id", default=None)
-"""The job that this code works for, so that a fault meets one job of many."""
+"""The job that the code works for, so that a fault hits one job of many."""
 
 
 class InjectedFault(Exception):
-    """The error of a fault point that was armed to raise one: nothing that the code could foresee."""
+    """Raised by a fault point: an unhandled error, as seen by the code."""
 
 
 class FaultSpec(TypedDict):
-    """What a test writes for one job."""
+    """The file that a test writes for one job."""
 
     point: str
     nth: int
@@ -88,7 +88,7 @@ class FaultSpec(TypedDict):
 
 
 def fault_point(name: str, job_id: str | None = None) -> None:
-    """A place where a test may strike; `job_id` where the context does not tell it."""
+    """Marks a fault point. Give `job_id` where `current_job_id` is not set."""
     if _FAULT_DIR is not None:
         _hit(Path(_FAULT_DIR), name, job_id or current_job_id.get())
 

@@ -1,4 +1,4 @@
-"""Looks at the jobs that somebody listens to: all of them in one query a second, however many listen."""
+"""Polls the jobs that have event streams: one query for all of them, however many clients listen."""
 
 import asyncio
 import logging
@@ -8,9 +8,10 @@ from typing import Final
 
 from deployments.api.errors import ApiError
 from deployments.api.settings import ApiSettings
+from videojobs.aio.periodic import run_periodically
 from videojobs.db import JobRepository, VideoJob
 
-_RETRY_AFTER: Final = {"Retry-After": "30"}
+_RETRY_AFTER: Final = {"Retry-After": "30"}  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class Subscription:
         self._last = job
 
     def publish(self, job: VideoJob | None) -> None:
-        """How the job stands now; None where it is gone. Who is slow to listen hears the newest only."""
+        """Pass on the job's current row, None if it is gone. A slow listener gets the newest row only."""
         if job is not None and job.updated_at == self._last.updated_at:
             return
         if self._queue.full():
@@ -33,32 +34,33 @@ class Subscription:
         self._last = job or self._last
 
     async def next_change(self) -> VideoJob | None:
-        """Waits; None where the job is gone."""
+        """Wait for the next change; None if the job is gone."""
         return await self._queue.get()
 
 
 class JobWatcher:
-    """Looks as long as there are listeners."""
+    """Polls while there are subscriptions."""
 
     def __init__(self, get_repository: Callable[[], Awaitable[JobRepository]], settings: ApiSettings) -> None:
         self._get_repository = get_repository
-        self._poll_interval = settings.look_seconds
-        self._max_subscriptions = settings.streams_at_once
+        self._poll_interval = settings.job_poll_interval_seconds
+        self._max_subscriptions = settings.max_streams
         self._subscriptions: set[Subscription] = set()
         self._poll_task: asyncio.Task[None] | None = None
 
     def check_capacity(self) -> None:
-        """Raises a refusal where there are too many listeners."""
+        """Raises ApiError (503) if there are too many subscriptions."""
         if len(self._subscriptions) >= self._max_subscriptions:
-            raise ApiError(503, "Too many listeners; ask for the status instead.", headers=_RETRY_AFTER)
+            raise ApiError(503, "Too many open event streams; poll the status instead.", headers=_RETRY_AFTER)
 
     @contextmanager
     def subscribe(self, job: VideoJob) -> Iterator[Subscription]:
-        """A listener to a job that stood so a moment ago."""
+        """Report changes to `job`, as it was loaded a moment ago, until the context ends."""
         subscription = Subscription(job)
         self._subscriptions.add(subscription)
         if self._poll_task is None:
-            self._poll_task = asyncio.create_task(self._poll_loop())
+            polling = run_periodically(self._poll, self._poll_interval, log, name="polling jobs for event streams")
+            self._poll_task = asyncio.create_task(polling)
         try:
             yield subscription
         finally:
@@ -67,16 +69,8 @@ class JobWatcher:
                 self._poll_task.cancel()
                 self._poll_task = None
 
-    async def _poll_loop(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_interval)
-            try:
-                await self._poll()
-            except Exception as error:  # whatever it is, the next look may see again
-                log.warning("Listeners hear nothing now: %s", type(error).__name__)
-
     async def _poll(self) -> None:
         subscriptions = list(self._subscriptions)
         found = await (await self._get_repository()).jobs_by_id({subscription.job_id for subscription in subscriptions})
-        for listener in subscriptions:
-            listener.publish(found.get(listener.job_id))
+        for subscription in subscriptions:
+            subscription.publish(found.get(subscription.job_id))

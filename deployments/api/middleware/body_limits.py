@@ -1,4 +1,4 @@
-"""What holds for every request and every answer: a body may be so large and take so long, and headers are safe."""
+"""Limits the size and the duration of every request body, and adds security headers to every answer."""
 
 import asyncio
 import math
@@ -11,15 +11,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.api.errors import SECURITY_HEADERS, ApiError
 
-_MAX_DRAIN_BYTES: Final = 1024 * 1024  # what a refused client may still send; more is cut off
-_DRAIN_SECONDS: Final = 1.0  # as long as it takes at 8 Mbit/s
-_HSTS_VALUE: Final = "max-age=31536000"  # seconds, a year: what browsers' own lists ask for
+_MAX_DRAIN_BYTES: Final = 1024 * 1024  # that a rejected client may still send before the connection is closed
+_DRAIN_SECONDS: Final = 1.0  # a megabyte at 8 Mbit/s
+_HSTS_VALUE: Final = "max-age=31536000"  # seconds, a year: what browsers' preload lists require
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware. Bodies have `most` bytes, and `seconds` to come.
+    """ASGI middleware. A body may have `max_bytes` and take `timeout_seconds`.
 
-    `streamed` are the beginnings of paths that see to both themselves.
+    Paths that start with one of `streaming_paths` enforce limits of their own.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class BodyLimitMiddleware:
 
 
 class _LimitedBody:
-    """Counts what comes. One that is answered before its end would be read for ever, if its client so wishes."""
+    """Counts bytes. After an early answer, a client could otherwise keep sending for ever."""
 
     def __init__(self, receive: Receive, headers: Headers, *, max_bytes: float, timeout_seconds: float) -> None:
         self._receive = receive
@@ -74,22 +74,22 @@ class _LimitedBody:
         self._size += len(message.get("body", b""))
         self.is_read = self.is_read or not message.get("more_body", False)
         if self._size > self._max_bytes:
-            raise ApiError(413, f"The body is too large; {self._max_bytes} bytes are taken here.")
+            raise ApiError(413, f"The body is too large; the limit is {self._max_bytes} bytes.")
         return message
 
     async def _receive_in_time(self) -> Message:
-        """Once the body is read, what is waited for is the client's leaving, however long that takes."""
+        """Not used once the body is complete: `receive` then waits for the client to disconnect."""
         seconds_left = self._deadline - time.monotonic()
         try:
             async with asyncio.timeout(seconds_left if math.isfinite(seconds_left) else None):
                 return await self._receive()
         except TimeoutError as error:
-            raise ApiError(408, "The body came too slowly.") from error
+            raise ApiError(408, "The body arrived too slowly.") from error
 
     async def drain(self) -> None:
-        """Of a body that is answered before its end: let the rest come, if it is known to be little and comes at once.
+        """After an early answer, receive the rest of the body if it is small and arrives soon.
 
-        A client that still sends would find the connection closed, and perhaps never see the answer.
+        A client that is still sending would otherwise find the connection closed, and might never see the answer.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):

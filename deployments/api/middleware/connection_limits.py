@@ -1,7 +1,7 @@
-"""Below the application: how many connections there are, and what one may take without a request that is complete.
+"""Limits connections, and what one may consume before its request is complete.
 
-uvicorn with httptools reads a head of any length for any time, queues any number of requests that come before their
-turn, and takes connections until the process has no file left for them. None of that needs a token.
+uvicorn with httptools reads headers of any length for any time, queues any number of pipelined requests, and accepts
+connections until the process has no file descriptor left. None of that needs a token.
 """
 
 import asyncio
@@ -18,27 +18,23 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from deployments.api.errors import PROBLEM_MEDIA_TYPE, SECURITY_HEADERS
+from deployments.api.errors import PROBLEM_MEDIA_TYPE, SECURITY_HEADERS, problem_body
 from deployments.api.settings import ApiSettings
 
-_MAX_URL_BYTES: Final = (
-    16 * 1024
-)  # a cursor and a file name have less than 1 KB; browsers and proxies end at 8 to 64 KB
-_MAX_PIPELINED_REQUESTS: Final = (
-    8  # requests behind the one that is answered: no browser and no HTTP library of today sends any
-)
-_LINGER_SECONDS: Final = 1.0  # in which who is refused still sends, and can read why
-_ACCEPT_BACKLOG: Final = 128  # connections in one round of the event loop, and as many wait in the kernel
-_RESERVED_FILES: Final = 512  # 60 of our own (Postgres, storage, Prefect), and three rounds of connections on their way
-_LOG_INTERVAL_SECONDS: Final = 60  # between two lines of the log about connections that found no room
+_MAX_URL_BYTES: Final = 16 * 1024  # a cursor and a file name take less than 1 KB; browsers and proxies allow 8 to 64 KB
+_MAX_PIPELINED_REQUESTS: Final = 8  # behind the current one; no current browser or HTTP library sends any
+_LINGER_SECONDS: Final = 1.0  # in which a rejected client may still send and read the answer
+_ACCEPT_BACKLOG: Final = 128  # connections accepted in one round of the event loop; as many wait in the kernel
+_RESERVED_FILES: Final = 512  # 60 of our own (Postgres, storage, Prefect), and three rounds of new connections
+_LOG_INTERVAL_SECONDS: Final = 60  # between two log lines about the connection limit
 
 log = logging.getLogger(__name__)
 
 
 class ConnectionLimiter:
-    """All that are open, `most` of them and of one address `each`.
+    """Tracks open connections: `max_connections` in all, `max_per_address` of one client address.
 
-    Where there is no room, the one that has waited longest for a request is closed: its client has none under way.
+    At the limit, a new connection replaces the one that has been idle longest: its client has no open request.
     """
 
     def __init__(self, max_connections: int, max_per_address: int | None) -> None:
@@ -46,11 +42,11 @@ class ConnectionLimiter:
         self._max_per_address = max_per_address
         self._address_by_connection: dict[Connection, str] = {}
         self._count_by_address: Counter[str] = Counter()
-        self._idle: dict[Connection, None] = {}  # in the order in which they began to
+        self._idle: dict[Connection, None] = {}  # longest idle first
         self._logged_at = -float(_LOG_INTERVAL_SECONDS)
 
     def admit(self, connection: "Connection", address: str) -> HTTPStatus | None:
-        """A new one. What to answer, where it cannot stay."""
+        """Register a connection, or return the status with which to reject it."""
         if self._max_per_address is not None and self._count_by_address[address] >= self._max_per_address:
             return HTTPStatus.TOO_MANY_REQUESTS
         if len(self._address_by_connection) >= self._max_connections:
@@ -66,7 +62,7 @@ class ConnectionLimiter:
         return None
 
     def remove(self, connection: "Connection") -> None:
-        """It is closed. Nothing where that is known."""
+        """Forget a closed connection; may be called twice."""
         self._idle.pop(connection, None)
         if (address := self._address_by_connection.pop(connection, None)) is not None:
             self._count_by_address[address] -= 1
@@ -74,31 +70,35 @@ class ConnectionLimiter:
                 del self._count_by_address[address]
 
     def mark_idle(self, connection: "Connection") -> None:
-        """Nothing is under way on it."""
+        """It has no open request."""
         if connection in self._address_by_connection:
             self._idle[connection] = None
 
     def mark_busy(self, connection: "Connection") -> None:
-        """A request has come in."""
+        """It has an open request."""
         self._idle.pop(connection, None)
 
     def _log_full(self) -> None:
         if (now := time.monotonic()) - self._logged_at >= _LOG_INTERVAL_SECONDS:
             self._logged_at = now
-            log.warning("All %d connections are taken: those that wait are closed for new ones", self._max_connections)
+            log.warning(
+                "Limit of %d connections reached: idle connections are closed for new ones", self._max_connections
+            )
 
 
 class ServerConfig(uvicorn.Config):
-    """How the front door is served: over `Connection`s, as many as the process has files for."""
+    """uvicorn with `Connection`, and as many connections as the process has file descriptors for."""
 
     def __init__(self, app: FastAPI, settings: ApiSettings, **more: Any) -> None:
         super().__init__(app, http=Connection, ws="none", backlog=_ACCEPT_BACKLOG, **more)
         self.settings = settings
-        self.limiter = ConnectionLimiter(_fit_to_open_files(settings.connections), settings.connections_each)
+        self.limiter = ConnectionLimiter(
+            _fit_to_open_files(settings.max_connections), settings.max_connections_per_address
+        )
 
 
 def _fit_to_open_files(requested: int) -> int:
-    """So many connections, or for how many there can be files. Asks the system for as many as it may give."""
+    """`requested`, or fewer if file descriptors are missing. Raises the soft limit as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = requested + _RESERVED_FILES
     if soft == resource.RLIM_INFINITY:
@@ -109,14 +109,14 @@ def _fit_to_open_files(requested: int) -> int:
     if soft >= needed:
         return requested
     possible = max(soft - _RESERVED_FILES, soft // 4)
-    log.warning("%d connections instead of %d: this process may open %d files only", possible, requested, soft)
+    log.warning("Limit of %d connections instead of %d: this process may open only %d files", possible, requested, soft)
     return possible
 
 
 class Connection(HttpToolsProtocol):
-    """One of a client: a head has so many bytes and lines and so long to come, and answers have to be read.
+    """A client's connection. Headers are limited in bytes, lines and time; answers have to be read in time.
 
-    The lines behind a chunked body count as those before it. They are not kept: nobody here reads them.
+    Trailers of a chunked body count as headers. They are dropped: no endpoint reads them.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._discards_input:
             return
-        if self._unparsed_bytes > self._settings.head_bytes:
+        if self._unparsed_bytes > self._settings.max_header_bytes:
             self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._head_timer is None and self._is_idle:
             self._start_head_timer()
@@ -169,9 +169,9 @@ class Connection(HttpToolsProtocol):
         self._stop_write_timer()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Who asks for WebSocket or HTTP/2 gets a usual answer, as HTTP allows, and no lines in our log.
+        """Requests for WebSocket or HTTP/2 get a normal HTTP/1.1 answer, as HTTP allows, and no log line.
 
-        The parser takes nothing behind such a head for its body, so nothing behind it is read at all.
+        The parser does not treat what follows such a request as its body, so it is not read at all.
         """
         self._discards_input = True
         self.cycle.keep_alive = False
@@ -192,8 +192,8 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._unparsed_bytes = 0
         self._header_lines += 1
-        self._header_bytes += len(name) + len(value) + 4  # a colon, a blank, a line's end
-        if self._header_lines > self._settings.head_lines or self._header_bytes > self._settings.head_bytes:
+        self._header_bytes += len(name) + len(value) + 4  # colon, space, CRLF
+        if self._header_lines > self._settings.max_header_lines or self._header_bytes > self._settings.max_header_bytes:
             self._abort_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if self._is_in_head:
             super().on_header(name, value)
@@ -219,11 +219,11 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _is_idle(self) -> bool:
-        """No request is under way; a part of the next one may have come."""
+        """No request is open; part of the next one may have arrived."""
         return self.cycle is None or self.cycle.response_complete
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self._settings.head_seconds, self._on_head_timeout)
+        self._head_timer = self.loop.call_later(self._settings.header_timeout_seconds, self._on_head_timeout)
 
     def _on_head_timeout(self) -> None:
         if self._is_in_head or self._unparsed_bytes:
@@ -257,9 +257,9 @@ class Connection(HttpToolsProtocol):
             self._stop_write_timer()
 
     def _start_write_timer(self) -> None:
-        """A client that does not read its answer would hold the connection for ever: a close waits for it, too."""
+        """A client that does not read its answer would hold the connection for ever: closing waits for it, too."""
         if self._write_timer is None and self.transport.get_write_buffer_size():
-            self._write_timer = self.loop.call_later(self._settings.unread_seconds, self.transport.abort)
+            self._write_timer = self.loop.call_later(self._settings.write_timeout_seconds, self.transport.abort)
 
     def _stop_write_timer(self) -> None:
         if self._write_timer is not None:
@@ -269,16 +269,16 @@ class Connection(HttpToolsProtocol):
     # ---- refusals ----------------------------------------------------------------------------------------
 
     def _abort_parsing(self, status: HTTPStatus) -> None:
-        """Within a callback of the parser: it feeds nothing more, and `send_400_response` is called."""
+        """In a parser callback: stops the parser, which then calls `send_400_response`."""
         self._error_status = status
         raise ValueError(status.phrase)
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn does with anything that its parser does not take."""
+        """uvicorn calls this for whatever its parser rejects."""
         self._reject(self._error_status or HTTPStatus.BAD_REQUEST)
 
     def _reject(self, status: HTTPStatus) -> None:
-        """No more is read. What is under way is answered first, unless this is about that request itself."""
+        """Read nothing more. An open request is answered first, unless the error is its own."""
         self._discards_input = True
         self._stop_head_timer()
         if self._is_idle:
@@ -288,12 +288,12 @@ class Connection(HttpToolsProtocol):
         elif self.pipeline or self.cycle.response_started:
             self.transport.abort()
         else:
-            self.cycle.disconnected = True  # as the application is told
+            self.cycle.disconnected = True  # what the application sees
             self.cycle.message_event.set()
             self._send_error(status)
 
     def _send_error(self, status: HTTPStatus) -> None:
-        """To somebody who may still send: a connection that is closed at once would often take the answer along."""
+        """Close after a pause: closing at once while the client still sends would often lose the answer."""
         self._limiter.mark_idle(self)
         self._write_error(status)
         if self.transport.can_write_eof():
@@ -302,20 +302,19 @@ class Connection(HttpToolsProtocol):
         self._write_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
     def _write_error(self, status: HTTPStatus) -> None:
-        body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": _ERROR_DETAILS[status]}
-        content = json.dumps(body).encode()
+        content = json.dumps(problem_body(status, _ERROR_DETAILS[status])).encode()
         headers = {**SECURITY_HEADERS, "Content-Type": PROBLEM_MEDIA_TYPE, "Content-Length": len(content)}
         if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-            headers["Retry-After"] = 10  # seconds: half the time that a head has
+            headers["Retry-After"] = 10  # seconds: half of `header_timeout_seconds`
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[status] + lines.encode() + b"Connection: close\r\n\r\n" + content)
 
 
 _ERROR_DETAILS: Final = {
-    HTTPStatus.BAD_REQUEST: "This is no HTTP request.",
-    HTTPStatus.REQUEST_TIMEOUT: "The head of the request came too slowly.",
-    HTTPStatus.REQUEST_URI_TOO_LONG: f"The address is too long; {_MAX_URL_BYTES} bytes are taken here.",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The header lines of the request are too many, or too long.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many connections of one address.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Too many connections; come again soon.",
+    HTTPStatus.BAD_REQUEST: "This is not an HTTP request.",
+    HTTPStatus.REQUEST_TIMEOUT: "The headers arrived too slowly.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"The address is too long; the limit is {_MAX_URL_BYTES} bytes.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The request has too many header lines, or they are too long.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many connections from one address.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many connections; retry soon.",
 }

@@ -1,4 +1,4 @@
-"""How the door closes: no new connections, what is under way may end within a bounded time, streams end at once."""
+"""Graceful shutdown: no new connections, open requests finish within a time limit, event streams end at once."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class GracefulServer(uvicorn.Server):
-    """Sets `leaving` before it waits for open requests."""
+    """Sets `shutting_down` before it waits for open requests."""
 
     def __init__(self, config: uvicorn.Config, shutting_down: asyncio.Event) -> None:
         super().__init__(config)
@@ -20,9 +20,9 @@ class GracefulServer(uvicorn.Server):
 
 
 class StreamShutdownMiddleware:
-    """ASGI middleware: server-sent events, which end with their job only, end in order when the door closes.
+    """ASGI middleware that ends event streams on shutdown; otherwise they last as long as their job.
 
-    Their readers connect again by themselves, and so come to another process, or to this one when it is back.
+    Clients reconnect by themselves, to another process or to this one after its restart.
     """
 
     def __init__(self, app: ASGIApp, *, shutting_down: asyncio.Event) -> None:
@@ -45,7 +45,7 @@ class StreamShutdownMiddleware:
 
 
 class _StreamRequest:
-    """One that is cancelled when the door closes, if its answer is a stream of events."""
+    """A request that is cancelled on shutdown if its answer is an event stream."""
 
     def __init__(self, shutting_down: asyncio.Event, send: Send) -> None:
         self._shutting_down = shutting_down
@@ -67,7 +67,7 @@ class _StreamRequest:
             self._task.cancel()
 
     def suppress_cancel(self) -> bool:
-        """Take the cancellation back, if it was ours: the request goes on to its end."""
+        """Revoke our own cancellation, so that the request ends normally. Returns whether it was ours."""
         if self._was_cancelled and self._task is not None:
             self._task.uncancel()
         return self._was_cancelled

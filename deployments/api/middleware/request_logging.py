@@ -1,4 +1,4 @@
-"""Each request is counted and logged, by its route: an address as it came may hold a token or a signature."""
+"""Counts and logs each request by its route: the address itself may hold a token or a signature."""
 
 import logging
 import time
@@ -6,19 +6,17 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deployments.api.metrics import Metrics
 from deployments.api.middleware import request_context
-from deployments.api.routes.metrics import Metrics
 
-_PROBE_ROUTES: Final = frozenset(
-    {"/healthz", "/readyz", "/metrics"}
-)  # asked every few seconds: their lines hide all others
+_PROBE_ROUTES: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # called every few seconds: logged as DEBUG
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = logging.getLogger("deployments.api.requests")
 
 
 class RequestLoggingMiddleware:
-    """ASGI middleware, the outermost one of ours."""
+    """ASGI middleware, our outermost one."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
@@ -42,7 +40,7 @@ class RequestLoggingMiddleware:
 
     def _record(self, scope: Scope, exchange: "_Exchange", seconds: float) -> None:
         route = request_context.route_template(scope)
-        method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may invent some
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # clients may send anything
         self._metrics.record_request(method, route, exchange.status, seconds, exchange.received_bytes)
         fields = {"method": method, "route": route, "status": exchange.status, "ms": round(seconds * 1000, 1)}
         level = logging.DEBUG if route in _PROBE_ROUTES else logging.INFO
@@ -50,14 +48,14 @@ class RequestLoggingMiddleware:
 
 
 class _Exchange:
-    """What passed by. `status` stays 499 where the caller has left before there was an answer, as nginx calls it."""
+    """What was received and sent. `status` stays 499, nginx's code for a client that left before the answer."""
 
     def __init__(self) -> None:
         self.status = 499
         self.received_bytes = 0  # bytes of the body
 
     def mark_failed(self) -> None:
-        """Nobody foresaw the error: what answers it stands before us."""
+        """Unhandled exception; the outer middleware sends the 500."""
         self.status = 500
 
     def wrap_receive(self, receive: Receive) -> Receive:

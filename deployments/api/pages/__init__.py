@@ -1,4 +1,4 @@
-"""What people see of the front door in a browser. Server-rendered; scripts only add to it."""
+"""The pages for people. Rendered on the server; scripts only enhance them."""
 
 from fastapi import FastAPI
 
@@ -7,7 +7,7 @@ from deployments.api.pages.templating import StaticAssets
 
 
 def add_pages(app: FastAPI) -> None:
-    """All pages, and their style and scripts."""
+    """Add all pages with their styles and scripts."""
     for router in (session.router, job_list.router, job.router, submit.page_router, submit.router, lecture.router):
         app.include_router(router)
     app.mount("/static", StaticAssets(), name="static")

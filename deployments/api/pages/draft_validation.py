@@ -1,7 +1,7 @@
-"""The rules, asked while a job is being put together in the browser: the same ones as later, by what is known by then.
+"""Validates a draft job while the form is being filled in, by the same rules as later, as far as the facts are known.
 
-The browser knows how long its files are, how large, and of what kind by their names. Whether every frame can be decoded
-only a worker finds out.
+The browser knows the duration, the size and the file name of its files. Only a worker can tell whether every frame
+decodes.
 """
 
 import re
@@ -16,9 +16,9 @@ from videojobs.requests.media_rules import validate_media
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings, LimitSettings
 
-# By the end of a name: what `videojobs.media.probe` calls such files. A name that says nothing gets the benefit.
+# By file extension, as `videojobs.media.probe` names containers. A file without one is assumed to be valid.
 _CONTAINER_BY_EXTENSION: Final = {"m4v": "mp4", "m4a": "mp4", "oga": "ogg", "opus": "ogg", "qt": "mov", "wave": "wav"}
-_ASSUMED_FRAME_RATE: Final = 25.0  # frames a second; no browser tells, and only the rules' tolerances depend on it
+_ASSUMED_FRAME_RATE: Final = 25.0  # per second; browsers do not tell, and only tolerances depend on it
 
 DurationSeconds = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]  # seconds
 
@@ -32,14 +32,14 @@ class _BrowserFileInfo(BaseModel):
 
 
 class BrowserVideoInfo(_BrowserFileInfo):
-    """What a browser knows of a video that it can play."""
+    """What a browser knows about a video that it can play."""
 
     width: int = Field(gt=0, le=100_000)
     height: int = Field(gt=0, le=100_000)
 
 
 class BrowserMediaInfo(BaseModel):
-    """What it knows of all files: those that it cannot play are missing."""
+    """What the browser knows about all files. Files that it cannot play are missing."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class BrowserMediaInfo(BaseModel):
 
 
 class DraftJob(BaseModel):
-    """A request as it will be sent, with placeholders for the addresses of its files."""
+    """A request as it will be sent, with placeholders for the locations of its files."""
 
     request: dict[str, Any]
     facts: BrowserMediaInfo
@@ -56,7 +56,7 @@ class DraftJob(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _MediaInfo:
-    """As `videojobs.requests.media_rules` wants to have them."""
+    """The facts in the form that `videojobs.requests.media_rules` takes."""
 
     container: str
     size: int
@@ -67,8 +67,8 @@ class _MediaInfo:
 
 
 def validate_draft(draft: DraftJob, user_id: str) -> list[FieldError]:
-    """Every rule that is broken already, with the fields as the browser numbers them."""
-    limits = LimitSettings()
+    """All problems that can be found now, with fields numbered as in the browser."""
+    limits = LimitSettings.current()
     try:
         request = parse_request(
             {**draft.request, "user_id": user_id}, limits=limits, access=AccessSettings(allow_local_files=False)
@@ -85,8 +85,8 @@ def validate_draft(draft: DraftJob, user_id: str) -> list[FieldError]:
 
 
 def _draft_path(path: str, segments: object) -> str:
-    """The rules number segments by their start; the browser, in the order in which they were made."""
-    if not isinstance(segments, list):  # JSON text of a list: not from our page
+    """The rules number segments by start time; the browser, by creation."""
+    if not isinstance(segments, list):  # JSON text of a list; our page does not send this
         return path
     order = sorted(range(len(segments)), key=lambda index: float(segments[index]["startTime"]))
     return re.sub(r"^segments\[(\d+)]", lambda found: f"segments[{order[int(found[1])]}]", path)

@@ -1,4 +1,4 @@
-"""`/jobs/{id}`: how a job stands, what happened, what it costs, its videos, and what can be done about it."""
+"""`/jobs/{id}`: status, events, costs and videos of a job, and the actions that are possible."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -9,11 +9,11 @@ from fastapi.responses import RedirectResponse
 
 from deployments.api.auth import JobId, Reader, Submitter, get_owned_job
 from deployments.api.dependencies import AppStateDep
+from deployments.api.jobs.management import cancel_job, load_details, retry_job
 from deployments.api.pages.job_card import CurrentUser, JobCard, event_lines, price_rows, timeline_pieces
 from deployments.api.pages.page_route import SEE_OTHER, PageRoute
 from deployments.api.pages.status_notes import StatusNote, build_status_note
 from deployments.api.pages.templating import render_page, storage_origin
-from deployments.api.routes import jobs as api
 from deployments.api.schemas.jobs import FileKind, Job
 from videojobs.db import VideoJob
 from videojobs.states import UNFINISHED_STATUSES, JobKind, Status
@@ -28,8 +28,12 @@ _LECTURE_DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {
     "times": "Times (JSON)",
 }
 _ACTION_NOTES: Final[dict[RequestedAction, StatusNote]] = {
-    "cancel": StatusNote("wait", "The job stops", ["It stops at its next safe point, and then says what is paid for."]),
-    "retry": StatusNote("plain", "The job goes on", ["As soon as a worker takes it up; no step is paid for twice."]),
+    "cancel": StatusNote(
+        "wait", "The job is stopping", ["It stops at its next safe point, and then shows what is paid for."]
+    ),
+    "retry": StatusNote(
+        "plain", "The job continues", ["It continues once a worker is free; no step is paid for twice."]
+    ),
 }
 _COMPARISON_DELAY: Final = timedelta(minutes=1)
 
@@ -40,8 +44,9 @@ router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_sc
 async def show_job(
     job_id: JobId, request: Request, principal: Reader, state: AppStateDep, asked: RequestedAction | None = None
 ) -> Response:
-    """`asked` is what a button has just asked for, and may not have happened yet."""
-    row, job = await get_owned_job(state, principal, job_id), await api.get_job(job_id, principal, state)
+    """`asked` is the action that a button has just requested; it may not have taken effect yet."""
+    row = await get_owned_job(state, principal, job_id)
+    job = await load_details(state, row)
     note = build_status_note(job, for_admin=principal.is_admin)
     return render_page(
         request,
@@ -66,7 +71,7 @@ async def show_job(
 
 
 def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
-    """The before/after picture is made when the job is completed already, in a second or two; or it cannot be made."""
+    """The before/after picture follows a second or two after completion, unless it cannot be made."""
     if "before_after" in job.downloads:
         return "there"
     is_fresh = job.completed_at is not None and datetime.now(UTC) - job.completed_at < _COMPARISON_DELAY
@@ -75,9 +80,9 @@ def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
 
 
 def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
-    """What there is to see and to download. Without areas the lip-sync result is the result."""
+    """Videos and downloads. Without areas, the lip-sync result is the final result."""
     available = set(job.downloads)
-    buttons = _LECTURE_DOWNLOAD_LABELS if row.job_kind is JobKind.LECTURE else _DOWNLOAD_LABELS
+    buttons = _LECTURE_DOWNLOAD_LABELS if row.kind is JobKind.LECTURE else _DOWNLOAD_LABELS
     after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
     hidden = {"lip_sync"} if "result" in available and not row.has_areas else set()
     return {
@@ -90,15 +95,15 @@ def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
 
 @router.post("/cancel")
 async def cancel_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
-    """The button; the page then shows what comes of it."""
-    await api.cancel_job(job_id, principal, state)
+    """The Cancel button."""
+    await cancel_job(state, principal, await get_owned_job(state, principal, job_id))
     return _redirect_to_job(job_id, "cancel")
 
 
 @router.post("/retry")
 async def retry_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
-    """The button; the page then shows what comes of it."""
-    await api.retry_job(job_id, principal, state)
+    """The Retry button."""
+    await retry_job(state, principal, await get_owned_job(state, principal, job_id))
     return _redirect_to_job(job_id, "retry")
 
 

@@ -1,7 +1,4 @@
-"""What the pages show of a job: its state in a word, its news, and its price.
-
-Made of what the API answers, so that both say the same.
-"""
+"""A job as the pages show it: status, events, prices. Built from the API's schemas, so that both agree."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ from videojobs.states import UNFINISHED_STATUSES, JobKind, Stage, Status
 
 Tone = Literal["plain", "good", "wait", "bad"]
 
-PARKED: Final = "parked"  # to people a state of its own; in the row it is `processing` with a reason
+PARKED: Final = "parked"  # on the pages a status of its own; in the row it is `processing` with a reason
 STATUS_LABELS: Final = {
     Status.PENDING.value: "Waiting",
     Status.PROCESSING.value: "In progress",
@@ -35,7 +32,7 @@ STATUS_LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """Who is signed in, as the frame of every page shows it."""
+    """The signed-in user, as every page shows it."""
 
     user_id: str
     is_admin: bool
@@ -48,16 +45,16 @@ class CurrentUser:
 
 @dataclass(frozen=True, slots=True)
 class JobCard:
-    """A job as lists show it."""
+    """A job in a list."""
 
     id: str
     user_id: str
     name: str
     tone: str  # the status, or `parked`
-    state: str  # in a word or two
+    state: str  # the label
     headline: str
     progress: int  # percent
-    is_active: bool  # it may change by itself
+    is_active: bool  # it may still change
     is_lecture: bool
     created_at: datetime
     completed_at: datetime | None
@@ -81,11 +78,11 @@ class JobCard:
 
 
 def is_parked(job: JobSummary) -> bool:
-    """Whether it waits for an operator."""
+    """Whether the job needs an operator."""
     return job.parked_reason is not None and job.status is Status.PROCESSING
 
 
-# ---- what happened -------------------------------------------------------------------------------------------
+# ---- events ----------------------------------------------------------------------------------------------
 
 _EVENT_TONES: Final[dict[str, Tone]] = {
     **dict.fromkeys(("advanced", "accepted", "done", "completed"), "good"),
@@ -96,7 +93,7 @@ _EVENT_TONES: Final[dict[str, Tone]] = {
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """One thing that happened."""
+    """One event."""
 
     at: datetime
     text: str
@@ -104,7 +101,7 @@ class EventLine:
 
 
 def event_lines(timeline: Iterable[EventEntry]) -> list[EventLine]:
-    """Oldest first; news that only raise the progress are left out."""
+    """Oldest first, without events that only raise the progress."""
     found: list[EventLine] = []
     for event in timeline:
         if event.kind != "progress" and (not found or found[-1].text != event.message):
@@ -112,14 +109,14 @@ def event_lines(timeline: Iterable[EventEntry]) -> list[EventLine]:
     return found
 
 
-# ---- what it costs -------------------------------------------------------------------------------------------
+# ---- costs -----------------------------------------------------------------------------------------------
 
 _STAGE_LABELS: Final = {Stage.LIP_SYNC: "Lip-sync", Stage.TEXT_REMOVAL: "Text removal"}
 
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """One step, or all of them together."""
+    """The price of one step, or the total."""
 
     step: str
     expected: str
@@ -127,7 +124,7 @@ class PriceRow:
 
 
 def price_rows(costs: Sequence[StageCost]) -> list[PriceRow]:
-    """Expected and, as far as the vendor tells it, really paid."""
+    """Expected prices and, where the vendor reports it, what was paid."""
     expected = [Amount(cost.expected_usd or Decimal(0), cost.expected_points or Decimal(0)) for cost in costs]
     rows = [
         PriceRow(
@@ -140,16 +137,16 @@ def price_rows(costs: Sequence[StageCost]) -> list[PriceRow]:
     return [*rows, PriceRow("Together", str(sum(expected, start=Amount())), "")] if len(rows) > 1 else rows
 
 
-# ---- the videos ----------------------------------------------------------------------------------------------
+# ---- videos ------------------------------------------------------------------------------------------------
 
 PieceTimes = tuple[float, float, float, float]  # seconds: start and end in the source, start and end in the result
 
 
 def timeline_pieces(job: VideoJob) -> list[PieceTimes]:
-    """Which part of the source is seen when in the result; empty where that is not known."""
+    """Which part of the source appears when in the result; empty if that is unknown."""
     try:
         decision = resolve_timeline(job.video_request, job.facts)
-    except (ValidationError, MissingFact):  # refused at the door, or not that far
+    except (ValidationError, MissingFact):  # a rejected request, or not measured yet
         return []
     return [
         (piece.source_start, piece.source_end, piece.result_start, piece.result_end)

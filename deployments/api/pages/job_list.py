@@ -1,4 +1,4 @@
-"""`/jobs`: the list, newest first, and one stream of what is new about its jobs."""
+"""`/jobs`: the list, newest first, and one event stream for its jobs."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from deployments.api.auth import Reader
-from deployments.api.dependencies import AppStateDep
+from deployments.api.auth import Principal, Reader
+from deployments.api.dependencies import AppState, AppStateDep
+from deployments.api.event_streams import event_stream_response
+from deployments.api.jobs.management import JobRows, list_jobs
 from deployments.api.pages.job_card import STATUS_LABELS, CurrentUser, JobCard
 from deployments.api.pages.list_events import list_events
 from deployments.api.pages.page_route import PageRoute
 from deployments.api.pages.templating import render_page
-from deployments.api.routes import jobs as api
-from deployments.api.routes.events import event_stream_response
-from deployments.api.schemas.jobs import JobPage
+from deployments.api.views.job_view import to_summary
 from videojobs.states import Status
 
 PAGE_SIZE: Final = 25
@@ -33,15 +33,15 @@ async def redirect_home() -> Response:
 async def show_jobs(
     request: Request, principal: Reader, state: AppStateDep, status: str = "", user: str = "", cursor: str = ""
 ) -> Response:
-    """All of one's own; an admin's are everybody's, or those of one user."""
-    job_page = await _load_page(principal, state, status, user, cursor)
+    """The user's own jobs; for admins all jobs, or those of one user."""
+    found = await _load_page(principal, state, status, user, cursor)
     return render_page(
         request,
         "jobs.html",
         current_user=CurrentUser.from_principal(principal),
         active_page="jobs",
-        jobs=[JobCard.from_summary(job) for job in job_page.jobs],
-        next_cursor=job_page.next_cursor,
+        jobs=[JobCard.from_summary(to_summary(job)) for job in found.jobs],
+        next_cursor=found.next_cursor,
         filters=_FILTERS,
         status=status,
         user=user,
@@ -54,23 +54,21 @@ async def show_jobs(
 async def stream_list_events(
     principal: Reader, state: AppStateDep, status: str = "", user: str = "", cursor: str = ""
 ) -> Response:
-    """What is new about the jobs of the same page of the list."""
-    job_page = await _load_page(principal, state, status, user, cursor)
-    repository = await state.services.repository()
-    rows = await repository.jobs_by_id([job.job_id for job in job_page.jobs])
+    """Progress of the jobs on the same page of the list."""
+    found = await _load_page(principal, state, status, user, cursor)
     state.job_watcher.check_capacity()
-    return event_stream_response(list_events(state, list(rows.values())))
+    return event_stream_response(list_events(state, found.jobs))
 
 
-async def _load_page(principal: Reader, state: AppStateDep, status: str, user: str, cursor: str) -> JobPage:
-    status_filter = Status(status) if status in set(Status) else None
-    return await api.list_jobs(
-        principal, state, status=status_filter, user=user or None, limit=PAGE_SIZE, cursor=cursor or None
+async def _load_page(principal: Principal, state: AppState, status: str, user: str, cursor: str) -> JobRows:
+    statuses = [Status(status)] if status in set(Status) else []
+    return await list_jobs(
+        state, principal, statuses=statuses, user=user or None, limit=PAGE_SIZE, cursor=cursor or None
     )
 
 
 def _query_builder(user: str) -> Callable[..., str]:
-    """Queries of links within the list, which keep whose jobs are shown."""
+    """Builds the query strings of links in the list; they keep the user filter."""
 
     def query(**filters: str) -> str:
         parameters = {name: value for name, value in {**filters, "user": user}.items() if value}

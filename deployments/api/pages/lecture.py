@@ -1,4 +1,4 @@
-"""`/submit/lecture`: a form with a lecture's video. It needs no script: what it sends is what the API takes."""
+"""`/submit/lecture`: a form with a lecture's video. It needs no script: it sends what the API accepts."""
 
 from typing import Final
 from urllib.parse import quote
@@ -9,12 +9,13 @@ from fastapi.responses import RedirectResponse
 from deployments.api.auth import Submitter
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import ApiError
+from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.pages.job_card import CurrentUser
 from deployments.api.pages.page_route import SEE_OTHER, PageRoute
 from deployments.api.pages.templating import render_page
-from deployments.api.routes.lectures import create_lecture_job
 from videojobs.lecture.options import SpeechOptions
 from videojobs.lecture.settings import HOUR, LectureSettings
+from videojobs.states import JobKind
 
 LECTURE_FORM_PATH: Final = "/submit/lecture"
 _INVALID_STATUS: Final = 422
@@ -29,9 +30,9 @@ async def show_form(request: Request, principal: Submitter) -> Response:
 
 @router.post(LECTURE_FORM_PATH)
 async def submit_form(request: Request, principal: Submitter, state: AppStateDep) -> Response:
-    """On to the job's page; or the form again, with what to mend."""
+    """Redirect to the job's page, or show the form again with its problems."""
     try:
-        job = await create_lecture_job(request, principal, state, None)
+        job = await create_job_from_form(request, principal, state, None, JobKind.LECTURE)
     except ApiError as api_error:
         if api_error.status_code != _INVALID_STATUS:
             raise
@@ -40,7 +41,7 @@ async def submit_form(request: Request, principal: Submitter, state: AppStateDep
 
 
 def _render_form(request: Request, principal: Submitter, api_error: ApiError | None = None) -> Response:
-    settings = LectureSettings()
+    settings = LectureSettings.current()
     return render_page(
         request,
         "lecture.html",

@@ -1,19 +1,24 @@
-"""What is new about the jobs of a list, as one stream: a browser opens six connections to a server and no more."""
+"""Progress events of all jobs of a list in one stream: a browser opens six connections to a server at most."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
+from typing import Final
+
+from fastapi.sse import format_sse_event
 
 from deployments.api.background.job_watcher import Subscription
 from deployments.api.dependencies import AppState
-from deployments.api.routes.events import HEARTBEAT_COMMENT, format_event
+from deployments.api.event_streams import HEARTBEAT, job_event
 from deployments.api.views.job_view import status_message
 from videojobs.db import VideoJob
 from videojobs.states import ENDED_STATUSES
 
+_FIRST_COMMENT: Final = format_sse_event(comment="here")  # so that the browser sees the stream open at once
 
-async def list_events(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterator[str]:
-    """An event for each change, until all of them have ended; browsers come again after `stream_minutes`."""
+
+async def list_events(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterator[bytes]:
+    """An event for each change, until all jobs have ended. Browsers reconnect after `stream_minutes`."""
     with ExitStack() as exit_stack:
         subscriptions = [
             exit_stack.enter_context(state.job_watcher.subscribe(job))
@@ -23,8 +28,8 @@ async def list_events(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterato
         waiting = {asyncio.create_task(subscription.next_change()): subscription for subscription in subscriptions}
         try:
             async with asyncio.timeout(state.settings.stream_minutes * 60):
-                async for event_text in _change_events(waiting, state.settings.heartbeat_seconds):
-                    yield event_text
+                async for event in _change_events(waiting, state.settings.heartbeat_seconds):
+                    yield event
         except TimeoutError:
             return
         finally:
@@ -34,12 +39,12 @@ async def list_events(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterato
 
 async def _change_events(
     waiting: dict[asyncio.Task[VideoJob | None], Subscription], heartbeat_seconds: float
-) -> AsyncIterator[str]:
-    yield ": here\n\n"
+) -> AsyncIterator[bytes]:
+    yield _FIRST_COMMENT
     while waiting:
         done, _ = await asyncio.wait(waiting, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
         if not done:
-            yield HEARTBEAT_COMMENT
+            yield HEARTBEAT
         for task in done:
             subscription, job = waiting.pop(task), task.result()
             if job is not None:
@@ -48,5 +53,5 @@ async def _change_events(
                 waiting[asyncio.create_task(subscription.next_change())] = subscription
 
 
-def _progress_event(job: VideoJob) -> str:
-    return format_event({"job_id": job.id, "progress": job.progress_percentage, "message": status_message(job)})
+def _progress_event(job: VideoJob) -> bytes:
+    return job_event({"job_id": job.id, "progress": job.progress_percentage, "message": status_message(job)})

@@ -1,4 +1,4 @@
-"""Routes of pages: what goes wrong becomes a page, and who is not signed in is asked to sign in first."""
+"""Routes of pages: errors become pages, and users without a session are sent to the sign-in."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -13,11 +13,11 @@ from deployments.api.errors import DEPENDENCY_ERRORS, RETRY_AFTER_SECONDS
 from deployments.api.pages.templating import render_page
 from videojobs.db import UnknownJob
 
-SEE_OTHER: Final = 303  # after a form: a reload then sends nothing twice
+SEE_OTHER: Final = 303  # after a form, so that a reload does not send it again
 
 
 class PageRoute(APIRoute):
-    """Answers people, not programs."""
+    """Answers with HTML instead of problem details."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -42,19 +42,19 @@ def _error_page(request: Request, error: HTTPException) -> Response:
         return RedirectResponse(f"/login?{urlencode({'next': next_path})}", SEE_OTHER)
     if error.status_code == 404:
         return _not_found_page(request)
-    answer = _message_page(request, error.status_code, "That cannot be done", str(error.detail))
+    answer = _message_page(request, error.status_code, "This is not possible", str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
 
 
 def _not_found_page(request: Request) -> Response:
-    """The same for a job that is somebody else's and for one that never was."""
-    return _message_page(request, 404, "There is nothing here", "The address is wrong, or what was here is gone.")
+    """The same page for another user's job and for one that does not exist."""
+    return _message_page(request, 404, "Not found", "The address is wrong, or the job was deleted.")
 
 
 def _unavailable_page(request: Request) -> Response:
     answer = _message_page(
-        request, 503, "Not available for the moment", "Jobs go on, and nothing is lost. Try again in a minute."
+        request, 503, "Temporarily unavailable", "Running jobs continue and nothing is lost. Try again in a minute."
     )
     answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer

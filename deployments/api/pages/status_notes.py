@@ -1,6 +1,5 @@
-"""Why a job stands still or has ended, in plain words, and what there is to do about it."""
+"""Why a job needs attention or has ended, and what the user or an operator can do."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,14 +8,10 @@ from deployments.api.pages.job_card import Tone, is_parked
 from deployments.api.schemas.jobs import JobSummary
 from videojobs.states import JobKind, Status
 
-_TEXT_REMOVAL_FAILED_PREFIX: Final = "Text inpainting failed: "  # requirements M7
-_REJECTED_PREFIX: Final = "The request has "  # how `videojobs.errors.InvalidRequest` begins
-_PROBLEM_SEPARATOR: Final = re.compile(r"; (?=[a-z_]+(?:\[\d+])?(?:\.\w+)*: )")  # and where its next problem begins
-
 
 @dataclass(frozen=True, slots=True)
 class _StatusTexts:
-    """What is said of one kind of job."""
+    """The texts for one kind of job."""
 
     operator_actions: str
     parked: str
@@ -27,25 +22,25 @@ class _StatusTexts:
 _TEXTS_BY_KIND: Final = {
     JobKind.PRO_VIDEO: _StatusTexts(
         operator_actions=(
-            "adopt takes what the vendor has, by the id in its dashboard; retry goes on once the cause is mended; "
+            "adopt uses what the vendor has, by the id in its dashboard; retry continues once the cause is fixed; "
             "resubmit buys the step again; give up ends the job with what it has."
         ),
-        parked="Nothing is bought meanwhile, and nothing that was bought is lost.",
-        rejected="Nothing was bought. Mend this, and send a new job.",
-        failed="Try again goes on from the step that failed. What is stored already is not bought again.",
+        parked="Nothing is bought in the meantime, and nothing that was bought is lost.",
+        rejected="Nothing was bought. Correct this and send a new job.",
+        failed="Try again continues from the step that failed. Stored results are not bought again.",
     ),
     JobKind.LECTURE: _StatusTexts(
-        operator_actions="retry goes on once the cause is mended; give up ends the job.",
-        parked="What is stored already is kept.",
-        rejected="Mend this, and send the lecture again.",
-        failed="Try again goes on from the step that failed. What is stored already is not done again.",
+        operator_actions="retry continues once the cause is fixed; give up ends the job.",
+        parked="Stored results are kept.",
+        rejected="Correct this and send the lecture again.",
+        failed="Try again continues from the step that failed. Stored results are kept.",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class StatusNote:
-    """What somebody has to know, and may do."""
+    """A notice on the page of a job."""
 
     tone: Tone
     title: str
@@ -54,13 +49,13 @@ class StatusNote:
 
 
 def build_status_note(job: JobSummary, *, for_admin: bool) -> StatusNote | None:
-    """Why it stands still or has ended, and what to do; nothing for a job that is on its way or finished."""
+    """The notice for a job that is parked, failed or cancelled; None for all others."""
     if is_parked(job):
         return _parked_note(job, for_admin=for_admin)
     if job.status is Status.FAILED:
-        return _failed_note(_TEXTS_BY_KIND[job.kind], job.error or "no reason was given")
+        return _failed_note(job, _TEXTS_BY_KIND[job.kind])
     if job.status is Status.CANCELLED:
-        return StatusNote("wait", "The job was cancelled", [job.error or "", "Try again goes on where it was stopped."])
+        return StatusNote("wait", "The job was cancelled", [job.error or "", "Try again continues where it stopped."])
     return None
 
 
@@ -75,19 +70,20 @@ def _parked_note(job: JobSummary, *, for_admin: bool) -> StatusNote:
     return StatusNote("wait", "An operator has to decide", [reason, texts.parked, todo])
 
 
-def _failed_note(texts: _StatusTexts, error: str) -> StatusNote:
-    if error.startswith(_REJECTED_PREFIX):
-        head, _, problems = error.partition(": ")
-        title = f"{head.removeprefix(_REJECTED_PREFIX).capitalize()} with what was sent"
-        return StatusNote("bad", title, [texts.rejected], _PROBLEM_SEPARATOR.split(problems))
-    if error.startswith(_TEXT_REMOVAL_FAILED_PREFIX):
-        reason = _to_sentence(error.removeprefix(_TEXT_REMOVAL_FAILED_PREFIX))
-        kept = "The lip-sync result is kept: you can download it. Try again repeats the text removal only."
+def _failed_note(job: JobSummary, texts: _StatusTexts) -> StatusNote:
+    next_step = texts.failed if job.can_retry else texts.rejected
+    if job.problems:
+        count = len(job.problems)
+        title = "1 problem with the request" if count == 1 else f"{count} problems with the request"
+        return StatusNote("bad", title, [next_step], [f"{item.field}: {item.message}" for item in job.problems])
+    reason = _to_sentence(job.error or "the reason was not recorded")
+    if job.fallback:
+        kept = "The lip-sync result is kept and can be downloaded. Try again repeats the text removal only."
         return StatusNote("bad", "The text could not be removed", [reason, kept])
-    return StatusNote("bad", "The job failed", [_to_sentence(error), texts.failed])
+    return StatusNote("bad", "The job failed", [reason, next_step])
 
 
 def _to_sentence(text: str) -> str:
-    """With a capital at the start and a stop at the end."""
+    """With a capital letter and a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,4 +1,4 @@
-"""`/submit`: where a job is put together, and the rules that are asked meanwhile."""
+"""`/submit`: the form for a new job, and the validation of drafts while it is filled in."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final, get_args
@@ -13,7 +13,7 @@ from deployments.api.pages.draft_validation import DraftJob, validate_draft
 from deployments.api.pages.job_card import CurrentUser
 from deployments.api.pages.page_route import PageRoute
 from deployments.api.pages.templating import render_page, storage_origin
-from deployments.api.routes.job_requests import read_json_as
+from deployments.api.request_body import read_json_as
 from videojobs.requests.models import Options
 from videojobs.settings import LimitSettings
 
@@ -23,7 +23,7 @@ page_router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
-    """One of the vendors' options, as the request model describes it."""
+    """One option of the request model."""
 
     name: str
     title: str
@@ -40,7 +40,7 @@ OPTION_CHOICES: Final = [
 
 @page_router.get("/submit")
 async def show_submit_form(request: Request, principal: Submitter, state: AppStateDep) -> Response:
-    video = f"{LimitSettings().max_video_seconds / 60:g} minutes"
+    video = f"{LimitSettings.current().max_video_seconds / 60:g} minutes"
     shown: dict[str, Any] = {"limits": {"video": video}, "options": [asdict(choice) for choice in OPTION_CHOICES]}
     storage = storage_origin(await state.services.store())
     return render_page(
@@ -55,6 +55,6 @@ async def show_submit_form(request: Request, principal: Submitter, state: AppSta
 
 @router.post("/submit/check")
 async def check_draft(request: Request, principal: Submitter) -> Response:
-    """What is wrong with a draft, by all that is known before its files are sent."""
+    """All problems of a draft that can be found before its files are sent."""
     found = validate_draft(await read_json_as(request, DraftJob), principal.user_id)
     return JSONResponse({"problems": to_field_problems(found)})

@@ -1,4 +1,4 @@
-"""Pages made of templates, and what a browser may do with them."""
+"""Renders pages from templates, with a Content-Security-Policy."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +13,12 @@ from starlette.types import Scope
 from videojobs.storage.object_store import ObjectStore
 
 _PAGES_DIR: Final = Path(__file__).parent
-_TEMPLATES: Final = Jinja2Templates(_PAGES_DIR / "templates")  # escapes everything that it is given
+_TEMPLATES: Final = Jinja2Templates(_PAGES_DIR / "templates")  # escapes all values
 _TEMPLATES.env.trim_blocks = _TEMPLATES.env.lstrip_blocks = True
 
 
 class StaticAssets(StaticFiles):
-    """Style and scripts. A browser asks each time whether they have changed: modules import each other by name."""
+    """Styles and scripts. Browsers revalidate each time, because the script modules import each other by name."""
 
     def __init__(self) -> None:
         super().__init__(directory=_PAGES_DIR / "static")
@@ -32,11 +32,11 @@ class StaticAssets(StaticFiles):
 def render_page(
     request: Request, name: str, status: int = 200, /, *, storage: str = "", **context: Any
 ) -> HTMLResponse:
-    """A template with what it shows. `storage` is the origin of the links to files, where the page has any.
+    """Render a template. `storage` is the origin of links to files, if the page has any.
 
-    All other headers are the same for every answer (`guard`).
+    `BodyLimitMiddleware` adds the headers that all answers share.
     """
-    # "same-origin": the addresses of jobs are nobody else's business, and forms need their Origin.
+    # "same-origin": other sites must not see job addresses, and forms need their Origin.
     headers = {"Content-Security-Policy": content_security_policy(storage), "Referrer-Policy": "same-origin"}
     return _TEMPLATES.TemplateResponse(
         request, name, {"current_user": None, "active_page": "", **context}, status, headers
@@ -44,13 +44,13 @@ def render_page(
 
 
 def storage_origin(store: ObjectStore) -> str:
-    """Where its links lead: the one place elsewhere that a page may load from and send to."""
+    """The origin of the storage's links: the only other origin that a page may load from and send to."""
     link = urlsplit(store.presign("any", 60))
     return f"{link.scheme}://{link.netloc}"
 
 
 def content_security_policy(storage: str) -> str:
-    """What the page may load: our own files, and media of the storage. No script or style inside of a page."""
+    """The page may load our own files and media from the storage. No inline scripts or styles."""
     return "; ".join(
         [
             "default-src 'none'",

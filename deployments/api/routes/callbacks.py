@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
-from starlette.requests import ClientDisconnect
 
 from blocks import callback_secret_variable
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import error_responses
+from deployments.api.metrics import get_metrics
 from deployments.api.middleware import request_context
-from deployments.api.routes.metrics import get_metrics
+from deployments.api.request_body import read_body
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
 from videojobs.db import JobRepository, Submission
@@ -79,28 +79,15 @@ async def _timed(request: Request, vendor: str) -> AsyncIterator[None]:
     """Bound the time, and count the outcome."""
     metrics = get_metrics(request)
     try:
-        async with asyncio.timeout(ApiSettings().answer_seconds):
+        async with asyncio.timeout(ApiSettings().callback_timeout_seconds):
             yield
     except HTTPException:
-        metrics.record_callback(vendor, "refused")
+        metrics.record_callback(vendor, "rejected")
         raise
     except Exception:
-        metrics.record_callback(vendor, "put off")
+        metrics.record_callback(vendor, "deferred")
         raise
-    metrics.record_callback(vendor, "taken")
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The bytes of the body. Raises HTTPException 413 for more than `limit` bytes."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise HTTPException(413, "The body is too long.")
-    except ClientDisconnect as error:
-        raise HTTPException(400, "broken off") from error
-    return bytes(body)
+    metrics.record_callback(vendor, "accepted")
 
 
 async def find_submission(repository: JobRepository, token: str, provider: Provider[Any]) -> Submission:

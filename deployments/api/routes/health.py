@@ -1,4 +1,4 @@
-"""`/readyz`: whether all that the front door stands on answers, and which part does not. Why is for the log."""
+"""`/readyz`: which dependencies answer. The log says why one does not."""
 
 import asyncio
 import logging
@@ -36,15 +36,15 @@ CHECKS: Final[dict[str, Callable[[Services], Awaitable[None]]]] = {
 
 
 class ReadinessProbe:
-    """Asks each part once at a time, however many want to know: whoever is slow is not asked again meanwhile."""
+    """Runs each check once at a time, however many probes arrive: a slow dependency gets no further requests."""
 
     def __init__(self, services: Services, settings: ApiSettings) -> None:
         self._services = services
-        self._timeout_seconds = settings.ready_seconds
+        self._timeout_seconds = settings.readiness_timeout_seconds
         self._running_checks: dict[str, asyncio.Task[bool]] = {}
 
     async def check_all(self) -> dict[str, bool]:
-        """Which part answers in time."""
+        """Whether each dependency answers in time."""
         checks = {name: self._check_task(name) for name in CHECKS}
         await asyncio.wait(checks.values(), timeout=self._timeout_seconds)
         return {name: task.done() and task.result() for name, task in checks.items()}
@@ -64,9 +64,9 @@ class ReadinessProbe:
         return True
 
 
-@router.get("/readyz", responses={503: {"description": "A part is away; the answer names it."}})
+@router.get("/readyz", responses={503: {"description": "A dependency is unavailable; the answer names it."}})
 async def readyz(request: Request) -> JSONResponse:
-    """200 when every part answers in time, else 503: `{"postgres": "up", "prefect": "away", "storage": "up"}`."""
+    """200 if every dependency answers in time, else 503: `{"postgres": "up", "prefect": "away", "storage": "up"}`."""
     readiness: ReadinessProbe = request.app.state.readiness
     parts = await readiness.check_all()
     statuses = {name: "up" if is_up else "away" for name, is_up in parts.items()}

@@ -1,8 +1,7 @@
-"""Direct uploads: the client sends a large file to the storage itself, by signed links, and names it in a job."""
+"""Direct uploads: the client sends a large file to the storage by signed links, and names it in a job request."""
 
 import asyncio
 import re
-from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Final
 
@@ -11,20 +10,24 @@ from fastapi import APIRouter, Path, Request
 from deployments.api.auth import Submitter
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import ApiError, error_responses, too_many_requests, validation_error
-from deployments.api.routes.job_requests import openapi_json_body, read_json_as
-from deployments.api.schemas.jobs import MEDIA_TYPE_PATTERN, UploadComplete, UploadCreate, UploadParts, UploadStarted
-from deployments.api.uploads.s3_multipart import MAX_PARTS, MultipartUpload
+from deployments.api.request_body import openapi_json_body, read_json_as
+from deployments.api.schemas.uploads import (
+    MEDIA_TYPE_PATTERN,
+    UploadComplete,
+    UploadCreate,
+    UploadParts,
+    UploadStarted,
+)
 from videojobs.db.uploads import Upload, new_upload_id
 from videojobs.errors import FieldError, InvalidMedia
 from videojobs.requests.models import ID_PATTERN
 from videojobs.settings import LimitSettings
+from videojobs.storage.multipart_upload import MAX_PARTS, MultipartUpload
 from videojobs.storage.object_store import ObjectStore, StoredObject
 
 router = APIRouter(tags=["uploads"])
 
-_DEFAULT_PART_BYTES: Final = (
-    16 * 1024**2
-)  # bytes: seconds of a usual connection, so little is lost with one that breaks
+_DEFAULT_PART_BYTES: Final = 16 * 1024**2  # seconds of a usual connection: little is lost when it breaks
 _RETRY_AFTER_SECONDS: Final = 600
 _OPENAPI_LINKS: Final = {
     "complete": {
@@ -39,21 +42,19 @@ _OPENAPI_LINKS: Final = {
     status_code=201,
     responses={201: {"links": _OPENAPI_LINKS}, **error_responses(400, 401, 403, 408, 413, 415, 422, 429, 503)},
     openapi_extra=openapi_json_body(UploadCreate),
-    summary="Begin to send a file to the storage",
+    summary="Start a direct upload",
 )
 async def start_upload(request: Request, principal: Submitter, state: AppStateDep) -> UploadStarted:
-    """Links for all its parts, which work for a day."""
+    """Links for all parts of the file, valid for a day."""
     file_info = await read_json_as(request, UploadCreate)
     _validate(file_info)
     repository, store = await state.services.repository(), await state.services.store()
-    if await repository.count_unfinished_uploads(principal.user_id) >= state.settings.direct_uploads_at_once:
-        raise too_many_requests(_RETRY_AFTER_SECONDS, "Too many uploads were begun and not completed.")
+    if await repository.count_unfinished_uploads(principal.user_id) >= state.settings.max_direct_uploads:
+        raise too_many_requests(_RETRY_AFTER_SECONDS, "Too many unfinished uploads; complete some first.")
     upload_id = new_upload_id()
     prefix = f"users/{principal.user_id}/uploads/{upload_id}/"
-    key, part_size = (
-        prefix + sanitize_file_name(file_info.file_name),
-        max(_DEFAULT_PART_BYTES, -(-file_info.size // MAX_PARTS)),
-    )
+    key = prefix + sanitize_file_name(file_info.file_name)
+    part_size = max(_DEFAULT_PART_BYTES, -(-file_info.size // MAX_PARTS))
     row = Upload(
         id=upload_id, user_id=principal.user_id, prefix=prefix, key=key, size=file_info.size, part_size=part_size
     )
@@ -68,20 +69,20 @@ async def start_upload(request: Request, principal: Submitter, state: AppStateDe
     "/uploads/{upload_id}/complete",
     responses=error_responses(400, 401, 403, 404, 408, 413, 415, 422, 429, 503),
     openapi_extra=openapi_json_body(UploadParts),
-    summary="Complete a file in the storage",
+    summary="Complete a direct upload",
 )
 async def complete_upload(
-    upload_id: Annotated[str, Path(description="As the beginning named it.")],
+    upload_id: Annotated[str, Path(description="As the start of the upload returned it.")],
     request: Request,
     principal: Submitter,
     state: AppStateDep,
 ) -> UploadComplete:
-    """All parts are there. Sent again, it gives the same answer."""
+    """Call it once all parts are sent. A repeated call returns the same answer."""
     parts = await read_json_as(request, UploadParts)
     repository, store = await state.services.repository(), await state.services.store()
     row = await repository.get_upload(upload_id, principal.user_id) if re.fullmatch(ID_PATTERN, upload_id) else None
     if row is None or row.key is None or row.multipart_id is None:
-        raise ApiError(404, "There is no such upload.")
+        raise ApiError(404, "This upload does not exist.")
     if row.source is None:
         stored = await _complete_multipart(store, row, parts.etags)
         await repository.finish_upload(row.id, stored.uri)
@@ -100,17 +101,17 @@ async def _complete_multipart(store: ObjectStore, row: Upload, etags: list[str])
     except InvalidMedia as error:
         raise validation_error([FieldError("etags", str(error))]) from error
     if stored.size != row.size:
-        await asyncio.to_thread(partial(store.delete, [stored.key]))
+        await asyncio.to_thread(store.delete, [stored.key])
         raise validation_error(
-            [FieldError("size", f"{stored.size} bytes came, and {row.size} were announced; begin again")]
+            [FieldError("size", f"{stored.size} bytes were sent instead of {row.size}; start a new upload")]
         )
     return stored
 
 
 def _validate(file_info: UploadCreate) -> None:
-    max_bytes = LimitSettings().max_video_bytes
+    max_bytes = LimitSettings.current().max_video_bytes
     if file_info.size > max_bytes:
-        raise ApiError(413, f"The file is too large; at most {max_bytes} bytes are taken here.")
+        raise ApiError(413, f"The file is too large; the limit is {max_bytes} bytes.")
     if not re.fullmatch(MEDIA_TYPE_PATTERN, file_info.content_type):
         raise validation_error([FieldError("content_type", "must be a video or audio type, such as video/mp4")])
 
@@ -122,6 +123,6 @@ def _presign_parts(multipart: MultipartUpload, row: Upload, seconds: int) -> lis
 
 
 def sanitize_file_name(name: str) -> str:
-    """A file name that is safe in a path, in a header and in a log: `talk.mp4` stays, `../a b.mp4` is `a_b.mp4`."""
+    """A file name that is safe in a path, a header and a log: `talk.mp4` stays, `../a b.mp4` becomes `a_b.mp4`."""
     last = PurePath(name.replace("\\", "/")).name
     return re.sub(r"[^A-Za-z0-9._-]+", "_", last)[-100:].lstrip(".-_") or "file"

@@ -1,91 +1,58 @@
-"""What the front door answers, as the OpenAPI document shows it."""
+"""API answers about jobs."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from deployments.api.schemas.problems import FieldProblem
 from videojobs.states import JobKind, Status
 
 LegacyStatus = Literal["processing", "completed", "failed"]
-MEDIA_TYPE_PATTERN: Final = r"^(video|audio)/[A-Za-z0-9.+-]{1,80}$"
-_ETAG_PATTERN: Final = r'^"?[\x21\x23-\x7e]{1,200}"?$'  # with its quotes or without
-LectureState = Literal["in_queue", "processing", "completed", "failed"]
 FileKind = Literal["result", "lip_sync", "source", "before_after", "pdf", "srt", "vtt", "times", "slides", "slide"]
 
-_JOB_ID = Field(examples=["7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11"])
+JOB_ID_FIELD: Final = Field(examples=["7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11"])
 
 
 class JobStatusResponse(BaseModel):
-    """The five fields that clients of the old system know."""
+    """The five status fields of the old system."""
 
-    job_id: str = _JOB_ID
-    status: LegacyStatus = Field(description="A cancelled job is `failed` here, and its message says what happened.")
+    job_id: str = JOB_ID_FIELD
+    status: LegacyStatus = Field(description="A cancelled job is `failed` here; its message says so.")
     progress: int = Field(ge=0, le=100, examples=[75])
     message: str = Field(examples=["Text inpainting in progress..."])
     output_url: str | None = Field(
-        description="A link to the finished video; of a failed job to what it has instead, if anything.",
+        description="A link to the finished video; for a failed job, to its fallback result, if it has one.",
         examples=["https://bucket.example.com/users/ada/jobs/.../pro_result.mp4?X-Amz-Signature=..."],
     )
 
 
-class LectureStatus(BaseModel):
-    """How a lecture stands."""
-
-    job_id: str = _JOB_ID
-    status: LectureState = Field(description="A cancelled lecture is `failed` here, and its error says so.")
-    progress: int = Field(ge=0, le=100, examples=[45])
-    message: str = Field(examples=["Recognising speech and finding slides..."])
-    error: str | None = Field(description="Why it failed.", examples=[None])
-    slides: int | None = Field(description="How many there are, once they are found.", examples=[24])
-    downloads: list[FileKind] = Field(
-        description="What can be downloaded; `slide` with a `number` from 1 on.", examples=[["source", "pdf", "srt"]]
-    )
-
-
-class LectureSummary(LectureStatus):
-    """A lecture as lists show it."""
-
-    user_id: str = Field(examples=["ada"])
-    display_name: str | None = Field(examples=["On water"])
-    created_at: datetime
-    completed_at: datetime | None
-
-
-class LecturePage(BaseModel):
-    """Some lectures, newest first."""
-
-    lectures: list[LectureSummary]
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
-
-
-class LectureCreated(LectureStatus):
-    """The lecture that a request has become."""
-
-    status_url: str = Field(examples=["/api/v1/lectures/7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11/status"])
-
-
 class JobCreated(JobStatusResponse):
-    """The job that a request has become."""
+    """The job that a request created."""
 
     status_url: str = Field(examples=["/api/v1/video-editors/pro-job/7d0c5f0e-2c1b-4f5e-9a53-0a6f4f7f3c11/status"])
-    sync_generation_id: str | None = Field(description="Sync.so's id, once the job has reached it.", examples=[None])
+    sync_generation_id: str | None = Field(description="The id at Sync.so, once the job has one.", examples=[None])
     segments_count: int = Field(examples=[2])
 
 
 class JobSummary(BaseModel):
-    """A job as lists show it."""
+    """A job in a list."""
 
-    job_id: str = _JOB_ID
+    job_id: str = JOB_ID_FIELD
     kind: JobKind
     user_id: str = Field(examples=["ada"])
     display_name: str | None = Field(examples=["My first job"])
     status: Status
     progress: int = Field(ge=0, le=100, examples=[100])
     message: str = Field(examples=["Pro video processing completed (lip-sync + text inpainting)"])
-    error: str | None = Field(description="Why it failed, or what was paid for when it was cancelled.", examples=[None])
-    parked_reason: str | None = Field(description="What an operator has to decide before it goes on.", examples=[None])
+    error: str | None = Field(description="Why it failed; for a cancelled job, what was paid for.", examples=[None])
+    error_code: str | None = Field(
+        description="Why it failed or was parked, for programs, as `code` of an error; null if unknown.",
+        examples=[None],
+    )
+    problems: list[FieldProblem] = Field(description="All mistakes of an invalid request.", examples=[[]])
+    parked_reason: str | None = Field(description="What an operator has to decide first.", examples=[None])
     fallback: bool = Field(description="It failed, and its lip-sync result can be downloaded as `lip_sync`.")
     created_at: datetime
     updated_at: datetime
@@ -93,73 +60,39 @@ class JobSummary(BaseModel):
     can_cancel: bool
     can_retry: bool
     downloads: list[FileKind] = Field(
-        description="What can be downloaded. `render_comparison`, a picture, is named only where one job is asked for.",
+        description="Files that can be downloaded. Lists leave out `before_after`, a picture.",
         examples=[["source", "lip_sync", "result"]],
     )
 
 
 class StageCost(BaseModel):
-    """What one paid step costs."""
+    """The cost of one paid stage."""
 
     stage: str = Field(examples=["lip_sync"])
     expected_usd: Decimal | None = Field(examples=["0.45"])
     expected_points: Decimal | None
-    paid_points: Decimal | None = Field(description="What the vendor told that it took; Sync.so does not tell.")
+    paid_points: Decimal | None = Field(description="What the vendor reported; Sync.so reports nothing.")
 
 
 class EventEntry(BaseModel):
-    """One line of what happened to a job."""
+    """One event of a job."""
 
     at: datetime
     kind: str = Field(examples=["accepted"])
-    point: str = Field(description="How far the job was then.", examples=["lip_sync_submitted"])
+    point: str = Field(description="The job's recovery point at that time.", examples=["lip_sync_submitted"])
     progress: int = Field(ge=0, le=100)
-    message: str = Field(examples=["Sync.so has taken it on."])
+    message: str = Field(examples=["Sync.so has accepted the job."])
 
 
 class Job(JobSummary):
-    """A job with all that can be told about it."""
+    """A job with its costs and events."""
 
     costs: list[StageCost]
     timeline: list[EventEntry]
 
 
 class JobPage(BaseModel):
-    """Some jobs, newest first."""
+    """One page of jobs, newest first."""
 
     jobs: list[JobSummary]
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
-
-
-class UploadCreate(BaseModel):
-    """A file that a client wants to send to the storage by itself."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    file_name: str = Field(min_length=1, max_length=255, examples=["talk.mp4"])
-    size: int = Field(gt=0, strict=True, description="Bytes", examples=[734003200])
-    content_type: str = Field(examples=["video/mp4"], json_schema_extra={"pattern": MEDIA_TYPE_PATTERN})
-
-
-class UploadStarted(BaseModel):
-    """Where to send its parts: each by PUT, all but the last of `part_size` bytes."""
-
-    upload_id: str
-    part_size: int = Field(description="Bytes", examples=[16777216])
-    parts: list[str] = Field(description="Links, in the order of the parts. Keep the ETag that each answers.")
-
-
-class UploadParts(BaseModel):
-    """The ETags of all parts, in their order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    etags: list[Annotated[str, Field(pattern=_ETAG_PATTERN)]] = Field(
-        min_length=1, max_length=10_000, examples=[['"9b2cf535f27731c974343645a3985328"']]
-    )
-
-
-class UploadComplete(BaseModel):
-    """A file that a job can be made of."""
-
-    source: str = Field(examples=["s3://bucket/users/ada/uploads/0b7d.../talk.mp4"])
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last page.")

@@ -1,8 +1,8 @@
-"""The form of the old editor, put into the request's own words.
+"""Normalises the form of the old editor to the fields of a request.
 
-That editor sends things that miss the rules by a hair, and they were always taken: an edge drawn just outside the
-picture, an area that begins just before the video. They are mended here, and each change is told. Requests in JSON come
-from new clients, which keep to the rules as they stand.
+That editor sends values that slightly break the rules and were always accepted: an edge just outside the picture, an
+area that begins just before the video. They are corrected here, and each change is reported. JSON requests come from
+new clients and have to keep the rules.
 """
 
 import re
@@ -16,14 +16,10 @@ from videojobs.requests.parsing import decode_json_text
 from videojobs.settings import LimitSettings
 from videojobs.text import format_seconds
 
-EDGE_OVERSHOOT: Final = (
-    0.01  # of the picture: the editor cuts to whole pixels, of a preview that may be 200 pixels wide
-)
-MAX_EARLY_START_SECONDS: Final = (
-    1.0  # that an area may begin before the video: it was dragged over the left end of the timeline
-)
+EDGE_OVERSHOOT: Final = 0.01  # of the picture: the editor rounds to pixels of a preview that may be 200 pixels wide
+MAX_EARLY_START_SECONDS: Final = 1.0  # of an area, before the video: it was dragged past the left end of the timeline
 
-MAX_NAME_LENGTH: Final = 200  # of a job's name (`videojobs.requests.models`)
+MAX_NAME_LENGTH: Final = 200  # characters of a job's name (`videojobs.requests.models`)
 
 _REGION_FIELDS: Final = {"x": "x", "y": "y", "width": "w", "height": "h"}
 _LEGACY_FIELD_NAMES: Final = {"kind": "type", "start": "startTime", "end": "endTime"}
@@ -31,19 +27,19 @@ _LEGACY_FIELD_NAMES: Final = {"kind": "type", "start": "startTime", "end": "endT
 
 @dataclass(slots=True)
 class EditorForm:
-    """What `segments_data` and `effects` hold. What cannot be read stays as it came: the rules complain about it."""
+    """The parsed `segments_data` and `effects`. Unreadable values stay as they are: validation reports them."""
 
     segments: object
     effects: object
     ref_ids: list[str] = field(default_factory=list)  # each once, in the order in which the segments first name them
     all_segments_named: bool = False  # whether every segment could be read and names its audio
-    changes: list[str] = field(default_factory=list)  # sentences, with the fields' names as they were sent
-    areas: list["_Area"] = field(default_factory=list)  # of `effects`, those that were kept
+    changes: list[str] = field(default_factory=list)  # sentences with the form's field names
+    areas: list["_Area"] = field(default_factory=list)  # of `effects`, those that are kept
 
     @classmethod
     def parse(cls, segments: str | None, effects: str | None) -> "EditorForm":
-        """As the two fields came, as JSON text encoded once or twice. Lists that are too long stay as they came."""
-        form, limits = cls(segments, effects), LimitSettings()
+        """From JSON text, encoded once or twice. Lists that are too long are not parsed."""
+        form, limits = cls(segments, effects), LimitSettings.current()
         items = _parse_list(segments)
         if items is not None and len(items) <= limits.max_segments:
             form.segments = items
@@ -55,7 +51,7 @@ class EditorForm:
         return form
 
     def client_path(self, path: str) -> str:
-        """The path of a field of an area as its client numbers and calls it; any other path as it is."""
+        """The client's own number and name for a field of an area; any other path is returned unchanged."""
         found = re.fullmatch(r"effects\[(\d+)](?:\.(\w+))?(.*)", path)
         if found is None or not self.areas:
             return path
@@ -70,22 +66,22 @@ class EditorForm:
         self.all_segments_named = bool(names) and all(isinstance(name, str) for name in names)
         for index, item in enumerate(inputs):
             if isinstance(item, Mapping) and (item.get("startTime") is None) != (item.get("endTime") is None):
-                how = "from the audio's beginning" if item.get("startTime") is None else "to the audio's end"
-                self.changes.append(f"segments_data[{index}].audioInput: only one end is given, taken {how}")
+                how = "from the start of the audio" if item.get("startTime") is None else "to the end of the audio"
+                self.changes.append(f"segments_data[{index}].audioInput: only one end is given; it is used {how}")
 
     def _parse_areas(self, items: list[Any]) -> None:
         for index, item in enumerate(items):
             area = _Area.parse(index, item)
             self.changes += area.normalize()
             if area.is_empty:
-                self.changes.append(f"effects[{index}]: ends where it begins, left out")
+                self.changes.append(f"effects[{index}]: ends where it begins; it is left out")
             else:
                 self.areas.append(area)
 
 
 @dataclass(slots=True)
 class _Area:
-    """An area in the request's own words, and what its client calls it."""
+    """An area with the request's field names, and the client's names for them."""
 
     index: int
     fields: dict[str, Any]
@@ -93,7 +89,7 @@ class _Area:
 
     @classmethod
     def parse(cls, index: int, item: Mapping[str, Any]) -> "_Area":
-        """With its `region` laid flat. What is given twice or unknown there keeps its name: no field is called so."""
+        """With a flat `region`. Duplicate and unknown fields of it keep a name that validation rejects."""
         fields = dict(item)
         names = {
             ours: theirs for ours, theirs in _LEGACY_FIELD_NAMES.items() if theirs in fields and ours not in fields
@@ -112,20 +108,20 @@ class _Area:
         return start is not None and end is not None and to_microseconds(start) == to_microseconds(end)
 
     def normalize(self) -> list[str]:
-        """Mend what is a little off; gives a sentence for each change."""
+        """Correct small deviations. Returns a sentence for each change."""
         return [*self._clamp_to_picture("x", "w"), *self._clamp_to_picture("y", "h"), *self._clamp_to_video()]
 
     def _clamp_to_picture(self, start_field: str, size_field: str) -> Iterator[str]:
-        """Its edge on the left or at the top, and the one across."""
+        """Cut both edges of one dimension at the picture."""
         low, length = self._number(start_field), self._number(size_field)
         if low is None or length is None:
             return
         high, as_drawn = low + length, (low, low + length)
         if round(-low, 6) <= EDGE_OVERSHOOT and low < 0 < high:
-            yield f"{self._client_path(start_field)}: {low:g} is outside the picture, cut at 0"
+            yield f"{self._client_path(start_field)}: {low:g} is outside the picture; it is set to 0"
             low = 0.0
         if round(high - 1, 6) <= EDGE_OVERSHOOT and low < 1 and (high > 1 + EDGE_TOLERANCE or high - low > 1):
-            yield f"{self._client_path(size_field)}: reaches to {high:g}, outside the picture, cut at 1"
+            yield f"{self._client_path(size_field)}: reaches to {high:g}, outside the picture; it is cut at 1"
             high = 1.0
         if (low, high) != as_drawn:
             self.fields[start_field], self.fields[size_field] = low, high - low
@@ -133,11 +129,11 @@ class _Area:
     def _clamp_to_video(self) -> Iterator[str]:
         start = self._number("start")
         if start is not None and -MAX_EARLY_START_SECONDS < start < 0:
-            yield f"{self._client_path('start')}: {format_seconds(start)} is before the video, taken as 0 s"
+            yield f"{self._client_path('start')}: {format_seconds(start)} is before the video; it is set to 0 s"
             self.fields[self._stored_name("start")] = 0.0
 
     def _stored_name(self, ours: str) -> str:
-        """Where the value of one of our fields stands in `fields`."""
+        """The key in `fields` that holds one of our fields."""
         theirs = self.client_names.get(ours, ours)
         return theirs if theirs in self.fields else ours
 
@@ -146,18 +142,16 @@ class _Area:
 
     def _number(self, ours: str) -> float | None:
         value = self.fields.get(self._stored_name(ours))
-        return (
-            value if isinstance(value, float) else None
-        )  # JSON's numbers are floats here (`videojobs.requests.parsing.decode`)
+        return value if isinstance(value, float) else None  # our JSON decoder makes all numbers floats
 
 
 def truncate_name(name: str | None) -> str | None:
-    """That editor calls a job after its file, without asking: file names have up to 255 letters of any kind."""
+    """The editor names a job after its file, and file names have up to 255 characters of any kind."""
     return name and "".join(letter if letter.isprintable() else " " for letter in name)[:MAX_NAME_LENGTH]
 
 
 def _parse_list(text: str | None) -> list[Any] | None:
-    """The list that a field holds; None where it holds none."""
+    """The list in a field; None if it holds anything else."""
     try:
         found = decode_json_text(text)
     except ValueError:

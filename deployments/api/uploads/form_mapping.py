@@ -1,4 +1,4 @@
-"""What a form that has come in asks for: a request, or all its problems under the form's own names."""
+"""Turns a received form into a request, or into all its problems, with the form's own field names."""
 
 import hashlib
 import json
@@ -19,24 +19,20 @@ from videojobs.requests.parsing import parse_request
 
 _GENERATED_REF_ID: Final = re.compile(r"^audio\[\d+]\.refId$")
 _ANY_REF_ID: Final = re.compile(r"^audio$|refId")
-_PLACEHOLDER_URI: Final = "s3://not-sent/not-sent"  # stands in for a file whose absence is reported in better words
+_PLACEHOLDER_URI: Final = "s3://not-sent/not-sent"  # replaces a file whose absence is reported separately
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedForm:
-    """A request, and sentences on what in it was read otherwise than it was sent."""
+    """A request, and one sentence for each part of the form that was adjusted."""
 
     request: JobRequest | LectureRequest
     changes: Sequence[str] = ()
 
 
 def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
-    """The request in a form. Raises a refusal with all problems, under the form's own names."""
-    texts, problems = received.texts, list(received.problems)
-    if texts.get("user_id", principal.user_id) != principal.user_id:
-        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
-    if received.video is None and not any(item.path == "file" for item in problems):
-        problems.append(FieldError("file", "is required: send the video"))
+    """Raises ApiError (422) with all problems, under the form's own field names."""
+    texts, problems = received.texts, _form_problems(received, principal)
     form = EditorForm.parse(texts.get("segments_data"), texts.get("effects"))
     problems += _audio_count_errors(received, form)
     raw = {
@@ -56,8 +52,8 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         request = parse_request(raw)
     except InvalidRequest as error:
         about_audio = any(item.path.startswith("audio_files") for item in problems)
-        # The files' refIds are ours, given by what the segments say. And where a sound file was refused or is missing,
-        # what its absence breaks would only confuse.
+        # The files' refIds were assigned here, by the segments. And if an audio file was rejected or is missing, errors
+        # that follow from its absence would only confuse.
         suppressed = _ANY_REF_ID if about_audio else _GENERATED_REF_ID
         found = [item for item in error.errors if not suppressed.search(item.path)]
         problems += [FieldError(_form_field_name(form.client_path(item.path)), item.message) for item in found]
@@ -67,12 +63,8 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
 
 
 def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
-    """As above, for a lecture."""
-    texts, problems = received.texts, list(received.problems)
-    if texts.get("user_id", principal.user_id) != principal.user_id:
-        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
-    if received.video is None and not any(item.path == "file" for item in problems):
-        problems.append(FieldError("file", "is required: send the video"))
+    """As `to_job_request`, for a lecture."""
+    texts, problems = received.texts, _form_problems(received, principal)
     raw: dict[str, object] = {name: texts[name] for name in ("display_name", "options") if name in texts}
     if speech := {name: texts[name] for name in ("language", "without_speech") if texts.get(name)}:
         if texts.get("options"):
@@ -90,8 +82,18 @@ def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedFo
     return ParsedForm(request)
 
 
+def _form_problems(received: ReceivedForm, principal: Principal) -> list[FieldError]:
+    """The problems so far, with those that every form may have."""
+    problems = list(received.problems)
+    if received.texts.get("user_id", principal.user_id) != principal.user_id:
+        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
+    if received.video is None and not any(item.path == "file" for item in problems):
+        problems.append(FieldError("file", "is required: send the video"))
+    return problems
+
+
 def _assign_ref_ids(sounds: Sequence[UploadedFile], declared_ids: Sequence[str]) -> list[str]:
-    """By a file's own name where a segment asks for that; the others in the order in which segments first name them."""
+    """By file name where that is a refId; the others in the order in which segments first name their refIds."""
     index_by_ref_id: dict[str, int] = {}  # the file's index by its refId
     for index, sound in enumerate(sounds):
         found = [
@@ -105,7 +107,7 @@ def _assign_ref_ids(sounds: Sequence[UploadedFile], declared_ids: Sequence[str])
 
 
 def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldError]:
-    """One that names both numbers, where they differ: which file is whose can not be told then."""
+    """An error with both numbers if they differ: files cannot be assigned to refIds then."""
     sent, expected = len(received.audio), len(form.ref_ids)
     if (
         not form.all_segments_named
@@ -118,7 +120,7 @@ def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldE
 
 
 def _form_field_name(path: str) -> str:
-    """`audio[0].source` as the form calls it: `audio_files[0]`."""
+    """The form's name of a request field: `audio[0].source` is `audio_files[0]`."""
     if path.startswith("audio["):
         return "audio_files" + path.removeprefix("audio").partition(".")[0]
     for ours, theirs in (("video", "file"), ("segments", "segments_data"), ("audio", "audio_files")):
@@ -128,7 +130,7 @@ def _form_field_name(path: str) -> str:
 
 
 def form_fingerprint(request: JobRequest | LectureRequest, received: ReceivedForm) -> str:
-    """Of what was asked for and of what is in the files; where they were put is different each time."""
+    """A hash of the request and the contents of its files; their locations differ each time."""
     files = [received.video, *received.audio]
     plain = to_canonical_json(request)
     plain["video"], plain["audio"] = "", [item["refId"] for item in plain.get("audio", [])]

@@ -1,4 +1,4 @@
-"""A multipart form as it comes in: what begins, what it holds, what ends. Nothing of it is kept here."""
+"""Parses a multipart form while it arrives, into events for the start, the data and the end of each part."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,7 @@ from deployments.api.errors import ApiError
 
 @dataclass(frozen=True, slots=True)
 class PartStart:
-    """A field or a file, by the names that the client gave."""
+    """A field or a file begins; the names are the client's."""
 
     name: str
     file_name: str
@@ -19,14 +19,14 @@ class PartStart:
 
 @dataclass(frozen=True, slots=True)
 class PartData:
-    """A piece of the part that began last."""
+    """Bytes of the current part."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """That part is complete."""
+    """The current part is complete."""
 
 
 MultipartEvent = PartStart | PartData | PartEnd
@@ -35,7 +35,7 @@ _CONTENT_TYPE_MESSAGE: Final = "Send the form as multipart/form-data with a boun
 
 
 class MultipartReader:
-    """Fed with the body's pieces, gives what they hold. Raises a refusal for what is no form."""
+    """Takes the body in chunks and returns their events. Raises ApiError (400, 415) for anything but a form."""
 
     def __init__(self, content_type: str) -> None:
         kind, options = parse_options_header(content_type)
@@ -66,18 +66,18 @@ class MultipartReader:
             raise ApiError(400, _CONTENT_TYPE_MESSAGE) from error
 
     def feed(self, chunk: bytes) -> list[MultipartEvent]:
-        """What this piece brings."""
+        """The events of the next chunk."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise ApiError(400, "The form cannot be read: its parts are not as its boundary says.") from error
+            raise ApiError(400, "Malformed multipart body.") from error
         events, self._events = self._events, []
         return events
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """The body is complete."""
         if not self._has_ended:
-            raise ApiError(400, "The form broke off: it has no closing boundary.")
+            raise ApiError(400, "The form is incomplete: its closing boundary is missing.")
 
     def _on_part_begin(self) -> None:
         self._headers = {}

@@ -1,7 +1,7 @@
-"""Takes in the form of the old endpoints: files go on into the storage as they come, fields are kept.
+"""Receives a form: files are streamed to the storage, text fields are kept.
 
-What is wrong with a field or a file is collected, so that the client hears all of it at once; what is too large, too
-slow or no form ends the request there.
+Problems of fields and files are collected, so that the client gets all of them at once. A form that is too large, too
+slow or malformed ends the request immediately.
 """
 
 import time
@@ -29,12 +29,12 @@ VIDEO_FIELD: Final = "file"
 AUDIO_FIELD: Final = "audio_files"
 TEXT_FIELDS: Final = ("segments_data", "effects", "options", "display_name", "user_id")
 LECTURE_TEXT_FIELDS: Final = ("options", "language", "without_speech", "display_name", "user_id")
-_EXTRA_PARTS: Final = 16  # beside the files: each field once, and what a client sends by mistake
+_EXTRA_PARTS: Final = 16  # besides the files: each field once, and some sent by mistake
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file that has come, where it is, and what the client calls it."""
+    """A received file: where it is stored, and the client's name for it."""
 
     name: str
     upload: StoredUpload
@@ -42,7 +42,7 @@ class UploadedFile:
 
 @dataclass(frozen=True, slots=True)
 class FormSpec:
-    """What a form may hold, and its video be."""
+    """The fields that a form may have, and the videos that it accepts."""
 
     text_fields: tuple[str, ...]
     accepts_audio: bool
@@ -51,11 +51,11 @@ class FormSpec:
 
     @classmethod
     def for_job_kind(cls, kind: JobKind) -> "FormSpec":
-        """For jobs of a kind, as the settings are."""
+        """The form for jobs of this kind, by the current settings."""
         if kind is JobKind.LECTURE:
-            settings = LectureSettings()
+            settings = LectureSettings.current()
             return cls(LECTURE_TEXT_FIELDS, False, settings.max_bytes, settings.containers)
-        limits = LimitSettings()
+        limits = LimitSettings.current()
         return cls(TEXT_FIELDS, True, limits.max_video_bytes, limits.video_containers)
 
     @property
@@ -65,7 +65,7 @@ class FormSpec:
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """The form as far as it was good."""
+    """The valid parts of a form, and the problems of the others."""
 
     texts: dict[str, str] = field(default_factory=dict)
     video: UploadedFile | None = None
@@ -75,7 +75,7 @@ class ReceivedForm:
 
 @dataclass(slots=True)
 class _IncomingFile:
-    """The file that is coming."""
+    """The file that is being received."""
 
     path: str  # as problems name it
     name: str
@@ -83,7 +83,7 @@ class _IncomingFile:
     max_bytes: int  # bytes
     head: bytes = b""
     size: int = 0
-    upload: StreamingUpload | None = None  # None before its head is known, and where nothing of it is wanted
+    upload: StreamingUpload | None = None  # None until enough bytes are known, and for a rejected file
     is_rejected: bool = False
 
 
@@ -94,7 +94,7 @@ class _TextField:
 
 
 class FormReceiver:
-    """Of one form. `receive` takes it in; `undo` removes what came of it, whatever happened before."""
+    """Receives one form. `discard` deletes everything that it stored, whatever happened before."""
 
     def __init__(
         self, pool: UploadPool, store: ObjectStore, settings: ApiSettings, *, user_id: str, job_id: str, spec: FormSpec
@@ -102,17 +102,17 @@ class FormReceiver:
         self._spec = spec
         self._pool, self._store, self._settings = pool, store, settings
         self._user_id, self._job_id = user_id, job_id
-        self._limits = LimitSettings()
+        self._limits = LimitSettings.current()
         self._received = ReceivedForm()
-        self._uploads: list[StreamingUpload] = []  # all of them, for `undo`
+        self._uploads: list[StreamingUpload] = []  # all of them, for `discard`
         self._current: _IncomingFile | _TextField | None = None
         self._part_count = self._audio_count = self._text_bytes = 0
 
     async def receive(self, request: Request) -> ReceivedForm:
-        """Raises a refusal (400, 408, 413, 415)."""
+        """Raises ApiError (400, 408, 413, 415)."""
         form = MultipartReader(request.headers.get("content-type", ""))
-        if int(request.headers.get("content-length", "0")) > self._settings.form_bytes:
-            raise self._too_large_error("the form", self._settings.form_bytes)
+        if int(request.headers.get("content-length", "0")) > self._settings.max_form_bytes:
+            raise self._too_large_error("the form", self._settings.max_form_bytes)
         async for piece in self._read_chunks(request):
             await self._pool.yield_turn()
             for event in form.feed(piece):
@@ -121,7 +121,7 @@ class FormReceiver:
         return self._received
 
     async def discard(self) -> None:
-        """Leave nothing of it in the storage."""
+        """Delete everything that the form stored."""
         while self._uploads:
             await self._uploads[-1].abort()
             self._uploads.pop()
@@ -130,8 +130,8 @@ class FormReceiver:
         total = 0
         async for piece in enforce_min_rate(request.stream(), self._settings, time.monotonic):
             total += len(piece)
-            if total > self._settings.form_bytes:
-                raise self._too_large_error("the form", self._settings.form_bytes)
+            if total > self._settings.max_form_bytes:
+                raise self._too_large_error("the form", self._settings.max_form_bytes)
             yield piece
 
     async def _handle_event(self, event: MultipartEvent) -> None:
@@ -150,7 +150,7 @@ class FormReceiver:
     def _start_part(self, part: PartStart) -> None:
         self._part_count += 1
         if self._part_count > self._limits.max_segments + _EXTRA_PARTS:
-            raise ApiError(413, f"The form has too many parts; {self._limits.max_segments} audio files are taken here.")
+            raise ApiError(413, f"The form has too many parts; the limit is {self._limits.max_segments} audio files.")
         self._current = None
         if part.name == VIDEO_FIELD:
             self._current = _IncomingFile(VIDEO_FIELD, part.file_name, True, self._spec.max_video_bytes)
@@ -168,8 +168,8 @@ class FormReceiver:
 
     def _append_text(self, text: _TextField, data: bytes) -> None:
         self._text_bytes += len(data)
-        if self._text_bytes > self._settings.json_bytes:
-            raise self._too_large_error(text.name, self._settings.json_bytes)
+        if self._text_bytes > self._settings.max_json_bytes:
+            raise self._too_large_error(text.name, self._settings.max_json_bytes)
         text.content += data
 
     def _store_field(self, text: _TextField) -> None:
@@ -199,15 +199,15 @@ class FormReceiver:
             await file.upload.write(data)
 
     def _start_upload(self, file: _IncomingFile) -> None:
-        """Decide by its first bytes whether the file is wanted."""
+        """Accept or reject the file by its first bytes."""
         container = sniff_container(file.head)
         accepted_containers = self._spec.containers if file.is_video else self._limits.audio_containers
         if file.is_video and self._received.video is not None:
             self._reject_file(file, "is given twice; a job has one video")
         elif container is None or container not in accepted_containers:
             names = ", ".join(sorted(name.upper() for name in accepted_containers))
-            expected = "a video" if file.is_video else "a sound file"
-            self._reject_file(file, f"does not begin like {expected} that is taken here; send one of {names}")
+            expected = "a video" if file.is_video else "an audio file"
+            self._reject_file(file, f"does not begin like {expected} in a supported format; send one of {names}")
         else:
             key = video_key if file.is_video else self._audio_key
             media_type = content_type(container, audio_only=not file.is_video)
@@ -217,7 +217,7 @@ class FormReceiver:
             self._uploads.append(file.upload)
 
     def _audio_key(self, user_id: str, job_id: str, container: str) -> str:
-        """By its number: what the client calls it names nothing here."""
+        """Named by number: the client's file name is not used."""
         return audio_key(user_id, job_id, f"audio-{self._audio_count}", container)
 
     async def _finish_file(self, file: _IncomingFile) -> None:
@@ -227,8 +227,8 @@ class FormReceiver:
                 self._received.video = uploaded
             else:
                 self._received.audio.append(uploaded)
-        elif (file.size or file.name) and not file.is_rejected:  # a file that nobody chose in a browser has neither
-            self._add_error(file.path, "is empty, or too short to be anything; send the whole file")
+        elif (file.size or file.name) and not file.is_rejected:  # an empty file input of a browser has neither
+            self._add_error(file.path, "is empty or too short; send the whole file")
 
     def _reject_file(self, file: _IncomingFile, message: str) -> None:
         file.is_rejected = True
@@ -238,10 +238,10 @@ class FormReceiver:
         self._received.problems.append(FieldError(path, message))
 
     def _too_large_error(self, path: str, max_bytes: int) -> ApiError:
-        message = f"is too large; at most {max_bytes} bytes are taken here"
+        message = f"is too large; the limit is {max_bytes} bytes"
         return ApiError(413, f"{path} {message}.".capitalize(), problems=[FieldError(path, message)])
 
 
 def file_stem(name: str) -> str:
-    """What a client calls a file, without folders and without its ending. Never a part of a path here."""
+    """The client's file name without folders and extension. Never used in a path."""
     return PurePath(name.replace("\\", "/")).stem

@@ -1,4 +1,4 @@
-"""Bodies that come too slowly are ended: each holds a connection, and memory that others need."""
+"""Aborts slow bodies: each holds a connection, and memory that others need."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from deployments.api.settings import ApiSettings
 async def enforce_min_rate(
     stream: AsyncIterator[bytes], settings: ApiSettings, clock: Callable[[], float]
 ) -> AsyncIterator[bytes]:
-    """The pieces of a body. Only the time in which we wait for the client counts. Raises a refusal (408)."""
+    """The chunks of a body. Only time spent waiting for the client counts. Raises ApiError (408)."""
     waited_seconds, received_bytes = 0.0, 0
     chunks = aiter(stream)
     while True:
@@ -21,8 +21,13 @@ async def enforce_min_rate(
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise ApiError(408, f"Nothing came for {settings.upload_stall_seconds:g} s.") from error
+            raise ApiError(408, f"Nothing was received for {settings.upload_stall_seconds:g} s.") from error
         waited_seconds, received_bytes = waited_seconds + clock() - began, received_bytes + len(chunk)
-        if waited_seconds > settings.upload_stall_seconds and received_bytes < waited_seconds * settings.upload_slowest:
-            raise ApiError(408, f"It comes too slowly; {settings.upload_slowest} bytes a second are the least.")
+        if (
+            waited_seconds > settings.upload_stall_seconds
+            and received_bytes < waited_seconds * settings.min_upload_bytes_per_second
+        ):
+            raise ApiError(
+                408, f"The upload is too slow; the minimum is {settings.min_upload_bytes_per_second} bytes a second."
+            )
         yield chunk

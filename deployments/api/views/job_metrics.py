@@ -1,4 +1,4 @@
-"""The figures of the job state in Prometheus' words: the same whichever process of the front door is asked."""
+"""Job statistics as Prometheus metrics: the same from every API process."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from videojobs.states import ENDED_STATUSES, Status
 
 @dataclass(frozen=True, slots=True)
 class JobStatsSnapshot:
-    """The job state at one moment."""
+    """Job statistics at one moment."""
 
     unfinished: Sequence[UnfinishedJobs]
     ended: dict[Status, int]
@@ -25,7 +25,7 @@ class JobStatsSnapshot:
 
     @classmethod
     async def load(cls, repository: JobRepository) -> "JobStatsSnapshot":
-        """As it is now. Raises LedgerUnavailable."""
+        """The current statistics. Raises DatabaseUnavailable."""
         return cls(
             await repository.unfinished_jobs(),
             await repository.ended_last_day(),
@@ -35,13 +35,13 @@ class JobStatsSnapshot:
 
 
 class JobStatsCollector(Collector):
-    """The newest figures of the ledger, as Prometheus reads them."""
+    """Gives Prometheus the latest snapshot."""
 
     def __init__(self) -> None:
         self.snapshot: JobStatsSnapshot | None = None
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("videojobs_ledger_up", "Whether the job database answers", {(): float(self.snapshot is not None)})
+        yield _gauge("videojobs_database_up", "The job database answers", {(): float(self.snapshot is not None)})
         if self.snapshot is not None:
             yield from _job_metrics(self.snapshot)
             yield from _vendor_metrics(self.snapshot)
@@ -62,7 +62,7 @@ def _job_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
         ("status", "point", "parked"),
     )
     parked = sum(job.count for job in snapshot.unfinished if job.parked)
-    yield _gauge("videojobs_parked_jobs", "Jobs that wait for an operator", {(): parked})
+    yield _gauge("videojobs_parked_jobs", "Jobs that need an operator", {(): parked})
     oldest = max((job.oldest_seconds for job in snapshot.unfinished if not job.parked), default=0.0)
     yield _gauge("videojobs_oldest_job_seconds", "Age of the oldest job that is neither ended nor parked", {(): oldest})
     ended = {(status,): snapshot.ended.get(status, 0) for status in ENDED_STATUSES}
@@ -73,14 +73,14 @@ def _vendor_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
     spent = {display_name(provider): amount for provider, amount in snapshot.spent.items()}
     yield _gauge(
         "videojobs_spent_today",
-        "Recorded costs since midnight UTC: what the vendors told, else what was expected",
+        "Costs since midnight UTC: as the vendors reported them, else as estimated",
         {(vendor, "usd"): float(amount.usd) for vendor, amount in spent.items()}
         | {(vendor, "points"): float(amount.points) for vendor, amount in spent.items()},
         ("vendor", "unit"),
     )
     yield _gauge(
         "videojobs_submissions_last_day",
-        "Paid calls of the last 24 hours, by what became of them (refused, failed and unknown are errors)",
+        "Paid calls of the last 24 hours by state (refused, failed and unknown are errors)",
         {(display_name(row.provider), row.state): row.count for row in snapshot.submitted},
         ("vendor", "state"),
     )

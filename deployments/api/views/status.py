@@ -1,4 +1,4 @@
-"""Links to what a job has in the storage: signed when somebody asks for them."""
+"""The status answers, and signed links to a job's files."""
 
 import asyncio
 import re
@@ -20,8 +20,6 @@ from videojobs.storage.object_store import (
 )
 
 DAY_SECONDS: Final = 86_400
-
-
 _LECTURE_FILES: Final = {
     "pdf": "lecture.pdf",
     "srt": "subtitles.srt",
@@ -32,7 +30,7 @@ _LECTURE_FILES: Final = {
 
 
 def object_key(job: VideoJob, file_kind: FileKind, number: int = 1) -> str | None:
-    """The key or `s3://` address of one of a job's files; None where there is none yet. `number` is a slide's."""
+    """The key or `s3://` URI of a file; None if it does not exist yet. `number` is that of a slide."""
     match file_kind:
         case "slide":
             return lecture_key(job.user_id, job.id, f"slide-{number:04}.png")
@@ -52,7 +50,7 @@ def object_key(job: VideoJob, file_kind: FileKind, number: int = 1) -> str | Non
 async def presign_existing(
     store: ObjectStore, location: str, seconds: int, *, save_as: str | None = None
 ) -> str | None:
-    """A link to an object by its key or address; None where there is no such object."""
+    """A link to an object, valid for `seconds`; None if it does not exist. `location` is a key or an `s3://` URI."""
     owner, key = store.resolve_uri(location) if location.startswith("s3://") else (store, location)
     if await asyncio.to_thread(owner.head, key) is None:
         return None
@@ -60,30 +58,30 @@ async def presign_existing(
 
 
 async def has_comparison_image(state: AppState, job: VideoJob) -> bool:
-    """Whether there is a before/after picture: it is made after all else, and only if it can be made."""
-    if job.status != Status.COMPLETED or job.job_kind is JobKind.LECTURE:
+    """Whether there is a before/after picture. It is made last, and not for every video."""
+    if job.status != Status.COMPLETED or job.kind is JobKind.LECTURE:
         return False
     store = await state.services.store(job)
     return await asyncio.to_thread(store.head, comparison_image_key(job.user_id, job.id)) is not None
 
 
 def download_file_name(job: VideoJob, file_kind: FileKind, location: str) -> str:
-    """What a file of a job is called on somebody's disk: by the job's name, as far as that is safe in a header."""
+    """The name under which a browser saves a file: the job's name, as far as it is safe in a header."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.display_name or "").strip("-._")[:80] or job.id
     suffix = PurePath(location).stem if file_kind == "slide" else file_kind.replace("_", "-")
     return f"{name}-{suffix}{PurePath(location).suffix}"
 
 
 async def presign_output(state: AppState, job: VideoJob) -> str | None:
-    """A link to what the job has made, that works for as long as one can; None before there is something."""
+    """A link to the result with the longest possible lifetime; None before there is a result."""
     if job.output_url is None:
         return None
     owner, key = (await state.services.store(job)).resolve_uri(job.output_url)
-    return owner.presign(key, round(TimingSettings().result_link_days * DAY_SECONDS))
+    return owner.presign(key, round(TimingSettings.current().result_url_ttl_days * DAY_SECONDS))
 
 
 async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:
-    """The five fields of the old system."""
+    """The five status fields of the old system."""
     return JobStatusResponse(
         job_id=job.id,
         status=legacy_status(job),
@@ -94,7 +92,7 @@ async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:
 
 
 async def submission_response(state: AppState, job: VideoJob) -> JobCreated:
-    """The answer to a request that has become a job."""
+    """The answer to a request that created a job."""
     status = await build_status(state, job)
     return JobCreated(
         **status.model_dump(),

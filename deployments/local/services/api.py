@@ -32,9 +32,9 @@ class ApiService(Service):
         """The same in every run of the stack."""
         self._is_token_stored = False
         settings = {
-            "VIDEOJOBS_GATEWAY_HOST": HOST,
-            "VIDEOJOBS_GATEWAY_PORT": str(port),
-            "VIDEOJOBS_GATEWAY_DRAIN_SECONDS": "5",  # the user waits after Ctrl-C
+            "VIDEOJOBS_API_HOST": HOST,
+            "VIDEOJOBS_API_PORT": str(port),
+            "VIDEOJOBS_API_DRAIN_SECONDS": "5",  # the user waits after Ctrl-C
         }
         self._server = self.process = process_factory.create_module_process(
             self.name, "deployments.api", variables={**variables, **settings}

@@ -1,4 +1,4 @@
-"""A front door over real HTTP, on a real Postgres and a real object store; only Prefect is played."""
+"""An API over real HTTP, with a real Postgres and a real object store; only Prefect is faked."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ __all__ = ["create_leased_job", "job_id", "repository"]
 
 
 class IntegrationServices(Services):
-    """What the door stands on in these tests."""
+    """The services of these tests."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         super().__init__(ApiSettings())
@@ -52,7 +52,7 @@ class IntegrationServices(Services):
 
 @dataclass
 class ApiServer:
-    """One that is open, and what a test does with it."""
+    """A running API, and what tests do with it."""
 
     base_url: str
     services: IntegrationServices
@@ -75,7 +75,7 @@ class ApiServer:
         return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=60, **more)
 
     def stored_keys(self, user: str) -> list[str]:
-        """What lies in the storage for a user, half-sent objects included."""
+        """The keys in the storage of a user, unfinished objects included."""
         prefix = f"users/{user}/"
         found = list(self.store.list_keys(prefix))
         try:
@@ -83,7 +83,7 @@ class ApiServer:
                 Bucket=self.store.bucket, Prefix=prefix
             )
             return found + [item["Key"] for page in pages for item in page.get("Uploads", [])]
-        except self.store.client.exceptions.NoSuchUpload:  # rclone's way to say that there is none
+        except self.store.client.exceptions.NoSuchUpload:  # rclone's answer if there is none
             return found
 
 
@@ -103,13 +103,13 @@ async def database_url(service_variables: dict[str, str]) -> str:
 
 @contextmanager
 def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[ApiServer]:
-    """A door in a thread with an event loop of its own, as in a process; `settings` are those of `ApiSettings`."""
-    names = {f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
+    """An API in a thread with an event loop of its own, as in a process; `settings` are those of `ApiSettings`."""
+    names = {f"VIDEOJOBS_API_{name.upper()}": str(value) for name, value in settings.items()}
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
-        ground = IntegrationServices(variables)
-        app = create_app(ground)
+        services = IntegrationServices(variables)
+        app = create_app(services)
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -119,12 +119,12 @@ def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[Ap
     thread.start()
     try:
         while not server.started:
-            assert thread.is_alive(), "the door does not open"
+            assert thread.is_alive(), "the API does not start"
             thread.join(0.02)
         [listening] = server.servers[0].sockets
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         repository = JobRepository(get_engine(variables["DATABASE_URL"]))
-        yield ApiServer(address, ground, app.state.app_state, repository, object_store_from_env(variables))
+        yield ApiServer(address, services, app.state.app_state, repository, object_store_from_env(variables))
     finally:
         server.should_exit = True
         thread.join(10)
@@ -132,13 +132,15 @@ def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[Ap
 
 @pytest.fixture(scope="session")
 async def shared_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServer]:
-    with run_api_server(service_variables, start_again_seconds=0.1, look_seconds=0.05, heartbeat_seconds=0.3) as api:
+    with run_api_server(
+        service_variables, launch_retry_seconds=0.1, job_poll_interval_seconds=0.05, heartbeat_seconds=0.3
+    ) as api:
         yield api
 
 
 @pytest.fixture
 def api(shared_api: ApiServer) -> ApiServer:
-    """The usual one, with a Prefect that is there."""
+    """The shared API, with a Prefect that answers."""
     shared_api.services.prefect = shared_api.services.runs = FakePrefect()
     return shared_api
 
@@ -161,7 +163,7 @@ def log_capture() -> Iterator[LogCapture]:
 
 @pytest.fixture
 def user() -> str:
-    """Somebody whom no other test knows."""
+    """A user of this test alone."""
     return f"user-{uuid.uuid4().hex[:12]}"
 
 
@@ -173,7 +175,7 @@ async def http(api: ApiServer, user: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Something that another thread brings about."""
+    """Wait for the effect of another thread."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What somebody may try at the front door, row by row: each is refused in the right words or does no harm.
+"""Attacks on the API, row by row: each is rejected with the right error or does no harm.
 
 After every row: the answer is a problem without insides, nothing is left in the storage, no run was started.
 """

@@ -1,4 +1,4 @@
-"""The front door on nothing: what it answers while a part that it stands on is away, and how much it takes in."""
+"""The API without its dependencies: its answers while one is unavailable, and its limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ async def test_a_callback_body_is_read_up_to_its_limit() -> None:
 
 
 async def test_a_stalling_callback_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_ANSWER_SECONDS", "0.05")
+    monkeypatch.setenv("VIDEOJOBS_API_CALLBACK_TIMEOUT_SECONDS", "0.05")
 
     async def stalling() -> AsyncIterator[bytes]:
         yield b"{"

@@ -54,7 +54,7 @@ async def callback_vendor_ids(repository: JobRepository, job_id: str) -> list[ob
     return [
         event.detail and event.detail["candidate"]
         for event in await repository.list_events(job_id)
-        if event.kind == "heard_of"
+        if event.kind == "callback_received"
     ]
 
 
@@ -72,11 +72,11 @@ async def test_a_callback_during_the_submit_call_starts_no_run(
     assert (answer.status_code, answer.content) == (200, b"heard\n")
     assert await callback_vendor_ids(repository, lease.job_id) == ["42"]
     assert services.prefect.resumed == []
-    assert (await repository.get_job(lease.job_id)).point is vendor.prior_points[-1]
+    assert (await repository.get_job(lease.job_id)).recovery_point is vendor.prior_points[-1]
     await repository.record_accepted(
         lease, submission, vendor.submitted_point, vendor_id=lease.job_id, answer={}, metadata={}
     )
-    assert (await repository.get_job(lease.job_id)).point is vendor.submitted_point
+    assert (await repository.get_job(lease.job_id)).recovery_point is vendor.submitted_point
 
 
 @both_vendors
@@ -137,7 +137,7 @@ async def test_a_callback_wakes_the_waiting_run(
 ) -> None:
     lease = await create_leased_job()
     submission = await create_accepted_submission(repository, lease, vendor)
-    before = await job_records(repository, lease.job_id, exclude_column="candidate_id")
+    before = await job_records(repository, lease.job_id, exclude_column="reported_vendor_id")
     woken = asyncio.Event()
     with repository.notifications.subscribe(lease.job_id, woken.set):
         await wait_until_listening(repository)
@@ -145,7 +145,7 @@ async def test_a_callback_wakes_the_waiting_run(
         await api.send_callback(vendor, submission.callback_token, vendor.report_body(lease.job_id))
         async with asyncio.timeout(5):
             await woken.wait()
-    assert await job_records(repository, lease.job_id, exclude_column="candidate_id") == before
+    assert await job_records(repository, lease.job_id, exclude_column="reported_vendor_id") == before
     assert services.prefect.resumed == []
 
 
@@ -160,7 +160,7 @@ async def test_contradictory_callbacks_change_nothing(
     """Out of order, too: the end, then a report that is older."""
     lease = await create_leased_job()
     submission = await create_accepted_submission(repository, lease, vendor)
-    before = await job_records(repository, lease.job_id, exclude_column="candidate_id")
+    before = await job_records(repository, lease.job_id, exclude_column="reported_vendor_id")
     stories: list[dict[str, object]]
     if vendor is SYNC_SO:
         stories = [
@@ -173,7 +173,7 @@ async def test_contradictory_callbacks_change_nothing(
     for story in [{}, *stories]:
         answer = await api.send_callback(vendor, submission.callback_token, vendor.report_body(lease.job_id, **story))
         assert answer.status_code == 200
-    assert await job_records(repository, lease.job_id, exclude_column="candidate_id") == before
+    assert await job_records(repository, lease.job_id, exclude_column="reported_vendor_id") == before
     assert services.prefect.resumed == []
 
 
@@ -203,11 +203,11 @@ async def test_a_callback_after_the_end_changes_nothing(
     else:
         await repository.cancel(lease.job_id, lease.flow_run_id, "stopped", actor="test")
     await repository.release_lease(lease)
-    before = await job_records(repository, lease.job_id, exclude_column="candidate_id")
+    before = await job_records(repository, lease.job_id, exclude_column="reported_vendor_id")
     assert (
         await api.send_callback(vendor, submission.callback_token, vendor.report_body(lease.job_id))
     ).status_code == 200
-    assert await job_records(repository, lease.job_id, exclude_column="candidate_id") == before
+    assert await job_records(repository, lease.job_id, exclude_column="reported_vendor_id") == before
     assert services.prefect.resumed == []
 
 
@@ -305,7 +305,7 @@ async def test_callback_bodies_may_exceed_the_client_json_limit(
     services: FakeServices,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_JSON_BYTES", "2000")
+    monkeypatch.setenv("VIDEOJOBS_API_MAX_JSON_BYTES", "2000")
     api = CallbackClient(services)
     submission = await create_lost_submission(repository, await create_leased_job(), SYNC_SO)
     inputs = [{"type": "audio", "url": f"https://example.com/{'x' * 2000}", "refId": f"a-{n}"} for n in range(200)]

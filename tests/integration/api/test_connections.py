@@ -1,4 +1,4 @@
-"""Connections without a token, over raw sockets, to the door as a process of its own: what they may take of it."""
+"""Limits for connections without a token, over raw sockets, to an API process of its own."""
 
 import re
 import socket
@@ -19,13 +19,13 @@ from tests.integration.api.test_graceful_shutdown import connect_when_up, run_ap
 
 MIB: Final = 1024**2
 BYTES_SENT: Final = 30 * MIB  # of what has no end; unbounded, each of the attacks takes several hundred MiB by then
-HEALTHZ_REQUEST: Final = b"GET /healthz HTTP/1.1\r\nHost: door\r\n\r\n"
-CALLBACK_HEAD: Final = b"POST /callbacks/sync-so/" + b"t" * 43 + b" HTTP/1.1\r\nHost: door\r\n"  # its body is read
+HEALTHZ_REQUEST: Final = b"GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n"
+CALLBACK_HEAD: Final = b"POST /callbacks/sync-so/" + b"t" * 43 + b" HTTP/1.1\r\nHost: api\r\n"  # its body is read
 
 
 @dataclass(frozen=True)
 class ApiProcess:
-    """The door, in a process of its own."""
+    """An API in a process of its own."""
 
     process: Popen[bytes]
     port: int
@@ -35,7 +35,7 @@ class ApiProcess:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def exchange(self, *pieces: bytes) -> bytes:
-        """All that is answered to these bytes, until the door closes the connection."""
+        """Everything that is answered to these bytes until the API closes the connection."""
         with closing(self.connect()) as connection:
             send_all(connection, *pieces)
             return read_to_end(connection)
@@ -45,7 +45,7 @@ class ApiProcess:
         return b"200 OK" in self.exchange(HEALTHZ_REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
 
     def peak_memory(self) -> int:
-        """The most memory that it has taken, in bytes."""
+        """Its peak memory, in bytes."""
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         assert found
         return int(found[1]) * 1024
@@ -62,7 +62,7 @@ class ApiProcess:
 
 
 def send_all(connection: socket.socket, *pieces: bytes) -> None:
-    """As much of it as the door takes."""
+    """As much of it as the API accepts."""
     try:
         for piece in pieces:
             connection.sendall(piece)
@@ -119,7 +119,9 @@ def default_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess
 @pytest.fixture(scope="module")
 def constrained_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
     """Of eight connections, and with little patience."""
-    with run_connectable_api(tmp_path_factory.mktemp("small"), connections=8, head_seconds=1, unread_seconds=1) as api:
+    with run_connectable_api(
+        tmp_path_factory.mktemp("small"), max_connections=8, header_timeout_seconds=1, write_timeout_seconds=1
+    ) as api:
         yield api
 
 
@@ -193,7 +195,7 @@ def test_garbage_after_a_request_does_not_corrupt_its_response(default_api: ApiP
     ("lines", "status"), [(b"A: b\r\n" * 98, 200), (b"A: b\r\n" * 100, 431), (b"A: " + b"b" * 30_000 + b"\r\n", 200)]
 )
 def test_a_request_head_of_common_size_is_accepted(default_api: ApiProcess, lines: bytes, status: int) -> None:
-    answer = default_api.exchange(b"GET /healthz HTTP/1.1\r\nHost: door\r\nConnection: close\r\n" + lines + b"\r\n")
+    answer = default_api.exchange(b"GET /healthz HTTP/1.1\r\nHost: api\r\nConnection: close\r\n" + lines + b"\r\n")
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
@@ -214,10 +216,10 @@ WEBSOCKET_HEADERS: Final = (
 @pytest.mark.parametrize(
     ("head", "status"),
     [
-        (b"GET /healthz HTTP/1.1\r\nHost: door\r\n" + WEBSOCKET_HEADERS, 200),
-        (b"GET /api/v1/jobs HTTP/1.1\r\nHost: door\r\n" + WEBSOCKET_HEADERS, 401),
-        (b"GET /nowhere HTTP/1.1\r\nHost: door\r\n" + WEBSOCKET_HEADERS, 404),
-        (b"GET /healthz HTTP/1.1\r\nHost: door\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
+        (b"GET /healthz HTTP/1.1\r\nHost: api\r\n" + WEBSOCKET_HEADERS, 200),
+        (b"GET /api/v1/jobs HTTP/1.1\r\nHost: api\r\n" + WEBSOCKET_HEADERS, 401),
+        (b"GET /nowhere HTTP/1.1\r\nHost: api\r\n" + WEBSOCKET_HEADERS, 404),
+        (b"GET /healthz HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(64), 400),
         (b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
@@ -271,7 +273,7 @@ def test_a_client_that_does_not_read_is_disconnected(constrained_api: ApiProcess
             nonlocal unread
             if (now := constrained_api.unread_bytes(ours)) > unread:  # there is room for one more answer in the kernel
                 unread = now
-                send_all(connection, b"GET /openapi.json HTTP/1.1\r\nHost: door\r\n\r\n")
+                send_all(connection, b"GET /openapi.json HTTP/1.1\r\nHost: api\r\n\r\n")
             return ours not in constrained_api.client_ports()
 
         assert_eventually("it is let go", is_disconnected)
@@ -317,7 +319,7 @@ def test_1500_connections_do_not_exhaust_file_descriptors(default_api: ApiProces
 
 
 async def test_an_address_has_a_connection_limit(service_variables: dict[str, str]) -> None:
-    with run_api_server(service_variables, connections_each=2) as api, ExitStack() as stack:
+    with run_api_server(service_variables, max_connections_per_address=2) as api, ExitStack() as stack:
         host, port = api.base_url.removeprefix("http://").split(":")
         for _ in range(2):
             first = stack.enter_context(closing(socket.create_connection((host, int(port)), timeout=30)))

@@ -1,4 +1,4 @@
-"""The old editor at the door: its form becomes a job, its jobs page shows it, and its browser may read every answer."""
+"""The old editor: its form becomes a job, its jobs page shows it, and its browser may read every answer."""
 
 import uuid
 from typing import Any, Final
@@ -118,12 +118,12 @@ async def test_small_editor_deviations_are_corrected_and_recorded(api: ApiServer
     assert [item["x"] + item["w"] for item in areas] == pytest.approx([0.3999881, 1, 0.7])
     [told] = (await http.get(f"/api/v1/jobs/{job.id}")).json()["timeline"]
     for what in (
-        "segments_data[0].audioInput: only one end is given, taken from the audio's beginning",
-        "effects[0].region.x: -1.19e-05 is outside the picture, cut at 0",
-        "effects[1].region.width: reaches to 1.00022, outside the picture, cut at 1",
-        "effects[2]: ends where it begins, left out",
-        "effects[3].startTime: -0.257 s is before the video, taken as 0 s",
-        "effects[3].region.height: reaches to 1.0008, outside the picture, cut at 1",
+        "segments_data[0].audioInput: only one end is given; it is used from the start of the audio",
+        "effects[0].region.x: -1.19e-05 is outside the picture; it is set to 0",
+        "effects[1].region.width: reaches to 1.00022, outside the picture; it is cut at 1",
+        "effects[2]: ends where it begins; it is left out",
+        "effects[3].startTime: -0.257 s is before the video; it is set to 0 s",
+        "effects[3].region.height: reaches to 1.0008, outside the picture; it is cut at 1",
     ):
         assert what in told["message"]
 
@@ -172,7 +172,7 @@ async def test_an_unsupported_audio_format_lists_the_supported_ones(
 ) -> None:
     detail = await error_detail(http, sounds=[(name, head), AUDIO_FILES[1]])
     assert detail == (
-        "The request has 1 problem: audio_files[0]: does not begin like a sound file that is taken here; "
+        "The request has 1 problem: audio_files[0]: does not begin like an audio file in a supported format; "
         "send one of FLAC, MP3, MP4, OGG, WAV"
     )
 
@@ -185,7 +185,7 @@ async def test_m4a_audio_is_accepted(api: ApiServer, http: httpx.AsyncClient) ->
 
 async def test_an_mpeg_video_is_rejected_with_the_formats_supported(http: httpx.AsyncClient) -> None:
     detail = await error_detail(http, video=("talk.mpeg", b"\0\0\x01\xba\x44\0\x04\0\x04\x01" + b"v" * 100))
-    assert "file: does not begin like a video that is taken here; send one of AVI, MOV, MP4, WEBM" in detail
+    assert "file: does not begin like a video in a supported format; send one of AVI, MOV, MP4, WEBM" in detail
 
 
 # ---- the jobs page -----------------------------------------------------------------------------------------
@@ -295,8 +295,8 @@ PREFLIGHT_HEADERS: Final = {
 
 @pytest.fixture
 def cross_origin_client(monkeypatch: pytest.MonkeyPatch) -> httpx.AsyncClient:
-    """A browser whose page comes from the editor's host, at a door without anything behind it."""
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", f"https://other.example.com, {EDITOR_ORIGIN}")
+    """A browser with a page of the editor's host, and an API without dependencies."""
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", f"https://other.example.com, {EDITOR_ORIGIN}")
     client = asgi_client(BrokenServices(DatabaseUnavailable("away")))
     client.headers["Origin"] = EDITOR_ORIGIN
     return client
@@ -339,12 +339,12 @@ async def test_error_responses_have_cors_headers(cross_origin_client: httpx.Asyn
 
 
 async def test_an_unhandled_error_has_cors_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", EDITOR_ORIGIN)
-    client = asgi_client(BrokenServices(RuntimeError("nobody foresaw it")), raise_errors=False)
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", EDITOR_ORIGIN)
+    client = asgi_client(BrokenServices(RuntimeError("unexpected")), raise_errors=False)
     headers = {"Origin": EDITOR_ORIGIN, "Authorization": "Bearer vj_nobody-knows-this"}
     answer = await client.get(JOBS_PAGE_URL, headers=headers)
     assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (500, EDITOR_ORIGIN)
-    assert answer.json()["detail"] == "Something went wrong here."
+    assert (answer.json()["code"], answer.json()["detail"]) == ("internal_error", "Internal error.")
 
 
 async def test_a_rate_limit_response_has_cors_headers(service_variables: dict[str, str]) -> None:
@@ -358,6 +358,6 @@ async def test_a_rate_limit_response_has_cors_headers(service_variables: dict[st
 
 @pytest.mark.parametrize("origin", ["*", "editor.example.com", f"{EDITOR_ORIGIN}/", f"{EDITOR_ORIGIN}/jobs", "null"])
 async def test_an_invalid_cors_origin_is_rejected_at_startup(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_CORS_ORIGINS", origin)
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", origin)
     with pytest.raises(ValueError, match="cors_origins"):
         asgi_client(BrokenServices(DatabaseUnavailable("away")))

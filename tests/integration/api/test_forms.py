@@ -45,7 +45,7 @@ def test_form_parts_do_not_depend_on_chunk_boundaries(size: int) -> None:
 def test_a_form_without_its_end_is_an_error() -> None:
     form = MultipartReader(TYPE)
     form.feed(BODY[:-10])
-    with pytest.raises(HTTPException, match="broke off"):
+    with pytest.raises(HTTPException, match="incomplete"):
         form.close()
 
 

@@ -1,4 +1,4 @@
-"""How the door closes."""
+"""Graceful shutdown of the API."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @contextmanager
 def run_streaming_app(ended: threading.Event) -> Iterator[tuple[GracefulServer, str]]:
-    """A door with an endless stream of events, in a thread; gives its server and address."""
+    """An API with an endless event stream, in a thread; yields its server and address."""
     app = FastAPI()
     leaving = asyncio.Event()
     app.add_middleware(StreamShutdownMiddleware, shutting_down=leaving)
@@ -77,7 +77,7 @@ def test_a_disconnecting_client_ends_only_its_stream() -> None:
 def run_api_process(
     folder: Path, *, files: int | None = None, **settings: object
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
-    """The front door as it is served, on nothing; gives its port and its log.
+    """The API as it is served, without dependencies; yields its port and its log.
 
     `settings` are those of `ApiSettings`; it may open so many `files`.
     """
@@ -87,10 +87,10 @@ def run_api_process(
     variables = {
         "PREFECT_API_URL": "http://127.0.0.1:9/api",
         "PREFECT_HOME": str(folder),
-        "VIDEOJOBS_GATEWAY_PORT": str(port),
-        "VIDEOJOBS_GATEWAY_LOG_FORMAT": "json",
-        "VIDEOJOBS_GATEWAY_ANSWER_SECONDS": "60",
-        **{f"VIDEOJOBS_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()},
+        "VIDEOJOBS_API_PORT": str(port),
+        "VIDEOJOBS_API_LOG_FORMAT": "json",
+        "VIDEOJOBS_API_CALLBACK_TIMEOUT_SECONDS": "60",
+        **{f"VIDEOJOBS_API_{name.upper()}": str(value) for name, value in settings.items()},
     }
     log_capture = folder / "log"
     with log_capture.open("wb") as output:
@@ -111,14 +111,14 @@ def connect_when_up(port: int) -> socket.socket:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=60)
         except OSError:
-            assert monotonic() < deadline, "the door does not open"
+            assert monotonic() < deadline, "the API does not start"
             sleep(0.05)
 
 
 def test_sigterm_lets_the_request_in_flight_finish(tmp_path: Path) -> None:
     with run_api_process(tmp_path) as (process, port, log_capture), connect_when_up(port) as connection:
         token = "t" * 43
-        head = f"POST /callbacks/sync-so/{token} HTTP/1.1\r\nHost: door\r\nContent-Length: 4\r\n\r\n{{}}"
+        head = f"POST /callbacks/sync-so/{token} HTTP/1.1\r\nHost: api\r\nContent-Length: 4\r\n\r\n{{}}"
         connection.sendall(head.encode())
         process.send_signal(signal.SIGTERM)
         deadline = monotonic() + 30

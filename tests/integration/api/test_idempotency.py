@@ -1,4 +1,4 @@
-"""A job is taken in once and for all: sent again, at the same instant, while something is away."""
+"""A job is created exactly once: repeated, concurrent, or while a dependency is unavailable."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ async def test_reusing_a_key_for_another_request_is_a_409(
     assert len(api.stored_keys(user)) == 3
 
 
-# ---- while something is away -------------------------------------------------------------------------------
+# ---- while a dependency is away -------------------------------------------------------------------------------
 
 
 async def test_a_post_gets_503_while_prefect_is_down(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
@@ -89,10 +89,10 @@ async def test_a_restarted_api_launches_pending_jobs(
 ) -> None:
     api.prefect.down_at_start = True
     job = await load_job(api, await http.post(PROCESS_URL, files=form_files(), data=form_fields()))
-    with run_api_server(service_variables, start_again_seconds=0.1) as next_door:
-        await wait_until(lambda: job.id in next_door.prefect.started)
+    with run_api_server(service_variables, launch_retry_seconds=0.1) as second_api:
+        await wait_until(lambda: job.id in second_api.prefect.started)
     api.prefect.down_at_start = False
-    await wait_until(lambda: job.id in api.prefect.started)  # the first door asks too, and Prefect has one run
+    await wait_until(lambda: job.id in api.prefect.started)  # the first API starts it too, and Prefect has one run
 
 
 class CommitThenDisconnect(JobRepository):

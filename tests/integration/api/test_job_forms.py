@@ -42,7 +42,7 @@ def stored_bytes(api: ApiServer, uri: str) -> bytes:
 
 
 async def pending_upload_count(variables: dict[str, str], user: str) -> int:
-    """Uploads that the door still has to see to."""
+    """Uploads that the API still has to clean up."""
     async with get_engine(variables["DATABASE_URL"]).connect() as connection:
         query = text("SELECT count(*) FROM uploads WHERE user_id = :user")
         count: int = (await connection.execute(query, {"user": user})).scalar_one()

@@ -4,9 +4,13 @@ import html
 import re
 from urllib.parse import parse_qs, urlsplit
 
+from sqlalchemy import text
+
 from tests.integration.api.conftest import ApiServer
 from tests.support.browser_user import FACTS, browser_client, create_job, lease_job, page_text
+from videojobs.db import get_engine
 from videojobs.db.tokens import Scope
+from videojobs.errors import FieldError, InvalidRequest
 from videojobs.states import LIP_SYNC_DONE, RecoveryPoint
 from videojobs.storage.object_store import lip_sync_result_key
 
@@ -23,7 +27,7 @@ async def test_a_job_page_shows_its_events_and_its_cost(api: ApiServer) -> None:
     async with await browser_client(api, "ada") as http:
         seen = await page_text(http, f"/jobs/{job}")
     assert "In progress 50 %" in seen
-    assert seen.index("job was taken in") < seen.index("checked and stored")
+    assert seen.index("job was accepted") < seen.index("checked and stored")
     assert "Lip-sync 0.45 USD" in seen
     assert "Together 0.45 USD and 1 point" in seen
     assert lease.flow_run_id not in seen, "the numbers of runs are nobody's business"
@@ -33,16 +37,37 @@ async def test_a_job_page_shows_its_events_and_its_cost(api: ApiServer) -> None:
 
 async def test_a_rejected_request_lists_its_problems(api: ApiServer) -> None:
     job = "job-refused-page"
-    error = "The request has 2 problems: segments[0].endTime: must be later; mend it; video: is empty"
-    await api.repository.create_rejected(job, user_id="ada", display_name=None, error=error, actor="test")
+    error = InvalidRequest(
+        [FieldError("segments[0].endTime", "must be later; mend it"), FieldError("video", "is empty")]
+    )
+    await api.repository.create_rejected(
+        job, user_id="ada", display_name=None, error=str(error), problems=error.errors, actor="test"
+    )
     async with await browser_client(api, "ada") as http:
         answer = await http.get(f"/jobs/{job}")
+        summary = (await http.get(f"/api/v1/jobs/{job}")).json()
+    assert summary["error_code"] == "invalid_request"
+    assert [item["field"] for item in summary["problems"]] == ["segments[0].endTime", "video"]
     assert re.findall(r"<li>(.*?)</li>", answer.text) == [
         "segments[0].endTime: must be later; mend it",
         "video: is empty",
     ]
     assert "Nothing was bought" in answer.text
     assert "Try again" not in answer.text
+
+
+async def test_an_old_rejected_request_without_a_code_still_shows(api: ApiServer, database_url: str) -> None:
+    job = "job-refused-before-codes"
+    error = "The request has 1 problem: video: is empty"
+    await api.repository.create_rejected(job, user_id="ada", display_name=None, error=error, actor="test")
+    async with get_engine(database_url).begin() as connection:
+        await connection.execute(text("UPDATE video_jobs SET error_code = NULL WHERE id = :id"), {"id": job})
+    async with await browser_client(api, "ada") as http:
+        seen = await page_text(http, f"/jobs/{job}")
+        summary = (await http.get(f"/api/v1/jobs/{job}")).json()
+    assert "The request has 1 problem: video: is empty. Nothing was bought." in seen
+    assert "Try again" not in seen
+    assert (summary["error_code"], summary["problems"]) == (None, [])
 
 
 async def test_a_failed_text_removal_offers_the_lip_sync_and_retry(api: ApiServer) -> None:
@@ -55,11 +80,11 @@ async def test_a_failed_text_removal_offers_the_lip_sync_and_retry(api: ApiServe
     async with await browser_client(api, "ada") as http:
         seen = await page_text(http, f"/jobs/{job}")
         assert "The text could not be removed" in seen
-        assert "Not enough points." in seen
+        assert "Text inpainting failed: not enough points." in seen
         assert "Download (lip-sync only)" in seen
         answer = await http.post(f"/jobs/{job}/retry")
         assert answer.status_code == 303
-        assert "The job goes on" in await page_text(http, answer.headers["Location"])
+        assert "The job continues" in await page_text(http, answer.headers["Location"])
     assert job in api.prefect.retried
 
 
@@ -111,7 +136,7 @@ async def test_a_stale_button_shows_an_explanation(api: ApiServer) -> None:
         answer = await http.post(f"/jobs/{job}/retry")
     assert answer.status_code == 409
     assert answer.headers["Content-Type"].startswith("text/html")
-    assert "Only a job that has failed or was cancelled can be retried." in answer.text
+    assert "Only a failed or cancelled job can be retried." in answer.text
 
 
 async def test_another_users_job_page_looks_like_a_missing_one(api: ApiServer) -> None:

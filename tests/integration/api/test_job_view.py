@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 from deployments.api.views.job_view import event_log
 from videojobs.db import JobEvent
+from videojobs.states import RecoveryPoint
 
 
 def moved_end_event(*changes: str) -> str:
     event = JobEvent(
         at=datetime.now(UTC),
         kind="shortened",
-        point="uploaded",
+        point=RecoveryPoint.UPLOADED,
         progress=10,
         message="Lip-sync processing...",
         detail={"changes": list(changes)},
@@ -21,7 +22,7 @@ def moved_end_event(*changes: str) -> str:
 
 def test_moved_segment_ends_are_reported_to_the_user() -> None:
     assert moved_end_event("the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s") == (
-        "Sync.so gets some ends earlier than they were given: "
+        "Some ends were moved forward for Sync.so: "
         "the segment from 0 s to 2 s ends at 1.98 s, since the next one begins at 2 s."
     )
 

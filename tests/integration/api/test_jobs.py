@@ -90,8 +90,8 @@ async def test_the_event_log_lists_events_without_secrets(api: ApiServer, http: 
     answer = await http.get(f"{API}/jobs/{lease.job_id}")
     told = [line["message"] for line in answer.json()["timeline"]]
     assert told == [
-        "The job was taken in.",
-        "A run has taken the job up.",
+        "The job was accepted.",
+        "A run has started work on the job.",
         "All files are checked and stored.",
     ]
     assert "run-1" not in answer.text
@@ -212,7 +212,7 @@ async def test_the_comparison_image_is_offered_once_it_exists(
     picture = f"{API}/jobs/{job.id}/download?what=before_after"
     assert (await http.get(f"{API}/jobs/{job.id}")).json()["downloads"] == ["source", "lip_sync", "result"]
     assert (await http.get(picture)).status_code == 404
-    assert "The picture is being made" in (await http.get(f"/jobs/{job.id}")).text
+    assert "The picture is being created" in (await http.get(f"/jobs/{job.id}")).text
     api.store.put_bytes(comparison_image_key(user, job.id), b"a picture", "image/jpeg")
     assert (await http.get(f"{API}/jobs/{job.id}")).json()["downloads"][-1] == "before_after"
     assert (await http.get(picture)).status_code == 307

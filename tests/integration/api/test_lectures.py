@@ -1,4 +1,4 @@
-"""Lectures at the front door over real HTTP: taken in, listed, followed, downloaded, and sent from a page."""
+"""Lectures over real HTTP: created, listed, followed, downloaded, and sent from a page."""
 
 import json
 import uuid
@@ -81,7 +81,7 @@ async def test_a_form_becomes_a_lecture_with_a_stored_file_and_a_run(
     data = {"display_name": "On water", "options": json.dumps(options)}
     answer = await http.post(UPLOAD_FORM_URL, files=lecture_form_files(), data=data)
     job = await load_job(api, answer)
-    assert (job.job_kind, job.is_pro_job, job.user_id, job.display_name) == (JobKind.LECTURE, False, user, "On water")
+    assert (job.kind, job.is_pro_job, job.user_id, job.display_name) == (JobKind.LECTURE, False, user, "On water")
     assert job.request["options"]["slides"]["sensitivity"] == 0.5
     assert api.store.open(parse_uri(job.request["video"])[1]).read() == video_bytes()
     assert api.prefect.started == [job.id]
@@ -242,7 +242,7 @@ async def test_a_lecture_can_be_submitted_without_javascript(api: ApiServer, use
         job = await api.repository.get_job(answer.headers["location"].removeprefix("/jobs/"))
         assert job.request["options"]["speech"]["without_speech"] == "continue"
         seen = await page_text(http, f"/jobs/{job.id}")
-        assert "Nothing: lectures are worked on here" in seen
+        assert "None: lectures are processed here" in seen
         assert "Segments" not in seen
         assert "lecture" in await page_text(http, "/jobs")
 
@@ -270,7 +270,7 @@ async def test_a_parked_lecture_offers_no_resubmission(api: ApiServer, user: str
     await api.repository.park(await lease_job(api, job.id), "5 runs in a row ended without getting any further")
     async with await browser_client(api, "boss", Scope.ADMIN) as http:
         seen = await page_text(http, f"/jobs/{job.id}")
-    assert "retry goes on" in seen
+    assert "retry continues" in seen
     assert [word for word in ("adopt", "resubmit", "bought") if word in seen] == []
 
 

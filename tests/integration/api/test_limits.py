@@ -1,4 +1,4 @@
-"""Doors with tighter settings: who is slow, endless, too many or too eager."""
+"""APIs with tighter settings: slow, endless, too many or too frequent requests."""
 
 import asyncio
 import uuid
@@ -19,19 +19,19 @@ async def strict_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServ
     with run_api_server(
         service_variables,
         upload_stall_seconds=0.5,
-        upload_slowest=10_000,
-        form_bytes=100_000,
-        json_seconds=0.5,
+        min_upload_bytes_per_second=10_000,
+        max_form_bytes=100_000,
+        json_timeout_seconds=0.5,
         requests_per_minute=20,
         failures_per_minute=5,
-        uploads_at_once=2,
+        max_uploads=2,
     ) as api:
         yield api
 
 
 @asynccontextmanager
 async def send_slow_form(api: ApiServer, user: str, pause: float, size: int) -> AsyncIterator[asyncio.StreamReader]:
-    """A form that never ends: after each pause comes a little more of its video. Gives what the door answers."""
+    """A form that never ends: after each pause comes a little more of its video. Returns the answer."""
     headers = f"Content-Type: {FORM_TYPE['Content-Type']}\r\nAuthorization: Bearer {await api.create_token(user)}\r\n"
     first = form_part("file", video_bytes(), "talk.mp4").removesuffix(b"\r\n")
     async with send_endless_body(api, PROCESS_URL, headers, first, pause, b"v" * size) as reader:
@@ -65,7 +65,7 @@ async def send_endless_body(
 
 
 async def read_response(reader: asyncio.StreamReader) -> bytes:
-    """All of an answer, after which the door closes the connection; who still sends then finds it reset."""
+    """A whole answer, after which the API closes the connection; a client that still sends finds it reset."""
     answer = b""
     async with asyncio.timeout(15):
         with suppress(ConnectionResetError):
@@ -105,9 +105,13 @@ async def test_an_endless_body_is_cut_off_at_the_limit(strict_api: ApiServer, us
     assert strict_api.stored_keys(user) == []
 
 
-async def test_uploads_beyond_capacity_get_a_503(strict_api: ApiServer, user: str) -> None:
+async def test_uploads_beyond_capacity_get_a_503(
+    strict_api: ApiServer, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The uploads that take the room stay until the test has seen its answers, however busy the machine is.
+    monkeypatch.setitem(vars(strict_api.app_state.settings), "upload_stall_seconds", 60)
     others = [f"{user}-2", f"{user}-3"]
-    async with send_slow_form(strict_api, user, 30, 1) as first, await strict_api.create_client(user) as http:
+    async with send_slow_form(strict_api, user, 30, 1), await strict_api.create_client(user) as http:
         await wait_until(lambda: not strict_api.app_state.upload_pool.is_empty)
         assert (await http.post(PROCESS_URL, files=form_files(), data=form_fields())).status_code == 429, (
             "half of the room is for others"
@@ -116,22 +120,20 @@ async def test_uploads_beyond_capacity_get_a_503(strict_api: ApiServer, user: st
             await wait_until(lambda: strict_api.app_state.upload_pool.is_full)
             answer = await third.post(PROCESS_URL, files=form_files(), data=form_fields())
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
-        assert (await read_response(first)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_slow_client_does_not_delay_other_uploads(service_variables: dict[str, str], user: str) -> None:
-    with run_api_server(service_variables, upload_parts=2, upload_stall_seconds=60) as api:
+    with run_api_server(service_variables, upload_buffers=2, upload_stall_seconds=60) as api:
         async with (
             send_slow_form(api, user, 0.05, 100),
             send_slow_form(api, user, 0.05, 100),
             send_slow_form(api, user, 0.05, 100),
             await api.create_client(f"{user}-2") as http,
         ):
-            await wait_until(lambda: not api.app_state.upload_pool.is_empty)
-            await asyncio.sleep(0.5)  # so that they take all that they are given
+            await wait_until(api.app_state.upload_pool.user_buffer_slots(user).locked)  # they hold the user's share
             answer = await http.post(PROCESS_URL, files=form_files(), data=form_fields(), timeout=10)
             assert answer.status_code == 202, answer.text
-            await http.post(f"{JOBS_URL}/{answer.json()['job_id']}/cancel")  # else the next door would start it
+            await http.post(f"{JOBS_URL}/{answer.json()['job_id']}/cancel")  # else the next API would start it
 
 
 async def test_a_rate_limited_token_does_not_affect_others(strict_api: ApiServer, user: str) -> None:

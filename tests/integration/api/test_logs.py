@@ -1,4 +1,4 @@
-"""What the door logs: which job and which request, and no secret."""
+"""The logs of the API: they name the job and the request, and hold no secret."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""`/metrics`: figures of the jobs and of the door, for Prometheus."""
+"""`/metrics`: statistics of jobs and of the API, for Prometheus."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ def metric_key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]
 async def test_metrics_report_jobs_by_state(
     repository: JobRepository, create_leased_job: CreateLeasedJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_METRICS_SECONDS", "0")
+    monkeypatch.setenv("VIDEOJOBS_API_METRICS_CACHE_SECONDS", "0")
     async with asgi_client(FakeServices(repository)) as http:
         before = await fetch_metrics(http)
         lease = await create_leased_job()
@@ -48,7 +48,7 @@ async def test_metrics_report_jobs_by_state(
     assert after[metric_key("videojobs_parked_jobs")] - before[metric_key("videojobs_parked_jobs")] == 1
     intended = metric_key("videojobs_submissions_last_day", vendor="Sync.so", state="intended")
     assert after[intended] - before.get(intended, 0) == 1
-    assert after[metric_key("videojobs_ledger_up")] == 1
+    assert after[metric_key("videojobs_database_up")] == 1
     assert metric_key("videojobs_oldest_job_seconds") in after
     assert metric_key("videojobs_spent_today", vendor="Sync.so", unit="usd") in after
 
@@ -70,7 +70,7 @@ async def test_job_metrics_are_cached_between_scrapes(repository: JobRepository)
 async def test_metrics_report_an_unavailable_database(broken_services: Services) -> None:
     async with asgi_client(broken_services) as http:
         found = await fetch_metrics(http)
-    assert found[metric_key("videojobs_ledger_up")] == 0
+    assert found[metric_key("videojobs_database_up")] == 0
     assert not [name for name, _ in found if name.startswith("videojobs_jobs")]
 
 
@@ -84,12 +84,12 @@ async def test_callbacks_are_counted_by_outcome(
     await api.send_callback(SYNC_SO, submission.callback_token, body, SYNC_SO.signature_headers(body, secret="guessed"))
     await api.send_callback(SYNC_SO, "x" * 43, body)
     found = await fetch_metrics(api.http)
-    assert found[metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="taken")] == 1
-    assert found[metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="refused")] == 2
+    assert found[metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="accepted")] == 1
+    assert found[metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="rejected")] == 2
     away = CallbackClient(broken_services)
     await away.send_callback(SYNC_SO, submission.callback_token, body)
     assert (await fetch_metrics(away.http))[
-        metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="put off")
+        metric_key("videojobs_callbacks_total", vendor="Sync.so", outcome="deferred")
     ] == 1
 
 
@@ -102,10 +102,10 @@ async def test_requests_are_counted_by_route_template(broken_services: Services)
         answer = await http.get("/metrics")
     found = parse_metrics(answer.text)
     route = "/callbacks/{provider}/{token}"
-    assert found[metric_key("videojobs_gateway_requests_total", method="POST", route=route, status="503")] == 1
-    assert found[metric_key("videojobs_gateway_received_bytes_total", route=route)] == 5
-    assert found[metric_key("videojobs_gateway_requests_total", method="GET", route="(none)", status="404")] == 3
-    assert found[metric_key("videojobs_gateway_requests_total", method="other", route="/healthz", status="405")] == 1
+    assert found[metric_key("videojobs_api_requests_total", method="POST", route=route, status="503")] == 1
+    assert found[metric_key("videojobs_api_received_bytes_total", route=route)] == 5
+    assert found[metric_key("videojobs_api_requests_total", method="GET", route="(none)", status="404")] == 3
+    assert found[metric_key("videojobs_api_requests_total", method="other", route="/healthz", status="405")] == 1
     assert "secret" not in answer.text
     assert "s" * 43 not in answer.text
 
@@ -113,11 +113,11 @@ async def test_requests_are_counted_by_route_template(broken_services: Services)
 async def test_an_unhandled_error_is_counted_and_logged(log_capture: "LogCapture") -> None:
     app = create_app(BrokenServices(ZeroDivisionError("oh")))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://door") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
         assert (await http.post(f"/callbacks/sync-so/{'s' * 43}", content=b"{}")).status_code == 500
         found = await fetch_metrics(http)
     route = "/callbacks/{provider}/{token}"
-    assert found[metric_key("videojobs_gateway_requests_total", method="POST", route=route, status="500")] == 1
+    assert found[metric_key("videojobs_api_requests_total", method="POST", route=route, status="500")] == 1
     assert [line["status"] for line in log_capture.lines if line.get("route") == route] == [500]
 
 
@@ -136,7 +136,7 @@ async def test_an_unhandled_error_is_counted_and_logged(log_capture: "LogCapture
 async def test_metrics_require_the_token_where_one_is_set(
     broken_services: Services, monkeypatch: pytest.MonkeyPatch, given: str | None, status: int
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_METRICS_TOKEN", "the-token")
+    monkeypatch.setenv("VIDEOJOBS_API_METRICS_TOKEN", "the-token")
     headers = httpx.Headers() if given is None else httpx.Headers({b"authorization": given.encode()})
     async with asgi_client(broken_services, host="203.0.113.9") as http:
         assert (await http.get("/metrics", headers=headers)).status_code == status

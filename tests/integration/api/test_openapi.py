@@ -30,7 +30,11 @@ async def test_every_response_matches_the_openapi_document(
     service_variables: dict[str, str], tmp_path: Path, user: str
 ) -> None:
     with run_api_server(
-        service_variables, **UNLIMITED_SETTINGS, look_seconds=0.05, heartbeat_seconds=0.1, stream_minutes=0.005
+        service_variables,
+        **UNLIMITED_SETTINGS,
+        job_poll_interval_seconds=0.05,
+        heartbeat_seconds=0.1,
+        stream_minutes=0.005,
     ) as api:
         token = await api.create_token(user, Scope.SUBMIT, Scope.READ)
         code, out = await run_schemathesis(

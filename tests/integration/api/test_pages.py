@@ -45,7 +45,7 @@ async def test_the_list_filters_by_state_and_pages_to_older_jobs(api: ApiServer)
 
 async def test_an_empty_list_explains_how_to_start(api: ApiServer) -> None:
     async with await browser_client(api, "newcomer") as http:
-        assert "Make the first one" in await page_text(http, "/jobs")
+        assert "Create the first job" in await page_text(http, "/jobs")
     async with await browser_client(api, "watcher", Scope.READ) as http:
         assert "New job" not in await page_text(http, "/jobs"), "a token that cannot submit"
 

@@ -1,4 +1,4 @@
-"""`/readyz`: whether all that the door stands on answers."""
+"""`/readyz`: which dependencies answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ def set_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         for name in health.CHECKS:
             monkeypatch.setitem(health.CHECKS, name, checks.get(name, check_passes))
 
-    monkeypatch.setenv("VIDEOJOBS_GATEWAY_READY_SECONDS", "0.05")
+    monkeypatch.setenv("VIDEOJOBS_API_READINESS_TIMEOUT_SECONDS", "0.05")
     return set_checks
 
 

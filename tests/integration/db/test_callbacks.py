@@ -54,7 +54,7 @@ async def test_a_callback_unparks_a_job_with_an_unknown_outcome(repository: JobR
     assert job is not None
     assert (job.parked_reason, job.progress_message) == (None, "Lip-sync completed")
     known = await only_submission(repository, lease)
-    assert (known.candidate_id, known.vendor_batch_id, known.vendor_id) == ("work-1", "project-1", None)
+    assert (known.reported_vendor_id, known.vendor_batch_id, known.vendor_id) == ("work-1", "project-1", None)
     assert await repository.acquire_lease(Lease(job.id, "another run/1"), seconds=60) is None
 
 
@@ -71,7 +71,7 @@ async def test_a_repeated_callback_starts_the_same_run(repository: JobRepository
     jobs = [await repository.record_callback(submission, "work-1") for _ in range(3)]
     assert len({job and job.updated_at for job in jobs}) == 1
     assert None not in jobs
-    assert (await event_kinds(repository, lease)).count("heard_of") == 1
+    assert (await event_kinds(repository, lease)).count("callback_received") == 1
 
 
 async def test_a_rejected_candidate_stays_parked_until_another_comes(repository: JobRepository, lease: Lease) -> None:
@@ -88,7 +88,7 @@ async def test_a_rejected_candidate_stays_parked_until_another_comes(repository:
 async def test_a_callback_during_a_run_starts_no_other_run(repository: JobRepository, lease: Lease) -> None:
     submission = await only_submission(repository, lease)
     assert await repository.record_callback(submission, "work-1") is None
-    assert (await only_submission(repository, lease)).candidate_id == "work-1"
+    assert (await only_submission(repository, lease)).reported_vendor_id == "work-1"
 
 
 async def test_a_callback_during_the_vendor_query_prevents_parking(repository: JobRepository, lease: Lease) -> None:
@@ -111,7 +111,7 @@ async def test_a_cancelled_job_stores_the_callback_and_starts_no_run(repository:
     await repository.cancel(lease.job_id, lease.flow_run_id, "stopped", actor="test")
     assert await repository.record_callback(submission, "work-1") is None
     assert (await repository.get_job(lease.job_id)).status == Status.CANCELLED
-    assert (await only_submission(repository, lease)).candidate_id == "work-1"
+    assert (await only_submission(repository, lease)).reported_vendor_id == "work-1"
 
 
 async def test_a_callback_for_an_accepted_submission_changes_nothing(repository: JobRepository, lease: Lease) -> None:

@@ -13,7 +13,16 @@ from tests.support.measured_facts import video_facts
 from videojobs.db import JobRepository, Lease, Submission, SubmissionState, UnknownJob, get_engine
 from videojobs.db.engine import driver_url
 from videojobs.db.migrate import is_behind, upgrade
-from videojobs.errors import DatabaseUnavailable, JobParked, JobRequestConflict, LeaseLost, VideoJobError
+from videojobs.errors import (
+    DatabaseUnavailable,
+    FieldError,
+    InvalidRequest,
+    JobParked,
+    JobRequestConflict,
+    LeaseLost,
+    OutcomeUnknown,
+    VideoJobError,
+)
 from videojobs.pipeline.facts import JobFacts
 from videojobs.states import RecoveryPoint, Stage, Status
 
@@ -153,7 +162,7 @@ async def test_advancing_twice_records_one_event(repository: JobRepository, crea
     facts = JobFacts(video=video_facts())
     await repository.advance(lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/v"}, facts=facts)
     job = await repository.advance(lease, RecoveryPoint.UPLOADED, metadata={"video_s3_url": "s3://b/other"})
-    assert (job.point, job.progress_percentage) == (RecoveryPoint.UPLOADED, 10)
+    assert (job.recovery_point, job.progress_percentage) == (RecoveryPoint.UPLOADED, 10)
     assert job.job_metadata == {"segments_count": 2, "video_s3_url": "s3://b/v"}
     assert job.facts == facts
     assert [event.kind for event in await repository.list_events(job.id)].count("advanced") == 1
@@ -184,7 +193,11 @@ async def test_a_failed_job_keeps_its_point_reason_and_fallback(
     lease = await create_leased_job()
     await repository.advance(lease, RecoveryPoint.UPLOADED)
     job = await repository.fail(lease, "Text inpainting failed: no points", fallback_url="s3://b/lip-sync")
-    assert (job.status, job.point, job.output_url) == (Status.FAILED, RecoveryPoint.UPLOADED, "s3://b/lip-sync")
+    assert (job.status, job.recovery_point, job.output_url) == (
+        Status.FAILED,
+        RecoveryPoint.UPLOADED,
+        "s3://b/lip-sync",
+    )
     assert job.error_message == "Text inpainting failed: no points"
     assert job.completed_at is not None
 
@@ -197,6 +210,29 @@ async def test_a_parked_job_stays_processing_and_shows_its_reason(
     assert (job.status, job.progress_message) == (Status.PROCESSING, "Parked for an operator: who knows")
     with pytest.raises(JobParked, match="who knows"):
         await repository.create_intent(lease, Stage.LIP_SYNC, make_body, provider="sync_so")
+
+
+async def test_an_error_code_stays_until_the_job_runs_again(
+    repository: JobRepository, create_leased_job: CreateLeasedJob
+) -> None:
+    lease = await create_leased_job()
+    error = InvalidRequest([FieldError("video", "has no picture")])
+    job = await repository.fail(lease, str(error), code=error.code, problems=error.errors)
+    assert (job.error_message, job.error_code) == (
+        "The request has 1 problem: video: has no picture",
+        "invalid_request",
+    )
+    assert job.error_problems == [{"path": "video", "message": "has no picture"}]
+    job = await repository.reopen(lease, {"reason": "a test"})
+    assert (job.error_message, job.error_code, job.error_problems) == (None, None, None)
+
+
+async def test_a_parked_job_keeps_the_code_of_its_reason(
+    repository: JobRepository, create_leased_job: CreateLeasedJob
+) -> None:
+    lease = await create_leased_job()
+    job = await repository.park(lease, "who knows", code=OutcomeUnknown.code)
+    assert (job.parked_reason, job.error_code) == ("who knows", "outcome_unknown")
 
 
 async def test_job_events_are_append_only(
@@ -289,7 +325,7 @@ async def test_one_commit_records_acceptance_and_advances_the_job(
         metadata={"sync_generation_id": "gen-1"},
         job_columns={"zhaoli_task_id": "gen-" + lease.job_id},
     )
-    assert (job.point, job.zhaoli_task_id) == (RecoveryPoint.LIP_SYNC_SUBMITTED, "gen-" + lease.job_id)
+    assert (job.recovery_point, job.zhaoli_task_id) == (RecoveryPoint.LIP_SYNC_SUBMITTED, "gen-" + lease.job_id)
     assert job.job_metadata["sync_generation_id"] == "gen-1"
     live = await repository.get_live_submission(job.id, Stage.LIP_SYNC)
     assert live is not None

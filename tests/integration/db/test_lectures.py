@@ -28,7 +28,7 @@ async def test_a_lecture_row_differs_from_a_pro_job_row(
     repository: JobRepository, lease: Lease, database_url: str
 ) -> None:
     job = await repository.get_job(lease.job_id)
-    assert (job.job_kind, job.is_pro_job, job.request["video"]) == (JobKind.LECTURE, False, REQUEST.video)
+    assert (job.kind, job.is_pro_job, job.request["video"]) == (JobKind.LECTURE, False, REQUEST.video)
     async with get_engine(database_url).connect() as connection:
         query = "SELECT jsonb_typeof(processing_config->'effects') FROM video_jobs WHERE id = :id"
         assert await connection.scalar(text(query), {"id": job.id}) == "array"
@@ -44,10 +44,10 @@ async def test_speech_and_slides_come_in_either_order(
 ) -> None:
     await repository.advance(lease, RecoveryPoint.FETCHED)
     first, second = order
-    assert (await repository.advance(lease, first)).point is first
-    assert (await repository.advance(lease, second, facts=JobFacts(slides=2))).point is RecoveryPoint.ANALYZED
+    assert (await repository.advance(lease, first)).recovery_point is first
+    assert (await repository.advance(lease, second, facts=JobFacts(slides=2))).recovery_point is RecoveryPoint.ANALYZED
     again = await repository.advance(lease, first)
-    assert (again.point, again.facts.slides) == (RecoveryPoint.ANALYZED, 2)
+    assert (again.recovery_point, again.facts.slides) == (RecoveryPoint.ANALYZED, 2)
 
 
 async def test_of_two_parallel_stages_the_second_completes_the_point(repository: JobRepository, lease: Lease) -> None:
@@ -55,7 +55,7 @@ async def test_of_two_parallel_stages_the_second_completes_the_point(repository:
     await asyncio.gather(
         *(repository.advance(lease, point) for point in (RecoveryPoint.TRANSCRIBED, RecoveryPoint.SLIDES_FOUND))
     )
-    assert (await repository.get_job(lease.job_id)).point is RecoveryPoint.ANALYZED
+    assert (await repository.get_job(lease.job_id)).recovery_point is RecoveryPoint.ANALYZED
     points = [event.point for event in await repository.list_events(lease.job_id) if event.kind == "advanced"]
     assert points[0] == RecoveryPoint.FETCHED
     assert points[-1] == RecoveryPoint.ANALYZED
@@ -76,7 +76,7 @@ async def test_a_failed_lecture_resumes_at_its_recovery_point(repository: JobRep
         await repository.advance(lease, point)
     await repository.fail(lease, "no speech recognition")
     job = await repository.reopen(lease, {"decision": "retry"})
-    assert (job.status, job.point) == (Status.PROCESSING, RecoveryPoint.SLIDES_FOUND)
+    assert (job.status, job.recovery_point) == (Status.PROCESSING, RecoveryPoint.SLIDES_FOUND)
 
 
 async def test_a_completed_lecture_has_its_final_message(repository: JobRepository, lease: Lease) -> None:

@@ -65,7 +65,7 @@ class StuckJobCase:
     def snapshot(self) -> JobSnapshot:
         request = WITH_AREAS if self.has_areas else WITHOUT_AREAS
         columns = {"status": Status.PROCESSING.value, "claims": 1, "parked_reason": None, **self.job_columns}
-        job = VideoJob(id="job-1", recovery_point=self.point.value, request=request, **columns)
+        job = VideoJob(id="job-1", recovery_point=self.point, request=request, **columns)
         reopened = None if self.reopened_hours_ago is None else NOW - timedelta(hours=self.reopened_hours_ago)
         return JobSnapshot(job, self.submissions, self.is_lease_alive, NOW, reopened)
 
@@ -202,7 +202,7 @@ CASES = {
         RecoveryPoint.LIP_SYNC_STORED,
         RecoveryAction.RESUME,
         "a work was named",
-        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, candidate_id="541461135")],
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, reported_vendor_id="541461135")],
     ),
     "GhostCut's answer was lost, but for the project": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,

@@ -69,7 +69,7 @@ async def test_an_accepted_submission_is_never_sent_again(repository: JobReposit
     for _ in range(3):
         await submit_idempotently(repository, lease, make_paid_call(vendor, replayable=False))
     assert len(vendor.sent) == 1
-    assert (await repository.get_job(lease.job_id)).point is RecoveryPoint.LIP_SYNC_SUBMITTED
+    assert (await repository.get_job(lease.job_id)).recovery_point is RecoveryPoint.LIP_SYNC_SUBMITTED
 
 
 @pytest.mark.parametrize("delay", [VendorRateLimited("429"), VendorUnavailable("connection refused")])
@@ -86,7 +86,7 @@ async def test_an_unsent_call_is_resent_with_the_same_key_and_bytes(
     assert await submission_state(repository, lease) == SubmissionState.ACCEPTED
 
 
-@pytest.mark.parametrize("refusal", [VendorRejected("422", code="bad"), ConfigurationError("401")])
+@pytest.mark.parametrize("refusal", [VendorRejected("422", vendor_code="bad"), ConfigurationError("401")])
 async def test_a_refused_first_send_ends_the_submission_with_a_reason(
     repository: JobRepository, lease: Lease, refusal: Exception
 ) -> None:
@@ -181,5 +181,5 @@ async def test_a_submission_found_at_the_vendor_is_adopted(repository: JobReposi
     vendor = FakeVendor(OutcomeUnknown("reset"))
     await submit_idempotently(repository, lease, replace(make_paid_call(vendor, replayable=False), find=find))
     assert await submission_state(repository, lease) == SubmissionState.ACCEPTED
-    assert (await repository.get_job(lease.job_id)).point is RecoveryPoint.LIP_SYNC_SUBMITTED
+    assert (await repository.get_job(lease.job_id)).recovery_point is RecoveryPoint.LIP_SYNC_SUBMITTED
     assert len(vendor.sent) == 1

@@ -102,7 +102,7 @@ async def test_a_failed_service_is_named_with_its_log(data: Path) -> None:
 
 
 async def test_an_unknown_service_is_refused_with_all_valid_names(data: Path) -> None:
-    with pytest.raises(StackError, match=r"no part 'mysql'.*postgres, job_database"):
+    with pytest.raises(StackError, match=r"no service 'mysql'.*postgres, job_database"):
         await make_stack(data, "mysql").__aenter__()
 
 

@@ -129,7 +129,7 @@ async def test_a_server_error_without_a_password_is_not_a_refusal() -> None:
 
 async def test_a_missing_client_password_names_the_setting() -> None:
     with configured_prefect_api(), temporary_settings(restore_defaults={PREFECT_API_AUTH_STRING}):
-        assert "does not let us in (401): set PREFECT_API_AUTH_STRING" in await failure_text(check_prefect_server)
+        assert "rejects our credentials (401): set PREFECT_API_AUTH_STRING" in await failure_text(check_prefect_server)
 
 
 async def test_prefect_cloud_has_keys_of_its_own() -> None:
@@ -162,4 +162,4 @@ async def test_a_password_in_clear_text_is_only_a_warning(monkeypatch: pytest.Mo
         monkeypatch.setattr("deployments.server.api_exposure._is_localhost", lambda _host: False)
         found = await check_api_access(Connections())
         assert isinstance(found, CheckWarning)
-        assert "clear text" in found
+        assert "unencrypted" in found

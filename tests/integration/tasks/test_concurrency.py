@@ -127,7 +127,7 @@ async def test_a_slot_is_renewed_even_after_a_server_outage(
 async def test_slot_leases_last_as_long_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     server = FakePrefectClient()
     monkeypatch.setattr(concurrency, "get_client", lambda: server)
-    monkeypatch.setenv("VIDEOJOBS_PLACE_LEASE_SECONDS", "600")
+    monkeypatch.setenv("VIDEOJOBS_SLOT_LEASE_SECONDS", "600")
     async with concurrency.vendor_slot("some-limit"), asyncio.timeout(5):
         assert await server.renewals.get() == LEASE
     assert server.lease_seconds == {600}

@@ -101,11 +101,11 @@ async def test_a_listed_work_with_our_link_is_ours_at_any_age(waited: timedelta)
 
 async def test_a_work_named_by_its_callback_needs_no_list_query() -> None:
     account = FakeGhostCutAccount(named=ghostcut_envelope({"content": [work_row(OUR_URL)]}))
-    assert found_id(await account.find(lost_submission(candidate_id="7"))) == "7"
+    assert found_id(await account.find(lost_submission(reported_vendor_id="7"))) == "7"
     assert account.calls == ["status"]
 
 
-@pytest.mark.parametrize("known", [{"candidate_id": "7"}, {"vendor_batch_id": "70"}])
+@pytest.mark.parametrize("known", [{"reported_vendor_id": "7"}, {"vendor_batch_id": "70"}])
 async def test_an_unavailable_named_work_falls_back_to_the_list(known: dict[str, str]) -> None:
     account = FakeGhostCutAccount([work_row(OUR_URL, 8)], named=ghostcut_envelope(code=3003))
     assert found_id(await account.find(lost_submission(**known))) == "8"
@@ -175,7 +175,7 @@ async def test_an_unavailable_list_is_queried_again(reply: ScriptedReply) -> Non
         await FakeGhostCutAccount(reply).find(lost_submission())
 
 
-@pytest.mark.parametrize("known", [{"candidate_id": "7"}, {"vendor_batch_id": "70"}])
+@pytest.mark.parametrize("known", [{"reported_vendor_id": "7"}, {"vendor_batch_id": "70"}])
 async def test_a_named_but_unlisted_work_may_have_been_accepted(known: dict[str, str]) -> None:
     assert isinstance(await FakeGhostCutAccount().find(lost_submission(**known)), Inconclusive)
 
@@ -232,4 +232,4 @@ def test_the_resend_message_is_readable() -> None:
     event = JobEvent(
         at=datetime.now(UTC), kind="not_taken", point="lip_sync_stored", progress=60, message="", detail=detail
     )
-    assert event_log([event])[0].message == "GhostCut has surely not taken it, and is sent it again."
+    assert event_log([event])[0].message == "GhostCut has not accepted the job; it is sent again."

@@ -29,7 +29,7 @@ from videojobs.states import Stage
 
 NO_ANSWERS = [
     ConfigurationError("401"),
-    VendorRejected("403", code="HTTP 403"),
+    VendorRejected("403", vendor_code="HTTP 403"),
     VendorIdNotFound("404"),
     VendorUnavailable("503"),
     VendorRateLimited("429"),
@@ -44,7 +44,7 @@ class FakeRepository:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.event_added = asyncio.Event()
         self.age_queries = 0
-        self.candidate_id: str | None = None
+        self.reported_vendor_id: str | None = None
         self.park_reasons: list[str] = []
         self.notifications = self
         self.notify_subscriber: Callable[[], None] = lambda: None
@@ -59,13 +59,13 @@ class FakeRepository:
         return self.age
 
     async def get_live_submission(self, job_id: str, stage: Stage) -> Submission:
-        return Submission(vendor_id="work-1", candidate_id=self.candidate_id)
+        return Submission(vendor_id="work-1", reported_vendor_id=self.reported_vendor_id)
 
     async def record_event(self, lease: Lease, kind: str, detail: dict[str, Any]) -> None:
         self.events.append((kind, detail))
         self.event_added.set()
 
-    async def park(self, lease: Lease, reason: str) -> None:
+    async def park(self, lease: Lease, reason: str, *, code: str) -> None:
         self.park_reasons.append(reason)
 
 
@@ -159,7 +159,7 @@ async def test_the_age_is_queried_once_and_again_when_overdue(
 
 
 async def test_a_callback_ends_polling_despite_a_stale_status(attempt: PollAttempt, repository: FakeRepository) -> None:
-    repository.age, repository.candidate_id = timedelta(hours=7), "work-1"
+    repository.age, repository.reported_vendor_id = timedelta(hours=7), "work-1"
     await attempt.park_if_overdue()
     assert repository.park_reasons == []
 

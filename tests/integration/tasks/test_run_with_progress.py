@@ -26,7 +26,7 @@ class FakeRepository:
         self.reported = Event()
 
     async def get_job(self, job_id: str) -> Any:
-        return SimpleNamespace(id=job_id, point=RecoveryPoint.FETCHED, progress_message="working")
+        return SimpleNamespace(id=job_id, recovery_point=RecoveryPoint.FETCHED, progress_message="working")
 
     async def update_progress(self, lease: object, progress: int, message: str) -> Any:
         if self.errors:

@@ -11,6 +11,7 @@ from blocks import Connections
 from tasks.runtime import status_feed, vendor_account
 from tasks.runtime.status_feed import StatusFeed, StatusUpdate
 from tasks.runtime.vendor_account import VendorAccount
+from videojobs.aio.per_loop import PerLoop
 from videojobs.errors import VendorIdNotFound
 from videojobs.providers.base import VendorState
 from videojobs.providers.sync_so.provider import SyncSoProvider
@@ -64,10 +65,8 @@ def no_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-async def clear_pollers() -> AsyncIterator[None]:
-    status_feed._loop_states.clear()
-    yield
-    status_feed._loop_states.clear()
+def fresh_pollers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_feed, "_loop_states", PerLoop(status_feed._LoopState))
 
 
 async def next_status(feed: StatusFeed) -> StatusUpdate:

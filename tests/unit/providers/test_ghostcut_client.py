@@ -98,7 +98,7 @@ async def test_a_refused_key_or_signature_is_a_configuration_error(code: int) ->
 async def test_a_refusal_is_final_and_carries_code_and_text(code: int) -> None:
     error = await submit_error(ghostcut_envelope(code=code, msg="urls 不能为空"))
     assert type(error) is VendorRejected
-    assert error.code == str(code)
+    assert error.vendor_code == str(code)
     assert str(error) == f"GhostCut refused the request (code {code}): urls 不能为空"
     if code != 3003:  # for a single id that is an answer
         assert type(await status_error(ghostcut_envelope(code=code))) is VendorRejected
@@ -163,7 +163,7 @@ async def test_a_missing_endpoint_is_a_configuration_error(status: int) -> None:
 async def test_a_request_the_gateway_refuses_was_not_accepted() -> None:
     error = await submit_error(httpx.Response(413, text="<html>"))
     assert type(error) is VendorRejected
-    assert error.code == "HTTP 413"
+    assert error.vendor_code == "HTTP 413"
 
 
 async def test_many_works_are_queried_in_one_request() -> None:

@@ -164,7 +164,7 @@ async def test_a_refused_estimate_carries_the_vendors_code() -> None:
     vendor = json_response({"message": "no price", "errorCode": "cost_estimate_unavailable", "statusCode": 422}, 422)
     with pytest.raises(VendorRejected) as caught:
         await vendor.sync_so().estimate(BODY, duration=10)
-    assert caught.value.code == "cost_estimate_unavailable"
+    assert caught.value.vendor_code == "cost_estimate_unavailable"
 
 
 async def test_an_unknown_generation_has_its_own_error() -> None:

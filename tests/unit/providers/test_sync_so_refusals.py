@@ -78,7 +78,7 @@ async def test_a_coded_refusal_is_final_and_carries_code_and_text(status: int) -
     for code in INPUT_CODES:
         error = await create_error(error_response(status, code))
         assert type(error) is VendorRejected
-        assert error.code == code
+        assert error.vendor_code == code
         assert str(error) == f"Sync.so refused the request ({status} {code}): what the vendor says"
 
 
@@ -86,7 +86,7 @@ async def test_an_uncoded_refusal_lists_all_that_the_vendor_found() -> None:
     body = {"message": ["input.0.url must be a URL", "model is required"], "error": "Bad Request", "statusCode": 400}
     error = await create_error(httpx.Response(400, json=body))
     assert type(error) is VendorRejected
-    assert error.code is None
+    assert error.vendor_code is None
     assert str(error) == "Sync.so refused the request (400): input.0.url must be a URL; model is required"
 
 
@@ -100,7 +100,7 @@ async def test_a_plan_limit_is_a_configuration_error() -> None:
     for code in (None, *PLAN_CODES):
         error = await create_error(error_response(402, code))
         assert type(error) is VendorRejected
-        assert error.code == code
+        assert error.vendor_code == code
         assert "An operator has to change the Sync.so plan or settle the account" in str(error)
 
 
@@ -217,7 +217,7 @@ async def test_a_create_at_an_unknown_url_was_not_accepted() -> None:
 async def test_an_id_that_the_vendor_cannot_read_is_refused(code: str) -> None:
     error = await get_error(error_response(400, code))
     assert isinstance(error, VendorRejected)
-    assert error.code == code
+    assert error.vendor_code == code
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,9 @@ class GhostCutClient:
         try:
             return await self._fetch_status(work_ids)
         except VendorRejected as rejection:
-            if len(work_ids) == 1 and rejection.code == _UNKNOWN_ID_CODE:
+            if len(work_ids) == 1 and rejection.vendor_code == _UNKNOWN_ID_CODE:
                 return {}
-            if len(work_ids) == 1 or rejection.code not in _BAD_ID_CODES:
+            if len(work_ids) == 1 or rejection.vendor_code not in _BAD_ID_CODES:
                 raise
         return await self._status_by_halves(work_ids)
 

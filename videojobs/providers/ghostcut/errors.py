@@ -30,7 +30,7 @@ def to_error(response: httpx.Response, envelope: Envelope | None, *, paid: bool)
     if code in CONFIGURATION_CODES:
         return ConfigurationError(f"{VENDOR} does not accept the app key or its signature {description}")
     if code in REJECTION_CODES:
-        return VendorRejected(f"{VENDOR} refused the request {description}", code=str(code))
+        return VendorRejected(f"{VENDOR} refused the request {description}", vendor_code=str(code))
     if code in RATE_LIMIT_CODES or status == 429:
         return VendorRateLimited(
             f"{VENDOR} asks to wait {description}", vendor=VENDOR, retry_after=parse_retry_after(response)
@@ -43,7 +43,7 @@ def _status_error(response: httpx.Response, description: str) -> VideoJobError |
     if response.status_code in _CONFIGURATION_STATUSES:
         return ConfigurationError(f"{VENDOR} does not serve this address; check base URL and path {description}")
     if response.is_client_error:
-        return VendorRejected(f"{VENDOR} refused the request {description}", code=f"HTTP {response.status_code}")
+        return VendorRejected(f"{VENDOR} refused the request {description}", vendor_code=f"HTTP {response.status_code}")
     return None
 
 

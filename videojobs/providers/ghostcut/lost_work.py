@@ -73,9 +73,9 @@ async def _fetch_candidates(client: GhostCutClient, lookup: Lookup) -> list[Work
     """
     submission = lookup.submission
     rows: list[WorkStatus] = []
-    if submission.candidate_id:
+    if submission.reported_vendor_id:
         with suppress(VendorRejected):
-            rows += (await client.status([submission.candidate_id])).values()
+            rows += (await client.status([submission.reported_vendor_id])).values()
     if submission.vendor_batch_id:
         with suppress(VendorRejected):
             rows += await client.works_by_project(submission.vendor_batch_id)
@@ -106,12 +106,12 @@ async def _conclude_from_absence(
 ) -> NotReceived | Inconclusive:
     """Raises OutcomeStillUnknown."""
     submission = lookup.submission
-    settling = timedelta(seconds=GhostCutPolling().ghostcut_settling_seconds)
+    settling = timedelta(seconds=GhostCutPolling.current().ghostcut_settling_seconds)
     if age > LISTING_WINDOW:
         return Inconclusive(f"it was sent {age.days} days ago, and GhostCut may list it no more")
     if age < settling:
         raise still_in_doubt_error(age, settling)
-    if submission.vendor_answer == ACCEPTED_WITHOUT_ID or submission.candidate_id or submission.vendor_batch_id:
+    if submission.vendor_answer == ACCEPTED_WITHOUT_ID or submission.reported_vendor_id or submission.vendor_batch_id:
         return Inconclusive("GhostCut has said that it took it, and lists nothing that was made from our link")
     if not await _is_list_trustworthy(client, lookup, settling, rows):
         return Inconclusive(

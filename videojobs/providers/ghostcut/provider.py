@@ -58,7 +58,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
 
     @property
     def limits(self) -> ProviderLimits:
-        settings = GhostCutLimits()
+        settings = GhostCutLimits.current()
         return ProviderLimits(
             concurrency=Limit("ghostcut-works", settings.slots_ghostcut),
             submits=Limit("ghostcut-submits", settings.rate_ghostcut_submits),
@@ -66,7 +66,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
 
     @property
     def poll_timings(self) -> PollTimings:
-        settings = GhostCutPolling()
+        settings = GhostCutPolling.current()
         return PollTimings(
             max_batch=settings.ghostcut_status_batch,
             start=0,  # a run that takes a job up again does not know for how long the work has been done
@@ -92,7 +92,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
 
     def estimate(self, request: JobRequest, seconds: float) -> Cost:
         """One point for each unit of the duration that is begun."""
-        prices = GhostCutPrices()
+        prices = GhostCutPrices.current()
         points = Decimal(max(1, math.ceil(seconds / prices.seconds_per_point)))
         usd = None if prices.usd_per_point is None else points * prices.usd_per_point
         return Cost(usd=usd, points=points, seconds=seconds)

@@ -1,16 +1,16 @@
 """Limits, polling and prices of GhostCut, from the environment. Facts: GhostCut fact sheet, by section."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from videojobs.pipeline.costs import Money
-from videojobs.settings import DelaySeconds
+from videojobs.settings import DelaySeconds, Settings
 
 
-class GhostCutLimits(BaseSettings):
+class GhostCutLimits(Settings):
     """How much of GhostCut all workers together use: `VIDEOJOBS_...`, applied by `make deploy`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     slots_ghostcut: int = Field(default=20, ge=1)
     """Works at once. The vendor documents no limit; this one keeps a mistake from becoming a hundred paid works."""
@@ -19,10 +19,10 @@ class GhostCutLimits(BaseSettings):
     """Works per second. The vendor documents no limit, and may mean one by its code 3006 (GhostCut 8 and 13)."""
 
 
-class GhostCutPolling(BaseSettings):
+class GhostCutPolling(Settings):
     """How GhostCut is polled: `VIDEOJOBS_GHOSTCUT_...`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     ghostcut_poll_first_seconds: DelaySeconds = 15
     """The first pause between status requests; 15 to 30 s is what the fact sheet suggests (GhostCut 7)."""
@@ -44,10 +44,10 @@ class GhostCutPolling(BaseSettings):
     only: a request that arrives after this time is paid twice (GhostCut 14)."""
 
 
-class GhostCutPrices(BaseSettings):
+class GhostCutPrices(Settings):
     """What GhostCut charges: `VIDEOJOBS_PRICE_...`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_")
 
     seconds_per_point: float = Field(default=60, gt=0, le=86_400)
     """One point for each unit that is begun. The unit is not published; a clip of 3 s and one of 12 s cost one point

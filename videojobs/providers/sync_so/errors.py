@@ -105,12 +105,12 @@ def _conflict_error(status: int, code: str, description: str) -> VideoJobError |
 def _rejection_error(status: int, code: str, description: str) -> VideoJobError:
     """Give the error where Sync.so accepted nothing."""
     if status == 402 or code in PLAN_CODES:
-        return VendorRejected(f"{VENDOR} refused the request {description}. {PLAN_ADVICE}", code=code or None)
+        return VendorRejected(f"{VENDOR} refused the request {description}. {PLAN_ADVICE}", vendor_code=code or None)
     if status == 401 or (status == 403 and not code):
         return ConfigurationError(f"{VENDOR} does not accept the API key {description}")
     if code in TRANSIENT_CODES:
         return VendorUnavailable(f"{VENDOR} has trouble of its own {description}")
-    return VendorRejected(f"{VENDOR} refused the request {description}", code=code or None)
+    return VendorRejected(f"{VENDOR} refused the request {description}", vendor_code=code or None)
 
 
 def _parse_error(response: httpx.Response) -> ErrorResponse:

@@ -62,7 +62,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
 
     @property
     def limits(self) -> ProviderLimits:
-        settings = SyncSoLimits()
+        settings = SyncSoLimits.current()
         return ProviderLimits(
             concurrency=Limit("sync-so-generations", settings.slots_sync_so),
             submits=Limit("sync-so-creates", settings.rate_sync_so_creates),
@@ -71,7 +71,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
 
     @property
     def poll_timings(self) -> PollTimings:
-        settings = SyncSoPolling()
+        settings = SyncSoPolling.current()
         pause = settings.sync_list_seconds
         return PollTimings(
             max_batch=MAX_LIST_SIZE,
@@ -90,7 +90,9 @@ class SyncSoProvider(Provider[SyncSoClient]):
 
     def estimate(self, request: JobRequest, seconds: float) -> Cost:
         """By the second of the result, rounded up."""
-        return Cost(usd=round_up(SyncSoPrices().usd_per_second(request.options.model), seconds), seconds=seconds)
+        return Cost(
+            usd=round_up(SyncSoPrices.current().usd_per_second(request.options.model), seconds), seconds=seconds
+        )
 
     async def quote(self, client: SyncSoClient, body: bytes, cost: Cost, frame_rate: float) -> Cost | None:
         quote = await client.estimate(body, duration=cost.seconds, fps=frame_rate)
@@ -112,7 +114,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
                     crop_start=segment.audioInput.startTime,
                     crop_end=segment.audioInput.endTime,
                 )
-                for segment in fit_request_segments(request, inputs.facts, LimitSettings()).segments
+                for segment in fit_request_segments(request, inputs.facts, LimitSettings.current()).segments
             ],
             sync_mode=request.options.sync_mode,
             webhook_url=callback_url,
@@ -147,10 +149,10 @@ class SyncSoProvider(Provider[SyncSoClient]):
 
     async def _confirm_candidate(self, client: SyncSoClient, lookup: Lookup, source: str) -> Accepted | None:
         """A callback alone is no proof: the vendor's own record has to show our video."""
-        if lookup.submission.candidate_id is None:
+        if lookup.submission.reported_vendor_id is None:
             return None
         await lookup.pace()
-        record = await self.read(client, lookup.submission.candidate_id)
+        record = await self.read(client, lookup.submission.reported_vendor_id)
         return record.accepted if record and source in record.source_urls else None
 
     async def status(

@@ -3,17 +3,17 @@
 from decimal import Decimal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from videojobs.pipeline.costs import Money
 from videojobs.requests.models import LipSyncModel
-from videojobs.settings import DelaySeconds
+from videojobs.settings import DelaySeconds, Settings
 
 
-class SyncSoLimits(BaseSettings):
+class SyncSoLimits(Settings):
     """How much of Sync.so all workers together use: `VIDEOJOBS_...`, applied by `make deploy`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     slots_sync_so: int = Field(default=3, ge=1)
     """Generations at once. The plan: Free and Hobbyist 1, Creator 3, Growth 6, Scale 15."""
@@ -25,10 +25,10 @@ class SyncSoLimits(BaseSettings):
     """Status requests per second, as above."""
 
 
-class SyncSoPolling(BaseSettings):
+class SyncSoPolling(Settings):
     """How Sync.so is polled: `VIDEOJOBS_SYNC_...`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     sync_long_poll_seconds: int = Field(default=10, ge=1, le=10)
     """One long poll; the vendor takes 1 to 10 s (Sync.so 5)."""
@@ -42,11 +42,11 @@ class SyncSoPolling(BaseSettings):
     """Between two lists of up to 100 further generations. At most two lists are requested per second."""
 
 
-class SyncSoPrices(BaseSettings):
+class SyncSoPrices(Settings):
     """US dollars per second of the result: `VIDEOJOBS_PRICE_...`. The upper end of the published range, which depends
     on the plan (Sync.so 8)."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_")
 
     lipsync_2: Money = Decimal("0.05")
     """Sync.so 8: 0.04 to 0.05."""

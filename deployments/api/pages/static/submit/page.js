@@ -103,7 +103,7 @@ async function check() {
   const problems = missing.length ? [] : await askRules();
   if (number !== checks || sending) return; // something has changed since
   if (missing.length) show("Still to do", missing, showTodo);
-  else show(problems.length ? "To be mended" : "Ready to send", problems, showProblems);
+  else show(problems.length ? "To correct" : "Ready to send", problems, showProblems);
 }
 
 async function askRules() {
@@ -174,7 +174,7 @@ at("send").addEventListener("click", async () => {
   } catch (error) {
     busy(false);
     say(explained(error));
-    if (error instanceof ApiError && error.problems.length) show("To be mended", error.problems, showProblems);
+    if (error instanceof ApiError && error.problems.length) show("To correct", error.problems, showProblems);
     at("send").disabled = false;
   } finally {
     sending = null;

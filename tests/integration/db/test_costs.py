@@ -7,9 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support.measured_facts import audio_facts, video_facts
-from videojobs.db import VideoJob
 from videojobs.errors import BudgetExceeded
-from videojobs.pipeline.cost_estimate import cost_estimate_of, estimate_from_prices
+from videojobs.pipeline.cost_estimate import estimate_from_prices
 from videojobs.pipeline.costs import (
     UNLIMITED_BUDGET,
     Amount,
@@ -20,7 +19,7 @@ from videojobs.pipeline.costs import (
 )
 from videojobs.pipeline.facts import JobFacts
 from videojobs.providers.registry import provider_for_stage
-from videojobs.requests.models import JobRequest, LipSyncModel, to_canonical_json
+from videojobs.requests.models import JobRequest, LipSyncModel
 from videojobs.requests.parsing import parse_request
 from videojobs.states import Stage
 
@@ -119,15 +118,6 @@ def test_an_estimate_round_trips_through_json() -> None:
     estimate = estimate_from_prices(make_cost_request(), make_facts(audio=2.0))
     assert CostEstimate.model_validate(estimate.to_json()) == estimate
     assert estimate.to_json()["lip_sync"]["usd"] == "0.8300"
-
-
-def test_a_job_keeps_its_first_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = estimate_from_prices(make_cost_request(), make_facts(audio=2.0))
-    monkeypatch.setenv("VIDEOJOBS_PRICE_LIPSYNC_2_PRO", "1")
-    job = VideoJob(request=to_canonical_json(make_cost_request()), facts_json=make_facts(audio=2.0).to_json())
-    assert cost_estimate_of(job).total.usd == 10  # it is older than estimates
-    job.estimate = begun.to_json()
-    assert cost_estimate_of(job) == begun
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ import pytest
 from deployments.server.alert_automations import AlertSettings
 from deployments.server.recovery_automations import LivenessSettings
 from deployments.worker.settings import WorkerSettings
+from videojobs.settings import TimingSettings
 from videojobs.settings_alias import AliasedSettings
 
 ALIASES = [
     (settings, old, field)
-    for settings in (AlertSettings, LivenessSettings, WorkerSettings)
+    for settings in (AlertSettings, LivenessSettings, TimingSettings, WorkerSettings)
     for old, field in settings.old_names.items()
 ]
 
@@ -19,10 +20,10 @@ def test_an_old_variable_name_still_works(
     settings: type[AliasedSettings], old: str, field: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     default = getattr(settings(), field)
-    monkeypatch.setenv(old, str(default + 1))
-    assert getattr(settings(), field) == default + 1
-    monkeypatch.setenv(f"{settings.model_config['env_prefix']}{field}".upper(), str(default + 2))
-    assert getattr(settings(), field) == default + 2  # the new name wins
+    monkeypatch.setenv(old, str(default - 1))
+    assert getattr(settings(), field) == default - 1
+    monkeypatch.setenv(f"{settings.model_config['env_prefix']}{field}".upper(), str(default - 2))
+    assert getattr(settings(), field) == default - 2  # the new name wins
 
 
 def test_an_empty_old_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from tests.support.measured_facts import audio_facts, video_facts
-from videojobs.db import VideoJob
 from videojobs.pipeline.facts import JobFacts, MissingFact, StoredInputs
 
 STORED_BY_0005 = """{
@@ -26,7 +25,7 @@ STORED_BY_0005 = """{
 
 
 def test_facts_stored_by_older_versions_still_load() -> None:
-    facts = VideoJob(facts_json=json.loads(STORED_BY_0005)).facts
+    facts = JobFacts.model_validate_json(STORED_BY_0005)
     assert (facts.source_video, facts.audio) == (video_facts(), {"a": audio_facts()})
     assert facts.stored_inputs.audio == {"a": "s3://b/a.wav"}
     assert facts.sent_segments

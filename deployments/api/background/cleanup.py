@@ -1,4 +1,4 @@
-"""Removes what broken-off uploads, and doors that were killed, left in the storage."""
+"""Removes what aborted uploads and killed API processes left in the storage."""
 
 import asyncio
 import logging
@@ -8,18 +8,18 @@ from typing import Final
 from deployments.api.services import Services
 from videojobs.storage.object_store import ObjectStore
 
-_BATCH_SIZE: Final = 100  # uploads; the next sweep sees the next ones
+_BATCH_SIZE: Final = 100  # uploads per call
 
 log = logging.getLogger(__name__)
 
 
 async def remove_abandoned_uploads(services: Services, max_age_hours: float) -> None:
-    """What was begun so long ago and never finished, or finished and used by no job for a week."""
+    """Remove uploads that were not finished within `max_age_hours`, or that no job has used for a week."""
     repository = await services.repository()
     for upload in await repository.find_abandoned_uploads(timedelta(hours=max_age_hours), _BATCH_SIZE):
         await asyncio.to_thread(_delete_prefix, await services.store(), upload.prefix)
         await repository.delete_upload(upload.id)
-        log.info("Upload %s of %s was abandoned; what there was of it is removed", upload.id, upload.user_id)
+        log.info("Upload %s of %s was abandoned; its objects are deleted", upload.id, upload.user_id)
 
 
 def _delete_prefix(store: ObjectStore, prefix: str) -> None:

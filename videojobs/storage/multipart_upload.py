@@ -1,4 +1,4 @@
-"""An object that comes in parts, from ourselves or, by signed links, from a client. All of it blocks, as in `store`."""
+"""An object that is uploaded in parts, by this process or, with signed links, by a client. Calls block."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,12 +13,12 @@ from videojobs.storage.object_store import ObjectStore, StoredObject
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-MIN_PART_BYTES: Final = 5 * 1024**2  # bytes; S3 takes no smaller one but the last
+MIN_PART_BYTES: Final = 5 * 1024**2  # S3's minimum for all parts but the last
 MAX_PARTS: Final = 10_000  # S3's limit
 
 
 class MultipartUpload:
-    """A half-sent object; nobody sees any of it before it is completed."""
+    """An unfinished object. It does not exist for others before `complete`."""
 
     def __init__(self, store: ObjectStore, key: str, upload_id: str) -> None:
         self._store = store
@@ -27,14 +27,14 @@ class MultipartUpload:
 
     @classmethod
     def create(cls, store: ObjectStore, key: str, content_type: str) -> "MultipartUpload":
-        """Tell the storage that parts will come."""
-        with translate_storage_errors("take an object in parts"):
+        """Start an upload."""
+        with translate_storage_errors("start a multipart upload"):
             answer = store.client.create_multipart_upload(Bucket=store.bucket, Key=key, ContentType=content_type)
         return cls(store, key, answer["UploadId"])
 
     def upload_part(self, number: int, content: bytearray) -> str:
-        """The part of this number, from 1 on; gives its ETag."""
-        with translate_storage_errors("take a part of an object"):
+        """Upload part `number`, from 1 on. Returns its ETag."""
+        with translate_storage_errors("upload a part of an object"):
             answer = self._store.client.upload_part(
                 Bucket=self._store.bucket,
                 Key=self.key,
@@ -45,7 +45,7 @@ class MultipartUpload:
         return answer["ETag"]
 
     def presign_part(self, number: int, size: int, seconds: int) -> str:
-        """A link by which anybody can send this part, of exactly so many bytes, for so long."""
+        """A link to PUT this part, of exactly `size` bytes, within `seconds`."""
         with translate_storage_errors("sign a link"):
             return self._store.client.generate_presigned_url(
                 "upload_part",
@@ -60,7 +60,7 @@ class MultipartUpload:
             )
 
     def complete(self, etags: Sequence[str]) -> StoredObject:
-        """All parts are there, in this order. Raises InvalidMedia where they are not."""
+        """Make the object from its parts, in this order. Raises InvalidMedia if the ETags are wrong."""
         parts: list[CompletedPartTypeDef] = [
             {"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, start=1)
         ]
@@ -74,17 +74,17 @@ class MultipartUpload:
                 )
         except ConfigurationError as error:
             if _error_code(error) in _INVALID_PARTS_CODES:
-                raise InvalidMedia("the parts in the storage are not those that were named; send them again") from error
+                raise InvalidMedia("are not those of the stored parts; send the parts again") from error
             raise
         stored = self._store.head(self.key)
         if stored is None:
-            raise TransferInterrupted("an object is not there although all its parts are")
+            raise TransferInterrupted("the completed object does not exist")
         return stored
 
     def abort(self) -> None:
-        """Drop all parts; no error where there are none any more."""
+        """Delete all parts. No error if the upload does not exist any more."""
         client = self._store.client
-        with translate_storage_errors("drop a half-sent object"), suppress(client.exceptions.NoSuchUpload):
+        with translate_storage_errors("abort a multipart upload"), suppress(client.exceptions.NoSuchUpload):
             client.abort_multipart_upload(Bucket=self._store.bucket, Key=self.key, UploadId=self.upload_id)
 
 

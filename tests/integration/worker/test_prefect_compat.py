@@ -20,7 +20,7 @@ from deployments.worker.engine import CooperativeRunEngine
 from deployments.worker.job_configuration import CoroutineJobConfiguration
 from deployments.worker.prefect_compat import CompatJobConfiguration, CompatWorker, ThreadlessRunEngine
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[3]
 COMPAT: Final = Path(prefect_compat.__file__)
 OWNERS: Final[tuple[type, ...]] = (AsyncFlowRunEngine, BaseWorker, BaseJobConfiguration)
 HEIRS: Final = {

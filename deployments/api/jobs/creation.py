@@ -1,0 +1,118 @@
+"""Creates jobs, from JSON requests and from whatever else has become one, and launches their runs."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Final
+
+from fastapi import Header
+
+from deployments.api.auth import Principal
+from deployments.api.dependencies import AppState
+from deployments.api.errors import validation_error
+from deployments.api.middleware.request_context import bind_job
+from videojobs.db import ClientKey, JobRepository, VideoJob
+from videojobs.errors import DatabaseUnavailable, FieldError
+from videojobs.lecture.parsing import parse_lecture
+from videojobs.lecture.request import LectureRequest
+from videojobs.requests.models import JobRequest, fingerprint
+from videojobs.requests.parsing import parse_request
+from videojobs.settings import AccessSettings
+from videojobs.states import JobKind, Status
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A text of your choice for this job. The same request with the same key returns the first job.",
+        examples=["order-4711"],
+    ),
+]
+
+_CREATE_TIMEOUT_SECONDS: Final = 10  # covers a restart of Postgres
+_RETRY_PAUSE_SECONDS: Final = 0.5
+
+
+async def create_job_from_json(
+    state: AppState, principal: Principal, raw: Mapping[str, object], idempotency_key: str | None, kind: JobKind
+) -> VideoJob:
+    """Create and launch a job whose files are at links or in finished uploads.
+
+    Raises ApiError or InvalidRequest, and one of `DEPENDENCY_ERRORS` if Prefect, Postgres or the storage is away.
+    """
+    await state.services.runs.ping()
+    parse = parse_lecture if kind is JobKind.LECTURE else parse_request
+    # Local files are for people on this machine: a client could read what is not its own.
+    request = parse(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
+    repository = await state.services.repository()
+    await _require_own_uploads(repository, principal, _sources(request))
+    client_key = ClientKey(idempotency_key, fingerprint(request)) if idempotency_key else None
+    job = await create_job(state, repository, str(uuid.uuid4()), request, principal, client_key)
+    await launch_run(state, job)
+    return job
+
+
+async def create_job(
+    state: AppState,
+    repository: JobRepository,
+    job_id: str,
+    request: JobRequest | LectureRequest,
+    principal: Principal,
+    client_key: ClientKey | None,
+    changes: Sequence[str] = (),
+) -> VideoJob:
+    """Insert the job, or return the one that already has this key. Retries if the commit is not confirmed.
+
+    `changes` say what was normalised in the request; the job's first event lists them.
+    """
+    async with asyncio.timeout(_CREATE_TIMEOUT_SECONDS):
+        while True:
+            with suppress(DatabaseUnavailable):
+                return await repository.create(
+                    job_id,
+                    request,
+                    actor=principal.actor,
+                    connections=state.services.connections,
+                    client_key=client_key,
+                    changes=changes,
+                )
+            await asyncio.sleep(_RETRY_PAUSE_SECONDS)
+
+
+async def launch_run(state: AppState, job: VideoJob) -> None:
+    """Start the run of a new job. A job that an idempotency key returned may have started long ago."""
+    bind_job(job.id)
+    if job.status == Status.PENDING:
+        await state.run_launcher.launch(job)
+
+
+def with_owner(raw: Mapping[str, object], principal: Principal) -> Mapping[str, object]:
+    """The request with the token's user. Raises ApiError (422) if it names another user."""
+    if raw.get("user_id", principal.user_id) != principal.user_id:
+        raise validation_error([FieldError("user_id", "is not the user of your token; leave it out")])
+    return {**raw, "user_id": principal.user_id}
+
+
+def _sources(request: JobRequest | LectureRequest) -> dict[str, str]:
+    """The locations of the request's files, by field."""
+    sources = {"video": request.video}
+    if isinstance(request, JobRequest):
+        sources |= {f"audio[{index}].source": item.source for index, item in enumerate(request.audio)}
+    return sources
+
+
+async def _require_own_uploads(repository: JobRepository, principal: Principal, sources: Mapping[str, str]) -> None:
+    """Our keys open the whole bucket, so a request may name only its user's uploads there. Raises ApiError (422)."""
+    stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
+    own_uploads = await repository.filter_owned_sources(principal.user_id, list(stored.values())) if stored else set()
+    problems = [
+        FieldError(path, "is not an upload of yours that is complete and less than a week old; upload it first")
+        for path, source in stored.items()
+        if source not in own_uploads
+    ]
+    if problems:
+        raise validation_error(problems)
