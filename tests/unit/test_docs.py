@@ -14,7 +14,6 @@ PAGES = [
     *sorted((ROOT / "deployments").rglob("*.md")),
 ]
 HAND_WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md"]  # a changelog names what is gone
-# Documented before the code has them: other parts of the same change bring these. The last test asks to delete this.
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PRODUCT = ("flows", "tasks", "blocks", "videojobs", "deployments")
 NAMED_FILE = re.compile(r"`((?:\w+/)+[\w.-]+\.(?:py|md|yaml|toml|txt)|(?:\w+/)+)`")
