@@ -144,7 +144,7 @@ class StackDriver:
 
     async def vendor_state(self, vendor: str) -> dict[str, Any]:
         """All that the vendor itself has written down."""
-        return await self._call_emulator(vendor, "GET", "books")
+        return await self._call_emulator(vendor, "GET", "records")
 
     async def submission_state(self, job_id: str, stage: Stage) -> str | None:
         """The state of a job's submission; None while there is none."""

@@ -82,7 +82,7 @@ async def test_a_foreign_page_cannot_start_a_job(driver: StackDriver, foreign_pa
 
 async def test_a_foreign_page_cannot_read_other_services(driver: StackDriver, foreign_page: ForeignPage) -> None:
     for vendor in ("sync_so", "ghostcut"):
-        assert await foreign_page.read_response(f"{driver.stack.address_of(vendor)}/_emulator/books") == BLOCKED_ERROR
+        assert await foreign_page.read_response(f"{driver.stack.address_of(vendor)}/_emulator/records") == BLOCKED_ERROR
     door = driver.stack.address_of("api")
     for path in ("/api/v1/jobs", "/metrics", "/readyz"):
         assert await foreign_page.read_response(door + path) == BLOCKED_ERROR

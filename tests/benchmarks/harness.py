@@ -108,12 +108,12 @@ class Harness:
 
     async def vendor_visits(self, vendor: str) -> dict[str, VendorVisit]:
         """By job."""
-        books = await self._control_emulator(vendor, "GET", "books")
+        records = await self._control_emulator(vendor, "GET", "records")
         return {
             _JOB_ID_PATTERN.findall(json.dumps(entry["request"]))[0]: VendorVisit(
                 entry["created_at"], entry["ended_at"], entry["polls"]
             )
-            for entry in books["submissions"]
+            for entry in records["submissions"]
         }
 
     async def count_running(self, vendor: str, job_ids: Sequence[str]) -> int:

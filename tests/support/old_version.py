@@ -168,8 +168,8 @@ class _VendorAccounts:
                     await asyncio.sleep(0.2)
 
     async def _have_all_ended(self, vendor: str) -> bool:
-        books = await self._control(vendor, "GET", "books")
-        return all(entry["ended_at"] is not None for entry in books["submissions"])
+        records = await self._control(vendor, "GET", "records")
+        return all(entry["ended_at"] is not None for entry in records["submissions"])
 
     async def _control(self, vendor: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         async with httpx.AsyncClient(base_url=self._stack.address_of(vendor)) as http:

@@ -14,12 +14,6 @@ PAGES = [
     *sorted((ROOT / "deployments").rglob("*.md")),
 ]
 HAND_WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md"]  # a changelog names what is gone
-# Documented before the code has them: other parts of the same change bring these. The last test asks to delete this.
-PENDING = {
-    *("docs/api.md#", "api.md#", "front-door.md"),
-    *("VIDEOJOBS_API_HOST", "VIDEOJOBS_API_PORT", "VIDEOJOBS_API_MAX_FORM_BYTES"),
-    *("VIDEOJOBS_SLOT_LEASE_SECONDS", "VIDEOJOBS_IDEMPOTENT_RETRY_HOURS"),
-}
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PRODUCT = ("flows", "tasks", "blocks", "videojobs", "deployments")
 NAMED_FILE = re.compile(r"`((?:\w+/)+[\w.-]+\.(?:py|md|yaml|toml|txt)|(?:\w+/)+)`")
@@ -73,13 +67,13 @@ def missing_settings(page: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
-    assert set(broken_links(page)) - PENDING == set()
+    assert set(broken_links(page)) == set()
 
 
 @pytest.mark.parametrize("page", HAND_WRITTEN, ids=page_id)
 @pytest.mark.parametrize("missing", [missing_make_targets, missing_files, missing_settings])
 def test_what_a_page_names_exists(page: Path, missing: Callable[[Path], Iterable[str]]) -> None:
-    assert set(missing(page)) - PENDING == set()
+    assert set(missing(page)) == set()
 
 
 def test_messages_of_the_runbook_are_those_of_the_code() -> None:
@@ -97,7 +91,7 @@ def test_messages_of_the_runbook_are_those_of_the_code() -> None:
 def test_the_readme_leads_to_every_page_of_the_docs() -> None:
     indexes = (ROOT / "README.md", ROOT / "docs/evidence.md")
     linked = {(page.parent / target).resolve() for page in indexes for target, _ in LINK.findall(page.read_text())}
-    assert {page.name for page in (ROOT / "docs").glob("*.md") if page not in linked} - PENDING == set()
+    assert {page.name for page in (ROOT / "docs").glob("*.md") if page not in linked} == set()
 
 
 def test_targets_are_found_in_code_only() -> None:
@@ -106,9 +100,3 @@ def test_targets_are_found_in_code_only() -> None:
         "lint",
         "typecheck",
     ]
-
-
-def test_nothing_is_pending_for_longer_than_needed() -> None:
-    checks = (broken_links, missing_make_targets, missing_files, missing_settings)
-    missing = {name for page in HAND_WRITTEN for check in checks for name in check(page)}
-    assert missing & PENDING, "all names exist now: delete PENDING and this test"

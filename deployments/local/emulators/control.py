@@ -50,7 +50,6 @@ class ControlApi:
             routes=[
                 Route("/health", self.health),
                 Route("/records", self.list_records),
-                Route("/books", self.list_records),  # the old name
                 Route("/calls", self.call_counts),
                 Route("/settings", self.read_settings),
                 Route("/settings", self.change_settings, methods=["PATCH"]),

@@ -158,7 +158,7 @@ async def test_a_callback_during_the_lookup_prevents_a_resend(repository: JobRep
 
     vendor = FakeVendor(lost_answer(), "never")
     buying = paid_call(vendor, FakeSearch(record_callback_first, found_work(lease)))
-    with pytest.raises(RetryableError, match="something was heard"):
+    with pytest.raises(RetryableError, match="changed while the vendor was queried"):
         await submit_idempotently(repository, lease, buying)
     assert await submission_state(repository, lease) == SubmissionState.UNKNOWN
     await submit_idempotently(repository, lease, buying)

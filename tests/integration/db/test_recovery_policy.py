@@ -81,18 +81,18 @@ NO_ANSWER = VendorStatus(VendorState.NO_ANSWER, "connection refused")
 
 CASES = {
     "opened, and never taken up": StuckJobCase(
-        RecoveryPoint.OPENED, RecoveryAction.RESUME, "nobody", job_columns={"status": "pending"}
+        RecoveryPoint.OPENED, RecoveryAction.RESUME, "no run has started", job_columns={"status": "pending"}
     ),
     "opened, its run died": StuckJobCase(RecoveryPoint.OPENED, RecoveryAction.RESUME, "died"),
-    "uploaded": StuckJobCase(RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "surely not"),
+    "uploaded": StuckJobCase(RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "nothing was sent"),
     "Sync.so had asked to wait": StuckJobCase(
-        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "surely not", [make_submission(LIP_SYNC, WAITING)]
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "nothing was sent", [make_submission(LIP_SYNC, WAITING)]
     ),
     "died before Sync.so answered": StuckJobCase(
-        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "same key", [make_submission(LIP_SYNC, INTENDED)]
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "same idempotency key", [make_submission(LIP_SYNC, INTENDED)]
     ),
     "Sync.so's answer was lost": StuckJobCase(
-        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "same key", [make_submission(LIP_SYNC, UNKNOWN)]
+        RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "same idempotency key", [make_submission(LIP_SYNC, UNKNOWN)]
     ),
     "Sync.so's answer was lost long ago": StuckJobCase(
         RecoveryPoint.UPLOADED,
@@ -103,13 +103,13 @@ CASES = {
     "Sync.so refused, and another may follow": StuckJobCase(
         RecoveryPoint.UPLOADED,
         RecoveryAction.RESUME,
-        "surely not",
+        "nothing was sent",
         [make_submission(LIP_SYNC, SubmissionState.REFUSED)],
     ),
     "Sync.so is at work": StuckJobCase(
         RecoveryPoint.LIP_SYNC_SUBMITTED,
         RecoveryAction.RESUME,
-        "still at work",
+        "still running",
         AT_SYNC_SO,
         VendorStatus(VendorState.RUNNING),
     ),
@@ -171,19 +171,19 @@ CASES = {
     "written off, and the decision is being carried out": StuckJobCase(
         RecoveryPoint.LIP_SYNC_SUBMITTED,
         RecoveryAction.LEAVE,
-        "decision",
+        "operator's action",
         [make_submission(LIP_SYNC, SubmissionState.WRITTEN_OFF)],
     ),
     "lip-sync stored, no areas": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED, RecoveryAction.COMPLETE, "no areas", [LIP_SYNC_DONE], has_areas=False
     ),
     "lip-sync stored, areas": StuckJobCase(
-        RecoveryPoint.LIP_SYNC_STORED, RecoveryAction.RESUME, "surely not", [LIP_SYNC_DONE]
+        RecoveryPoint.LIP_SYNC_STORED, RecoveryAction.RESUME, "nothing was sent", [LIP_SYNC_DONE]
     ),
     "GhostCut had asked to wait": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,
         RecoveryAction.RESUME,
-        "surely not",
+        "nothing was sent",
         [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, WAITING)],
     ),
     "GhostCut's answer was lost": StuckJobCase(
@@ -201,13 +201,13 @@ CASES = {
     "GhostCut's answer was lost, its callback came": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,
         RecoveryAction.RESUME,
-        "a work was named",
+        "named a work",
         [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, reported_vendor_id="541461135")],
     ),
     "GhostCut's answer was lost, but for the project": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,
         RecoveryAction.RESUME,
-        "a work was named",
+        "named a work",
         [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, vendor_batch_id="249807732")],
     ),
     "GhostCut is at work": StuckJobCase(
@@ -279,7 +279,7 @@ CASES = {
     "a run is at work on it": StuckJobCase(
         RecoveryPoint.LIP_SYNC_SUBMITTED,
         RecoveryAction.LEAVE,
-        "at work on it",
+        "works on it",
         AT_SYNC_SO,
         VendorStatus(VendorState.FAILED, "no"),
         is_lease_alive=True,
@@ -305,10 +305,10 @@ CASES = {
     "failed meanwhile": StuckJobCase(
         RecoveryPoint.UPLOADED, RecoveryAction.LEAVE, "failed", job_columns={"status": "failed"}
     ),
-    "a lecture is fetched": StuckJobCase(RecoveryPoint.FETCHED, RecoveryAction.RESUME, "is kept"),
-    "its speech is recognised": StuckJobCase(RecoveryPoint.TRANSCRIBED, RecoveryAction.RESUME, "is kept"),
-    "its slides are found": StuckJobCase(RecoveryPoint.SLIDES_FOUND, RecoveryAction.RESUME, "is kept"),
-    "both": StuckJobCase(RecoveryPoint.ANALYZED, RecoveryAction.RESUME, "is kept"),
+    "a lecture is fetched": StuckJobCase(RecoveryPoint.FETCHED, RecoveryAction.RESUME, "are kept"),
+    "its speech is recognised": StuckJobCase(RecoveryPoint.TRANSCRIBED, RecoveryAction.RESUME, "are kept"),
+    "its slides are found": StuckJobCase(RecoveryPoint.SLIDES_FOUND, RecoveryAction.RESUME, "are kept"),
+    "both": StuckJobCase(RecoveryPoint.ANALYZED, RecoveryAction.RESUME, "are kept"),
     "its documents are stored": StuckJobCase(
         RecoveryPoint.DOCUMENTS_STORED, RecoveryAction.COMPLETE, "PDF and the subtitles"
     ),
