@@ -2,7 +2,7 @@
 
 VideoJobError
 ├── RetryableError           may succeed later; nothing was bought
-│   ├── VendorRateLimited    the vendor asks us to wait (HTTP 429, GhostCut's code 3006)
+│   ├── VendorRateLimited    the vendor asks us to wait (HTTP 429, or a code of its own)
 │   ├── VendorUnavailable    5xx, time-out, lost connection, unreadable answer
 │   ├── TransferInterrupted  a copy between URLs and storage broke off
 │   ├── DatabaseUnavailable  Postgres could not be reached

@@ -68,7 +68,7 @@ def validate_segments(
     audio_seconds: Mapping[str, float],
     limits: LimitSettings,
 ) -> list[FieldError]:
-    """Segments and crops outside their files, or too short after the adjustment for Sync.so.
+    """Segments and crops outside their files, or too short after the adjustment for the vendor.
 
     Checked again before the vendor is paid: the margin or the gap may have been raised since. `audio_seconds` by refId.
     """
@@ -86,7 +86,7 @@ def validate_segments(
 
 
 def validate_lip_sync_result(video: MediaInfo, limits: LimitSettings) -> list[FieldError]:
-    """Whether GhostCut accepts a lip-sync result of this length and size."""
+    """Whether text removal accepts a lip-sync result of this length and size."""
     problems = []
     if video.duration > limits.inpaint_max_seconds:
         length, most = format_seconds(round(video.duration, 3)), format_seconds(limits.inpaint_max_seconds)
