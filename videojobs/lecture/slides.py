@@ -20,7 +20,7 @@ IMAGE_LONG_SIDE: Final = (
 MAX_TRANSITION_SECONDS: Final = 1.0  # a slide that fades in begins where the previous one begins to fade
 MAX_ABSENCE_SECONDS: Final = 2.0  # after a longer absence, a slide gets another interval
 STABILITY_TIMEOUT_FACTOR: Final = (
-    5  # times the stability; then the picture is taken although something still moves, in a corner for example
+    5  # times the stability; then the picture is saved although something still moves, in a corner for example
 )
 _MAX_FINGERPRINT_DIFFERENCE: Final = 0.2  # of the fingerprint's bits; slides that differ more are not compared
 
