@@ -77,7 +77,7 @@ class FrameSignature:
         return np.asarray(cv2.absdiff(self.gray, later.gray) > CHANGE_THRESHOLD, np.bool_)
 
     def is_still(self, later: "FrameSignature") -> bool:
-        """Whether no visible pixels moved between two neighbouring samples, up to STILL_RATIO."""
+        """Whether less than STILL_RATIO of the pixels visibly changed between two neighbouring samples."""
         return int((self.changed_mask(later) & later.visible_mask).sum()) < STILL_RATIO * self.gray.size
 
     @cached_property
