@@ -1,4 +1,6 @@
-"""Requests that schemathesis makes from the OpenAPI document, good and bad ones: no answer may surprise its reader."""
+"""Valid and invalid requests that schemathesis generates from the OpenAPI document: every response must match the
+document.
+"""
 
 import asyncio
 import sys
@@ -8,7 +10,7 @@ from typing import Final
 from tests.integration.api.conftest import run_api_server
 from videojobs.db.tokens import Scope
 
-EXAMPLES_PER_OPERATION: Final = 15  # of each kind for each address; hundreds find nothing more, and take minutes
+EXAMPLES_PER_OPERATION: Final = 15  # of each kind for each operation; hundreds find nothing more and take minutes
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
 UNLIMITED_SETTINGS: Final = {
     "requests_per_minute": 1_000_000,
@@ -18,7 +20,7 @@ UNLIMITED_SETTINGS: Final = {
 
 
 async def run_schemathesis(*options: str, folder: Path) -> tuple[int | None, str]:
-    """In a folder of its own: it keeps what it has found there."""
+    """Run it in its own folder, where it keeps its findings."""
     process = await asyncio.create_subprocess_exec(
         SCHEMATHESIS, "run", *options, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -42,7 +44,7 @@ async def test_every_response_matches_the_openapi_document(
             *("--header", f"Authorization: Bearer {token}"),
             *("--max-examples", str(EXAMPLES_PER_OPERATION), "--request-timeout", "20"),
             *("--generation-deterministic", "--no-color"),
-            # Rules between fields, and what is in a file, are in no schema; 422 is a documented answer.
+            # Rules between fields and rules on file contents are in no schema. 422 is a documented response.
             *("--exclude-checks", "positive_data_acceptance"),
             folder=tmp_path,
         )
