@@ -1,4 +1,6 @@
-"""The contract of providers that needs Prefect: their blocks, and a submission that stays with its provider."""
+"""The part of the provider contract that needs Prefect: credentials blocks, and a submission that stays with its
+provider.
+"""
 
 from typing import Any
 

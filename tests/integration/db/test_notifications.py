@@ -1,4 +1,4 @@
-"""Who waits for news about a job is woken by whoever has some, in whichever process."""
+"""A waiter for a job's notifications wakes up when any process sends one."""
 
 import asyncio
 
