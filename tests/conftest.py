@@ -26,7 +26,7 @@ LONGEST_FIRST = (
     "integration/worker",
     "integration/api",
 )
-"""A short scope fits beside a long one, while a long one that starts last is waited for by every other process."""
+"""A short scope fits beside a long one. If a long one starts last, all other processes wait for it."""
 
 
 def scope_of(nodeid: str) -> str:

@@ -49,7 +49,7 @@ async def deployment_runs(driver: StackDriver, job_id: str) -> list[FlowRun]:
 
 def sign_body(body: bytes, secret: str) -> str:
     """As the vendor documents it: md5hex(md5hex(body) + secret)."""
-    inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's choice
+    inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's algorithm
     return hashlib.md5((inner + secret).encode()).hexdigest()  # noqa: S324
 
 

@@ -138,7 +138,7 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
         finally:
             await driver.stack.restart("object_store")
         async with asyncio.timeout(60):
-            while await ready(http) != (200, up):  # noqa: ASYNC110  # the store brings it about
+            while await ready(http) != (200, up):  # noqa: ASYNC110  # the store causes the change
                 await asyncio.sleep(0.2)
         figures = (await http.get("/metrics")).text
     assert "videojobs_database_up 1.0" in figures

@@ -15,7 +15,7 @@ from videojobs.states import Stage
 
 _NO_INPUT: Final = ("_inaccessible", "the video could not be downloaded")
 VendorSubmission = Mapping[str, Any]
-"""A submission on a vendor's own books."""
+"""A submission in a vendor's own records."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ from videojobs.states import JobKind
 Outcome = Literal["completed", "failed", "cancelled", "parked", "processing", "pending", "no row"]
 Action = Literal["kill", "raise", "hang"]
 VendorFault = tuple[str, Mapping[str, Any]]
-"""A vendor, and what goes wrong there."""
+"""A vendor, and a fault to inject there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ LECTURE_STUCK: Final = replace(
 )
 
 EVERY_POINT: Final = (LIP_SYNC, CHAINED, REJECTED, LECTURE)
-"""Kinds that are struck wherever they pass."""
+"""Scenarios with a fault at every point that they pass."""
 
 LAST_PASS: Final[Mapping[Scenario, Sequence[str]]] = {
     SYNC_FAILS: ("db.record_outcome", "db.fail", "db.release_lease"),
@@ -180,7 +180,7 @@ LAST_PASS: Final[Mapping[Scenario, Sequence[str]]] = {
     UNRESOLVED: ("db.park", "db.release_lease"),
     RATE_LIMITED: ("sync_so.create", "db.record_outcome"),
 }
-"""Kinds that go another way at their end only: what they are struck at, when they pass it for the last time."""
+"""Scenarios that differ only at their end: the operations at whose last pass a fault is injected."""
 
 OPERATOR_SCENARIOS: Final[Mapping[Scenario, Sequence[str]]] = {
     RETRIED: ("db.acquire_lease", "db.reopen", "db.release_lease"),
@@ -188,7 +188,7 @@ OPERATOR_SCENARIOS: Final[Mapping[Scenario, Sequence[str]]] = {
     ADOPTED: ("ghostcut.status", "db.record_accepted"),
     GIVEN_UP: ("db.record_event", "db.fail"),
 }
-"""Kinds in which the operator's run is struck: at what, when it passes that for the first time."""
+"""Scenarios with a fault in the operator's run: the operations at whose first pass it is injected."""
 
 # Sent in parts of 8 MiB, read a MiB at a time: when the 18th MiB is read, two parts are in the store.
 _MIDWAY_UPLOAD: Final = Injection("stream.put.middle", 18)
@@ -208,7 +208,7 @@ EXTRA_CASES: Final[Sequence[tuple[Scenario, Sequence[Injection]]]] = [
     *((PURGED, [Injection(f"store.delete.{when}")]) for when in ("before", "after")),
     *((PURGED, [Injection(f"db.purge.{when}_commit")]) for when in ("before", "after")),
 ]
-"""Points that lie beside a job's own way."""
+"""Points outside a job's own sequence."""
 
 # ---- an unhandled exception, and a hanging process -------------------------------------------------------
 
@@ -241,7 +241,7 @@ STALLED: Final = [
     *(_stuck_scenario("hang", point) for point in _HANGS),
     LECTURE_STUCK,
 ]
-"""Nobody notices these by a death: the clean-up goes on with the job."""
+"""No process dies here, so no crash is detected: the clean-up resumes the job."""
 
 # ---- vendor faults ---------------------------------------------------------------------------------------
 
@@ -357,11 +357,11 @@ HELD_JOBS: Final = (
     (CHAINED, "db.complete.before_commit"),
     (LECTURE, "db.advance.after_commit"),
 )
-"""Where jobs are held until the parts that run them are killed, all at once."""
+"""The points at which jobs hang until the services that run them are killed, all at once."""
 
 OUTAGES: Final[Sequence[tuple[str, ...]]] = (("worker", "prefect_server"), ("worker",))
-"""Parts that are lost at the same moment. Nobody is left to report that runs have died: they fall silent. The one whose
-jobs are long on their way home comes first."""
+"""Services that are killed at the same moment. No process remains to report crashed runs: their heartbeats stop. The
+outage with the longest recovery comes first."""
 
 # ---- points without an injection, and why ----------------------------------------------------------------
 
@@ -373,4 +373,4 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "ghostcut.balance.before_call": _DOCTOR,
     "ghostcut.balance.after_call": _DOCTOR,
 }
-"""Fault points that no job passes here, and which test meets what they stand for."""
+"""Fault points that no job passes here, and the tests that cover their failures."""

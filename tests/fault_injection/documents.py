@@ -20,7 +20,7 @@ FILES: Final = {
     "subtitles.vtt": (RecoveryPoint.DOCUMENTS_STORED,),
     "lecture.pdf": (RecoveryPoint.DOCUMENTS_STORED,),
 }
-"""What a lecture of two slides has, and the points at which each is on the books, the latest one last."""
+"""The files of a lecture with two slides, and the recovery points that record each, the latest one last."""
 
 _CLOCK_TOLERANCE: Final = timedelta(seconds=2)  # the store reports whole seconds
 

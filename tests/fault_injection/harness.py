@@ -95,7 +95,7 @@ _NO_OBSERVATION: Final = Observation(None, [])
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for the condition; the caller sets the timeout."""
-    while not await condition():  # noqa: ASYNC110  # other programs bring it about
+    while not await condition():  # noqa: ASYNC110  # other processes cause the change
         await asyncio.sleep(POLL_INTERVAL / 2)
 
 

@@ -37,8 +37,8 @@ REPEATED_OPERATIONS: Final = (
     "ghostcut.status",
     "stream.fetch",
 )
-"""What is passed once a second, a poll or a piece of a file, or by the front door: how often and when depends on the
-machine, so only the first time is tried."""
+"""Operations that run once per second, poll or chunk of a file, or in the API. Their number and times depend on the
+machine, so only the first pass is tested."""
 EVENT_DELAY_SECONDS: Final = 1000.0  # Prefect holds events back for 15 minutes, see docs/guarantees.md
 LOST_FROM, LOST_UNTIL = "db.create_intent.after_commit", "db.record_accepted.after_commit"
 

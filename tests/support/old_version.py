@@ -35,7 +35,7 @@ _GAP: Final = re.compile(r"<<([^<>]+)>>")
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
-"""Of each table."""
+"""The rows of each table."""
 
 
 async def restore(data: Path) -> tuple[Rows, Rows]:
@@ -148,7 +148,7 @@ class _VendorAccounts:
         return str((await self._post("sync_so", "/v2/generate", body, headers))["id"])
 
     async def _submit_ghostcut(self, body: str) -> tuple[str, str]:
-        digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324  # the vendor's own way to sign
+        digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324  # the vendor's signature algorithm
         signature = hashlib.md5(f"{digest}{self._secrets['GHOSTCUT_APP_SECRET']}".encode()).hexdigest()  # noqa: S324
         headers = {
             "AppKey": self._secrets["GHOSTCUT_APP_KEY"],
@@ -168,7 +168,7 @@ class _VendorAccounts:
     async def _wait_until_ended(self) -> None:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             for vendor in ("sync_so", "ghostcut"):
-                while not await self._have_all_ended(vendor):  # noqa: ASYNC110  # another program brings it about
+                while not await self._have_all_ended(vendor):  # noqa: ASYNC110  # another process causes the change
                     await asyncio.sleep(0.2)
 
     async def _have_all_ended(self, vendor: str) -> bool:

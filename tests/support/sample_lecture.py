@@ -54,7 +54,7 @@ SLIDE_TEXTS = (
     ("The end", "Thank you", "Any questions?"),
 )
 SLIDE_ORDER = (0, 1, 2, 3, 4, 5, 6, 3, 7)
-"""Which slide is shown with which sentence: the clouds come twice."""
+"""The slide shown with each sentence: the clouds appear twice."""
 
 CAMERA_MASK = Mask(x=0.76, y=0.7, w=0.24, h=0.3)
 FADE, BLACK, CUT = "fade", "black", "cut"

@@ -61,7 +61,7 @@ class CallbackVendor:
             moment = int(time.time() - age)
             mac = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256)
             return {"Sync-Signature": f"t={moment},v1={mac.hexdigest()}"}
-        inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's choice
+        inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's algorithm
         return {"Callback-Sign": hashlib.md5((inner + secret).encode()).hexdigest()}  # noqa: S324
 
 

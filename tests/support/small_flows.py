@@ -13,7 +13,7 @@ from prefect.flows import Flow
 from videojobs.aio.idle_signal import notify_idle
 
 arrival_events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-"""Who has come to `meet`: seen only by those who run in the same process."""
+"""The runs that have reached `meet`: visible only within one process."""
 
 
 @flow
@@ -62,7 +62,7 @@ async def misbehave(how: str) -> None:
         case "exit in a task of its own":
             await asyncio.create_task(_exit_process())
         case "block":
-            time.sleep(3)  # noqa: ASYNC251  # this is what it is for
+            time.sleep(3)  # noqa: ASYNC251  # blocking is its purpose
 
 
 async def _exit_process() -> None:

@@ -22,7 +22,7 @@ from videojobs.settings import AccessSettings, TimingSettings
 from videojobs.states import Stage, Status
 
 STUCK_DAYS = 6
-"""How long ago the jobs of this layer got stuck: no other job of the stack is as old."""
+"""The age of the stuck jobs of this layer: no other job of the stack is as old."""
 
 STUCK_MINUTES = STUCK_DAYS * 24 * 60 - 60
 

@@ -158,7 +158,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.wfile.flush()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name that the base class gives it
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name in the base class
         """Logs nothing."""
 
 

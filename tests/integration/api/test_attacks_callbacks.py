@@ -38,7 +38,7 @@ def hmac_hex(message: bytes, secret: str = WEBHOOK_SECRET, kind: str = "sha256")
 
 
 def md5_hex(message: bytes) -> str:
-    return hashlib.md5(message).hexdigest()  # noqa: S324  # the vendor's choice
+    return hashlib.md5(message).hexdigest()  # noqa: S324  # the vendor's algorithm
 
 
 @dataclass(frozen=True)

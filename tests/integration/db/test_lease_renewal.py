@@ -30,7 +30,7 @@ async def lease_end(repository: JobRepository, lease: Lease) -> datetime:
 async def wait_until_renewed(repository: JobRepository, lease: Lease) -> None:
     before = await lease_end(repository, lease)
     async with asyncio.timeout(10):
-        while await lease_end(repository, lease) <= before:  # noqa: ASYNC110  # another task brings it about
+        while await lease_end(repository, lease) <= before:  # noqa: ASYNC110  # another task causes the change
             await asyncio.sleep(0.02)
 
 

@@ -373,7 +373,7 @@ async def test_a_callback_wakes_a_run_waiting_for_an_outcome(
     buying = asyncio.create_task(submit_paid(run_attempts, paid_call(vendor, search)))
     async with asyncio.timeout(20):
         await wait_until_listening(repository)
-        while search.calls < 2:  # noqa: ASYNC110  # in another loop: at once, and when it has begun to listen
+        while search.calls < 2:  # noqa: ASYNC110  # set in another event loop: at once, and when it listens
             await asyncio.sleep(0.01)
         await repository.record_callback((await repository.list_submissions(lease.job_id))[0], "work-1")
         await buying

@@ -283,7 +283,7 @@ async def test_only_old_ended_test_jobs_are_purged(
 ) -> None:
     await create_failed_job("old")
     assert await purgeable_ids(repository) == {"old"}
-    await run_sql(f"UPDATE video_jobs SET {but}")  # noqa: S608  # texts of this file
+    await run_sql(f"UPDATE video_jobs SET {but}")  # noqa: S608  # SQL of this file only
     assert await purgeable_ids(repository) == set()
 
 

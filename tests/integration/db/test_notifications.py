@@ -15,7 +15,7 @@ async def send_notification(database_url: str, job_id: str) -> None:
 
 async def wait_until_listening(repository: JobRepository) -> None:
     async with asyncio.timeout(10):
-        while not repository.notifications.is_listening:  # noqa: ASYNC110  # Postgres brings it about
+        while not repository.notifications.is_listening:  # noqa: ASYNC110  # Postgres causes the change
             await asyncio.sleep(0.02)
 
 

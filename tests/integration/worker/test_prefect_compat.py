@@ -26,7 +26,7 @@ OWNERS: Final[tuple[type, ...]] = (AsyncFlowRunEngine, BaseWorker, BaseJobConfig
 HEIRS: Final = {
     Path(inspect.getfile(cls)) for cls in (CooperativeRunEngine, CoroutineWorker, CoroutineJobConfiguration)
 }
-"""Files with classes that inherit Prefect's, by way of ours."""
+"""Files with classes that inherit from Prefect's through ours."""
 # Prefect's guide tells custom workers to set it: it is public API in spite of the underscore.
 DOCUMENTED: Final = {"_display_name", "_description"}
 
