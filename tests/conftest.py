@@ -1,6 +1,4 @@
-"""Settings for all test layers, and the distribution of layers over processes: each process starts its services
-once.
-"""
+"""Settings for all test layers, and their distribution over processes: each process starts its services once."""
 
 import os
 from collections.abc import Iterator
@@ -72,9 +70,7 @@ class _Forgetful(dict[type[settings.Settings], settings.Settings]):
 
 @pytest.fixture(autouse=True, scope="session")
 def _read_settings_anew() -> Iterator[None]:
-    """Production reads its settings once per process. Tests may change the environment at any time, so caching is
-    disabled.
-    """
+    """Disable the cache of settings: production reads them once per process, but tests change the environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "_current", _Forgetful())
         yield

@@ -1,6 +1,4 @@
-"""The API on the real stack: repeated, invalid, cancelled and failed requests, and requests while Prefect is
-unavailable.
-"""
+"""The API on the real stack: repeated, invalid, cancelled and failed jobs, and requests during a Prefect outage."""
 
 import asyncio
 import json

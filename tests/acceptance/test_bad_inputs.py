@@ -1,6 +1,4 @@
-"""Invalid input stops at validation: each kind is rejected with its field named, before any vendor call (invariant
-8).
-"""
+"""Invalid input is rejected with its field named, for every kind and before any vendor call (invariant 8)."""
 
 import asyncio
 import json

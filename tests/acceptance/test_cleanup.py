@@ -109,7 +109,7 @@ async def test_cleanup_resolves_every_kind_of_stuck_job(driver: StackDriver, fau
 
 
 async def make_stuck_jobs(driver: StackDriver, jobs: dict[str, str], fault_dir: Path) -> None:
-    """Those of slow vendors come last, and Sync.so after GhostCut: a failure to skip them would block all others."""
+    """Create jobs of slow vendors last, and Sync.so's after GhostCut's: all other jobs have to pass Sync.so first."""
     for name in sorted(jobs, key=lambda name: STUCK_JOB_CASES[name].slow_vendor):
         if STUCK_JOB_CASES[name].slow_vendor:
             await driver.update_vendor_settings(STUCK_JOB_CASES[name].slow_vendor, processing_seconds=3600)

@@ -41,9 +41,7 @@ async def estimate_events(driver: StackDriver, job_id: str) -> list[Any]:
 
 
 async def reopen_job(driver: StackDriver, job_id: str) -> None:
-    """Reopen the job like an operator's `retry`, but start no run: a run on the worker would not have this test's
-    budget.
-    """
+    """Reopen the job like an operator's `retry`, without a run: on the worker, it would not have this test's budget."""
     lease = Lease(job_id, "test/1")
     assert await driver.repository.acquire_lease(lease, seconds=60) is None
     await driver.repository.reopen(lease, {"decision": "retry", "reason": "a test"})

@@ -62,9 +62,7 @@ async def test_text_is_removed_exactly_while_visible_after_retiming(
 async def test_segments_are_shortened_to_vendor_limits_and_recorded(
     driver: StackDriver, in_process_flows: None
 ) -> None:
-    """Parts as an editor's split makes them: they touch, are out of order, and end some milliseconds after the
-    files.
-    """
+    """As an editor's split makes them: parts touch, are out of order, and end some milliseconds after the files."""
     request = one_segment_request(driver, 0, 1, "audio-1")
     behind: dict[str, Any] = {
         "startTime": 7,

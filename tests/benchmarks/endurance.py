@@ -19,9 +19,7 @@ MAX_GROWTH: Final = 0.02  # more memory after all jobs than after half of them; 
 
 @dataclass(frozen=True, slots=True)
 class MemorySample:
-    """The memory of the worker and the Prefect server after a number of jobs, and the seconds since the previous
-    row.
-    """
+    """Memory of the worker and the Prefect server after a number of jobs, and the seconds since the previous row."""
 
     jobs: int
     memory: ResourceUsage

@@ -132,8 +132,9 @@ class Harness:
     # ---- jobs ------------------------------------------------------------------------------------------------
 
     async def prepare_requests(self, job_ids: Iterable[str], *, areas: bool = True) -> dict[str, dict[str, Any]]:
-        """The request of each job. All inputs are in the bucket; each video has its own name, by which the vendors'
-        records identify the job.
+        """The request of each job. All inputs are in the bucket.
+
+        Each video has its own name, by which the vendors' records identify the job.
         """
         store, video = self.store, self.folder / VIDEO
         keys = {job_id: f"bench/jobs/{job_id}/{VIDEO}" for job_id in job_ids}
@@ -214,9 +215,7 @@ class Harness:
 
     @asynccontextmanager
     async def run_program(self, service: str, module: str, *arguments: str, **variables: str) -> AsyncIterator[Process]:
-        """A Python process with the stack's addresses, for the duration of the context. Its usage counts as
-        `service`.
-        """
+        """Run a Python process with the stack's addresses during the context. Its usage counts as `service`."""
         worker = {"PREFECT_WORKER_QUERY_SECONDS": "1", **MALLOC_SETTINGS}  # as the stack's own worker
         known = {**self.stack.variables, **worker, **variables}
         self._launch_count += 1

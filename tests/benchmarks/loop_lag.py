@@ -11,9 +11,7 @@ FLUSH_INTERVAL: Final = 1.0
 
 
 async def record_lag(file: Path) -> None:
-    """Write a line each second, until cancelled: the time (Unix seconds), and all lags since the last line
-    (seconds).
-    """
+    """Write a line each second, until cancelled: Unix time, and all lags since the last line, in seconds."""
     with file.open("a") as lines:
         while True:
             lags = []

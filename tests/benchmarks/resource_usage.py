@@ -58,9 +58,7 @@ def _service_of(process: psutil.Process, tag: str) -> str | None:
 
 
 def _belongs_to_stack(process: psutil.Process, tag: str) -> bool:
-    """Whether it is a Postgres process of this stack: its tag is its cluster's name, which most of its titles
-    contain.
-    """
+    """Whether it is a Postgres process of this stack. The tag is the cluster's name, which most titles contain."""
     family = [process, process.parent()]
     return any(member is not None and tag in " ".join(member.cmdline()) for member in family)
 

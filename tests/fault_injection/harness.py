@@ -293,9 +293,7 @@ class FaultHarness:
 async def open_fault_harness(
     folder: Path, *, workers: int, options: Sequence[str] = (), settings_overrides: Mapping[str, str] | None = None
 ) -> AsyncIterator[FaultHarness]:
-    """A separate stack with this number of workers, short timings, and inputs in its store. `settings_overrides` are
-    settings.
-    """
+    """A separate stack with this number of workers, short timings, these settings, and inputs in its store."""
     faults, scratch = folder / "faults", folder / "scratch"
     faults.mkdir()
     scratch.mkdir()

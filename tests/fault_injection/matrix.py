@@ -129,9 +129,7 @@ def operation_of(point: str) -> str:
 
 
 def _loses_submission(passed: list[str], step: tuple[str, int]) -> bool:
-    """Whether a kill there leaves GhostCut's submission with an unknown outcome: after its intent and before its
-    acceptance.
-    """
+    """Whether a kill there leaves GhostCut's submission unresolved: after its intent and before its acceptance."""
     if "ghostcut.submit.before_call" not in passed:
         return False
     call = passed.index("ghostcut.submit.before_call")

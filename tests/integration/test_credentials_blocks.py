@@ -1,6 +1,4 @@
-"""The part of the provider contract that needs Prefect: credentials blocks, and a submission that stays with its
-provider.
-"""
+"""The provider contract as far as it needs Prefect: credentials blocks, and a submission that keeps its provider."""
 
 from typing import Any
 

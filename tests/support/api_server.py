@@ -22,9 +22,7 @@ class BrokenServices(Services):
 
 
 def asgi_client(services: Services, *, host: str = "127.0.0.1", raise_errors: bool = True) -> httpx.AsyncClient:
-    """A client for this API that connects from the address `host`. With `raise_errors`, unhandled exceptions
-    propagate to the test.
-    """
+    """A client that connects from the address `host`. With `raise_errors`, unhandled exceptions reach the test."""
     transport = httpx.ASGITransport(create_app(services), client=(host, 4711), raise_app_exceptions=raise_errors)
     return httpx.AsyncClient(transport=transport, base_url="http://api")
 

@@ -1,6 +1,4 @@
-"""A small internet: 127.0.0.2 and 127.0.0.3 are public, 127.0.0.1 is internal, and the test defines what names
-resolve to.
-"""
+"""A small internet: 127.0.0.2 and 127.0.0.3 are public, 127.0.0.1 is internal, and tests define all host names."""
 
 import socket
 from collections.abc import Sequence

@@ -39,9 +39,7 @@ Rows = dict[str, list[Row]]
 
 
 async def restore(data: Path) -> tuple[Rows, Rows]:
-    """A migrated data folder for a stack, with all data of the old version; gives the rows before and after the
-    migration.
-    """
+    """A data folder with all data of the old version, migrated; gives the rows before and after the migration."""
     with DataDir(data) as data_dir:
         api = f"http://{HOST}:{data_dir.port(ApiService.name)}"  # the vendors send their callbacks there
     stack = Stack(
@@ -102,9 +100,7 @@ def _presign_links(store: ObjectStore) -> dict[str, str]:
 
 
 class _VendorAccounts:
-    """Both vendors as their customer calls them. What their API cannot express is set through the emulators' control
-    endpoints.
-    """
+    """Both vendors through their public API, and the emulators' control endpoints for what that cannot express."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

@@ -40,7 +40,7 @@ class FakeServices(Services):
 
 @dataclass(frozen=True)
 class CallbackVendor:
-    """The callback format of one vendor."""
+    """A vendor, and the format of its callbacks."""
 
     provider: str
     stage: Stage

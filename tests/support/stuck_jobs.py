@@ -1,6 +1,4 @@
-"""Every kind of stuck job, created the way it occurs: a run dies at a fault point while its vendor is in a given
-state.
-"""
+"""Every kind of stuck job, created as it occurs: a run dies at a fault point while its vendor is in a given state."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -21,7 +21,7 @@ NOUNS = (
     "sampling",
     "signing",
     "templating",
-)  # the term of the field
+)  # usual terms of the field
 
 
 def imports_of(folder: str, *modules: str) -> Iterator[tuple[Path, str]]:

@@ -1,6 +1,4 @@
-"""The old editor's form, with values as the real editor sends them: tiny errors are corrected and reported, others
-rejected.
-"""
+"""The old editor's form, with its real values: tiny errors are corrected and reported, others are rejected."""
 
 import json
 from typing import Any

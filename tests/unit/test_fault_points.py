@@ -30,9 +30,7 @@ HTTP_CLIENT_FACTORIES = {
 
 
 def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
-    """Path from the root and syntax tree of each module of these folders. Migrations are left out: they run before
-    any job.
-    """
+    """Path and syntax tree of each module of these folders, without migrations, which run before any job."""
     for package in packages:
         for file in python_files(package):
             name = file.relative_to(ROOT).as_posix()
@@ -253,9 +251,7 @@ def test_every_byte_stream_is_checked_under_its_own_name() -> None:
 
 
 def test_bulk_transfers_always_use_a_checked_stream() -> None:
-    """Every bulk transfer is in a function that checks its length, or in `ObjectStore.download`, which no step
-    calls.
-    """
+    """Every bulk transfer is in a function that checks its length, or in `ObjectStore.download`, unused by steps."""
     moves = functions_containing(lambda node: called_name(node) in ("copyfileobj", "upload_fileobj"), *PACKAGES)
     metered = functions_containing(lambda node: called_name(node) == "LengthCheckedStream", *PACKAGES)
     assert moves - metered == {("videojobs/storage/object_store.py", "download")}

@@ -265,9 +265,7 @@ async def test_a_signed_report_of_a_foreign_work_is_only_noted(
 @pytest.mark.parametrize("source", REFUSED_SOURCES)
 @pytest.mark.parametrize("field", ["video", "audio[0].source"])
 def test_a_link_to_an_internal_host_is_rejected_at_submit(source: str, field: str) -> None:
-    """Rejected by its name alone; names are resolved when the link is fetched
-    (tests/integration/media/test_pinned_transport.py).
-    """
+    """Rejected by its name alone; the fetch resolves names (tests/integration/media/test_pinned_transport.py)."""
     audio = [{"refId": name, "source": "s3://media/one.wav"} for name in ("audio-1", "audio-2")]
     if field == "video":
         given = {"video": source, "audio": audio}

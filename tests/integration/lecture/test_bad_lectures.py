@@ -68,8 +68,9 @@ def test_a_too_long_duration_in_the_header_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_duration_without_frames_is_not_trusted(tmp_path: Path) -> None:
-    """An MP4 lists its frames, so its true length is known. A Matroska file does not: frames missing from its
-    declared duration are missing media.
+    """An MP4 lists its frames, so its true length is known.
+
+    A Matroska file does not: frames missing from its declared duration are missing media.
     """
     second = np.zeros(AUDIO_RATE, np.int16)
     content = bytearray(write_slide_with_audio(tmp_path / "short.mp4", second).read_bytes())

@@ -1,6 +1,4 @@
-"""A vendor's response is bounded, whatever its headers claim. A response over the limits proves nothing about the
-purchase.
-"""
+"""Limits for a vendor's response, whatever its headers claim. One over the limits proves nothing about the purchase."""
 
 import asyncio
 import gzip
