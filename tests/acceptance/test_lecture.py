@@ -121,7 +121,7 @@ def fail_if_repeated(*_: Any, **__: Any) -> None:
     raise AssertionError("a finished stage was done again")
 
 
-FUNCTION_BY_POINT: Final = {"transcribed": "transcribe", "slides_found": "find_slides"}
+FUNCTION_BY_POINT: Final = {"transcribed": "transcribe", "slides_found": "extract_slides"}
 
 
 @pytest.mark.parametrize("point", [*FUNCTION_BY_POINT, "analyzed", "documents_stored"])
