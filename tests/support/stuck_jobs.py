@@ -122,14 +122,14 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     "never taken up": StuckJobCase(RecoveryAction.RESUME, "no run has started it", COMPLETED, (1, 0)),
     "taken by Sync.so, and not written down": StuckJobCase(
         RecoveryAction.RESUME,
-        "same key",
+        "same idempotency key",
         COMPLETED,
         (1, 0),
         ("db.record_accepted.before_commit", 1),
         vendor_fault=("sync_so", "webhook", {"effect": "drop"}),
     ),
     "Sync.so at work": StuckJobCase(
-        RecoveryAction.RESUME, "still at work", COMPLETED, (1, 0), ACCEPTED_BY_SYNC_SO, slow_vendor="sync_so"
+        RecoveryAction.RESUME, "still running", COMPLETED, (1, 0), ACCEPTED_BY_SYNC_SO, slow_vendor="sync_so"
     ),
     "Sync.so done": StuckJobCase(RecoveryAction.COMPLETE, "Sync.so is done", COMPLETED, (1, 0), ACCEPTED_BY_SYNC_SO),
     "Sync.so failed": StuckJobCase(
@@ -182,7 +182,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     ),
     "taken by GhostCut, and named by its callback": StuckJobCase(
         RecoveryAction.RESUME,
-        "a work was named",
+        "named a work",
         COMPLETED,
         (1, 1),
         ("db.record_accepted.before_commit", 2),
@@ -192,7 +192,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     ),
     "GhostCut at work": StuckJobCase(
         RecoveryAction.RESUME,
-        "still at work",
+        "still running",
         COMPLETED,
         (1, 1),
         ACCEPTED_BY_GHOSTCUT,
@@ -243,7 +243,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     "text removal stored": StuckJobCase(
         RecoveryAction.COMPLETE, "final video", COMPLETED, (1, 1), ("db.advance.after_commit", 3), areas=True
     ),
-    "a run at work": StuckJobCase(RecoveryAction.LEAVE, "at work on it", PROCESSING, (0, 0), setup=_acquire_lease),
+    "a run at work": StuckJobCase(RecoveryAction.LEAVE, "works on it", PROCESSING, (0, 0), setup=_acquire_lease),
     "a run that waits for a worker": StuckJobCase(
         RecoveryAction.LEAVE, "a worker", PENDING, (0, 0), setup=_schedule_future_run
     ),
