@@ -1,4 +1,4 @@
-"""Settings of all layers, and how layers are spread over processes: each starts its services once."""
+"""Settings for all test layers, and their distribution over processes: each process starts its services once."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from videojobs import settings
 
-# Tests see the defaults, whatever the developer's environment says.
+# Tests use the defaults, whatever the developer's environment contains.
 for name in [name for name in os.environ if name.startswith("VIDEOJOBS_")]:
     del os.environ[name]
-# Tasks read it when they are imported, so it is set before collection: retries wait tenths of seconds.
+# Tasks read this at import time, so it is set before collection. Retry delays become tenths of seconds.
 os.environ["VIDEOJOBS_RETRY_DELAY_SECONDS"] = "0.2"
 
 OWN_STACK = "acceptance/test_old_database.py"
@@ -24,13 +24,14 @@ LONGEST_FIRST = (
     "integration/worker",
     "integration/api",
 )
-"""A short scope fits beside a long one, while a long one that starts last is waited for by every other process."""
+"""A short scope fits beside a long one. If a long one starts last, all other processes wait for it."""
 
 
 def scope_of(nodeid: str) -> str:
-    """A folder below tests/ or tests/integration/, or one of three parts of the acceptance layer.
+    """The scope of a test: a folder below tests/ or tests/integration/, or one of three parts of the acceptance layer.
 
-    Half of that layer's time is waiting, and it is the longest: so two processes share it, each with a stack.
+    The acceptance layer takes longest and spends half its time waiting. Two processes share it, each with its own
+    stack.
     """
     layer, part = nodeid.split("::", maxsplit=1)[0].split("/")[1:3]
     folder = f"{layer}/{part}"
@@ -51,7 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LayerSc
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order scopes by length. xdist hands them out in this order, each to the first process that is free."""
+    """Order scopes by length. xdist hands them out in this order, each to the first idle process."""
 
     def position(item: pytest.Item) -> int:
         scope = scope_of(item.nodeid)
@@ -61,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Forgetful(dict[type[settings.Settings], settings.Settings]):
-    """A cache in which nothing is ever found."""
+    """A cache that never contains anything."""
 
     def __contains__(self, _: object) -> bool:
         return False
@@ -69,7 +70,7 @@ class _Forgetful(dict[type[settings.Settings], settings.Settings]):
 
 @pytest.fixture(autouse=True, scope="session")
 def _read_settings_anew() -> Iterator[None]:
-    """A process reads its settings once; a test may change its environment at any moment."""
+    """Disable the cache of settings: production reads them once per process, but tests change the environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "_current", _Forgetful())
         yield

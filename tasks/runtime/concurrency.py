@@ -16,6 +16,7 @@ from httpx import HTTPStatusError, Response, TransportError
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.responses import ConcurrencyLimitWithLeaseResponse
 from prefect.logging import get_run_logger
+from tenacity import AsyncRetrying, retry_if_exception, wait_fixed
 
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.aio.per_loop import PerLoop
@@ -68,21 +69,20 @@ async def rate_limit(name: str) -> None:
 
 
 async def _acquire(client: PrefectClient, name: str, seconds: int) -> UUID | None:
-    """The lease of a place, once there is one; None where there is no such limit."""
-    while True:
-        try:
-            response = await _retry_while_locked(
-                lambda: client.increment_concurrency_slots_with_lease([name], 1, "concurrency", seconds)
-            )
-        except HTTPStatusError as error:
-            if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
-            await asyncio.sleep(_RETRY_SECONDS)
-        except TransportError:
-            await asyncio.sleep(_RETRY_SECONDS)
-        else:
-            lease_response = ConcurrencyLimitWithLeaseResponse.model_validate(response.json())
-            return lease_response.lease_id if lease_response.limits else None
+    """The lease of a slot, once one is free; None where there is no such limit. Waits for a server that is away."""
+    retrying = AsyncRetrying(retry=retry_if_exception(_is_server_away), wait=wait_fixed(_RETRY_SECONDS))
+    response: Response = await retrying(
+        _retry_while_locked,
+        lambda: client.increment_concurrency_slots_with_lease([name], 1, "concurrency", seconds),
+    )
+    lease_response = ConcurrencyLimitWithLeaseResponse.model_validate(response.json())
+    return lease_response.lease_id if lease_response.limits else None
+
+
+def _is_server_away(error: BaseException) -> bool:
+    if isinstance(error, HTTPStatusError):
+        return error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, TransportError)
 
 
 async def _retry_while_locked(request: Callable[[], Awaitable[Response]]) -> Response:

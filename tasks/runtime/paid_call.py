@@ -21,6 +21,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from prefect.logging import get_run_logger
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.polling import treat_rejection_as_unavailable
@@ -245,14 +246,12 @@ async def _park_in_doubt(
 
 
 async def _record_with_retry(record: Callable[[], Awaitable[object]]) -> None:
-    """Record a fact, however long Postgres takes to come back."""
-    deadline = asyncio.get_running_loop().time() + RECORD_TIMEOUT_SECONDS
-    while True:
-        try:
+    """Record a fact, also while Postgres restarts or fails over."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(DatabaseUnavailable),
+        wait=wait_fixed(RECORD_RETRY_SECONDS),
+        stop=stop_after_delay(RECORD_TIMEOUT_SECONDS),
+        reraise=True,
+    ):
+        with attempt:
             await record()
-        except DatabaseUnavailable:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(RECORD_RETRY_SECONDS)
-        else:
-            return

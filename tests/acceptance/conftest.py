@@ -38,7 +38,7 @@ DEPLOYMENT = "pro-video/pro-video"
 
 @contextmanager
 def prefect_settings(stack: Stack) -> Iterator[None]:
-    """Prefect in this process talks to the stack's server."""
+    """Connect Prefect in this process to the stack's server."""
     names = (PREFECT_API_URL, PREFECT_API_AUTH_STRING)
     with temporary_settings({setting: stack.variables[setting.name] for setting in names}):
         yield
@@ -46,7 +46,7 @@ def prefect_settings(stack: Stack) -> Iterator[None]:
 
 @dataclass
 class StackDriver:
-    """What a test does with the stack: start runs, wait for them, look into the books of everybody."""
+    """Starts runs on the stack, waits for them, and reads the records of the product and the vendors."""
 
     stack: Stack
     sample: SampleFiles
@@ -61,7 +61,7 @@ class StackDriver:
 
     @property
     def environment(self) -> Environment:
-        """As an operator's `.env` would name the stack's parts."""
+        """The stack's addresses and credentials, as in an operator's `.env`."""
         return Environment.model_validate({name.lower(): value for name, value in self.stack.variables.items()})
 
     @property
@@ -84,13 +84,13 @@ class StackDriver:
         return request | changes
 
     def make_small_request(self, *, areas: bool = True) -> dict[str, Any]:
-        """As little work as possible, for tests that do not look at the video."""
+        """As little processing as possible, for tests that ignore the video."""
         return short_request(str(self.short_sample.video), str(self.short_sample.audio["audio-2"]), areas=areas)
 
     async def start_run(
         self, request: dict[str, Any], *, idempotency_key: str | None = None, deployment: str = DEPLOYMENT
     ) -> FlowRun:
-        """A run of the deployment, started through the Prefect API."""
+        """Start a run of the deployment through the Prefect API."""
         if deployment not in self._deployments:
             self._deployments[deployment] = (await self.prefect.read_deployment_by_name(deployment)).id
         return await self.prefect.create_flow_run_from_deployment(
@@ -98,13 +98,13 @@ class StackDriver:
         )
 
     async def run_in_process(self, request: dict[str, Any], job_id: str | None = None) -> VideoJob:
-        """The flow, called in this process (with the fixture `here`); gives the job, however the run ended."""
+        """Run the flow in this process (with the fixture `in_process_flows`); gives the job, however the run ended."""
         job_id = job_id or f"job-{uuid.uuid4()}"
         await self.run_to_state(request, job_id)
         return await self.repository.get_job(job_id)
 
     async def run_to_state(self, request: dict[str, Any], job_id: str) -> State[Any]:
-        """As `run_in_process`; gives the state in which the run ended."""
+        """Like `run_in_process`; gives the state in which the run ended."""
         return await pro_video(**request, job_id=job_id, return_state=True)
 
     async def wait_for_run(self, flow_run: FlowRun) -> FlowRun:
@@ -118,7 +118,7 @@ class StackDriver:
         return await self.repository.get_job(parameters.get("job_id") or str(flow_run.id))
 
     async def download_result(self, job: VideoJob) -> Path:
-        """The result, fetched from the address in the row."""
+        """Download the result from the address in the row."""
         assert job.output_url is not None, job.error_message
         file = self.folder / f"{job.id}.mp4"
         self.store.download(parse_uri(job.output_url)[1], file)
@@ -128,14 +128,14 @@ class StackDriver:
         return measure_job(job, video, source=self.sample.video, clean=self.sample.clean, audio=self.sample.audio)
 
     async def fetch_link(self, url: str) -> bytes:
-        """A link, opened by somebody without credentials."""
+        """Download a link without credentials."""
         async with httpx.AsyncClient() as http:
             answer = await http.get(url)
             answer.raise_for_status()
             return answer.content
 
     async def vendor_submissions(self, vendor: str, job_id: str) -> list[dict[str, Any]]:
-        """What the vendor itself has on its books for a job: every entry was paid for."""
+        """The vendor's own records for a job: each entry was paid for."""
         return [
             entry
             for entry in (await self.vendor_state(vendor))["submissions"]
@@ -143,7 +143,7 @@ class StackDriver:
         ]
 
     async def vendor_state(self, vendor: str) -> dict[str, Any]:
-        """All that the vendor itself has written down."""
+        """All of the vendor's own records."""
         return await self._call_emulator(vendor, "GET", "records")
 
     async def submission_state(self, job_id: str, stage: Stage) -> str | None:
@@ -152,16 +152,16 @@ class StackDriver:
         return live.state if live else None
 
     async def inject_fault(self, vendor: str, kind: str, job_id: str, *, times: int = 1, **more: Any) -> None:
-        """Let the vendor go wrong for requests that name this job."""
+        """Inject a vendor fault into requests that name this job."""
         await self._call_emulator(vendor, "POST", "faults", {"kind": kind, "times": times, "match": job_id, **more})
 
     async def clear_faults(self, vendor: str) -> None:
-        """Let the vendor go wrong no more."""
+        """Remove all faults of the vendor."""
         async with httpx.AsyncClient(base_url=self.stack.address_of(vendor)) as http:
             (await http.delete("/_emulator/faults")).raise_for_status()
 
     async def update_vendor_settings(self, vendor: str, **changes: Any) -> dict[str, Any]:
-        """Change the vendor's; gives all of them."""
+        """Change the vendor's settings; gives all of them."""
         return await self._call_emulator(vendor, "PATCH", "settings", changes)
 
     async def _call_emulator(
@@ -181,16 +181,16 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
     started = Stack(data=folder / "data", environment=EMPTY_ENVIRONMENT, processing_seconds=0.5, keep_data=False)
     async with started as stack, prefect_client(stack.variables) as prefect:
         yield StackDriver(stack, sample, write_short_inputs(folder / "short"), prefect, folder)
-        await APILogHandler.aflush()  # else the last lines are sent to a server that is gone
+        await APILogHandler.aflush()  # otherwise the last lines are sent to a server that has stopped
 
 
 @pytest.fixture
 def in_process_flows(driver: StackDriver, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Flows that are called in this process run against the stack, as in a worker."""
+    """Flows called in this process run against the stack, as in a worker."""
     quick = dict.fromkeys(("VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS", "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS"), "0.2")
     for name, value in {**driver.stack.variables, **quick}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(status_feed, "_loop_states", PerLoop(status_feed._LoopState))  # of another environment
+    monkeypatch.setattr(status_feed, "_loop_states", PerLoop(status_feed._LoopState))  # state of another environment
     with prefect_settings(driver.stack):
         yield
 
@@ -202,7 +202,7 @@ def job_id() -> str:
 
 @pytest.fixture
 async def no_scheduled_cleanup(driver: StackDriver) -> AsyncIterator[None]:
-    """The one of the schedule would do what these tests want to see done."""
+    """Pause the scheduled clean-up: it would do what these tests check."""
     deployment = (await driver.prefect.read_deployment_by_name("cleanup/cleanup")).id
     [schedule] = await driver.prefect.read_deployment_schedules(deployment)
     await driver.prefect.update_deployment_schedule(deployment, schedule.id, active=False)

@@ -39,7 +39,7 @@ class AcceptanceCase:
 
 @pytest.fixture(scope="session")
 async def cases(driver: StackDriver) -> dict[str, AcceptanceCase]:
-    """The three jobs of M12, run side by side. GhostCut takes its time, so that it is polled more than five times."""
+    """The three jobs of M12, run concurrently. GhostCut is slow, so that it is polled more than five times."""
     requests = {
         "lip-sync only": driver.make_request(effects=[], display_name="Lip-sync only"),
         "both": driver.make_request(effects=[ERASURE], display_name="Both"),

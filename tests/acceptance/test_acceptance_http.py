@@ -1,4 +1,4 @@
-"""The owner's own acceptance tests (requirements M12), over HTTP: a client of the old endpoints hands them in."""
+"""The owner's own acceptance tests (requirements M12) over HTTP, submitted by a client of the old endpoints."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ SEGMENTS = [
 
 @dataclass
 class AcceptanceCase:
-    """What the client was answered in the end, and the video that it was given."""
+    """The client's final response, and the video it downloaded."""
 
     job_id: str
     status: dict[str, Any]
@@ -36,7 +36,7 @@ class AcceptanceCase:
 
 @pytest.fixture(scope="session")
 async def cases(driver: StackDriver) -> dict[str, AcceptanceCase]:
-    """All of them at once. GhostCut takes its time, so that it is polled more than five times."""
+    """All cases at once. GhostCut is slow, so that it is polled more than five times."""
     twice = json.dumps(json.dumps([ERASURE]))  # as some old clients do
     three = json.dumps([ERASURE, SECOND_ERASURE, PROTECTION])
     sounds = list(driver.sample.audio.values())

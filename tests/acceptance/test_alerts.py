@@ -1,4 +1,4 @@
-"""Alerts on the real Prefect server: something goes wrong, and somebody hears of it."""
+"""Alerts on the real Prefect server: failures are reported to operators."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ def operators() -> Iterator[CallbackReceiver]:
 
 @pytest.fixture
 async def alert_webhook(driver: StackDriver, operators: CallbackReceiver) -> CallbackReceiver:
-    """Alerts go to the operators, who have a webhook."""
+    """The operators' webhook, which receives alerts."""
     await CustomWebhookNotificationBlock.register_type_and_schema(client=driver.prefect)
     block = CustomWebhookNotificationBlock(
         name="operators", url=f"{operators.url}/alerts", json_data={"subject": "{{subject}}", "body": "{{body}}"}

@@ -1,4 +1,4 @@
-"""On the real stack: what is sent twice, is bad, is cancelled, has failed, or comes while Prefect is away."""
+"""The API on the real stack: repeated, invalid, cancelled and failed jobs, and requests during a Prefect outage."""
 
 import asyncio
 import json
@@ -25,14 +25,14 @@ async def http(driver: StackDriver) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def make_short_form(driver: StackDriver, **fields: str) -> dict[str, Any]:
-    """As little work as possible."""
+    """As little processing as possible."""
     return make_form(driver.short_sample.video, [driver.short_sample.audio["audio-2"]], [SEGMENT], **fields)
 
 
 async def test_the_old_editor_form_yields_a_video_on_the_jobs_page(
     driver: StackDriver, http: httpx.AsyncClient
 ) -> None:
-    """Two sounds of one name, crops with one end, the later segment first, areas a little outside."""
+    """Two sounds with one name, crops with one end, the later segment first, areas slightly outside."""
     sound = driver.short_sample.audio["audio-2"].read_bytes()
     answer = await http.post(
         "/api/v1/video-editors/pro-sync-process",
@@ -72,7 +72,7 @@ async def test_the_old_editor_form_yields_a_video_on_the_jobs_page(
 async def test_a_repeated_request_during_processing_is_paid_once(
     driver: StackDriver, http: httpx.AsyncClient, job_id: str
 ) -> None:
-    """Without areas: case 1 in short."""
+    """Without areas: a short form of case 1."""
     http.headers["Idempotency-Key"] = job_id
     first, second = await asyncio.gather(*(submit_form(http, make_short_form(driver)) for _ in range(2)))
     assert first == second
@@ -154,7 +154,7 @@ async def test_a_prefect_outage_rejects_new_jobs_and_loses_none(driver: StackDri
     job_id = await submit_form(http, make_short_form(driver))
     await driver.stack.kill("prefect_server")
     try:
-        await asyncio.sleep(2.5)  # for so long the door believes that Prefect is there
+        await asyncio.sleep(2.5)  # the API caches Prefect's readiness for this long
         answer = await http.post("/api/v1/video-editors/pro-sync-process", **make_short_form(driver))
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
         assert (await http.get(f"/api/v1/jobs/{job_id}")).status_code == 200

@@ -1,4 +1,4 @@
-"""Bad input dies at the door: every kind is refused with its field named, before any vendor is asked (invariant 8)."""
+"""Invalid input is rejected with its field named, for every kind and before any vendor call (invariant 8)."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ Change = Callable[[dict[str, Any], SampleFiles, Path], None]
 
 
 def spoil_video(make: Callable[[bytes], bytes], name: str = "bad.mp4") -> Change:
-    """The sample's video, spoilt."""
+    """Damage the sample's video."""
 
     def change(request: dict[str, Any], sample: SampleFiles, folder: Path) -> None:
         bad = folder / name
@@ -37,7 +37,7 @@ def spoil_video(make: Callable[[bytes], bytes], name: str = "bad.mp4") -> Change
 
 
 def spoil_audio(make: Callable[[bytes], bytes], name: str) -> Change:
-    """The first clip, spoilt."""
+    """Damage the first clip."""
 
     def change(request: dict[str, Any], sample: SampleFiles, folder: Path) -> None:
         bad = folder / name
@@ -48,7 +48,7 @@ def spoil_audio(make: Callable[[bytes], bytes], name: str) -> Change:
 
 
 def replace_video(film: MediaSpec) -> Change:
-    """Another video, with ten seconds of picture or sound for the sample's segments."""
+    """Use another video, with ten seconds of picture or sound for the sample's segments."""
 
     def change(request: dict[str, Any], sample: SampleFiles, folder: Path) -> None:
         request["video"] = str(film.write(folder / "drawn.mp4"))
@@ -57,7 +57,7 @@ def replace_video(film: MediaSpec) -> Change:
 
 
 def set_field(*place: str | int, value: Any) -> Change:
-    """One value of the request."""
+    """Change one value of the request."""
 
     def change(request: dict[str, Any], sample: SampleFiles, folder: Path) -> None:
         target: Any = request

@@ -1,4 +1,4 @@
-"""GhostCut's callbacks at the front door: they repair a lost answer, and nothing that they say is simply believed."""
+"""GhostCut's callbacks at the API: they repair a lost response, and their content is verified before use."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("in_process_flows")
 
 
 async def wait_until_completed(driver: StackDriver, job_id: str) -> None:
-    """Wait for whoever goes on with the job to complete it."""
+    """Wait until the job that another process resumes is completed."""
 
     async def is_completed() -> bool:
         return (await driver.repository.get_job(job_id)).status == Status.COMPLETED
@@ -32,7 +32,7 @@ async def wait_until_completed(driver: StackDriver, job_id: str) -> None:
 
 
 async def event_kinds(driver: StackDriver, job_id: str) -> list[str]:
-    """The events of the job that matter here, in their order."""
+    """The relevant events of the job, in order."""
     told = ("parked", "callback_received", "accepted", "completed")
     events = [event.kind for event in await driver.repository.list_events(job_id) if event.kind in told]
     assert events.pop(0) == "accepted", "Sync.so"
@@ -48,8 +48,8 @@ async def deployment_runs(driver: StackDriver, job_id: str) -> list[FlowRun]:
 
 
 def sign_body(body: bytes, secret: str) -> str:
-    """As the vendor writes it down: md5hex(md5hex(body) + secret)."""
-    inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's choice
+    """As the vendor documents it: md5hex(md5hex(body) + secret)."""
+    inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's algorithm
     return hashlib.md5((inner + secret).encode()).hexdigest()  # noqa: S324
 
 
@@ -61,7 +61,7 @@ async def send_callback(
     token: str | None = None,
     secret: str | None = None,
 ) -> int:
-    """A callback to the address that the vendor was given for this job; gives the status of the answer."""
+    """Send a callback to the address that the vendor was given for this job; gives the status of the response."""
     [work] = await driver.vendor_submissions("ghostcut", job_id)
     address, _, own = str(work["request"]["callback"]).rpartition("/")
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -78,7 +78,7 @@ def make_report(work: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def slow_ghostcut(driver: StackDriver) -> AsyncIterator[None]:
-    """It works for longer than a run needs to park its job, and brings what was not taken again soon."""
+    """It processes for longer than a run needs to park its job, and retries rejected callbacks soon."""
     await driver.update_vendor_settings("ghostcut", processing_seconds=3, callback_retry_seconds=0.5)
     yield
     await driver.update_vendor_settings("ghostcut", processing_seconds=0.5, callback_retry_seconds=5)

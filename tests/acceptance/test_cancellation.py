@@ -1,4 +1,4 @@
-"""Cancelling a run in Prefect stops its job, says what is paid for, and wastes nothing of it."""
+"""Cancelling a run in Prefect stops its job, reports what was paid for, and keeps it usable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @pytest.fixture
 async def slow_vendors(driver: StackDriver) -> AsyncIterator[None]:
-    """Vendors that take long enough to be cancelled while they work."""
+    """Vendors slow enough for a cancellation while they process."""
     for vendor in ("sync_so", "ghostcut"):
         await driver.update_vendor_settings(vendor, processing_seconds=3600)
     yield
@@ -73,7 +73,7 @@ async def test_a_cancelled_job_reuses_paid_results_when_rerun(
 
 
 async def test_a_cancelled_run_records_its_paid_call_before_stopping(driver: StackDriver, job_id: str) -> None:
-    """GhostCut answers late; the run is cancelled meanwhile. Its answer still gets onto the books."""
+    """GhostCut responds late, and the run is cancelled meanwhile. The response is still recorded."""
     await driver.inject_fault("ghostcut", "slow", job_id, when="after", seconds=4)
     run = await driver.start_run({**driver.make_small_request(), "job_id": job_id})
 

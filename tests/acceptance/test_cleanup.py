@@ -1,4 +1,4 @@
-"""The flow `cleanup` on a database with every kind of stuck job, and on old test jobs."""
+"""The flow `cleanup` on a database with every kind of stuck job, and with old test jobs."""
 
 import asyncio
 import json
@@ -35,19 +35,19 @@ ReportTable = dict[str, dict[str, str]]  # rows of the report, by job
 
 @pytest.fixture
 def fault_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Fault points of this process strike for the jobs that have a file here."""
+    """Fault points of this process apply to the jobs that have a file here."""
     monkeypatch.setattr(videojobs.testing.fault_injection, "_FAULT_DIR", tmp_path)
     return tmp_path
 
 
 def make_config(*, dry_run: bool, users: list[str] | None = None) -> CleanupConfig:
-    """For the jobs of this file only: no others are as old."""
+    """For this file's jobs only: no others are that old."""
     purge = PurgeConfig(user_ids=users or [])
     return CleanupConfig(dry_run=dry_run, stuck_after_minutes=STUCK_MINUTES, batch_size=100, purge=purge)
 
 
 async def run_cleanup(driver: StackDriver, *, dry_run: bool, users: list[str] | None = None) -> ReportTable:
-    """One clean-up, called here; gives the table that it shows."""
+    """Run one clean-up in this process; gives its table."""
     state = await cleanup(make_config(dry_run=dry_run, users=users), return_state=True)
     assert state.is_completed(), state.message
     run_id = state.state_details.flow_run_id
@@ -61,14 +61,14 @@ def unwrap_cell(cell: str) -> str:
 
 
 async def job_snapshot(driver: StackDriver, job_id: str) -> object:
-    """All that the ledger has of a job."""
+    """All database records of a job."""
     job, submissions = await driver.repository.get_job(job_id), await driver.repository.list_submissions(job_id)
     rows = [{column.key: getattr(row, column.key) for column in row.__table__.columns} for row in (job, *submissions)]
     return rows, len(await driver.repository.list_events(job_id))
 
 
 async def deployment_runs(driver: StackDriver, job_id: str) -> list[FlowRun]:
-    """The runs of the deployment for this job; those of this process have no deployment."""
+    """The deployment's runs for this job; runs in this process have no deployment."""
     latest = await driver.prefect.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=200)
     return [run for run in latest if run.deployment_id and run.parameters.get("job_id") == job_id]
 
@@ -109,7 +109,7 @@ async def test_cleanup_resolves_every_kind_of_stuck_job(driver: StackDriver, fau
 
 
 async def make_stuck_jobs(driver: StackDriver, jobs: dict[str, str], fault_dir: Path) -> None:
-    """Those of slow vendors come last, and Sync.so after GhostCut: all others have to get past it."""
+    """Create jobs of slow vendors last, and Sync.so's after GhostCut's: all other jobs have to pass Sync.so first."""
     for name in sorted(jobs, key=lambda name: STUCK_JOB_CASES[name].slow_vendor):
         if STUCK_JOB_CASES[name].slow_vendor:
             await driver.update_vendor_settings(STUCK_JOB_CASES[name].slow_vendor, processing_seconds=3600)
@@ -140,7 +140,7 @@ async def assert_outcome(driver: StackDriver, name: str, job_id: str, row: dict[
         assert (await driver.download_result(job)).stat().st_size > 10_000
 
 
-# ---- two at once, and killed ones ------------------------------------------------------------------------------
+# ---- concurrent and killed clean-ups ---------------------------------------------------------------------------
 
 
 async def make_unclaimed_job(driver: StackDriver, fault_dir: Path) -> str:
@@ -156,7 +156,7 @@ async def make_failed_lip_sync_job(driver: StackDriver, fault_dir: Path) -> str:
 
 
 async def cleanup_event_kinds(driver: StackDriver, job_id: str) -> list[str]:
-    """What the events tell of clean-ups and of the job's own end, less that of its submission."""
+    """The events of clean-ups and of the job's own end, without that of its submission."""
     events = await driver.repository.list_events(job_id)
     ours = [event for event in events if event.kind in ("cleanup_action", "failed")]
     return [event.kind for event in ours if "submission" not in (event.detail or {})]
@@ -173,7 +173,7 @@ async def test_two_concurrent_cleanups_act_once_per_job(driver: StackDriver, fau
 
 
 async def run_killed_cleanup(driver: StackDriver, fault_dir: Path, job_id: str, point: str) -> None:
-    """A clean-up in a process of its own, which dies at this point."""
+    """A clean-up in a subprocess that dies at this point."""
     (fault_dir / f"{job_id}.json").write_text(json.dumps({"point": point, "nth": 1, "action": "kill"}))
     (fault_dir / f"{job_id}.passed").unlink(missing_ok=True)
     config = make_config(dry_run=False, users=[TEST_USER])
@@ -187,7 +187,7 @@ async def run_killed_cleanup(driver: StackDriver, fault_dir: Path, job_id: str, 
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert await process.wait() == -signal.SIGKILL, f"it never came to {point}"
-    await asyncio.sleep(0.5)  # the dead one's lease
+    await asyncio.sleep(0.5)  # the lease of the killed clean-up
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ TEST_USER = "load-test"
 async def make_finished_test_job(
     driver: StackDriver, *, user: str = TEST_USER, days: int = 8, in_flight: bool = False
 ) -> str:
-    """A job that failed so many days ago, with two objects."""
+    """A job that failed this number of days ago, with two objects."""
     job_id = str(uuid4())
     request = parse_request(
         driver.make_small_request() | {"user_id": user}, access=AccessSettings(allow_local_files=True)
@@ -251,12 +251,12 @@ async def make_finished_test_job(
     await driver.repository.fail(lease, "a test")
     await driver.repository.release_lease(lease)
     ago = f"now() - interval '{days} days'"
-    await execute_sql(driver, f"UPDATE video_jobs SET completed_at = {ago} WHERE id = :id", job_id)  # noqa: S608  # our number
+    await execute_sql(driver, f"UPDATE video_jobs SET completed_at = {ago} WHERE id = :id", job_id)  # noqa: S608  # a constant of ours
     return job_id
 
 
 async def remaining_data(driver: StackDriver, job_id: str, user: str = TEST_USER) -> tuple[bool, int]:
-    """Whether the row is there, and how many objects."""
+    """Whether the row exists, and the number of objects."""
     objects = len(list(driver.store.list_keys(job_prefix(user, job_id))))
     try:
         return (await driver.repository.get_job(job_id)) is not None, objects

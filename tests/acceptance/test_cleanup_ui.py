@@ -1,4 +1,4 @@
-"""An operator reads what a clean-up did, in a real browser."""
+"""An operator reads a clean-up's report, in a real browser."""
 
 from pathlib import Path
 from uuid import uuid4
@@ -34,4 +34,4 @@ async def test_the_report_table_fits_the_screen_and_links_the_run(
     async with page.context.expect_page() as opened:
         await page.get_by_role("link", name="run started").first.click()
     run = await opened.value
-    await expect(run.get_by_text("pro-video").first).to_be_visible(timeout=20_000)  # a second start of the whole UI
+    await expect(run.get_by_text("pro-video").first).to_be_visible(timeout=20_000)  # the whole UI loads a second time

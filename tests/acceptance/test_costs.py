@@ -1,4 +1,4 @@
-"""The cost guard on the real stack: what a job is expected to cost is told first, and budgets refuse before payment."""
+"""The cost guard on the real stack: a job shows its expected cost first, and budgets reject it before payment."""
 
 import json
 from decimal import Decimal
@@ -20,14 +20,14 @@ PRICE_LIST_SOURCE = "price list"
 
 
 async def cost_tables(driver: StackDriver, job_id: str) -> list[list[dict[str, Any]]]:
-    """What the run's cost artifact showed, oldest first."""
+    """The contents of the run's cost artifact, oldest first."""
     wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[f"cost-{job_id}"]))
     found = await driver.prefect.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC)
     return [json.loads(str(artifact.data)) for artifact in reversed(found)]
 
 
 def priced_request(driver: StackDriver, *, areas: bool = True) -> dict[str, Any]:
-    """Ten seconds of video: the short clip would cost next to nothing."""
+    """Ten seconds of video: the short clip would cost almost nothing."""
     area = {"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.5, "end": 5}
     return driver.make_request(
         audio=[{"refId": "audio-2", "source": str(driver.sample.audio["audio-2"])}],
@@ -41,7 +41,7 @@ async def estimate_events(driver: StackDriver, job_id: str) -> list[Any]:
 
 
 async def reopen_job(driver: StackDriver, job_id: str) -> None:
-    """As an operator's `retry` does, without its run: that one would be a worker's, which knows no budget."""
+    """Reopen the job like an operator's `retry`, without a run: on the worker, it would not have this test's budget."""
     lease = Lease(job_id, "test/1")
     assert await driver.repository.acquire_lease(lease, seconds=60) is None
     await driver.repository.reopen(lease, {"decision": "retry", "reason": "a test"})
@@ -86,7 +86,7 @@ async def test_the_run_shows_its_estimate_and_its_actual_cost(driver: StackDrive
         ({"kind": "malformed"}, PRICE_LIST_SOURCE),
         ({"kind": "slow", "seconds": 30}, PRICE_LIST_SOURCE),
         ({"kind": "http_error", "status": 404, "times": 2}, PRICE_LIST_SOURCE),
-        ({"kind": "http_error", "status": 404}, VENDOR_SOURCE),  # the older address knows it
+        ({"kind": "http_error", "status": 404}, VENDOR_SOURCE),  # the older endpoint supports it
     ],
     ids=["unavailable", "down", "malformed", "slow", "missing", "moved"],
 )
@@ -94,7 +94,7 @@ async def test_a_job_runs_without_a_vendor_estimate(
     driver: StackDriver, job_id: str, fault: dict[str, Any], basis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.estimate_cost.ESTIMATE_TIMEOUT_SECONDS", 2.0)
-    await driver.inject_fault("sync_so", on="estimate", job_id="", **fault)  # an estimate names no job
+    await driver.inject_fault("sync_so", on="estimate", job_id="", **fault)  # an estimate request names no job
     job = await driver.run_in_process(priced_request(driver, areas=False), job_id)
     assert (job.status, job.error_message) == (Status.COMPLETED, None)
     assert job.estimate is not None
@@ -118,7 +118,7 @@ async def test_a_job_over_budget_fails_before_any_purchase(
     assert (
         await driver.vendor_submissions("sync_so", job_id) == await driver.vendor_submissions("ghostcut", job_id) == []
     )
-    assert len(await cost_tables(driver, job_id)) == 1  # one sees what it would have cost
+    assert len(await cost_tables(driver, job_id)) == 1  # it shows what the job would have cost
 
 
 async def test_a_raised_budget_resumes_with_the_first_estimate(
@@ -129,7 +129,7 @@ async def test_a_raised_budget_resumes_with_the_first_estimate(
     await reopen_job(driver, job_id)
     monkeypatch.setenv("VIDEOJOBS_BUDGET_JOB_USD", "1")
     monkeypatch.setenv("VIDEOJOBS_PRICE_LIPSYNC_2", "100")
-    monkeypatch.delattr(SyncSoClient, "estimate")  # nobody asks again
+    monkeypatch.delattr(SyncSoClient, "estimate")  # no further request may be made
     again = await driver.run_in_process(priced_request(driver, areas=False), job_id)
     assert (again.status, again.error_message) == (Status.COMPLETED, None)
     assert await estimate_events(driver, job_id) == [first.estimate]

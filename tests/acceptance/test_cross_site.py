@@ -1,4 +1,4 @@
-"""A page of somebody else in the browser of a person who is signed in: it reads nothing here, and changes nothing."""
+"""A foreign page in the browser of a signed-in user can neither read nor change anything."""
 
 import asyncio
 import json
@@ -30,12 +30,12 @@ FETCH_SCRIPT = """async ([url, method, body, mode]) => {
     }
     return failure;
 }"""
-BLOCKED_ERROR = "TypeError"  # as a browser tells a page that it may not read an answer
+BLOCKED_ERROR = "TypeError"  # what a browser raises when a page may not read a response
 
 
 @dataclass
 class ForeignPage:
-    """A page that another program on this machine serves, in the browser of somebody who is signed in to Prefect."""
+    """A page of another program on this machine, in the browser of a user who is signed in to Prefect."""
 
     page: Page
 
@@ -43,7 +43,7 @@ class ForeignPage:
         return str(await self.page.evaluate(FETCH_SCRIPT, [url, method, body, "cors"]))
 
     async def send_request(self, url: str, body: str) -> None:
-        """What it does not want to read, a browser sends in any case."""
+        """A browser sends the request even if the page may not read the response."""
         assert await self.page.evaluate(FETCH_SCRIPT, [url, "POST", body, "no-cors"]) == "sent"
 
 

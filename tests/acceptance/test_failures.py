@@ -1,4 +1,4 @@
-"""What goes wrong at the vendors (requirements M6, M7): faults in their own programs, outcomes in everybody's books."""
+"""Failures at the vendors (requirements M6, M7): faults in the emulators, and the resulting records on both sides."""
 
 import asyncio
 from typing import Any

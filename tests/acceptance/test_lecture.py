@@ -1,4 +1,4 @@
-"""A lecture on the real stack: from its upload to its documents, and what becomes of it when something goes wrong."""
+"""A lecture on the real stack: from its upload to its documents, and its state after failures."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,13 +43,13 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its speech takes some seconds."""
+    """Recognizing its speech takes some seconds."""
     return SampleLecture(size=(320, 180), camera=False).write(tmp_path_factory.mktemp("lecture") / "long.mp4")
 
 
 @pytest.fixture
 def temp_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where flows that are called here put their temporary files."""
+    """The temporary folder of flows that this process runs."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -61,7 +61,7 @@ def make_request(video: Path, **changes: Any) -> dict[str, Any]:
 
 
 async def run_in_process(driver: StackDriver, job_id: str, wanted: dict[str, Any]) -> VideoJob:
-    """The flow in this process, however it ends; gives the job."""
+    """Run the flow in this process, however it ends; gives the job."""
     await flow(**wanted, job_id=job_id, return_state=True)
     return await driver.repository.get_job(job_id)
 
@@ -76,7 +76,7 @@ def stored_file_names(driver: StackDriver, job: VideoJob) -> set[str]:
 
 
 def pdf_text(driver: StackDriver, job: VideoJob, folder: Path) -> str:
-    """What a reader can select in the PDF."""
+    """The text that a reader can select in the PDF."""
     assert job.output_url is not None, job.error_message
     driver.store.download(parse_uri(job.output_url)[1], folder / "lecture.pdf")
     with pypdfium2.PdfDocument(folder / "lecture.pdf") as pdf:
@@ -113,7 +113,7 @@ async def test_a_lecture_becomes_subtitles_and_a_pdf(
 
 
 def wait_for_stop(*_: Any, stop: Event, **__: Any) -> None:
-    """A stage that is not done before the one beside it."""
+    """A stage that runs until the parallel one stops it."""
     assert stop.wait(120)
 
 
@@ -128,7 +128,7 @@ FUNCTION_BY_POINT: Final = {"transcribed": "transcribe", "slides_found": "find_s
 async def test_a_resumed_lecture_repeats_no_finished_stage(
     driver: StackDriver, job_id: str, video: Path, temp_folder: Path, point: str
 ) -> None:
-    """Broken by an error that nobody foresaw, right after the stage is on the books."""
+    """An unhandled exception interrupts it right after the stage was recorded."""
     advance = JobRepository.advance
 
     async def advance_then_fail(self: JobRepository, lease: Lease, to: RecoveryPoint, **more: Any) -> VideoJob:
@@ -198,7 +198,7 @@ async def is_cancelled(driver: StackDriver, job_id: str) -> bool:
     return (await driver.repository.get_job(job_id)).status == Status.CANCELLED
 
 
-# ---- what is no lecture --------------------------------------------------------------------------------------
+# ---- invalid lectures ----------------------------------------------------------------------------------------
 
 
 def write_broken_video(path: Path) -> Path:
@@ -223,7 +223,7 @@ def write_truncated_video(path: Path) -> Path:
 
 
 def write_too_long_video(path: Path) -> Path:
-    """Four hours by its header; the limit is three here."""
+    """Four hours by its header; the limit here is three."""
     return write_hours_long_video(path, 4)
 
 

@@ -1,4 +1,4 @@
-"""An answer of GhostCut is lost, and its callback too: the job completes by itself, and one work is paid for."""
+"""A response of GhostCut is lost, and its callback too: the job completes by itself, with one paid work."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("in_process_flows")
 LIST_LAG_SECONDS, SETTLING_SECONDS = (
     2,
     60,
-)  # seconds until a work is listed, and until a missing one counts as not taken
+)  # seconds until a work is listed, and until a missing one counts as not accepted
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ async def run_with_fault(driver: StackDriver, job_id: str, **fault: Any) -> Vide
 
 
 async def remaining_points(driver: StackDriver) -> float:
-    """What is left on the account."""
+    """The account's remaining points."""
     return float((await driver.update_vendor_settings("ghostcut"))["points"])
 
 
 async def text_removal_events(driver: StackDriver, job_id: str) -> list[str]:
-    """The events about the text removal that matter here, in their order."""
+    """The relevant events of the text removal, in order."""
     events = [event.kind for event in await driver.repository.list_events(job_id)]
     after_lip_sync = events[events.index("accepted") + 1 :]
     return [kind for kind in after_lip_sync if kind in ("intended", "unknown", "not_taken", "accepted", "parked")]
@@ -110,7 +110,7 @@ async def test_a_list_without_the_source_url_parks_the_job(driver: StackDriver, 
     assert job.status == Status.PROCESSING
     assert "GhostCut lists works that may be it" in str(job.parked_reason)
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
-    await driver.clear_faults("ghostcut")  # other jobs' lists show this work, too
+    await driver.clear_faults("ghostcut")  # other jobs' lists contain this work, too
 
 
 async def test_a_rejected_list_parks_the_job_until_a_retry(

@@ -1,4 +1,4 @@
-"""What operators do: bring a server to the wanted state, and ask the doctor what is missing."""
+"""Operator commands: register everything on a server, and let the doctor find what is missing."""
 
 import asyncio
 import sys
@@ -41,7 +41,7 @@ REGISTERED_NAMES = {
 
 
 async def registered_objects(driver: StackDriver) -> list[str]:
-    """All that registering makes, by name."""
+    """Everything that registration creates, by name."""
     return [
         *(f"pool {pool.name}" for pool in await driver.prefect.read_work_pools()),
         *(f"deployment {deployment.name}" for deployment in await driver.prefect.read_deployments()),
@@ -78,7 +78,7 @@ async def test_the_doctor_passes_on_the_local_stack(driver: StackDriver, tmp_pat
 
 
 async def test_the_doctor_gives_a_remedy_for_each_broken_part(driver: StackDriver) -> None:
-    """Every part broken in its own way, each in a block of its own; the doctor still looks at all of them."""
+    """Each part is broken in its own way, in a separate block; the doctor still checks all of them."""
     broken = Connections(database="broken-db", storage="broken-store", sync_so="broken-sync", ghostcut="no-such-block")
     await JobDatabase(url=SecretStr("postgresql://nobody:hush@127.0.0.1:1/x")).save("broken-db", overwrite=True)
     store = storage_block(driver.environment.model_copy(update={"s3_bucket": "no-such-bucket"}))
@@ -138,7 +138,7 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
         finally:
             await driver.stack.restart("object_store")
         async with asyncio.timeout(60):
-            while await ready(http) != (200, up):  # noqa: ASYNC110  # the store brings it about
+            while await ready(http) != (200, up):  # noqa: ASYNC110  # the store causes the change
                 await asyncio.sleep(0.2)
         figures = (await http.get("/metrics")).text
     assert "videojobs_database_up 1.0" in figures
@@ -146,12 +146,12 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
 
 
 async def test_the_scheduled_cleanup_acts(driver: StackDriver) -> None:
-    """As the scheduler makes its runs: started by hand, it only looks."""
+    """The run is created as the scheduler does it: a manual run only reports."""
     deployment = await driver.prefect.read_deployment_by_name("cleanup/cleanup")
     of_the_cleanup = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
     scheduled: list[FlowRun] = []
     async with asyncio.timeout(90):
-        while not scheduled:  # the scheduler, a program of its own, brings it about
+        while not scheduled:  # the scheduler, a separate service, creates it
             await asyncio.sleep(0.5)
             runs = await driver.prefect.read_flow_runs(deployment_filter=of_the_cleanup)
             scheduled = [run for run in runs if run.auto_scheduled]

@@ -1,4 +1,4 @@
-"""The operator's verbs on jobs that are parked or have failed, given as runs of the deployment `resolve-job`."""
+"""Operator actions on parked or failed jobs, as runs of the deployment `resolve-job`."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.usefixtures("in_process_flows")
 
 
 async def apply_decision(driver: StackDriver, job_id: str, decision: str, **more: Any) -> str | None:
-    """The decision, made here; gives the message of the state in which it ended."""
+    """Apply the decision in this process; gives the message of the final state."""
     state = await resolve_job(job_id, decision, "a test", **more, return_state=True)
     return state.message if state.is_completed() else f"refused: {state.message}"
 
 
 async def wait_for_resumed_job(driver: StackDriver, job_id: str) -> VideoJob:
-    """The job, when the run that the decision started has ended on the worker."""
+    """The job, once the run started by the decision has ended on the worker."""
     latest = await driver.prefect.read_flow_runs(sort=FlowRunSort.EXPECTED_START_TIME_DESC)  # 200 of them at most
     for run in [run for run in latest if run.parameters.get("job_id") == job_id]:
         if run.deployment_id is not None:
@@ -29,13 +29,13 @@ async def wait_for_resumed_job(driver: StackDriver, job_id: str) -> VideoJob:
 
 
 async def drop_submit_response(driver: StackDriver, job_id: str) -> None:
-    """GhostCut's, and let its list show the work with a changed link, so that it proves nothing."""
+    """Drop GhostCut's response, and let its list show the work with a changed link, so that the list proves nothing."""
     await driver.inject_fault("ghostcut", "listed", job_id, effect="bare_url", times=1000)
     await driver.inject_fault("ghostcut", "reset", job_id, when="after")
 
 
 async def make_lost_work(driver: StackDriver, job_id: str) -> str:
-    """A job that is parked since GhostCut's answer was lost, and no callback comes; gives the work's id."""
+    """A job that is parked because GhostCut's response was lost and no callback arrives; gives the work's id."""
     await driver.inject_fault("ghostcut", "callback", job_id, effect="drop", times=9)
     await drop_submit_response(driver, job_id)
     job = await driver.run_in_process(driver.make_small_request(), job_id)
@@ -92,7 +92,7 @@ async def test_a_text_removal_retry_buys_no_second_lip_sync(driver: StackDriver,
 
 @pytest.mark.parametrize("deployment", ["resolve-job/resolve-job", "decide/decide"])
 async def test_either_deployment_name_resolves_a_job(driver: StackDriver, job_id: str, deployment: str) -> None:
-    """Scripts and schedules still call the deployment by its old name."""
+    """Scripts and schedules may still use the deployment's old name."""
     await driver.inject_fault("ghostcut", "ends", job_id, status=20)
     await driver.run_in_process(driver.make_small_request(), job_id)
     parameters = {"job_id": job_id, "decision": "retry", "reason": "a test"}

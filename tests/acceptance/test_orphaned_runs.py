@@ -1,6 +1,6 @@
-"""Runs that Prefect believes in and nobody works on, as a dead worker leaves them when nobody notices it.
+"""Runs that are active in Prefect but that no worker executes, as an unnoticed dead worker leaves them.
 
-The automations are told by events, which a server that was down has not seen; so the clean-up looks for such runs, too.
+The automations react to events, and a server that was down has missed them. So the clean-up looks for such runs, too.
 """
 
 from typing import Final
@@ -36,7 +36,7 @@ _SET_STATE_SQL: Final = (
 
 
 async def make_orphaned_run(driver: StackDriver, job_id: str, state: State[None]) -> FlowRun:
-    """A run of this job that has been in this state for days, in which no worker takes it."""
+    """A run of this job that has been in this state for days, and that no worker picks up."""
     deployment = await driver.prefect.read_deployment_by_name(DEPLOYMENT)
     run = await driver.prefect.create_flow_run_from_deployment(
         deployment.id, parameters={**driver.make_small_request(areas=False), "job_id": job_id}, state=state
@@ -51,14 +51,14 @@ async def backdate_run(driver: StackDriver, run_id: UUID) -> None:
 
 
 async def execute_on_prefect_db(driver: StackDriver, statement: str, **values: object) -> None:
-    """In the Prefect server's own database."""
+    """Execute SQL in the Prefect server's own database."""
     server = make_url(driver.stack.variables["DATABASE_URL"]).set(database=PREFECT_DATABASE)
     async with get_engine(server.render_as_string(hide_password=False)).begin() as connection:
         await connection.execute(text(statement), values)
 
 
 async def set_state_without_event(driver: StackDriver, run_id: UUID, state: str) -> None:
-    """The run is in this state, and the event that told of it is lost."""
+    """Put the run into this state, without the event that reports it."""
     for statement in _SET_STATE_SQL:
         await execute_on_prefect_db(driver, statement, id=run_id, type=state.upper(), name=state)
 

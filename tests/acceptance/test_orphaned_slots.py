@@ -1,4 +1,4 @@
-"""Places at a vendor that the Prefect server counts as taken for nobody, as one leaves behind that was killed."""
+"""Vendor slots that the Prefect server counts as taken although no run holds them, as after a kill."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
@@ -24,7 +24,7 @@ SYNC_SO_GENERATIONS = "sync-so-generations"
 async def set_slot_count(
     driver: StackDriver, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Has the server count so many places more than the jobs of the stack may have, without a lease for any."""
+    """Make the server count this number of slots more than the stack's jobs may hold, without leases for them."""
     monkeypatch.setattr(orphaned_slots, "RECHECK_DELAY_SECONDS", 0.1)
 
     async def set_slots(places: int) -> None:
@@ -41,7 +41,7 @@ async def slots_in_use(driver: StackDriver) -> int:
 
 
 async def expected_slots(driver: StackDriver) -> int:
-    """The places that jobs of this stack may have; other tests have left some waiting."""
+    """The slots that jobs of this stack may hold; other tests have left some jobs waiting."""
     return await driver.repository.max_slots_in_use("sync_so", orphaned_slots.slot_release_timeout())
 
 

@@ -1,4 +1,4 @@
-"""A video editor, who has a token and a browser: from files on a disk to the finished video, on the real stack."""
+"""A video editor with a token and a browser: from files on a disk to the finished video, on the real stack."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -22,7 +22,7 @@ MAX_WAIT_MS = 120_000  # milliseconds
 
 @pytest.fixture(params=list(SCREEN_SIZES))
 async def page(request: pytest.FixtureRequest, driver: StackDriver) -> AsyncIterator[Page]:
-    """Of both sizes."""
+    """A page in both screen sizes."""
     address, token = driver.stack.address_of("api"), driver.stack.variables["VIDEOJOBS_TOKEN"]
     async with signed_in_page(address, token, **SCREEN_SIZES[request.param]) as page:
         await page.goto(f"{address}/submit")
@@ -30,7 +30,7 @@ async def page(request: pytest.FixtureRequest, driver: StackDriver) -> AsyncIter
 
 
 async def is_playable(video: Locator) -> None:
-    """It has a picture, and goes on when it is told to."""
+    """It has a picture, and plays when started."""
     await expect(video).to_have_js_property("error", None)
     await video.evaluate(
         "video => new Promise((done, fail) => {"

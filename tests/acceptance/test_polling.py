@@ -1,4 +1,4 @@
-"""How a job waits: for minutes inside the task, then back to Prefect as a retry; and never for ever."""
+"""How a job waits: for minutes inside the task, then as a Prefect retry; and never without a limit."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def test_a_long_poll_task_continues_as_a_prefect_retry(
 
 
 async def wait_for_task_run(driver: StackDriver, job_id: str, name: str) -> TaskRun:
-    """A task run as the server has it in the end; it learns of task runs a little later, from events."""
+    """A task run in its final server state; the server learns of task runs from events, a little later."""
     holder = next(
         event.actor for event in await driver.repository.list_events(job_id) if event.kind == "lease_acquired"
     )
@@ -69,7 +69,7 @@ CALLBACK_FAULT_KIND = {"sync_so": "webhook", "ghostcut": "callback"}
 
 
 async def abandon_for_hours(driver: StackDriver, job_id: str, vendor: str) -> None:
-    """A job whose vendor has it, and whose workers have been away for longer than anybody waits."""
+    """A job accepted by its vendor, whose workers have been down for longer than the polling limit."""
     working = asyncio.create_task(driver.run_to_state(driver.make_small_request(), job_id))
 
     async def is_accepted() -> bool:
@@ -84,7 +84,7 @@ async def abandon_for_hours(driver: StackDriver, job_id: str, vendor: str) -> No
 
 
 async def park_overdue_job(driver: StackDriver, job_id: str) -> None:
-    """As a run does that finds its vendor at work for too long."""
+    """Park the job as a run does when its vendor takes too long."""
     lease = Lease(job_id, "overdue/1")
     assert await driver.repository.acquire_lease(lease, 60) is None
     await driver.repository.park(lease, "the vendor has not finished it within 6 hours")
@@ -93,7 +93,7 @@ async def park_overdue_job(driver: StackDriver, job_id: str) -> None:
 
 @pytest.fixture
 async def slow_vendors(driver: StackDriver) -> AsyncIterator[None]:
-    """The vendors need longer than it takes to park a job, also on a busy machine."""
+    """Vendors that take longer than parking a job does, also on a busy machine."""
     await driver.update_vendor_settings("sync_so", processing_seconds=8)
     await driver.update_vendor_settings("ghostcut", processing_seconds=8)
     yield
@@ -151,7 +151,7 @@ async def test_a_callback_resumes_a_job_parked_for_its_vendor(
 async def test_frequent_polls_record_progress_rarely(
     driver: StackDriver, job_id: str, monkeypatch: pytest.MonkeyPatch, vendor: str, point: RecoveryPoint
 ) -> None:
-    monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")  # GhostCut is asked every 0.2 s here
+    monkeypatch.setenv("VIDEOJOBS_SYNC_LONG_POLL_SECONDS", "1")  # GhostCut is polled every 0.2 s here
     await driver.update_vendor_settings(vendor, processing_seconds=4)
     try:
         job = await driver.run_in_process(driver.make_small_request(), job_id)

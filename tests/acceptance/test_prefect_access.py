@@ -1,4 +1,4 @@
-"""The local stack's Prefect API hands out every credential: to who has the password, and to nobody else."""
+"""The local stack's Prefect API exposes every credential, so it requires the password for every request."""
 
 import asyncio
 import io
@@ -25,7 +25,7 @@ BLOCKS_REQUEST = ("POST", "/block_documents/filter", {"include_secrets": True})
 async def read_blocks(
     driver: StackDriver, *, login: tuple[str, str] | None, headers: dict[str, str] | None = None
 ) -> httpx.Response:
-    """For all blocks with their secrets."""
+    """Request all blocks with their secrets."""
     method, path, body = BLOCKS_REQUEST
     async with httpx.AsyncClient(base_url=driver.stack.variables["PREFECT_API_URL"], auth=login) as http:
         return await http.request(method, path, json=body, headers=headers)
@@ -66,7 +66,7 @@ async def test_event_and_log_streams_require_the_password(driver: StackDriver) -
 
 
 async def test_the_password_is_not_in_logs_commands_or_the_database(driver: StackDriver) -> None:
-    """After a job, in whose run every part has used it."""
+    """Checked after a job whose run has used the password in every service."""
     await driver.wait_for_job(await driver.start_run(driver.make_small_request()))
     login = driver.stack.variables["PREFECT_API_AUTH_STRING"]
     password = login.partition(":")[2]
@@ -80,7 +80,7 @@ async def test_the_password_is_not_in_logs_commands_or_the_database(driver: Stac
 
 
 def tables_containing(driver: StackDriver, text: str) -> list[str]:
-    """The tables of the Prefect server in which it stands."""
+    """The tables of the Prefect server that contain the text."""
     url = driver.stack.variables["DATABASE_URL"].rpartition("/")[0] + "/prefect"
     found = []
     with psycopg.connect(url) as connection:

@@ -1,4 +1,4 @@
-"""A person who never saw the code starts a job in the Prefect UI, in a real browser."""
+"""A person who does not know the code starts a job in the Prefect UI, in a real browser."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from videojobs.states import Status
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")  # Debian's; playwright's own builds are in no package registry
+CHROMIUM = Path("/usr/bin/chromium")  # Debian's; no package registry has Playwright's own builds
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,7 @@ AREA_FIELDS = {"Left edge": 0.3, "Top edge": 0.3, "Width": 0.4, "Height": 0.4, "
 
 @pytest.fixture
 async def page(driver: StackDriver) -> AsyncIterator[Page]:
-    """Of somebody who has signed in with what `make up` prints."""
+    """A page that is signed in with the password that `make up` prints."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         context = await browser.new_context(viewport={"width": 1300, "height": 1400})
@@ -53,7 +53,7 @@ async def test_a_job_started_by_form_shows_its_result_in_prefect(
     await texts.nth(2).fill(str(driver.sample.audio["audio-1"]))
     await page.get_by_role("button", name="Add item").nth(2).click()
     await expect(page.get_by_text("What to do here")).to_be_visible()
-    for number, value in enumerate(AREA_FIELDS.values(), start=2):  # after the two of the segment
+    for number, value in enumerate(AREA_FIELDS.values(), start=2):  # after the segment's two fields
         await numbers.nth(number).fill(str(value))
     await texts.nth(4).fill("From the browser")
     await page.screenshot(path=tmp_path / "form.png", full_page=True)

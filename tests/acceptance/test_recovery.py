@@ -1,4 +1,4 @@
-"""A job survives what happens to its runs: many at once, runs that die again and again, ids that got lost."""
+"""A job survives the failures of its runs: many jobs at once, repeated crashes, lost vendor ids."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ async def test_of_ten_concurrent_runs_nine_are_skipped(driver: StackDriver, job_
 async def test_an_unsaved_vendor_id_causes_no_second_purchase(
     driver: StackDriver, job_id: str, stage: Stage, slow_vendors: None
 ) -> None:
-    """The old system found no id in its JSON, and submitted again, every minute."""
+    """The old system found no id in its JSON, and submitted again every minute."""
     await crash_after_acceptance(driver, job_id, stage)
     await execute_sql(driver, LOSE_VENDOR_ID_SQL, id=job_id)
     job = await driver.run_in_process(driver.make_small_request(), job_id)
@@ -101,7 +101,7 @@ async def test_a_job_that_keeps_crashing_is_parked_with_its_history(driver: Stac
     attempts = TimingSettings().recovery_attempts
     for number in range(attempts):
         assert await driver.repository.acquire_lease(Lease(job_id, f"dead-{number}/1"), 0.001) is None
-        await asyncio.sleep(0.002)  # for that long the lease is alive
+        await asyncio.sleep(0.002)  # the lease lives that long
     state = await driver.run_to_state(driver.make_small_request(areas=False), job_id)
     assert state.name == "Parked"
     job = await driver.repository.get_job(job_id)

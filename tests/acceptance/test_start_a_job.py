@@ -1,4 +1,4 @@
-"""The ways to start a job: the Prefect API with and without a client, the command line, and twice the same."""
+"""The ways to start a job: the Prefect API with and without a client, the command line, and duplicate requests."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ def tiny_request(driver: StackDriver) -> dict[str, object]:
 
 
 async def printed_command(driver: StackDriver, *words: str) -> str:
-    """What a command prints that a person types beside the stack."""
+    """The output of a command that a person runs beside the stack."""
     process = await asyncio.create_subprocess_exec(
         *words, env={**driver.stack.variables, "PATH": "/usr/bin:/bin"}, stdout=asyncio.subprocess.PIPE
     )

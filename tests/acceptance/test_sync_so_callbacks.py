@@ -1,4 +1,4 @@
-"""Sync.so's callbacks on the real stack: they wake the job that waits, and name a generation whose answer was lost."""
+"""Sync.so's callbacks on the real stack: they wake a waiting job, and name a generation whose response was lost."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("in_process_flows")
 
 
 async def run_lip_sync_job(driver: StackDriver, job_id: str) -> VideoJob:
-    """A job with lip-sync only, done with one paid generation."""
+    """A job with lip-sync only, completed with one paid generation."""
     job = await driver.run_in_process(driver.make_small_request(areas=False), job_id)
     assert (job.status, job.parked_reason) == (Status.COMPLETED, None), job.error_message
     assert len(await driver.vendor_submissions("sync_so", job_id)) == 1
@@ -22,7 +22,7 @@ async def run_lip_sync_job(driver: StackDriver, job_id: str) -> VideoJob:
 
 
 async def webhook_outcomes(driver: StackDriver, job_id: str) -> list[str]:
-    """What became of each delivery of the job's webhook, once there is one."""
+    """The outcome of each delivery of the job's webhook, once there is one."""
     found: list[str] = []
 
     async def has_outcomes() -> bool:
@@ -35,7 +35,7 @@ async def webhook_outcomes(driver: StackDriver, job_id: str) -> list[str]:
 
 
 async def callback_vendor_ids(driver: StackDriver, job_id: str) -> list[str]:
-    """The generations that webhooks have named where that was news."""
+    """The generations that webhooks reported first."""
     return [
         event.detail["candidate"]
         for event in await driver.repository.list_events(job_id)

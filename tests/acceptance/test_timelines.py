@@ -1,4 +1,4 @@
-"""Areas are drawn on the source; the text has to go from the *result*, exactly while it can be seen there."""
+"""Areas are drawn on the source; the text has to be removed from the *result*, exactly while it is visible there."""
 
 import asyncio
 from typing import Any
@@ -14,12 +14,12 @@ from videojobs.pipeline.segment_adjustment import sent_segments
 from videojobs.states import Status
 from videojobs.storage.object_store import lip_sync_result_key
 
-VISIBLE_SHARE, INVISIBLE_SHARE = 0.85, 0.15  # shares of the caption's contrast: clearly there, and too faint to read
-UNCHANGED_PSNR = 34.0  # dB: two codings of one picture are closer than this
+VISIBLE_SHARE, INVISIBLE_SHARE = 0.85, 0.15  # of the caption's contrast: clearly visible, and too faint to read
+UNCHANGED_PSNR = 34.0  # dB: two encodings of one frame are closer than this
 
 
 def one_segment_request(driver: StackDriver, start: float, end: float, ref_id: str, **options: str) -> dict[str, Any]:
-    """The sample, whose caption is on from 4.1 s to 8.3 s, with one segment in that time."""
+    """The sample, whose caption is visible from 4.1 s to 8.3 s, with one segment in that time."""
     return driver.make_request(
         audio=[{"refId": ref_id, "source": str(driver.sample.audio[ref_id])}],
         segments=[{"startTime": start, "endTime": end, "audioInput": {"refId": ref_id}}],
@@ -28,7 +28,7 @@ def one_segment_request(driver: StackDriver, start: float, end: float, ref_id: s
 
 
 async def assert_caption_removed(driver: StackDriver, job: VideoJob, *, expected_length: float) -> None:
-    """The caption is in no frame of the result; frames of the lip-sync result without it have not been touched."""
+    """The caption is in no frame of the result; frames without it equal those of the lip-sync result."""
     final = await driver.download_result(job)
     lip_sync = driver.folder / f"lip-sync-{job.id}.mp4"
     driver.store.download(lip_sync_result_key(job.user_id, job.id), lip_sync)
@@ -50,11 +50,9 @@ async def test_text_is_removed_exactly_while_visible_after_retiming(
     longer, shorter, behind = await asyncio.gather(
         driver.run_in_process(
             one_segment_request(driver, 4.5, 5.5, "audio-1")
-        ),  # 1 s becomes 2.6 s, inside the caption's time
+        ),  # 1 s becomes 2.6 s, while the caption is visible
         driver.run_in_process(one_segment_request(driver, 6, 8, "audio-2")),  # 2 s becomes 1.1 s
-        driver.run_in_process(
-            one_segment_request(driver, 1, 2, "audio-1")
-        ),  # all of the caption's time comes 1.6 s later
+        driver.run_in_process(one_segment_request(driver, 1, 2, "audio-1")),  # the caption's interval moves 1.6 s later
     )
     await assert_caption_removed(driver, longer, expected_length=11.6)
     await assert_caption_removed(driver, shorter, expected_length=9.1)
@@ -64,7 +62,7 @@ async def test_text_is_removed_exactly_while_visible_after_retiming(
 async def test_segments_are_shortened_to_vendor_limits_and_recorded(
     driver: StackDriver, in_process_flows: None
 ) -> None:
-    """As an editor's split makes it: parts that touch, the list out of order, ends some milliseconds past the files."""
+    """As an editor's split makes them: parts touch, are out of order, and end some milliseconds after the files."""
     request = one_segment_request(driver, 0, 1, "audio-1")
     behind: dict[str, Any] = {
         "startTime": 7,
@@ -118,7 +116,7 @@ async def test_a_larger_segment_gap_can_be_set_for_a_retry(
 
 
 async def reopen_job(driver: StackDriver, job_id: str) -> None:
-    """As an operator's decision does it, without the run on the worker."""
+    """Reopen the job like an operator's decision, without a run on the worker."""
     lease = Lease(job_id, "test/1")
     await driver.repository.acquire_lease(lease, 60)
     await driver.repository.reopen(lease, {"reason": "a test"})

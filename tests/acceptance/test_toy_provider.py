@@ -1,4 +1,4 @@
-"""A vendor from another package serves a stage: nothing but its own files and a setting is needed."""
+"""A vendor from another package serves a stage: it needs only its own files and a setting."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from videojobs.states import Stage, Status
 
 @pytest.fixture
 async def toy_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[StackDriver, ToyEmulator]]:
-    """A stack of its own, whose worker and API find the toy vendor installed."""
+    """A separate stack whose worker and API have the toy vendor installed."""
     sample = write_short_inputs(tmp_path / "short")
     write_distribution(tmp_path / "site")
     with run_toy_emulator("toy-secret", sample.video.read_bytes()) as emulator:

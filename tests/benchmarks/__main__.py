@@ -1,4 +1,4 @@
-"""Measures, and writes docs/benchmarks.md with its plot; the front door and lectures have pages of their own.
+"""Measures, and writes docs/benchmarks.md with its plot. The API and lectures have pages of their own.
 
 python -m tests.benchmarks [--form full|short] [--part a ...] [--profile FILE]
 """
@@ -61,19 +61,19 @@ async def main(profile: Profile, letters: Sequence[str], cpu_profile: Path | Non
         await _measure_and_write_steps(
             profile, density.measure(profile, partial(open_harness, density.LARGE_SCALE_SETTINGS)), load
         )
-    if "g" in letters:  # without a stack
+    if "g" in letters:  # needs no stack
         await _measure_and_write(profile, partial(lecture.measure, profile), load)
     print(f"All is measured and written, after {(time.monotonic() - began) / 60:.1f} min")
 
 
 async def _measure_and_write(profile: Profile, measure: Callable[[], Awaitable[Section]], load: float) -> None:
-    """Written at once: hours of measuring may end early."""
+    """Measure one part and write it at once: hours of measuring may be interrupted."""
     began = time.monotonic()
     _write_section(profile, await measure(), began, load)
 
 
 async def _measure_and_write_steps(profile: Profile, measure: AsyncIterator[Section], load: float) -> None:
-    """Each step tells again what was known before."""
+    """Each step includes all earlier results."""
     began = time.monotonic()
     async for section in measure:
         _write_section(profile, section, began, load)

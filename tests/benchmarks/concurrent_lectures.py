@@ -1,4 +1,4 @@
-"""Part h: many lectures at once on one worker, through the whole stack: how long they take, and in how much memory."""
+"""Part h: many lectures at once on one worker, through the whole stack: duration and memory."""
 
 import asyncio
 import time
@@ -21,13 +21,13 @@ WORKER: Final = "worker"
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyResult:
-    """So many lectures at the same time."""
+    """The results for one number of concurrent lectures."""
 
     count: int
     seconds: float  # from the first request until all are completed
     cpu: float  # seconds of the worker
     idle: float  # MiB of the worker before
-    peak: float  # MiB of the worker with all that it has started
+    peak: float  # MiB of the worker with all its children
 
 
 async def measure(profile: Profile, harness: Harness) -> Section:

@@ -1,4 +1,4 @@
-"""Part c: memory, processor time, loop lag and vendor requests of jobs that wait."""
+"""Part c: memory, processor time, loop lag and vendor requests of waiting jobs."""
 
 import asyncio
 import math
@@ -17,14 +17,14 @@ from tests.benchmarks.profiles import Profile
 from tests.benchmarks.resource_usage import MIB, ResourceUsage, cpu_between
 from tests.benchmarks.stats import Section, Series, Table, Target, format_number, percentile
 
-NEVER_ENDING_SECONDS: Final = 100_000.0  # seconds that the vendors take: nothing ends while it is watched
-START_SECONDS_PER_JOB: Final = 6.0  # at most, of the machine's time, until a job is at its vendor
-BASE_TIMEOUT: Final = 180.0  # beside that
-# With more, their requests leave the consumer of the Prefect server's automations too little of its loop: it is soon
-# thousands of events behind. Nor are more jobs a minute started.
+NEVER_ENDING_SECONDS: Final = 100_000.0  # seconds of vendor processing: nothing ends during the measurement
+START_SECONDS_PER_JOB: Final = 6.0  # seconds at most until a job is at its vendor
+BASE_TIMEOUT: Final = 180.0  # in addition
+# With more, requests leave the Prefect server's event consumer too little of its loop: it soon is thousands of events
+# behind. The rate of started jobs does not increase either.
 MAX_STARTING: Final = 12
 LAG_LIMIT: Final = 0.1  # seconds
-# As is advised for thousands of runs (README, "Workers"): for the workers, and for what is registered.
+# As recommended for thousands of runs (README, "Workers"), for the workers and for the registration.
 LARGE_SCALE_SETTINGS: Final = {
     "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "900",
     "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "3000",
@@ -38,13 +38,13 @@ MEMORY_LIMITS: Final = {1000: 400, 5000: 1024}  # MiB, by jobs
 
 
 StartFunction = Callable[[Sequence[str], bool], Awaitable[None]]
-"""Starts jobs; the flag says whether they are the second half."""
+"""Starts jobs; the flag marks the second half."""
 OpenHarness = Callable[[], AbstractAsyncContextManager[Harness]]
 
 
 @dataclass(frozen=True, slots=True)
 class DensityResult:
-    """So many jobs in flight, half of them at each vendor. Rates are for each job and minute."""
+    """Results for a number of jobs in flight, half of them at each vendor. Rates are per job and minute."""
 
     kind: str
     jobs: int
@@ -52,7 +52,7 @@ class DensityResult:
     idle: ResourceUsage
     cpu: float  # seconds
     server_cpu: float  # seconds, of the Prefect server and Postgres
-    lag_p99: float  # seconds; NaN where there is no loop to watch
+    lag_p99: float  # seconds; NaN if there is no loop to monitor
     lag_max: float
     sync_so: float  # status requests
     ghostcut: float
@@ -61,9 +61,10 @@ class DensityResult:
 
 
 async def measure(profile: Profile, open_harness: OpenHarness) -> AsyncIterator[Section]:
-    """What is known after each number: the largest takes longer than all others together.
+    """The section after each number of jobs: the largest takes longer than all others together.
 
-    Each number on the next of the stands, ours last: what was stopped while it waited would come back beside others.
+    Each number has its own harness, and our worker comes last: its stopped runs would come back during other
+    measurements.
     """
     found: list[DensityResult] = []
     for jobs in profile.density_jobs:
@@ -78,13 +79,13 @@ async def measure(profile: Profile, open_harness: OpenHarness) -> AsyncIterator[
 
 
 async def _measure_count(profile: Profile, harness: Harness, kind: str, jobs: int) -> DensityResult:
-    """What was stopped before stays at the vendors, asked for by nobody."""
+    """Measure one number of jobs. Jobs of earlier measurements stay at the vendors, and are not polled."""
     ids = [f"{kind.split(maxsplit=1)[0]}-{number:05}" for number in range(jobs)]
     timeout = BASE_TIMEOUT + START_SECONDS_PER_JOB * jobs
     began = time.monotonic()
     async with _waiting_jobs(harness, kind, ids, timeout) as (part, lags, idle):
         ramp_up_seconds = time.monotonic() - began
-        await asyncio.sleep(profile.density_seconds)  # what is still to be done for the last one that came in
+        await asyncio.sleep(profile.density_seconds)  # let the last jobs finish their start
         return await _sample_usage(harness, profile, kind, ids, part, lags, idle, ramp_up_seconds)
 
 
@@ -92,7 +93,7 @@ async def _measure_count(profile: Profile, harness: Harness, kind: str, jobs: in
 async def _waiting_jobs(
     harness: Harness, kind: str, ids: Sequence[str], timeout: float
 ) -> AsyncIterator[tuple[str, Sequence[Path], ResourceUsage]]:
-    """All jobs at their vendors: the part that holds them, its files of lags, and what it took while it had none."""
+    """All jobs at their vendors: the service that holds them, its lag files, and its usage without jobs."""
     await harness.set_processing_time(NEVER_ENDING_SECONDS, "ghostcut")
     if kind == DBOS:
         async with run_baseline(harness, DBOS, f"{ids[0]}-{len(ids)}") as running:
@@ -100,7 +101,7 @@ async def _waiting_jobs(
             async def submit_to_baseline(job_ids: Sequence[str], second: bool) -> None:
                 await running.submit(harness, job_ids, second=second)
 
-            await harness.wait_until(partial(asyncio.to_thread, running.lag_file.exists), timeout)  # it has begun
+            await harness.wait_until(partial(asyncio.to_thread, running.lag_file.exists), timeout)  # it has started
             idle = harness.usage()[PROCESS_NAME]
             await _submit_halves(harness, ids, submit_to_baseline, len(ids), timeout)
             yield PROCESS_NAME, [running.lag_file], idle
@@ -119,9 +120,9 @@ async def _waiting_jobs(
 async def _submit_halves(
     harness: Harness, ids: Sequence[str], start: StartFunction, at_a_time: int, timeout: float
 ) -> None:
-    """Sync.so lets the first half pass, which then waits at GhostCut, and keeps the others.
+    """Sync.so finishes the first half, which then waits at GhostCut, and keeps the second.
 
-    So many are started `at_a_time`, as soon as no more than that are still on their way.
+    Jobs start in batches of `at_a_time`, each when no more than that many are not yet submitted.
     """
     half = len(ids) // 2
     for second, vendor, some in ((False, "ghostcut", ids[:half]), (True, "sync_so", ids[half:])):
@@ -135,7 +136,7 @@ async def _submit_halves(
 
 
 async def _count_submitted(harness: Harness, vendor: str) -> int:
-    """So many calls have come: a number, where its books of thousands of jobs would keep the machine busy."""
+    """The number of submit calls. Reading the vendor's records of thousands of jobs would keep the machine busy."""
     return (await harness.call_counts(vendor)).get("submit", 0)
 
 
@@ -160,7 +161,7 @@ async def _sample_usage(
     idle: ResourceUsage,
     ramp_up_seconds: float,
 ) -> DensityResult:
-    """What goes on for a while in which nothing happens but waiting."""
+    """Measure for a while in which jobs only wait."""
     before, calls, began = harness.usage(), [await harness.call_counts(vendor) for vendor in VENDORS], time.time()
     await asyncio.sleep(profile.density_seconds)
     after, later, ended = harness.usage(), [await harness.call_counts(vendor) for vendor in VENDORS], time.time()
@@ -189,7 +190,7 @@ async def _sample_usage(
 
 
 def _extrapolate(measured: DensityResult, jobs: int) -> DensityResult:
-    """As if each further job took what each of the measured ones does: neither machine nor loop can hold so many."""
+    """Assume that each further job costs what a measured one does: neither machine nor loop can hold that many."""
     times = jobs / measured.jobs
     memory, idle = measured.memory, measured.idle
     grown = ResourceUsage(

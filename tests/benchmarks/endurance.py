@@ -1,4 +1,4 @@
-"""Part i: whether the memory of one worker grows with the runs that it has ended."""
+"""Part i: whether one worker's memory grows with the number of completed runs."""
 
 import asyncio
 import time
@@ -13,13 +13,13 @@ from tests.benchmarks.stats import Section, Series, Table, Target, format_number
 from tests.benchmarks.throughput import BASE_TIMEOUT, QUICK_POLLS, SECONDS_PER_JOB
 
 BATCH: Final = 50  # jobs
-SETTLE_SECONDS: Final = 3.0  # for what a run still does once its job is completed
-MAX_GROWTH: Final = 0.02  # more memory after all jobs than after half of them: that is noise
+SETTLE_SECONDS: Final = 3.0  # for a run's remaining actions after its job is completed
+MAX_GROWTH: Final = 0.02  # more memory after all jobs than after half of them; less is noise
 
 
 @dataclass(frozen=True, slots=True)
 class MemorySample:
-    """What the worker and the Prefect server take after so many jobs, and the seconds since the row before."""
+    """Memory of the worker and the Prefect server after a number of jobs, and the seconds since the previous row."""
 
     jobs: int
     memory: ResourceUsage

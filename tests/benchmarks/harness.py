@@ -1,4 +1,4 @@
-"""Where everything is measured: the local stack, with workers, jobs and a look into everybody's books."""
+"""The benchmark harness: the local stack with workers and jobs, and access to the vendors' records."""
 
 import asyncio
 import json
@@ -43,9 +43,9 @@ DEPLOYMENT: Final = "pro-video/pro-video"
 COROUTINE_WORKER, STOCK_POOL = "coroutine worker", "process pool"
 STOCK_NAME: Final = "stock"
 POLL_INTERVAL: Final = 0.5
-STOP_TIMEOUT: Final = 5  # what takes longer to stop only has jobs that were to wait for ever
+STOP_TIMEOUT: Final = 5  # a process that takes longer only has jobs that never end
 MAX_CONCURRENT_STARTS: Final = 8  # requests to the Prefect API that start jobs
-NO_LIMIT: Final = 100_000  # of places and points at the vendors: their plans are not what is measured
+NO_LIMIT: Final = 100_000  # concurrency slots and points at the vendors: their plans are not measured
 VIDEO_SECONDS: Final = 2.4
 AREA: Final = {"x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 1.5, "end": 2.1}
 VIDEO: Final = "video.mp4"
@@ -57,7 +57,7 @@ SETTINGS: Final = {
     "VIDEOJOBS_SLOTS_SYNC_SO": str(NO_LIMIT),
     "VIDEOJOBS_SLOTS_GHOSTCUT": str(NO_LIMIT),
     **{f"VIDEOJOBS_RATE_{name}": "1000" for name in ("SYNC_SO_CREATES", "SYNC_SO_READS", "GHOSTCUT_SUBMITS")},
-    # The product's own pauses. The stack has shorter ones for its quick emulators.
+    # The product's own poll intervals. The stack has shorter ones for its quick emulators.
     "VIDEOJOBS_SYNC_LONG_POLL_SECONDS": "10",
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "15",
     "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "30",
@@ -68,7 +68,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class VendorVisit:
-    """One job at one vendor, by the vendor's own books. Unix seconds; `ended_at` is None while it goes on."""
+    """One job at one vendor, by the vendor's own records. Unix seconds; `ended_at` is None while it is running."""
 
     created_at: float
     ended_at: float | None
@@ -77,7 +77,7 @@ class VendorVisit:
 
 @dataclass
 class Harness:
-    """A running stack without a worker of its own: how many and which, each measurement says."""
+    """A running stack without a worker of its own: each measurement starts the workers it needs."""
 
     stack: Stack
     prefect: PrefectClient
@@ -97,17 +97,17 @@ class Harness:
     # ---- vendors ---------------------------------------------------------------------------------------------
 
     async def remove_vendor_limits(self) -> None:
-        """No limits, and no work on the pictures."""
+        """Remove all limits, and the processing of pictures."""
         for vendor, limit in (("sync_so", "concurrency_limit"), ("ghostcut", "points")):
             await self._control_emulator(vendor, "PATCH", "settings", {"pass_through": True, limit: NO_LIMIT})
 
     async def set_processing_time(self, seconds: float, *vendors: str) -> None:
-        """How long the vendors (both, if none is named) work on a job."""
+        """Set the processing time of the vendor (of both, if none is named)."""
         for vendor in vendors or ("sync_so", "ghostcut"):
             await self._control_emulator(vendor, "PATCH", "settings", {"processing_seconds": seconds})
 
     async def vendor_visits(self, vendor: str) -> dict[str, VendorVisit]:
-        """By job."""
+        """The visits by job."""
         records = await self._control_emulator(vendor, "GET", "records")
         return {
             _JOB_ID_PATTERN.findall(json.dumps(entry["request"]))[0]: VendorVisit(
@@ -117,12 +117,12 @@ class Harness:
         }
 
     async def count_running(self, vendor: str, job_ids: Sequence[str]) -> int:
-        """How many of these jobs are at a vendor now."""
+        """The number of these jobs that a vendor is processing now."""
         stays = await self.vendor_visits(vendor)
         return sum(job in stays and stays[job].ended_at is None for job in job_ids)
 
     async def call_counts(self, vendor: str) -> dict[str, int]:
-        """How often each of the vendor's calls was made."""
+        """The number of calls of each vendor operation."""
         return dict(await self._control_emulator(vendor, "GET", "calls"))
 
     async def _control_emulator(self, vendor: str, method: str, page: str, body: Any = None) -> Any:
@@ -132,8 +132,10 @@ class Harness:
     # ---- jobs ------------------------------------------------------------------------------------------------
 
     async def prepare_requests(self, job_ids: Iterable[str], *, areas: bool = True) -> dict[str, dict[str, Any]]:
-        """What a client wants, by job. Everything lies in the bucket; each video under a name of its own, by which
-        the vendors' books tell the jobs apart."""
+        """The request of each job. All inputs are in the bucket.
+
+        Each video has its own name, by which the vendors' records identify the job.
+        """
         store, video = self.store, self.folder / VIDEO
         keys = {job_id: f"bench/jobs/{job_id}/{VIDEO}" for job_id in job_ids}
         with ThreadPoolExecutor(MAX_CONCURRENT_STARTS) as pool:
@@ -150,7 +152,7 @@ class Harness:
         }
 
     async def start_jobs(self, job_ids: Sequence[str], *, areas: bool = True) -> dict[str, float]:
-        """Start runs through the Prefect API, a few requests at once; gives when each was asked for (Unix seconds)."""
+        """Start runs through the Prefect API, a few at a time; gives the time of each request (Unix seconds)."""
         few = asyncio.Semaphore(MAX_CONCURRENT_STARTS)
         began: dict[str, float] = {}
         requests = await self.prepare_requests(job_ids, areas=areas)
@@ -166,7 +168,7 @@ class Harness:
         return began
 
     async def wait_for_completion(self, job_ids: Sequence[str], timeout: float) -> dict[str, float]:
-        """When each job was completed (Unix seconds), by the ledger. Raises where one is not, or not in time."""
+        """The completion time of each job (Unix seconds), from the database. Raises if one fails or times out."""
 
         async def are_all_completed() -> bool:
             jobs = await self._load_jobs(job_ids)
@@ -181,7 +183,7 @@ class Harness:
         async with AsyncSession(get_engine(self.stack.variables["DATABASE_URL"])) as session:
             return (await session.scalars(select(VideoJob).where(VideoJob.id.in_(job_ids)))).all()
 
-    # ---- programs --------------------------------------------------------------------------------------------
+    # ---- processes -------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def run_workers(
@@ -193,9 +195,9 @@ class Harness:
         settings: Mapping[str, str] = MappingProxyType({}),
         cpu_profile: Path | None = None,
     ) -> AsyncIterator[list[Path]]:
-        """Workers that take the jobs, at most `check_passes` each; gives the files in which our workers' lags are.
+        """Workers for the jobs, with at most `max_runs` runs each; gives the lag files of our workers.
 
-        `settings` are the product's, for these workers. `profile` is where a profile of one of ours goes.
+        `settings` are the product's, for these workers. `cpu_profile` is the file for a profile of one of ours.
         """
         pool = await self._select_pool(kind)
         lags = [self.folder / f"lags-{self._launch_count + index}.jsonl" for index in range(number)]
@@ -213,7 +215,7 @@ class Harness:
 
     @asynccontextmanager
     async def run_program(self, service: str, module: str, *arguments: str, **variables: str) -> AsyncIterator[Process]:
-        """A Python program with the stack's addresses, for as long as the context lasts; `part` is how it counts."""
+        """Run a Python process with the stack's addresses during the context. Its usage counts as `service`."""
         worker = {"PREFECT_WORKER_QUERY_SECONDS": "1", **MALLOC_SETTINGS}  # as the stack's own worker
         known = {**self.stack.variables, **worker, **variables}
         self._launch_count += 1
@@ -225,10 +227,10 @@ class Harness:
         finally:
             self._programs.remove(process)
             await process.stop(SIGTERM, timeout=STOP_TIMEOUT)
-            await process.kill()  # what it has started
+            await process.kill()  # also kills its children
 
     async def wait_until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> None:
-        """Raises TimeoutError, and PartFailed as soon as one of the programs has ended by itself."""
+        """Raises TimeoutError, and ServiceFailed as soon as one of the processes has ended by itself."""
         async with asyncio.timeout(timeout):
             while not await condition():
                 if ended := next((program for program in self._programs if program.exited_unexpectedly), None):
@@ -236,7 +238,7 @@ class Harness:
                 await asyncio.sleep(POLL_INTERVAL)
 
     async def _select_pool(self, kind: str) -> str:
-        """The pool of this kind, from which the deployment's runs are taken from now on."""
+        """The pool of this kind; from now on it gets the deployment's runs."""
         name = DEFAULT_WORK_POOL if kind == COROUTINE_WORKER else STOCK_NAME
         if kind != COROUTINE_WORKER:
             await self.prefect.create_work_pool(WorkPoolCreate(name=name, type="process"), overwrite=True)
@@ -250,7 +252,7 @@ async def _has_logged(program: Process, text: str) -> bool:
 
 @asynccontextmanager
 async def open_harness(settings: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Harness]:
-    """A fresh stack whose vendors hand the video through as it came, with these settings beside its own."""
+    """A fresh stack with these settings. Its vendors return the video unchanged."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         stack = Stack(
@@ -267,7 +269,7 @@ async def open_harness(settings: Mapping[str, str] = MappingProxyType({})) -> As
             launcher = ProcessFactory(DataDir(stack.data), EMPTY_ENVIRONMENT)
             stand = Harness(stack, prefect, folder, deployment, launcher)
             await stand.remove_vendor_limits()
-            watchdog = Watchdog(launcher)  # the stack's own one does not know our programs
+            watchdog = Watchdog(launcher)  # the stack's own one does not know these processes
             await watchdog.start()
             try:
                 yield stand
@@ -276,7 +278,7 @@ async def open_harness(settings: Mapping[str, str] = MappingProxyType({})) -> As
 
 
 def _make_inputs(store: ObjectStore, video: Path) -> None:
-    """As little video as is still one: the work on it is not what is measured."""
+    """The shortest valid video: its processing is not measured."""
     caption = Caption(**AREA, text="Dawn")
     write_clip(video, seconds=VIDEO_SECONDS, size=(320, 180), fps=Fraction(15), captions=[caption], sound=_SPEECH)
     store.put_file(SPEECH_KEY, _SPEECH, "audio/flac")

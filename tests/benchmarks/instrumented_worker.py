@@ -1,4 +1,4 @@
-"""`prefect ...` in this process, with a watch on the loop in which the flows run, and on wish a profiler in it.
+"""Runs `prefect ...` in this process, with a lag monitor on the flows' loop, and optionally a profiler.
 
     python -m tests.benchmarks.instrumented_worker worker start --pool video-jobs
 
@@ -20,7 +20,7 @@ _original_init = BackgroundEventLoop.__init__
 
 
 def _init_with_monitor(self: BackgroundEventLoop, name: str, *, threads: int) -> None:
-    """What is called as a loop begins. Paid calls have one, too: that is none of ours."""
+    """Called when a loop is created. The loop of paid calls is not monitored."""
     _original_init(self, name, threads=threads)
     if name == FLOW_LOOP_NAME:
         self.submit(_monitor_loop())
@@ -35,6 +35,6 @@ async def _monitor_loop() -> None:
 
 
 if __name__ == "__main__":
-    BackgroundEventLoop.__init__ = _init_with_monitor  # type: ignore[method-assign]  # the worker has no opening for a watch
+    BackgroundEventLoop.__init__ = _init_with_monitor  # type: ignore[method-assign]  # the worker has no hook for it
     sys.argv[0] = "prefect"
     runpy.run_module("prefect", run_name="__main__")

@@ -1,4 +1,4 @@
-"""Part a: how long after the vendor is done a job is completed."""
+"""Part a: the delay between the vendor being done and the job being completed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from tests.benchmarks.profiles import Profile
 from tests.benchmarks.stats import Section, Series, Table, Target, format_number, percentile
 
 OLD_DESIGN: Final = "old design (Celery)"
-OLD_BEAT: Final = 60.0  # seconds: its real interval
-BASE_TIMEOUT: Final = 600.0  # seconds beside what is known to pass
-SECONDS_PER_JOB: Final = 1.0  # vendor time for each job of a batch: all are at the vendor before the first one is done
+OLD_BEAT: Final = 60.0  # seconds: the old design's real interval
+BASE_TIMEOUT: Final = 600.0  # seconds in addition to the expected time
+SECONDS_PER_JOB: Final = 1.0  # vendor time per job of a batch: all are at the vendor before the first one is done
 MIN_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyResult:
-    """Of one batch, in seconds."""
+    """The delays of one batch, in seconds."""
 
     kind: str
     jobs: int
@@ -45,7 +45,7 @@ async def measure(profile: Profile, harness: Harness) -> Section:
 async def _measure_batch(
     harness: Harness, kind: str, jobs: int, *, at_once: int | None = None, beat: float = 0
 ) -> LatencyResult:
-    """Run so many jobs and read the delays from the vendors' books and ours."""
+    """Run a batch of jobs, and read the delays from the vendors' records and our database."""
     together = min(jobs, at_once or jobs)
     vendor_seconds = MIN_SECONDS + SECONDS_PER_JOB * together
     await harness.set_processing_time(vendor_seconds)

@@ -1,4 +1,4 @@
-"""Part g: how long a lecture takes for each of its minutes, and in how much memory."""
+"""Part g: the time of a lecture per minute of video, and its memory."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ STEPS: Final = (("slides", "ours"), ("slides", "plain"), ("speech", "ours"), ("s
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step of a lecture of so many minutes."""
+    """One step of a lecture with this number of minutes."""
 
     step: str
     way: str
@@ -46,7 +46,7 @@ class StepResult:
 
     @property
     def seconds(self) -> float:
-        """Of work for a minute of one video."""
+        """Processing time per minute of video."""
         return self.figures["seconds"] / self.minutes / self.count
 
     @property
@@ -84,7 +84,7 @@ async def _run_step(step: str, way: str, video: Path, minutes: float, count: int
 
 
 def _write_repeated(source: Path, path: Path, times: int) -> Path:
-    """The same lecture several times in a row: its packets are copied, so an hour is there in seconds."""
+    """Repeat the same lecture several times: packets are copied, so an hour is written in seconds."""
     with av.open(path, "w") as film:
         tracks = {}
         with av.open(source) as media:

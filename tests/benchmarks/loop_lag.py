@@ -1,4 +1,4 @@
-"""How late an event loop is: a timer that notes by how much it was missed. Written to a file, for who watches."""
+"""Measures event loop lag: a timer records its own delay and writes it to a file."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ FLUSH_INTERVAL: Final = 1.0
 
 
 async def record_lag(file: Path) -> None:
-    """Write a line each second, until cancelled: when (Unix seconds), and all lags since the last line (seconds)."""
+    """Write a line each second, until cancelled: Unix time, and all lags since the last line, in seconds."""
     with file.open("a") as lines:
         while True:
             lags = []
@@ -24,7 +24,7 @@ async def record_lag(file: Path) -> None:
 
 
 def read_lags(file: Path, since: float, until: float) -> list[float]:
-    """All lags (seconds) of that time, sorted."""
+    """All lags (seconds) of that interval, sorted."""
     if not file.exists():
         return []
     lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("]")]

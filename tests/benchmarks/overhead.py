@@ -1,4 +1,4 @@
-"""Part b: what one chained job takes beside the vendors' time and the transfers."""
+"""Part b: the time of one chained job beside the vendors' processing and the transfers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from tests.benchmarks.profiles import Profile
 from tests.benchmarks.stats import Section, Series, Table, Target, format_number, median
 
 VENDOR_SECONDS: Final = 0.5
-# Short, and the same for all, so that what is measured is not how long somebody slept.
+# Short, and equal for all, so that poll intervals do not dominate the result.
 QUICK_POLLS: Final = {
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.25",
     "VIDEOJOBS_GHOSTCUT_POLL_MAX_SECONDS": "0.25",
 }
 TIMEOUT: Final = 120.0
-MIN_SECONDS: Final = 0.01  # a smaller overhead cannot be told from the floor
+MIN_SECONDS: Final = 0.01  # a smaller overhead is indistinguishable from the lower bound
 
 
 @dataclass(frozen=True, slots=True)
 class JobTiming:
-    """One job. Seconds."""
+    """The times of one job, in seconds."""
 
     wall: float
     vendors: float
-    transfers: float  # known of the bare script only
+    transfers: float  # measured for the bare script only
 
 
 async def measure(profile: Profile, harness: Harness) -> Section:

@@ -11,7 +11,7 @@ from tests.benchmarks.stats import Section
 
 
 def write_plot(file: Path, sections: Sequence[Section]) -> None:
-    """An SVG without a date in it, so that equal figures give equal files."""
+    """An SVG without a date, so that equal results give equal files."""
     mpl.rcParams["svg.hashsalt"] = "bench"
     figure = Figure(figsize=(4.2 * len(sections), 3.6), layout="constrained")
     panels = figure.subplots(1, len(sections), squeeze=False)[0]
@@ -21,7 +21,7 @@ def write_plot(file: Path, sections: Sequence[Section]) -> None:
 
 
 def _draw_panel(panel: Axes, section: Section) -> None:
-    """Bars side by side: a group for each point's name."""
+    """Grouped bars: one group for each point's name."""
     names = list(dict.fromkeys(name for series in section.series for name, _ in series.points))
     width = 0.8 / len(section.series)
     for index, series in enumerate(section.series):

@@ -1,4 +1,4 @@
-"""How much is measured: the full form, and a short one of four minutes."""
+"""Benchmark sizes: the full form, and a short one of four minutes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ class Profile:
 
     name: str
     parts: str
-    """What is measured where no part is named."""
+    """The parts to measure if none is named."""
     latency_jobs: tuple[int, ...]
     beat_seconds: float
-    """How often the model of the old design looks at its jobs. Its real interval is 60 s."""
+    """The interval at which the old design's model checks its jobs. The real interval is 60 s."""
     latency_polls: Mapping[str, str]
-    """The pauses between questions in part a, where they are not the product's own."""
+    """Poll intervals in part a that differ from the product's."""
     process_jobs: tuple[int, ...]
-    """As `latency_jobs`, for the stock process pool: ten processes keep two cores busy for minutes."""
+    """Like `latency_jobs`, for the stock process pool: ten processes keep two cores busy for minutes."""
     process_slots: int
-    """Runs at once of the stock process pool: each is a process that needs seconds of a core to start."""
+    """Concurrent runs of the stock process pool: each is a process that needs seconds of a core to start."""
     overhead_jobs: int
     density_jobs: tuple[int, ...]
     density_processes: int
-    """As many as the stock process pool holds here; larger numbers are extrapolated."""
+    """The capacity of the stock process pool here; larger numbers are extrapolated."""
     density_isolated: bool
-    """Whether each number has a stand of its own, instead of that of the other parts."""
+    """Whether each number of jobs gets its own harness instead of the other parts' one."""
     density_seconds: float
-    """How long waiting jobs are watched, after as long to settle."""
+    """How long waiting jobs are measured, after an equal time to settle."""
     throughput_jobs: int
     workers: tuple[int, ...]
     endurance_jobs: tuple[int, ...]
-    """After how many jobs a worker's memory is looked at; the middle one is half of the last."""
+    """The numbers of jobs after which a worker's memory is measured; the middle one is half of the last."""
     copies: Mapping[int, int]
-    """Bytes of the file, and how often it is copied each way."""
+    """Bytes of the file, and the number of copies for each method."""
     lecture_minutes: tuple[int, ...]
-    """Of the lectures in part g."""
+    """Lengths of the lectures in part g."""
     lectures_at_once: int
     uploads: tuple[tuple[int, int], ...]
-    """How many files are sent at once to the front door, and their bytes."""
+    """The number of files uploaded at once, and their size in bytes."""
 
 
 FULL: Final = Profile(

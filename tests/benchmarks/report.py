@@ -1,7 +1,7 @@
-"""A page docs/benchmarks*.md, its plot, and the figures of the parts that both are made of.
+"""A docs/benchmarks*.md page and its plot, made from the recorded results of its parts.
 
-The full form takes hours. So each part's figures are kept beside the page (.json), and a part that is
-measured again replaces its own.
+The full form takes hours. So each part's results are stored beside the page (.json), and a new measurement replaces
+only its own part.
 """
 
 import math
@@ -32,14 +32,14 @@ through as it came, so their work costs next to nothing.
 
 @dataclass(frozen=True, slots=True)
 class RecordedSection:
-    """One part, and how it was measured."""
+    """One part, and the conditions of its measurement."""
 
     section: Section
     form: str
     ended: str
     minutes: float
     load: float
-    """The machine's load average before all parts. More than 0.5: something else ran, and times are too long."""
+    """The machine's load average before all parts. Above 0.5, other programs were running, and times are too long."""
     machine: str
 
 
@@ -47,7 +47,7 @@ _RECORDS: Final = TypeAdapter(dict[str, RecordedSection])
 
 
 def update_page(page: Path, section: Section, profile: str, *, seconds: float, load: float) -> None:
-    """Put a part's figures in the place of its earlier ones; write the page and the plot anew."""
+    """Replace a part's earlier results; rewrite the page and the plot."""
     data_file = page.with_suffix(".json")
     found = _RECORDS.validate_json(data_file.read_bytes()) if data_file.exists() else {}
     ended = time.strftime("%Y-%m-%d at %H:%M")
@@ -70,7 +70,7 @@ def update_page(page: Path, section: Section, profile: str, *, seconds: float, l
 
 
 def _without_nan(section: Section) -> Section:
-    """JSON knows no NaN, and bars of none are not drawn."""
+    """JSON has no NaN, and bars without a value are not drawn."""
     drawn = [
         Series(series.name, [(name, value) for name, value in series.points if not math.isnan(value)])
         for series in section.series
@@ -87,7 +87,7 @@ def _describe_machine() -> str:
 
 
 def _processor_name() -> str:
-    """The model's name, where the system says it."""
+    """The processor's model name, if the system provides it."""
     facts = Path("/proc/cpuinfo")
     names = [line for line in facts.read_text().splitlines() if line.startswith("model name")] if facts.exists() else []
     return names[0].partition(":")[2].strip() if names else platform.machine()
@@ -120,6 +120,6 @@ def _section_block(section: Section) -> str:
 
 
 def _markdown(table: Table) -> str:
-    """The first column to the left, numbers to the right."""
+    """The first column is left-aligned, numbers are right-aligned."""
     rule = ["---", *("---:" for _ in table.columns[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in (table.columns, rule, *table.rows))

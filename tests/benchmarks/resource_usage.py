@@ -1,4 +1,4 @@
-"""Memory and processor time of each part of a stack, found by the mark that its processes carry."""
+"""Memory and processor time of each service of a stack, found by its process tag."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,11 +14,11 @@ MIB = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """Of one part with all its processes. PSS divides what processes share among them, USS leaves it out."""
+    """The usage of one service with all its processes. PSS divides shared memory among them, USS excludes it."""
 
     pss: int = 0  # bytes
     uss: int = 0  # bytes
-    cpu: float = 0.0  # seconds since the start of each process, with its children that have ended
+    cpu: float = 0.0  # seconds since the start of each process, including its ended children
     processes: int = 0
 
     def __add__(self, other: "ResourceUsage") -> "ResourceUsage":
@@ -28,7 +28,7 @@ class ResourceUsage:
 
 
 def usage_by_service(data: Path) -> dict[str, ResourceUsage]:
-    """By the part's name, for the stack on this data folder and what was started beside it."""
+    """The usage by service name, for the stack on this data folder and processes started beside it."""
     found: dict[str, ResourceUsage] = {}
     for process, part in service_processes(data):
         with suppress(psutil.Error):
@@ -37,7 +37,7 @@ def usage_by_service(data: Path) -> dict[str, ResourceUsage]:
 
 
 def service_processes(data: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """All processes of that stack, and the parts that they are."""
+    """All processes of that stack, each with its service."""
     mark = data_dir_tag(data)
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -46,19 +46,19 @@ def service_processes(data: Path) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def cpu_between(before: Mapping[str, ResourceUsage], after: Mapping[str, ResourceUsage]) -> dict[str, float]:
-    """Seconds of processor time that each part has spent between two looks."""
+    """Each service's processor time, in seconds, between two samples."""
     return {part: max(0.0, usage.cpu - before.get(part, ResourceUsage()).cpu) for part, usage in after.items()}
 
 
 def _service_of(process: psutil.Process, tag: str) -> str | None:
-    if process.name() == "postgres":  # writes its titles over its environment
+    if process.name() == "postgres":  # its process title overwrites its environment
         return "postgres" if _belongs_to_stack(process, tag) else None
     given = process.environ().get(TAG_VARIABLE, "")
     return given.rpartition(".")[2] if given.startswith(tag) else None
 
 
 def _belongs_to_stack(process: psutil.Process, tag: str) -> bool:
-    """Whether it is a Postgres of this stack: its mark is its cluster's name, which most of its titles show."""
+    """Whether it is a Postgres process of this stack. The tag is the cluster's name, which most titles contain."""
     family = [process, process.parent()]
     return any(member is not None and tag in " ".join(member.cmdline()) for member in family)
 

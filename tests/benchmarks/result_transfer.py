@@ -1,4 +1,4 @@
-"""Part e: how fast a vendor's result gets into storage, and in how much memory."""
+"""Part e: the speed of storing a vendor's result, and its memory."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ LABELS: Final = {"ours": "streamed (ours)", "plain": "plain"}
 
 @dataclass(frozen=True, slots=True)
 class CopyResults:
-    """All copies of one size in one way: MB/s, and bytes above the idle memory."""
+    """All copies of one size with one method: MB/s, and bytes above the idle memory."""
 
     way: str
     size: int
@@ -37,7 +37,7 @@ async def measure(profile: Profile, harness: Harness) -> Section:
 
 
 async def _measure_size(harness: Harness, size: int, times: int) -> list[CopyResults]:
-    """Both ways in turns, so that what else happens on the machine happens to both."""
+    """Alternate both methods, so that other load on the machine affects both."""
     key = f"bench/result-{size}"
     await asyncio.to_thread(_upload_random_file, harness, key, size)
     url = harness.store.presign(key, LINK_SECONDS)
@@ -67,7 +67,7 @@ async def _run_copy(harness: Harness, way: str, url: str, key: str) -> Mapping[s
 
 
 def _upload_random_file(harness: Harness, key: str, size: int) -> None:
-    """A file of random bytes, as compressed video is."""
+    """A file of random bytes, incompressible like video."""
     block = os.urandom(MB)
     path: Path = harness.folder / "noise"
     with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Figures as a page shows them: medians, percentiles, tables, and whether a target is met."""
+"""Statistics for the page: medians, percentiles, tables, and whether a target is met."""
 
 import math
 import statistics
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that `share` (0 to 1) of all do not exceed; NaN of none."""
+    """The smallest value that `share` (0 to 1) of all do not exceed; NaN without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
 def median(values: Sequence[float]) -> float:
-    """NaN of none."""
+    """NaN without values."""
     return statistics.median(values) if values else math.nan
 
 
 def format_number(value: float | str, digits: int = 2) -> str:
-    """A number with so many digits after the point; a dash where there is none."""
+    """A number with this many digits after the point; a dash if there is none."""
     if isinstance(value, str):
         return value
     return "–" if math.isnan(value) else f"{value:,.{digits}f}"
@@ -26,7 +26,7 @@ def format_number(value: float | str, digits: int = 2) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was promised, what was measured, and whether that keeps the promise; None where it was not measured."""
+    """A target, its measured value, and whether it is met; None if it was not measured."""
 
     promise: str
     measured: str
@@ -51,7 +51,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What one part of the benchmarks has found."""
+    """The results of one part of the benchmarks."""
 
     letter: str
     title: str

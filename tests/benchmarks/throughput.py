@@ -1,4 +1,4 @@
-"""Part d: jobs completed a minute when the vendors take no time, and where the processor time goes."""
+"""Part d: completed jobs per minute when the vendors take no time, and the use of processor time."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from tests.benchmarks.profiles import Profile
 from tests.benchmarks.resource_usage import cpu_between
 from tests.benchmarks.stats import Section, Series, Table, format_number
 
-BASE_TIMEOUT: Final = 120.0  # seconds, and for each job
+BASE_TIMEOUT: Final = 120.0  # seconds; each job adds to it
 SECONDS_PER_JOB: Final = 15.0
 QUICK_POLLS: Final = {
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.25",
@@ -30,7 +30,7 @@ SERVICE_LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ThroughputResult:
-    """Of one batch. `cpu`: seconds of each part."""
+    """The results of one batch. `cpu` is each service's time in seconds."""
 
     workers: int
     jobs: int
@@ -39,7 +39,7 @@ class ThroughputResult:
 
 
 async def measure(profile: Profile, harness: Harness, *, cpu_profile: Path | None = None) -> Section:
-    """With `profile`, the loop of the first worker's flows is profiled into that file, which makes it slower."""
+    """With `profile`, the flow loop of the first worker is profiled into that file, which slows it down."""
     found = []
     await harness.set_processing_time(0)
     for workers in profile.workers:

@@ -1,7 +1,7 @@
-"""Clients of the front door, in a process of their own: `python -m tests.benchmarks.upload_client ADDRESS COUNT BYTES`.
+"""API clients in a separate process: `python -m tests.benchmarks.upload_client ADDRESS COUNT BYTES`.
 
-All send at once, each in a thread whose blocks go out as they are: clients are on other machines as a rule, so theirs
-should cost little here. Prints as JSON the ids of the jobs, and the seconds. The token is in `VIDEOJOBS_TOKEN`.
+All send at once, each in a thread that sends prepared blocks: real clients run on other machines, so they should cost
+little here. Prints the job ids and the seconds as JSON. The token is in `VIDEOJOBS_TOKEN`.
 """
 
 import json
@@ -39,7 +39,7 @@ _BODY_SUFFIX: Final = f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def _request_body(size: int) -> Iterator[bytes]:
-    """A video of so many bytes, made as it is sent."""
+    """A video of this size, generated while it is sent."""
     yield _BODY_PREFIX + _MP4_HEADER
     left = size - len(_MP4_HEADER)
     while left > 0:

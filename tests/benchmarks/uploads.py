@@ -1,4 +1,4 @@
-"""Part f: many uploads at once through the front door: what arrives, its memory, and what others wait."""
+"""Part f: many uploads at once to the API: throughput, memory, and the latency of other requests."""
 
 import asyncio
 import json
@@ -21,20 +21,20 @@ from videojobs.storage.object_store import parse_uri
 POLL_INTERVAL: Final = 0.05
 IDLE_SAMPLES: Final = 100
 MAX_MIB_SINGLE: Final = 64  # MiB above idle
-MAX_MIB_CONCURRENT: Final = 256  # MiB above idle: 24 parts of 5 MiB, and what connections and threads hold
+MAX_MIB_CONCURRENT: Final = 256  # MiB above idle: 24 parts of 5 MiB, and the memory of connections and threads
 MAX_STATUS_P95: Final = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """What one load of uploads came to. Memory in bytes above the idle door, times in seconds."""
+    """The results of one upload load. Memory in bytes above the idle API, times in seconds."""
 
     uploads: int
     size: int
     seconds: float
-    complete: int  # uploads whose bytes are all in the storage
+    complete: int  # uploads whose bytes are all in the store
     peak: int
-    status_latencies: Sequence[float]  # to status requests meanwhile
+    status_latencies: Sequence[float]  # of status requests meanwhile
 
 
 async def measure(profile: Profile, harness: Harness) -> Section:
@@ -51,7 +51,7 @@ async def measure(profile: Profile, harness: Harness) -> Section:
 async def _measure_uploads(
     harness: Harness, http: httpx.AsyncClient, job: str, uploads: int, size: int
 ) -> UploadResult:
-    """Uploads at once, while somebody asks for a job's status all the time."""
+    """Concurrent uploads, while another client polls a job's status."""
     api_process = next(process for process, part in service_processes(harness.stack.data) if part == "api")
     idle = api_process.memory_full_info().uss
     sending = asyncio.create_task(_run_upload_client(harness, uploads, size))
@@ -87,14 +87,14 @@ async def _run_upload_client(harness: Harness, uploads: int, size: int) -> dict[
 
 
 async def _time_status_request(http: httpx.AsyncClient, job: str) -> float:
-    """Seconds until a status is answered, its connection included, as for a client that asks now and then."""
+    """Seconds until a status response, including a new connection, as for an occasional client."""
     began = time.monotonic()
     (await http.get(f"/api/v1/video-editors/pro-job/{job}/status")).raise_for_status()
     return time.monotonic() - began
 
 
 async def _count_complete(harness: Harness, jobs: Sequence[str], size: int) -> int:
-    """How many of the videos are in the storage with all their bytes."""
+    """The number of videos that are complete in the store."""
     found = await JobRepository(get_engine(harness.stack.variables["DATABASE_URL"])).jobs_by_id(jobs)
     stored = [harness.store.head(parse_uri(job.request["video"])[1]) for job in found.values()]
     return sum(1 for each in stored if each is not None and each.size == size)

@@ -1,8 +1,8 @@
-"""The chaos run: many jobs while everything that they need is killed at random. Ends with a balance.
+"""The chaos run: many jobs while the stack's services are killed at random. Ends with a check of all invariants.
 
     python -m tests.chaos --jobs 200 --minutes 10 [--seed 7]
 
-Exit code 1 where the balance does not come out even.
+The exit code is 1 if an invariant is violated.
 """
 
 import argparse
@@ -31,17 +31,17 @@ from videojobs.states import Stage
 SETTINGS: Final = {
     "VIDEOJOBS_LEASE_SECONDS": "10",
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.5",
-    "VIDEOJOBS_SLOTS_SYNC_SO": "50",  # a killed run's place is free again after minutes only
+    "VIDEOJOBS_SLOTS_SYNC_SO": "50",  # a killed run's slot is free only after minutes
     "VIDEOJOBS_SLOTS_GHOSTCUT": "50",
 }
-WORKERS: Final = 3  # one of them is killed every quarter of a minute, with all jobs that it is at work on
-CLEANUP_INTERVAL: Final = 60.0  # seconds; ten minutes on the schedule, which is too long for a run of ten minutes
+WORKERS: Final = 3  # one is killed every quarter of a minute, with all its jobs
+CLEANUP_INTERVAL: Final = 60.0  # seconds; the deployment's ten minutes are too long for a run of ten minutes
 STUCK_MINUTES: Final = 2  # half an hour by default
 POLL_INTERVAL: Final = 5.0
 SETTLE_SECONDS_PER_JOB: Final = (
-    8.0  # of both cores, with all that is done twice: how long everything may take to settle
+    8.0  # of both cores, repeated work included: the time that everything may take to settle
 )
-SETTLE_SECONDS: Final = 420.0  # beside that: silent runs are noticed, clean-ups come, places at vendors get free
+SETTLE_SECONDS: Final = 420.0  # beside that: dead runs are noticed, clean-ups run, vendor slots expire
 
 
 async def main(jobs: int, minutes: float, seed: int) -> int:
@@ -85,7 +85,7 @@ async def _submit_job(harness: FaultHarness, client: PrefectApiClient, spec: Job
 
 
 async def _schedule_cleanups(client: PrefectApiClient) -> None:
-    """The clean-up's schedule, faster than the deployment's own."""
+    """The clean-up's schedule, faster than the deployment's."""
     config = {"dry_run": False, "stuck_after_minutes": STUCK_MINUTES, "batch_size": 500}
     number = 0
     while True:
@@ -95,7 +95,7 @@ async def _schedule_cleanups(client: PrefectApiClient) -> None:
 
 
 async def _wait_until_settled(harness: FaultHarness, specs: Sequence[JobSpec], timeout: float) -> bool:
-    """Whether every job has come to an end or to an operator, and no run goes on, within so many seconds."""
+    """Whether within this time every job has ended or is parked, and no run is unfinished."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         jobs = await _load_jobs(harness)
@@ -116,7 +116,7 @@ _FINAL_OUTCOMES: Final = ("completed", "failed", "parked")
 
 
 def _is_crashed(run: FlowRun) -> bool:
-    """Before its job was over: then another run has gone on with it."""
+    """It crashed before its job ended: then another run has resumed the job."""
     return run.state_type == StateType.CRASHED
 
 

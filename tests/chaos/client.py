@@ -1,4 +1,4 @@
-"""A client as the documentation asks for: it sends its request again, with the same key, until it hears a yes."""
+"""A client that follows the documentation: it repeats its request with the same key until it succeeds."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import httpx
 
 DEPLOYMENT: Final = "pro-video/pro-video"
 RETRY_DELAY: Final = 1.0
-TIMEOUT: Final = 10.0  # for a server that is being killed, or has much to do
+TIMEOUT: Final = 10.0  # for a server that is being killed, or is busy
 
 
 class PrefectApiClient:
-    """Talks to the Prefect API without any library of Prefect's. Counts what it had to send again."""
+    """Calls the Prefect API without Prefect's libraries. Counts repeated requests."""
 
     def __init__(self, api: str, login: tuple[str, str] | None) -> None:
         self._http = httpx.AsyncClient(base_url=api, auth=login, timeout=TIMEOUT, trust_env=False)
@@ -20,7 +20,7 @@ class PrefectApiClient:
         self.retries = 0
 
     async def submit(self, parameters: Mapping[str, Any], key: str, deployment: str = DEPLOYMENT) -> str:
-        """The id of the run of this key; returns only when the server has said so."""
+        """The id of the run with this key. Returns only after the server has confirmed it."""
         while True:
             try:
                 return await self._submit(parameters, key, deployment)

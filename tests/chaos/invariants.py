@@ -1,4 +1,4 @@
-"""What is left when everything has settled: jobs, money, and things that lie about."""
+"""The invariants once everything has settled: jobs, payments, and leftovers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ from videojobs.states import Stage
 
 _NO_INPUT: Final = ("_inaccessible", "the video could not be downloaded")
 VendorSubmission = Mapping[str, Any]
-"""A submission on a vendor's own books."""
+"""A submission in a vendor's own records."""
 
 
 @dataclass
 class ChaosResult:
-    """Of the jobs that clients were promised. All that has to be empty is named in `wrong`."""
+    """The results of the accepted jobs. `violations` holds the lists that have to be empty."""
 
     jobs: int = 0
     completed: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by reason
     parked: Counter[str] = field(default_factory=Counter)
-    lost: list[str] = field(default_factory=list)  # neither ended nor parked, or not on the books at all
-    unexpected: list[str] = field(default_factory=list)  # ended in a way that nobody asked for
+    lost: list[str] = field(default_factory=list)  # neither ended nor parked, or not recorded at all
+    unexpected: list[str] = field(default_factory=list)  # ended in a way that was not requested
     duplicates: list[str] = field(default_factory=list)  # paid for twice
-    orphans: list[str] = field(default_factory=list)  # paid for, and unknown to the books; or lying about
+    orphans: list[str] = field(default_factory=list)  # paid for but unknown to the database, or left behind
     paid: int = 0
 
     @property
@@ -45,7 +45,7 @@ def check_invariants(
     vendors: Mapping[Stage, Sequence[VendorSubmission]],
     leaks: Sequence[str],
 ) -> ChaosResult:
-    """Hold our books against the clients' wishes and against the vendors' books."""
+    """Compare our records with the clients' requests and with the vendors' records."""
     result = ChaosResult(jobs=len(specs), orphans=list(leaks))
     for wish in specs:
         _classify_outcome(result, wish, jobs.get(wish.job_id))
@@ -74,7 +74,7 @@ def _classify_outcome(result: ChaosResult, spec: JobSpec, job: VideoJob | None) 
 
 
 def _is_caused_by_outage(job: VideoJob | None) -> bool:
-    """The vendor came for its input while our store was away, and has failed: nothing is bought again unasked (M7)."""
+    """The vendor failed to download its input while our store was down. Nothing is bought again automatically (M7)."""
     return job is not None and any(words in (job.error_message or "") for words in _NO_INPUT)
 
 
@@ -98,14 +98,14 @@ def _check_submissions(
 
 
 def job_id_of(entry: VendorSubmission) -> str:
-    """The job of a submission: its files lie in `users/{user}/jobs/{job}/`."""
+    """The job of a submission: its files are below `users/{user}/jobs/{job}/`."""
     request = entry["request"]
     url: str = request["urls"][0] if "urls" in request else request["input"][0]["url"]
     return url.partition("/jobs/")[2].partition("/")[0]
 
 
 def _normalize_reason(reason: str | None) -> str:
-    """Reasons without what is different in each: what stands in brackets, numbers, ids."""
+    """A reason without its variable parts: words with digits, such as numbers and ids."""
     words = (reason or "no reason").split()
     return " ".join(word for word in words if not any(letter.isdigit() for letter in word))[:110]
 

@@ -1,4 +1,4 @@
-"""What clients ask for during the chaos: a mix of jobs, some of which cannot go well."""
+"""The clients' jobs during the chaos run: a mix, in which some must fail."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ VendorFault = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A job that some client wants: when it asks (seconds after the start), and how it may end."""
+    """A job that a client requests: when (seconds after the start), and how it may end."""
 
     job_id: str
     start_at: float
@@ -22,7 +22,7 @@ class JobSpec:
     expected_outcomes: tuple[ExpectedOutcome, ...] = ("completed",)
 
 
-# Out of a hundred.
+# Weights out of a hundred.
 _JOB_MIX: Final[Mapping[str, int]] = {
     "lip-sync": 54,
     "with areas": 34,
@@ -30,7 +30,7 @@ _JOB_MIX: Final[Mapping[str, int]] = {
     "GhostCut fails": 4,
     "bad": 4,
 }
-_FAULT_RATE: Final = 0.2  # share of jobs for which something goes wrong at a vendor, beside the dying
+_FAULT_RATE: Final = 0.2  # share of jobs with a vendor fault, in addition to the kills
 _SYNC_SO_FAULTS: Final[Sequence[Mapping[str, Any]]] = (
     {"kind": "reset", "when": "after"},
     {"kind": "http_error", "when": "after", "status": 502},
@@ -52,7 +52,7 @@ _GHOSTCUT_FAULTS: Final[Sequence[Mapping[str, Any]]] = (
 
 
 def generate_jobs(rng: Random, count: int, seconds: float) -> list[JobSpec]:
-    """So many jobs over so much time, in the order in which they are asked for."""
+    """The given number of jobs, spread over the given time, in the order of their requests."""
     times = sorted(rng.uniform(0, seconds) for _ in range(count))
     return [_generate_job(rng, f"chaos-{number:04}", at) for number, at in enumerate(times, start=1)]
 

@@ -1,4 +1,4 @@
-"""Whether a job that was struck came home as promised: each trouble is one sentence."""
+"""Checks whether a job with injected faults reached its promised result; each problem is one sentence."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from videojobs.states import RecoveryPoint, Status, has_reached
 
 
 def find_problems(result: CaseResult) -> list[str]:
-    """What is not as it has to be."""
+    """All problems of a case."""
     return [
         *_check_injections(result),
         *_check_outcome(result),
@@ -41,7 +41,7 @@ def _outcome_reason(result: CaseResult) -> str:
 
 
 def _check_payments(result: CaseResult) -> Iterator[str]:
-    """The vendors' own books: never more than what was wanted, and no less where the job is completed."""
+    """Check the vendors' own records: never more submissions than expected, and no fewer if the job is completed."""
     for vendor, wanted, found in zip(
         ("Sync.so", "GhostCut"), result.case.scenario.expected_submissions, result.paid, strict=True
     ):
@@ -50,7 +50,7 @@ def _check_payments(result: CaseResult) -> Iterator[str]:
 
 
 def _check_events(result: CaseResult) -> Iterator[str]:
-    """The events: progress only rises, and the recovery point goes back on an operator's word only."""
+    """Check the events: progress only increases, and the recovery point goes back only by an operator's action."""
     for before, after in zip(result.events, result.events[1:], strict=False):
         if after.progress < before.progress:
             yield f"progress fell from {before.progress} to {after.progress}"
@@ -62,7 +62,7 @@ def _check_events(result: CaseResult) -> Iterator[str]:
 
 
 def _check_leftovers(result: CaseResult) -> Iterator[str]:
-    """On the books of a job that is over: nobody's lease, no submission in doubt."""
+    """A finished job has no lease, and no submission with unknown outcome."""
     job = result.job
     if job is None:
         yield from (f"{name} is still in the bucket" for name in result.objects)

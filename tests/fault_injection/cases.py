@@ -1,4 +1,4 @@
-"""What is tried: kinds of jobs, and where each of them is struck."""
+"""The test cases: scenarios, and the injections for each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from videojobs.states import JobKind
 Outcome = Literal["completed", "failed", "cancelled", "parked", "processing", "pending", "no row"]
 Action = Literal["kill", "raise", "hang"]
 VendorFault = tuple[str, Mapping[str, Any]]
-"""A vendor, and what goes wrong there."""
+"""A vendor, and a fault to inject there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Injection:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAction:
-    """An operator's run, after the job has come to rest."""
+    """An operator's run, after the job is idle."""
 
     decision: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -36,10 +36,10 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True)
 class Cleanup:
-    """A clean-up finds the job: one that was left `by` a strike, or one that ended long ago and may be purged."""
+    """A clean-up of the job: `injection` makes it stuck; without one, it ended long ago and may be purged."""
 
     injection: Injection | None = None
-    after_key_expiry: bool = False  # so late that the vendor has forgotten the idempotency key
+    after_key_expiry: bool = False  # so late that the vendor no longer knows the idempotency key
 
 
 FollowUp = OperatorAction | Cancellation | Cleanup
@@ -47,23 +47,23 @@ FollowUp = OperatorAction | Cancellation | Cleanup
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scenario:
-    """A job and what has to become of it, whatever strikes it."""
+    """A job and its expected result, whatever fault is injected."""
 
     name: str
     expected: Outcome
-    expected_submissions: tuple[int, int]  # submissions on the books of Sync.so and of GhostCut
+    expected_submissions: tuple[int, int]  # submissions recorded by Sync.so and by GhostCut
     job_kind: JobKind = JobKind.PRO_VIDEO
     has_areas: bool = False
     is_large: bool = False
-    request_overrides: Mapping[str, Any] = field(default_factory=dict)  # of the request
+    request_overrides: Mapping[str, Any] = field(default_factory=dict)
     faults: Sequence[VendorFault] = ()
-    extra_seconds: float = 0  # seconds that it may take longer than others
-    follow_up: FollowUp | None = None  # what the strikes of the case are meant for, if not for the job itself
+    extra_seconds: float = 0  # seconds more than the usual time limit
+    follow_up: FollowUp | None = None  # what the case's injections target, if not the job itself
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One job. Of several strikes, each is armed when the one before it is over."""
+    """One job. If it has several injections, each is armed after the previous one is over."""
 
     number: int
     scenario: Scenario
@@ -75,7 +75,7 @@ class Case:
 
     @property
     def all_injections(self) -> tuple[Injection, ...]:
-        """With the one that leaves the job to a clean-up."""
+        """Including the one that leaves the job to a clean-up."""
         first = self.scenario.follow_up.injection if isinstance(self.scenario.follow_up, Cleanup) else None
         return (*([first] if first else []), *self.injections)
 
@@ -92,7 +92,7 @@ NO_CALLBACK: Final = ghostcut_fault("callback", effect="drop", times=9)
 LOST_RESPONSE: Final = ghostcut_fault("reset", when="after")
 UNLISTED: Final = ghostcut_fault("listed", effect="bare_url", times=1000)
 
-# ---- jobs that are struck --------------------------------------------------------------------------------
+# ---- scenarios with injections ---------------------------------------------------------------------------
 
 LIP_SYNC: Final = Scenario("lip-sync", "completed", (1, 0))
 CHAINED: Final = Scenario("lip-sync and text removal", "completed", (1, 1), has_areas=True)
@@ -170,7 +170,7 @@ LECTURE_STUCK: Final = replace(
 )
 
 EVERY_POINT: Final = (LIP_SYNC, CHAINED, REJECTED, LECTURE)
-"""Kinds that are struck wherever they pass."""
+"""Scenarios with a fault at every point that they pass."""
 
 LAST_PASS: Final[Mapping[Scenario, Sequence[str]]] = {
     SYNC_FAILS: ("db.record_outcome", "db.fail", "db.release_lease"),
@@ -180,7 +180,7 @@ LAST_PASS: Final[Mapping[Scenario, Sequence[str]]] = {
     UNRESOLVED: ("db.park", "db.release_lease"),
     RATE_LIMITED: ("sync_so.create", "db.record_outcome"),
 }
-"""Kinds that go another way at their end only: what they are struck at, when they pass it for the last time."""
+"""Scenarios that differ only at their end: the operations at whose last pass a fault is injected."""
 
 OPERATOR_SCENARIOS: Final[Mapping[Scenario, Sequence[str]]] = {
     RETRIED: ("db.acquire_lease", "db.reopen", "db.release_lease"),
@@ -188,9 +188,9 @@ OPERATOR_SCENARIOS: Final[Mapping[Scenario, Sequence[str]]] = {
     ADOPTED: ("ghostcut.status", "db.record_accepted"),
     GIVEN_UP: ("db.record_event", "db.fail"),
 }
-"""Kinds in which the operator's run is struck: at what, when it passes that for the first time."""
+"""Scenarios with a fault in the operator's run: the operations at whose first pass it is injected."""
 
-# Sent in parts of 8 MiB, read a MiB at a time: the 18th MiB is read when two parts are in the store.
+# Sent in parts of 8 MiB, read a MiB at a time: when the 18th MiB is read, two parts are in the store.
 _MIDWAY_UPLOAD: Final = Injection("stream.put.middle", 18)
 
 EXTRA_CASES: Final[Sequence[tuple[Scenario, Sequence[Injection]]]] = [
@@ -198,7 +198,7 @@ EXTRA_CASES: Final[Sequence[tuple[Scenario, Sequence[Injection]]]] = [
     *((LOST_THEN_CALLBACK, [Injection(f"db.record_callback.{when}_commit")]) for when in ("before", "after")),
     *(
         (LOST_SUBMISSION, [Injection(f"db.record_outcome.{when}_commit", 2)]) for when in ("before", "after")
-    ),  # the first is Sync.so's
+    ),  # the first one is Sync.so's
     *((LOST_SUBMISSION, [Injection(f"ghostcut.works.{when}_call")]) for when in ("before", "after")),
     *((PAID_CALL_5XX, [Injection(f"db.record_not_accepted.{when}_commit")]) for when in ("before", "after")),
     *((PAID_CALL_5XX, [Injection(f"ghostcut.submit.{when}_call", 2)]) for when in ("before", "after")),
@@ -208,9 +208,9 @@ EXTRA_CASES: Final[Sequence[tuple[Scenario, Sequence[Injection]]]] = [
     *((PURGED, [Injection(f"store.delete.{when}")]) for when in ("before", "after")),
     *((PURGED, [Injection(f"db.purge.{when}_commit")]) for when in ("before", "after")),
 ]
-"""Points that lie beside a job's own way."""
+"""Points outside a job's own sequence."""
 
-# ---- an error that nobody foresaw, and a process that hangs ----------------------------------------------
+# ---- an unhandled exception, and a hanging process -------------------------------------------------------
 
 _ERRORS: Final = (
     "stream.fetch.middle",
@@ -241,11 +241,11 @@ STALLED: Final = [
     *(_stuck_scenario("hang", point) for point in _HANGS),
     LECTURE_STUCK,
 ]
-"""Nobody notices these by a death: the clean-up goes on with the job."""
+"""No process dies here, so no crash is detected: the clean-up resumes the job."""
 
-# ---- troubles at the vendors -----------------------------------------------------------------------------
+# ---- vendor faults ---------------------------------------------------------------------------------------
 
-BEYOND_TIMEOUT: Final = 65.0  # seconds: 5 more than an answer is waited for
+BEYOND_TIMEOUT: Final = 65.0  # seconds: 5 more than the response timeout
 
 VENDOR_FAULTS: Final = [
     *(
@@ -347,7 +347,7 @@ VENDOR_FAULTS: Final = [
     replace(CHAINED, name="GhostCut's callback comes twice", faults=[ghostcut_fault("callback", effect="duplicate")]),
 ]
 
-# ---- whole parts are lost --------------------------------------------------------------------------------
+# ---- outages of services ---------------------------------------------------------------------------------
 
 HELD_JOBS: Final = (
     (LIP_SYNC, "store.put.before"),
@@ -357,13 +357,13 @@ HELD_JOBS: Final = (
     (CHAINED, "db.complete.before_commit"),
     (LECTURE, "db.advance.after_commit"),
 )
-"""Where jobs are held until the parts that run them are killed, all at once."""
+"""The points at which jobs hang until the services that run them are killed, all at once."""
 
 OUTAGES: Final[Sequence[tuple[str, ...]]] = (("worker", "prefect_server"), ("worker",))
-"""Parts that are lost at the same moment. Nobody is left to report that runs have died: they fall silent. The one whose
-jobs are long on their way home comes first."""
+"""Services that are killed at the same moment. No process remains to report crashed runs: their heartbeats stop. The
+outage with the longest recovery comes first."""
 
-# ---- what is not struck, and why -------------------------------------------------------------------------
+# ---- points without an injection, and why ----------------------------------------------------------------
 
 _NO_LINK: Final = "Asked where a finished generation names no result only: tests/unit/providers/test_sync_so_client.py"
 _DOCTOR: Final = "Asked by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
@@ -373,4 +373,4 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "ghostcut.balance.before_call": _DOCTOR,
     "ghostcut.balance.after_call": _DOCTOR,
 }
-"""Fault points that no job passes here, and which test meets what they stand for."""
+"""Fault points that no job passes here, and the tests that cover their failures."""

@@ -1,4 +1,4 @@
-"""Whether a lecture that was struck has all its documents, and no stage of it was done twice."""
+"""Checks whether a lecture with injected faults has all its documents, and repeated no stage."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,13 +20,13 @@ FILES: Final = {
     "subtitles.vtt": (RecoveryPoint.DOCUMENTS_STORED,),
     "lecture.pdf": (RecoveryPoint.DOCUMENTS_STORED,),
 }
-"""What a lecture of two slides has, and the points at which each is on the books, the latest one last."""
+"""The files of a lecture with two slides, and the recovery points that record each, the latest one last."""
 
-_CLOCK_TOLERANCE: Final = timedelta(seconds=2)  # the store tells whole seconds
+_CLOCK_TOLERANCE: Final = timedelta(seconds=2)  # the store reports whole seconds
 
 
 def document_defects(store: ObjectStore, job: VideoJob, events: Sequence[JobEvent]) -> list[str]:
-    """Each trouble is a sentence."""
+    """All problems, each a sentence."""
     return [*_missing_files(store, job), *_repeated_stages(store, job, events)]
 
 
@@ -43,7 +43,7 @@ def _missing_files(store: ObjectStore, job: VideoJob) -> Iterator[str]:
 
 
 def _repeated_stages(store: ObjectStore, job: VideoJob, events: Sequence[JobEvent]) -> Iterator[str]:
-    """An object that is newer than the point at which its stage was on the books."""
+    """An object that is newer than its stage's recovery point."""
     at: Mapping[str, datetime] = {event.point: event.at for event in events if event.kind == "advanced"}
     for name, points in FILES.items():
         key = lecture_key(job.user_id, job.id, name)

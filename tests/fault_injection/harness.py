@@ -1,4 +1,4 @@
-"""The stack that the crash tests break: faults armed for one job each, and a look at everybody's books."""
+"""The stack for the fault injection tests: faults armed for one job each, and access to all records."""
 
 import asyncio
 import json
@@ -34,37 +34,37 @@ from tests.support.worker_pool import WorkerPool, start_and_wait
 from videojobs.db import JobEvent, UnknownJob, VideoJob, get_engine
 from videojobs.errors import DatabaseUnavailable
 
-ALL_WORKERS: Final = "worker"  # the name of all of them as a part that can be lost
-POLL_INTERVAL: Final = 0.5  # between two looks at all jobs: each costs the Prefect server one request
+ALL_WORKERS: Final = "worker"  # the name of all of them as one service
+POLL_INTERVAL: Final = 0.5  # between two observations of all jobs: each costs the Prefect server one request
 LECTURE_SECONDS: Final = 12.0  # two slides
-LARGE_BYTES: Final = 24 * 1024**2  # bytes: three of the parts in which large objects are stored
+LARGE_BYTES: Final = 24 * 1024**2  # three parts of a multipart upload
 SETTINGS: Final = {
     "VIDEOJOBS_LEASE_SECONDS": "3",
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.2",
     "VIDEOJOBS_GHOSTCUT_POLL_FIRST_SECONDS": "0.3",
     "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "5",
-    "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "15",  # a call may take seconds to arrive where much goes on
-    "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "31",  # the least that it takes
+    "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "15",  # a call may take seconds to arrive on a busy machine
+    "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "31",  # the minimum
     "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "8",
     "VIDEOJOBS_WORKER_ORPHAN_SCAN_INTERVAL_SECONDS": "10",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
-    "VIDEOJOBS_SLOTS_SYNC_SO": "1000",  # a killed run's place is free again after minutes only: not what is tested here
+    "VIDEOJOBS_SLOTS_SYNC_SO": "1000",  # a killed run's slot is free only after minutes: not tested here
     "VIDEOJOBS_SLOTS_GHOSTCUT": "1000",
-    "VIDEOJOBS_ALLOW_PRIVATE_INPUTS": "true",  # some inputs are links, and lead to this machine
+    "VIDEOJOBS_ALLOW_PRIVATE_INPUTS": "true",  # some inputs are links to this machine
     "VIDEOJOBS_RECOVERY_ATTEMPTS": "1000",  # one job may be killed a few dozen times here
 }
-STABLE_CHECKS, STRANDED_CHECKS = 2, 50  # looks at a job at rest that is as wanted, and at one that is not
+STABLE_CHECKS, STRANDED_CHECKS = 2, 50  # observations of an idle job with an expected outcome, and of one without
 FINAL_OUTCOMES: Final[Container[Outcome]] = ("completed", "failed", "cancelled", "parked")
 RUN_NAME_PREFIXES: Final = (
     "",
     *(f"{decision}: " for decision in get_args(OperatorAction)),
 )  # of runs, before the job's id
-_FINAL_STATES: Final = (StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED)  # not Crashed: it is run again
+_FINAL_STATES: Final = (StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED)  # not Crashed: it is restarted
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen of a job at one moment: its row, and those of its runs that go on or will."""
+    """The state of a job at one moment: its row, and its unfinished runs."""
 
     job: VideoJob | None
     runs: list[FlowRun]
@@ -94,13 +94,13 @@ _NO_OBSERVATION: Final = Observation(None, [])
 
 
 async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for it; for how long, the caller knows."""
-    while not await condition():  # noqa: ASYNC110  # other programs bring it about
+    """Wait for the condition; the caller sets the timeout."""
+    while not await condition():  # noqa: ASYNC110  # other processes cause the change
         await asyncio.sleep(POLL_INTERVAL / 2)
 
 
 class FaultHarness:
-    """Starts jobs with faults armed, and watches them until nothing goes on any more."""
+    """Starts jobs with armed faults, and watches them until they are idle."""
 
     def __init__(self, driver: StackDriver, worker_pool: WorkerPool, faults: Path, sources: Mapping[str, str]) -> None:
         self.driver = driver
@@ -113,7 +113,7 @@ class FaultHarness:
     # ---- faults ------------------------------------------------------------------------------------------
 
     def arm_fault(self, job_id: str, injection: Injection | None = None) -> None:
-        """Strike the job when it passes the point for the nth time from now on; without a strike, only record."""
+        """Inject the fault when the job passes the point for the nth time from now on; without one, only record."""
         target = injection or Injection("", 0)
         nth = self.passed_points(job_id).count(target.point) + target.nth
         new = self._faults / f"{job_id}.new"
@@ -126,12 +126,12 @@ class FaultHarness:
         return log.read_text().splitlines() if log.exists() else []
 
     async def wait_until_injected(self, job_id: str) -> None:
-        """Wait until the job has been struck at the point that it is armed for."""
+        """Wait until the armed fault of the job has been injected."""
         armed = json.loads((self._faults / f"{job_id}.json").read_text())
         await self.wait_until_passed(job_id, armed["point"], armed["nth"])
 
     async def wait_until_passed(self, job_id: str, point: str, times: int) -> None:
-        """Wait until the job has passed a point so often."""
+        """Wait until the job has passed a point this number of times."""
 
         async def enough() -> bool:
             return self.passed_points(job_id).count(point) >= times
@@ -141,7 +141,7 @@ class FaultHarness:
     # ---- runs --------------------------------------------------------------------------------------------
 
     def job_request(self, *, has_areas: bool, is_large: bool = False) -> dict[str, Any]:
-        """The parameters of a job without its id. The video comes through a link, the sound out of the store."""
+        """The parameters of a job without its id. The video is a link, the sound is an object in the store."""
         return make_short_request(
             self._sources["large" if is_large else "video"], self._sources["audio"], areas=has_areas
         )
@@ -151,7 +151,7 @@ class FaultHarness:
         return {"video": self._sources["lecture"], "user_id": "ada"}
 
     async def start_run(self, deployment: str, parameters: Mapping[str, Any], *, name: str | None = None) -> UUID:
-        """A run of a deployment, started through the Prefect API."""
+        """Start a run of a deployment through the Prefect API."""
         if deployment not in self._deployments:
             self._deployments[deployment] = (await self.driver.prefect.read_deployment_by_name(deployment)).id
         run = await self.driver.prefect.create_flow_run_from_deployment(
@@ -160,7 +160,7 @@ class FaultHarness:
         return run.id
 
     async def wait_for_run(self, run: UUID) -> None:
-        """Wait until a run is over, and will not be run again."""
+        """Wait until a run has ended and will not be restarted."""
 
         async def is_final() -> bool:
             return (await self.driver.prefect.read_flow_run(run)).state_type in _FINAL_STATES
@@ -170,10 +170,10 @@ class FaultHarness:
     async def wait_until_idle(
         self, job_id: str, timeout: float, expected: Container[Outcome] = FINAL_OUTCOMES, *, ignore_runs: bool = False
     ) -> Observation:
-        """What is seen of the job when no run of it goes on; after `patience` seconds, what is seen then.
+        """Wait until the job has no unfinished run, for `timeout` seconds at most; gives the last observation.
 
-        Where that is not what is wanted, something more may come: a callback, or a part that is started again.
-        Where a run is `hung`, it does not count.
+        If the outcome is not in `expected`, wait longer: a callback may come, or a service may restart. With
+        `ignore_runs`, runs do not count: they may hang.
         """
         observation = self._observations[job_id] = _NO_OBSERVATION
         deadline = time.monotonic() + timeout
@@ -190,19 +190,19 @@ class FaultHarness:
         return self._observations.pop(job_id)
 
     async def observe_jobs(self) -> None:
-        """Looks at all jobs that somebody waits for, again and again."""
+        """Observe all jobs with waiters, again and again."""
         while True:
             wanted = list(self._observations)
             try:
                 runs = await self.unfinished_runs()
                 seen = {job_id: Observation(await self.find_job(job_id), runs.get(job_id, [])) for job_id in wanted}
-            except (httpx.HTTPError, DatabaseUnavailable):  # they are being killed, too
+            except (httpx.HTTPError, DatabaseUnavailable):  # they may be killed as well
                 seen = {}
             self._observations |= {job_id: sight for job_id, sight in seen.items() if job_id in self._observations}
             await asyncio.sleep(POLL_INTERVAL)
 
     async def unfinished_runs(self) -> dict[str, list[FlowRun]]:
-        """All runs that go on or will, by the id of the job that they are about."""
+        """All unfinished runs, by the id of their job."""
         run_filter = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=list(_FINAL_STATES))))
         found: dict[str, list[FlowRun]] = {}
         for run in await self.driver.prefect.read_flow_runs(flow_run_filter=run_filter):
@@ -223,7 +223,7 @@ class FaultHarness:
             return None
 
     async def wait_until_lease_free(self, job_id: str) -> None:
-        """Wait until the lease of a job is free, or has run out."""
+        """Wait until the job's lease is free or expired."""
 
         async def is_free() -> bool:
             return await self._execute(_IS_HELD, job_id) is not True
@@ -231,11 +231,11 @@ class FaultHarness:
         await wait_until(is_free)
 
     async def backdate_job(self, job_id: str) -> None:
-        """As if what happened to the job had happened two days before."""
+        """Move all of the job's times two days into the past."""
         await self._execute(_BACKDATE_JOB, job_id)
 
     async def backdate_submission(self, job_id: str) -> None:
-        """As if its submission had been in doubt for two days, which is longer than a vendor keeps keys."""
+        """Make its submission's outcome unknown for two days, longer than a vendor keeps idempotency keys."""
         await self._execute(_BACKDATE_SUBMISSION, job_id)
 
     async def _execute(self, query: TextClause, job_id: str) -> Any:
@@ -243,34 +243,34 @@ class FaultHarness:
             return await connection.scalar(query, {"id": job_id})
 
     async def vendor_submissions(self, vendor: str) -> list[dict[str, Any]]:
-        """All that a vendor was ever paid for, on its own books."""
+        """All paid submissions in the vendor's own records."""
         return await self.driver.vendor_submissions(vendor, "")
 
     async def objects_of(self, job_id: str) -> list[str]:
-        """What the bucket holds of a job, whoever's it is."""
+        """The job's objects in the bucket, whichever user owns them."""
         keys = await asyncio.to_thread(lambda: list(self.driver.store.list_keys("users/")))
         return [key for key in keys if f"/{job_id}/" in key]
 
     async def video_defects(self, job: VideoJob) -> list[str]:
-        """What is wrong with the final video: its length, its sound, the caption in it, all the rest."""
+        """Defects of the final video: its length, its sound, its caption, everything else."""
         video = await self.driver.download_result(job)
         return await asyncio.to_thread(lambda: self.driver.measure_quality(job, video).failures())
 
     async def lecture_defects(self, job: VideoJob, events: Sequence[JobEvent]) -> list[str]:
-        """What is wrong with a lecture: its documents, or a stage that was done again after it was on the books."""
+        """Defects of a lecture: in its documents, or a stage repeated after it was recorded."""
         return await asyncio.to_thread(lambda: document_defects(self.driver.store, job, events))
 
-    # ---- parts -------------------------------------------------------------------------------------------
+    # ---- services ----------------------------------------------------------------------------------------
 
     async def kill_service(self, service: str) -> None:
-        """End a part (all workers are one) with SIGKILL."""
+        """Kill a service with SIGKILL (all workers count as one)."""
         if service == ALL_WORKERS:
             await asyncio.gather(*(worker.kill() for worker in self.worker_pool.workers))
         else:
             await self.driver.stack.kill(service)
 
     async def try_restart(self, service: str) -> bool:
-        """Start a part that was lost. False where it cannot start: it may need another one that is away."""
+        """Restart a killed service. False if it cannot start: it may need another one that is down."""
         try:
             if service == ALL_WORKERS:
                 await asyncio.gather(*map(start_and_wait, self.worker_pool.workers))
@@ -281,7 +281,7 @@ class FaultHarness:
         return True
 
     async def keep_running(self, name: str) -> None:
-        """As a process manager would: a part is started again when it has ended by itself."""
+        """Restart services that have ended by themselves, as a process manager does."""
         [part] = [part for part in self.driver.stack.services if part.name == name]
         while True:
             await asyncio.sleep(POLL_INTERVAL)
@@ -293,7 +293,7 @@ class FaultHarness:
 async def open_fault_harness(
     folder: Path, *, workers: int, options: Sequence[str] = (), settings_overrides: Mapping[str, str] | None = None
 ) -> AsyncIterator[FaultHarness]:
-    """A stack of its own with so many workers and short timings, and inputs in its store; `changes` are settings."""
+    """A separate stack with this number of workers, short timings, these settings, and inputs in its store."""
     faults, scratch = folder / "faults", folder / "scratch"
     faults.mkdir()
     scratch.mkdir()
@@ -331,7 +331,7 @@ async def open_fault_harness(
 
 
 def _upload_inputs(driver: StackDriver) -> dict[str, str]:
-    """The inputs, where a client would have them: a video behind a link, a sound in the bucket."""
+    """Put the inputs where clients have them: a video behind a link, a sound in the bucket."""
     large = write_padded_video(driver.folder, driver.sample.video, LARGE_BYTES)
     lecture = SampleLecture(size=(320, 180), camera=False, end_seconds=LECTURE_SECONDS).write(
         driver.folder / "lecture.mp4"

@@ -1,4 +1,4 @@
-"""What must not lie about when everything is over."""
+"""Checks that nothing is left behind at the end."""
 
 import asyncio
 import fcntl
@@ -17,10 +17,10 @@ from tests.fault_injection.harness import FaultHarness, wait_until
 from videojobs.db import get_engine
 from videojobs.storage.object_store import ObjectStore
 
-# A place at a vendor whose holder was killed is free after five minutes; one that the Prefect server has counted for
-# nobody is found by a clean-up when no run has died for six.
+# A killed holder's vendor slot is free after five minutes. A clean-up finds a slot without a holder once no run has
+# died for six minutes.
 SLOT_TIMEOUT: Final = 510.0
-ORPHAN_TIMEOUT: Final = 420.0  # a run that died with its worker is noticed after a minute, or by some clean-up
+ORPHAN_TIMEOUT: Final = 420.0  # a run that died with its worker is noticed after a minute, or by a clean-up
 _ACTIVE_STATES: Final = [
     StateType.PENDING,
     StateType.RUNNING,
@@ -37,7 +37,7 @@ _UNRESOLVED_SUBMISSIONS: Final = text("""
 
 
 async def find_leaks(harness: FaultHarness) -> list[str]:
-    """Runs, leases, submissions in doubt, half-sent objects, working folders, places at vendors."""
+    """Runs, leases, submissions with unknown outcomes, unfinished uploads, working folders, vendor slots."""
     runs = await _remaining_after(lambda: _unfinished_runs(harness), ORPHAN_TIMEOUT)
     return [
         *runs,
@@ -58,7 +58,7 @@ async def _query(harness: FaultHarness, query: object) -> list[tuple[str, ...]]:
 
 
 async def _remaining_after(look: Callable[[], Awaitable[list[str]]], seconds: float) -> list[str]:
-    """What is still there after so many seconds."""
+    """What is still there after this time."""
 
     async def nothing() -> bool:
         return not await look()
@@ -70,7 +70,7 @@ async def _remaining_after(look: Callable[[], Awaitable[list[str]]], seconds: fl
 
 
 async def _unfinished_runs(harness: FaultHarness) -> list[str]:
-    """All runs that are not over, of flows and of subflows. One that crashed before its job was over is history."""
+    """All unfinished runs of flows and subflows. A run that crashed before its job ended is history."""
     run_filter = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_ACTIVE_STATES)))
     found = await harness.driver.prefect.read_flow_runs(flow_run_filter=run_filter)
     unfinished_jobs = {*await _query(harness, _UNFINISHED_JOBS)}
@@ -90,14 +90,14 @@ def _unfinished_uploads(store: ObjectStore) -> Iterator[str]:
     client = store._client
     try:
         pages = list(client.get_paginator("list_multipart_uploads").paginate(Bucket=store.bucket))
-    except client.exceptions.NoSuchUpload:  # rclone's way to say that there is none
+    except client.exceptions.NoSuchUpload:  # rclone's response if there are none
         return
     for page in pages:
         yield from (upload["Key"] for upload in page.get("Uploads", []))
 
 
 def _abandoned_folders(folder: Path) -> Iterator[str]:
-    """Working folders whose process is gone: nobody holds their lock."""
+    """Working folders without a live process: their lock is free."""
     for lock in folder.glob("videojobs-*.lock"):
         with suppress(OSError), lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""From recorded ways of jobs to cases: every point that a job passes, as often as it passes it."""
+"""Creates cases from the recorded points of jobs: every point that a job passes, at each pass."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -25,10 +25,10 @@ from tests.fault_injection.report import print_progress
 from tests.fault_injection.runner import CaseResult, run_case
 
 SHORT_JOBS: Final = 6  # jobs in the short form
-MAX_CONCURRENCY: Final = 14  # jobs: a struck one waits for half a minute until its silence is noticed
+MAX_CONCURRENCY: Final = 14  # jobs: a killed one waits for half a minute until its missing heartbeats are noticed
 WORKERS: Final = (
     MAX_CONCURRENCY + 2
-)  # of one run each, so that a strike meets no other job; and some are being started again
+)  # of one run each, so that a kill affects no other job; two more, since some are restarting
 REPEATED_OPERATIONS: Final = (
     "db.renew_leases",
     "db.update_progress",
@@ -37,8 +37,8 @@ REPEATED_OPERATIONS: Final = (
     "ghostcut.status",
     "stream.fetch",
 )
-"""What is passed once a second, a poll or a piece of a file, or by the front door: how often and when depends on the
-machine, so only the first time is tried."""
+"""Operations that run once per second, poll or chunk of a file, or in the API. Their number and times depend on the
+machine, so only the first pass is tested."""
 EVENT_DELAY_SECONDS: Final = 1000.0  # Prefect holds events back for 15 minutes, see docs/guarantees.md
 LOST_FROM, LOST_UNTIL = "db.create_intent.after_commit", "db.record_accepted.after_commit"
 
@@ -46,7 +46,7 @@ RecordedPoints = dict[Scenario, list[str]]
 
 
 async def run_full(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseResult]:
-    """All that there is to try."""
+    """Run all cases."""
     outages = await start_outages(harness, numbers)
     recorded = await record_points(harness, (*EVERY_POINT, *LAST_PASS, *OPERATOR_SCENARIOS), numbers)
     results = await run_cases(harness, build_cases(_points_by_scenario(recorded), numbers))
@@ -54,7 +54,7 @@ async def run_full(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseRe
 
 
 async def run_matching(harness: FaultHarness, numbers: Iterator[int], words: str) -> list[CaseResult]:
-    """The kinds of jobs whose names have these words in them, to see what has been mended."""
+    """Run the scenarios whose names contain this text, to verify a fix."""
     recorded = await record_points(
         harness, [kind for kind in (*EVERY_POINT, *LAST_PASS, *OPERATOR_SCENARIOS) if words in kind.name], numbers
     )
@@ -64,7 +64,7 @@ async def run_matching(harness: FaultHarness, numbers: Iterator[int], words: str
 
 
 async def run_short(harness: FaultHarness, numbers: Iterator[int]) -> list[CaseResult]:
-    """Each point of a job once, by few jobs that are killed again and again."""
+    """Test each point of a job once, with few jobs that are killed repeatedly."""
     recorded = await record_points(harness, (CHAINED, LECTURE), numbers)
     points = _points_by_scenario(recorded)
     cases = [
@@ -82,12 +82,12 @@ def _points_by_scenario(recorded: Iterable[CaseResult]) -> RecordedPoints:
 async def record_points(
     harness: FaultHarness, scenarios: Iterable[Scenario], numbers: Iterator[int]
 ) -> list[CaseResult]:
-    """Each kind of job once, undisturbed."""
+    """Run each scenario once, without faults."""
     return await run_cases(harness, [Case(next(numbers), kind) for kind in scenarios])
 
 
 async def run_cases(harness: FaultHarness, cases: Iterable[Case]) -> list[CaseResult]:
-    """All of them, some at once; in their own order."""
+    """Run all cases, some concurrently; results keep their order."""
     slots = asyncio.Semaphore(MAX_CONCURRENCY)
 
     async def run_one(case: Case) -> CaseResult:
@@ -100,7 +100,7 @@ async def run_cases(harness: FaultHarness, cases: Iterable[Case]) -> list[CaseRe
 
 
 def build_cases(recorded: RecordedPoints, numbers: Iterator[int]) -> list[Case]:
-    """One job for each point of each kind, and all that is tried beside."""
+    """One job for each point of each scenario, and the extra cases."""
     injected = [
         Case(next(numbers), kind, (Injection(*step),))
         for kind in recorded
@@ -111,7 +111,7 @@ def build_cases(recorded: RecordedPoints, numbers: Iterator[int]) -> list[Case]:
 
 
 def _injection_points(scenario: Scenario, passed: list[str]) -> list[tuple[str, int]]:
-    """Where a kind is struck: (point, nth)."""
+    """The injections of a scenario: (point, nth)."""
     if scenario in LAST_PASS:
         return [
             (point, passed.count(point))
@@ -129,7 +129,7 @@ def operation_of(point: str) -> str:
 
 
 def _loses_submission(passed: list[str], step: tuple[str, int]) -> bool:
-    """Whether a kill there leaves GhostCut's submission in doubt: after its intent, and before its acceptance."""
+    """Whether a kill there leaves GhostCut's submission unresolved: after its intent and before its acceptance."""
     if "ghostcut.submit.before_call" not in passed:
         return False
     call = passed.index("ghostcut.submit.before_call")
@@ -141,7 +141,7 @@ def _loses_submission(passed: list[str], step: tuple[str, int]) -> bool:
 
 
 def relay_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[int], runners: int) -> list[Case]:
-    """Few jobs that are killed at one point after the other: each point once, where time is short."""
+    """Few jobs that are killed at one point after the other: each point once, to save time."""
     passed = recorded[scenario]
     points = [point for point in dict.fromkeys(passed) if operation_of(point) not in REPEATED_OPERATIONS]
     resolvable = [point for point in points if not _loses_submission(passed, (point, 1))]
@@ -151,7 +151,7 @@ def relay_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[
 
 
 def lost_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[int]) -> list[Case]:
-    """The points between GhostCut's intent and its acceptance, of a job each: what became of it is asked there."""
+    """One job for each point between GhostCut's intent and its acceptance: there, the outcome has to be looked up."""
     passed = recorded[scenario]
     steps = [(point, passed[: index + 1].count(point)) for index, point in enumerate(passed)]
     return [Case(next(numbers), scenario, (Injection(*step),)) for step in steps if _loses_submission(passed, step)]
@@ -160,9 +160,9 @@ def lost_cases(recorded: RecordedPoints, scenario: Scenario, numbers: Iterator[i
 async def start_outages(
     harness: FaultHarness, numbers: Iterator[int], words: str = ""
 ) -> list[asyncio.Task[CaseResult]]:
-    """For each of the outages with these words: all held jobs at once, and then the parts that run them are gone.
+    """For each outage whose name contains `words`: hold all its jobs, then kill their services at once.
 
-    Gives the jobs on their way home: they may take a quarter of an hour for it, in which others can be played.
+    Gives the recovering jobs. Recovery may take a quarter of an hour, in which other cases can run.
     """
     recovering: list[asyncio.Task[CaseResult]] = []
     for parts in OUTAGES:

@@ -1,4 +1,4 @@
-"""Plays a case: starts the job, strikes, waits until it has come home by itself, and collects what there is to see."""
+"""Runs a case: starts the job, injects faults, waits until it has recovered by itself, and collects the evidence."""
 
 import asyncio
 import time
@@ -16,16 +16,14 @@ from tests.fault_injection.harness import FaultHarness, outcome_of
 from videojobs.db import JobEvent, Submission, VideoJob
 from videojobs.states import JobKind
 
-RECOVERY_TIMEOUT: Final = 240.0  # for a job, and for each strike: ten at best, and a machine may have much else to do
-MAX_CLEANUPS: Final = 3  # clean-ups, at most: one that was killed may have left the job to the next one
-VENDOR_WAIT_POINT: Final = (
-    "sync_so.get.before_call"  # the point at which a job that is to be cancelled waits for its vendor
-)
+RECOVERY_TIMEOUT: Final = 240.0  # for a job, and for each injection: ten at best, and the machine may be busy
+MAX_CLEANUPS: Final = 3  # at most: a killed clean-up may leave the job to the next one
+VENDOR_WAIT_POINT: Final = "sync_so.get.before_call"  # where a job that will be cancelled waits for its vendor
 
 
 @dataclass
 class CaseResult:
-    """A case and what was found afterwards."""
+    """A case and its evidence."""
 
     case: Case
     seconds: float = 0.0
@@ -47,7 +45,7 @@ class CaseResult:
 
 
 async def run_case(harness: FaultHarness, case: Case) -> CaseResult:
-    """From start to rest. Nobody helps but the product itself."""
+    """Run a case from start to idle. Only the product itself may recover the job."""
     began = time.monotonic()
     result = CaseResult(case)
     run = await start_case(harness, case)
@@ -59,7 +57,7 @@ async def run_case(harness: FaultHarness, case: Case) -> CaseResult:
 
 
 async def start_case(harness: FaultHarness, case: Case) -> UUID:
-    """Start the job, with what goes wrong at its vendors, and with its first strike armed."""
+    """Start the job with its vendor faults and its first injection armed."""
     kind = case.scenario
     for vendor, fault in kind.faults:
         await harness.driver.inject_fault(vendor, job_id=f"/{case.job_id}/", **fault)
@@ -78,7 +76,7 @@ async def start_case(harness: FaultHarness, case: Case) -> UUID:
 
 
 async def _drive(harness: FaultHarness, result: CaseResult, run: UUID) -> None:
-    """What comes after the start: the operator's or the clean-up's part, and the further strikes."""
+    """Everything after the start: the operator's action or the clean-up, and the further injections."""
     case, then = result.case, result.case.scenario.follow_up
     match then:
         case None:
@@ -96,7 +94,7 @@ async def _drive(harness: FaultHarness, result: CaseResult, run: UUID) -> None:
 
 
 async def _inject_all(harness: FaultHarness, result: CaseResult) -> None:
-    """One strike after the other, each armed as soon as the one before it is over; the first one is armed."""
+    """Wait for each injection, and arm the next one when it is over. The first one is already armed."""
     strikes = result.case.injections
     for number, strike in enumerate(strikes, start=1):
         await harness.wait_until_injected(result.case.job_id)
@@ -125,7 +123,7 @@ async def _apply_operator_action(harness: FaultHarness, result: CaseResult, acti
 
 
 async def _clean_up_job(harness: FaultHarness, result: CaseResult, cleanup: Cleanup, run: UUID) -> None:
-    """The job is stranded, or over; then as much time passes as a clean-up waits for, and one comes."""
+    """Once the job is stranded or over, backdate it by the clean-up's waiting time, and run a clean-up."""
     case = result.case
     if cleanup.injection is None:
         await harness.wait_until_idle(case.job_id, RECOVERY_TIMEOUT)
@@ -139,7 +137,7 @@ async def _clean_up_job(harness: FaultHarness, result: CaseResult, cleanup: Clea
 
 
 async def _run_cleanups(harness: FaultHarness, case: Case) -> None:
-    """One clean-up after the other, as on their schedule, until the job has come home."""
+    """Run clean-ups one after the other, as scheduled, until the job has its expected outcome."""
     config = {"dry_run": False, "batch_size": 500, "purge": {"user_ids": ["a-test"], "older_than_days": 1}}
     for _ in range(MAX_CLEANUPS):
         await harness.wait_until_lease_free(case.job_id)
@@ -153,7 +151,7 @@ async def _run_cleanups(harness: FaultHarness, case: Case) -> None:
 
 
 async def _wait_until_idle(harness: FaultHarness, result: CaseResult, driving: asyncio.Task[None]) -> None:
-    """Wait for all that the case does, then for the job to come to rest."""
+    """Wait for the case's own actions, then until the job is idle."""
     case = result.case
     patience = case.scenario.extra_seconds + RECOVERY_TIMEOUT * (
         1 + len(case.injections) + (case.scenario.follow_up is not None)
@@ -164,19 +162,19 @@ async def _wait_until_idle(harness: FaultHarness, result: CaseResult, driving: a
         case.job_id, patience, [case.scenario.expected], ignore_runs=is_hanging(case)
     )
     if driving.done():
-        driving.result()  # its error, if it ended in one
+        driving.result()  # raises its error, if any
     driving.cancel()
     result.unfinished_runs = [] if is_hanging(case) else observation.runs
 
 
 def is_hanging(case: Case) -> bool:
-    """Whether a run of it hangs, and so stays where it is until somebody ends its process."""
+    """Whether a run of the case hangs, and stays until its process is killed."""
     then = case.scenario.follow_up
     return isinstance(then, Cleanup) and then.injection is not None and then.injection.action == "hang"
 
 
 async def collect_evidence(harness: FaultHarness, result: CaseResult) -> None:
-    """Everybody's books, and the final video."""
+    """All records, and the final video."""
     job_id = result.case.job_id
     result.job = await harness.find_job(job_id)
     result.runs = await harness.runs_of(job_id)

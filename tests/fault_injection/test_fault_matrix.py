@@ -1,8 +1,8 @@
-"""A job is struck wherever it can be, and comes home by itself, paid for once.
+"""A fault at every fault point of a job: the job recovers by itself, and is paid for once.
 
-`CRASH_CASES=short` is for a CI with little time: every point of a job with areas once, and few jobs for it. Other words
-choose the kinds of jobs whose names have them, and write their rows of the page. Only all cases together look for what
-is left behind.
+`CRASH_CASES=short` is for a CI with little time: it tests every point of a job with areas once, with few jobs. Other
+values select the scenarios whose names contain them, and update their rows of the page. Only a full run looks for
+leftovers.
 """
 
 import os
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(2 * 3600)]
 
 @dataclass(frozen=True)
 class Results:
-    """All jobs that were played, and what was left behind."""
+    """All results, and what was left behind."""
 
     cases: list[CaseResult]
     leaks: list[str]

@@ -1,4 +1,4 @@
-"""The contract of providers that needs Prefect: their blocks, and a submission that stays with its provider."""
+"""The provider contract as far as it needs Prefect: credentials blocks, and a submission that keeps its provider."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""APIs that are called without a network, and what they log."""
+"""APIs called without a network, and a capture of their logs."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from videojobs.db import JobRepository
 
 
 class BrokenServices(Services):
-    """A dependency is unavailable."""
+    """Services that raise an error for an unavailable dependency."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -22,13 +22,13 @@ class BrokenServices(Services):
 
 
 def asgi_client(services: Services, *, host: str = "127.0.0.1", raise_errors: bool = True) -> httpx.AsyncClient:
-    """A client of this API with the address `host`. With `raise_errors`, unhandled exceptions are raised here."""
+    """A client that connects from the address `host`. With `raise_errors`, unhandled exceptions reach the test."""
     transport = httpx.ASGITransport(create_app(services), client=(host, 4711), raise_app_exceptions=raise_errors)
     return httpx.AsyncClient(transport=transport, base_url="http://api")
 
 
 class LogCapture(logging.Handler):
-    """JSON lines, kept."""
+    """Captures JSON log lines."""
 
     def __init__(self) -> None:
         super().__init__()

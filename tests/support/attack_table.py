@@ -1,4 +1,4 @@
-"""How an attack on the API is described: a row of a table, tried in a scene."""
+"""Describes an attack on the API: a table row, run in an attack context."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FORM_TYPE: Final = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 @dataclass(frozen=True)
 class AttackContext:
-    """An attacker with a token of its own, and a victim."""
+    """An attacker with their own token, and a victim."""
 
     api: ApiServer
     http: httpx.AsyncClient
@@ -42,7 +42,7 @@ class AttackContext:
             return await anybody.get(JOBS_URL)
 
     async def post_with_cookie(self, **headers: str) -> httpx.Response:
-        """A change that a browser sends, on whoever's page."""
+        """A state-changing request that a browser sends with the cookie, from a page of any site."""
         cookies = {"token": await self.api.create_token(self.user)}
         async with httpx.AsyncClient(base_url=self.api.base_url, cookies=cookies, headers=headers) as browser:
             return await browser.post(f"{JOBS_URL}/{self.victim_job}/cancel")
@@ -69,7 +69,7 @@ ATTACKS: list[Any] = []
 
 
 def attack_case(name: str, *statuses: int) -> Callable[[Attack], Attack]:
-    """One attack, and the statuses that are right answers to it."""
+    """Register one attack and the statuses that are correct responses to it."""
 
     def add(attack: Attack) -> Attack:
         ATTACKS.append(pytest.param(attack, statuses, id=name))

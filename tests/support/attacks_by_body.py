@@ -1,4 +1,4 @@
-"""Attacks by what is sent: bodies that are not what they say."""
+"""Attacks through the request body: malformed or misdeclared content."""
 
 import json
 import uuid

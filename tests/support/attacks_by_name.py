@@ -1,4 +1,4 @@
-"""Attacks by what is asked for: ids, paths, tokens, other people's things."""
+"""Attacks through identifiers: ids, paths, tokens, and other users' resources."""
 
 from urllib.parse import quote
 
@@ -125,7 +125,7 @@ attack_cases(
 )
 
 
-# ---- other people's things ---------------------------------------------------------------------------------
+# ---- other users' resources --------------------------------------------------------------------------------
 
 attack_cases(
     "somebody else's job",

@@ -1,4 +1,4 @@
-"""Short videos with a sound track of one's own."""
+"""Short videos with a given sound track."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ AUDIO_RATE = 16_000
 
 
 def write_slide_with_audio(path: Path, sound: NDArray[np.int16], delay: float = 0.0) -> Path:
-    """A slide at two pictures a second for as long as the sound, which begins `delay` seconds later."""
+    """A slide at two frames per second for the length of the audio, which starts `delay` seconds later."""
     with av.open(path, "w") as film:
         picture = film.add_stream("libx264", rate=2)
         assert isinstance(picture, VideoStream)

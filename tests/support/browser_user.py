@@ -1,4 +1,4 @@
-"""Somebody who is signed in, and the jobs that he looks at."""
+"""A signed-in user and their jobs."""
 
 import html
 import re
@@ -22,13 +22,13 @@ HOSTILE_NAME = """<script>alert(1)</script>"'&{{7*7}}"""
 
 
 async def browser_client(api: ApiServer, user: str, *scopes: Scope) -> httpx.AsyncClient:
-    """Somebody who is signed in, and whose browser tells where requests come from."""
+    """A signed-in user whose browser sends the headers that state where requests come from."""
     cookies = {"token": await api.create_token(user, *scopes)}
     return httpx.AsyncClient(base_url=api.base_url, cookies=cookies, headers={"Origin": api.base_url})
 
 
 async def create_job(api: ApiServer, user: str = "ada", *, name: str = "A job", areas: int = 0) -> str:
-    """A job that came in a moment ago."""
+    """A newly created job."""
     request = make_request(areas=areas, name=name).model_copy(update={"user_id": user})
     job_id = f"job-{uuid.uuid4()}"
     await api.repository.create(job_id, request, actor="test")
@@ -36,14 +36,14 @@ async def create_job(api: ApiServer, user: str = "ada", *, name: str = "A job", 
 
 
 async def lease_job(api: ApiServer, job_id: str) -> Lease:
-    """A run works on it."""
+    """Give the job to a run that holds its lease."""
     lease = Lease(job_id, f"{uuid.uuid4()}/1")
     assert await api.repository.acquire_lease(lease, seconds=60) is None
     return lease
 
 
 async def page_text(http: httpx.AsyncClient, path: str, status: int = 200) -> str:
-    """A page as a person reads it: without tags."""
+    """The visible text of a page, without tags."""
     answer = await http.get(path)
     assert answer.status_code == status, answer.text
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.text)))

@@ -1,4 +1,4 @@
-"""A real browser for the pages of the API: fixtures."""
+"""Fixtures that run a real browser against the API's pages."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
-CHROMIUM: Final = Path("/usr/bin/chromium")  # Debian's; playwright's own builds are in no package registry
+CHROMIUM: Final = Path("/usr/bin/chromium")  # Debian's; no package registry has Playwright's own builds
 CHROMIUM_FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -23,7 +23,7 @@ SCREEN_SIZES: Final[dict[str, dict[str, Any]]] = {
 
 @asynccontextmanager
 async def signed_in_page(address: str, token: str, **screen: Any) -> AsyncIterator[Page]:
-    """A page of a browser that has the cookie. What a page's console complains about fails the test."""
+    """A browser page with the session cookie. Errors in the page's console fail the test."""
     complaints: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
@@ -39,6 +39,6 @@ async def signed_in_page(address: str, token: str, **screen: Any) -> AsyncIterat
 
 
 def _is_page_error(note: ConsoleMessage, address: str) -> bool:
-    """Not what another server answered: a test may have asked it to."""
+    """Ignore failed responses of other servers: a test may cause them on purpose."""
     elsewhere = note.text.startswith("Failed to load resource") and not note.location["url"].startswith(address)
     return note.type == "error" and not elsewhere

@@ -1,4 +1,4 @@
-"""Two small web servers of a test: one hands out source files, one takes webhooks and callbacks."""
+"""Two small web servers for tests: one serves source files, one receives webhooks and callbacks."""
 
 import json
 import queue
@@ -24,7 +24,7 @@ class Delivery:
 
 
 class CallbackReceiver:
-    """Takes deliveries; `answers` holds (status, body) for the next ones, then all are taken with 200 "ok"."""
+    """Receives deliveries. `replies` holds (status, body) for the next ones; after those, each gets 200 "ok"."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -35,7 +35,7 @@ class CallbackReceiver:
         return self._inboxes.setdefault(path, queue.Queue())
 
     def wait_for(self, path: str) -> Delivery:
-        """The next delivery at that path."""
+        """The next delivery to that path."""
         return self.inbox(path).get(timeout=15)
 
     def receive(self, delivery: Delivery) -> tuple[int, bytes]:
@@ -66,7 +66,7 @@ def run_callback_receiver() -> Iterator[CallbackReceiver]:
 
 @contextmanager
 def serve_files(folder: Path) -> Iterator[str]:
-    """The folder's address. Every path under /forbidden is refused."""
+    """Serve a folder and give its address. Every path under /forbidden is rejected."""
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Small files that declare, or unpack into, far more than they are: built byte by byte, since no tool writes them."""
+"""Small files that declare, or unpack into, far more than their size. Built byte by byte, since no tool writes them."""
 
 import struct
 import zlib
@@ -9,10 +9,10 @@ from typing import Final
 import av
 from av.packet import Packet
 
-DECLARED_COUNT: Final = 80_000_000  # samples; FFmpeg takes 2.8 GB for them
-HUGE_SIDE: Final = 8000  # pixels each way; half a gigabyte once it is unpacked
+DECLARED_COUNT: Final = 80_000_000  # samples; FFmpeg allocates 2.8 GB for them
+HUGE_SIDE: Final = 8000  # pixels each way; half a gigabyte when unpacked
 _IDENTITY_MATRIX: Final = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-_FRAME_SIZE: Final = (64, 48)  # pixels, as the file says
+_FRAME_SIZE: Final = (64, 48)  # pixels, as declared
 
 
 def box(kind: bytes, *content: bytes) -> bytes:
@@ -25,7 +25,7 @@ def full_box(kind: bytes, *content: bytes, flags: int = 0) -> bytes:
 
 
 def png(side: int) -> bytes:
-    """A black picture, with 8 bytes for each pixel before they are packed."""
+    """A black image with 8 bytes per pixel before compression."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -37,13 +37,13 @@ def png(side: int) -> bytes:
 
 
 def png_video(frames: list[bytes], *, seconds: int = 2) -> bytes:
-    """A video whose pictures are PNGs, of 64 x 48 as it says."""
+    """A video whose frames are PNGs, with a declared size of 64 x 48."""
     sizes = struct.pack(">II", 0, len(frames)) + b"".join(struct.pack(">I", len(each)) for each in frames)
     return _mp4(sizes, len(frames), seconds, b"".join(frames))
 
 
 def multi_track_video(picture: bytes, count: int, *, size: tuple[int, int] = _FRAME_SIZE) -> bytes:
-    """A video of a single picture, so many times over, each in a track of its own; `size` in pixels, as it says."""
+    """A video of one frame, repeated in many tracks. `size` is the declared size in pixels."""
     content = BytesIO()
     with av.open(content, "w", "mp4") as film:
         for _ in range(count):
@@ -60,13 +60,13 @@ def multi_track_video(picture: bytes, count: int, *, size: tuple[int, int] = _FR
 
 
 def webm_tag_flood() -> bytes:
-    """A WebM of tags and nothing else: 26 MB, for which FFmpeg takes 900."""
+    """A WebM that contains only tags: 26 MB, for which FFmpeg allocates 900 MB."""
     tag = _element("67c8", _element("45a3", b"ab"), _element("4487", b"cd"))
     return _webm(_element("1254c367", _element("7373", _element("63c0"), tag * 1_000_000)))
 
 
 def webm_chapter_flood() -> bytes:
-    """As `webm_tag_flood`."""
+    """Like `webm_tag_flood`, with chapters."""
     chapter = _element("b6", _element("73c4", b"\1"), _element("91", b"\1"))
     return _webm(_element("1043a770", _element("45b9", chapter * 1_000_000)))
 
@@ -82,7 +82,7 @@ def _element(name: str, *content: bytes) -> bytes:
 
 
 def mp3_cover_flood() -> bytes:
-    """An MP3 of nothing but covers, of 22 bytes each."""
+    """An MP3 that contains only cover images of 22 bytes each."""
     cover = b"\0image/png\0\3\0" + b"\x89PNG"
     frames = (b"APIC" + struct.pack(">I", len(cover)) + bytes(2) + cover) * 600_000
     length = len(frames)
@@ -90,12 +90,12 @@ def mp3_cover_flood() -> bytes:
 
 
 def huge_sample_table() -> bytes:
-    """Four kilobytes, of which one number says that there are millions of samples."""
+    """Four kilobytes, with one number that declares millions of samples."""
     return _mp4(struct.pack(">II", 1, DECLARED_COUNT), DECLARED_COUNT, 10, bytes(4000))
 
 
 def huge_fragment_table() -> bytes:
-    """As `huge_sample_table`, in a fragment."""
+    """Like `huge_sample_table`, in a fragment."""
     run = box(
         b"traf",
         full_box(b"tfhd", struct.pack(">I", 1), flags=0x20000),
@@ -107,7 +107,7 @@ def huge_fragment_table() -> bytes:
 
 
 def compressed_index_bomb() -> bytes:
-    """QuickTime's index as a literal zip bomb: a megabyte that says it unpacks into a gigabyte."""
+    """A QuickTime index as a literal zip bomb: one megabyte that declares an unpacked size of one gigabyte."""
     packed = box(b"cmvd", struct.pack(">I", 1024**3), zlib.compress(bytes(1024**3), 1))
     return box(b"ftyp", b"qt  ", bytes(4), b"qt  ") + box(
         b"moov", box(b"cmov", box(b"dcom", b"zlib"), packed)

@@ -1,4 +1,4 @@
-"""The form of the old editor as a browser sends it: part by part in its order, values as seen from the real one."""
+"""The old editor's form as a browser sends it: part by part in its order, with values recorded from the real editor."""
 
 import json
 from typing import Any, Final
@@ -23,7 +23,7 @@ def form_parts(
     segments: list[dict[str, Any]],
     effects: list[dict[str, Any]] | None = None,
 ) -> list[FormPart]:
-    """`effects` is left out where there are no areas."""
+    """The parts of the form. Without areas, `effects` is omitted."""
     texts = {"segments_data": json.dumps(segments)} | ({"effects": json.dumps(effects)} if effects else {})
     return [
         ("file", video),

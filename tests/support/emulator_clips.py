@@ -1,4 +1,4 @@
-"""Tiny clips whose pictures carry their own number and whose sound is recognisable, and how to read them back."""
+"""Tiny clips with numbered frames and recognizable sound, and functions that read both back."""
 
 import wave
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 48_000
 WIDTH, HEIGHT = 160, 96
-NUMBER_BITS, BIT_SIZE = 8, 12  # the picture's number as black and white squares along the top
+NUMBER_BITS, BIT_SIZE = 8, 12  # the frame number as black and white squares along the top
 
 Frames = NDArray[np.uint8]  # (number, height, width): luma
 Samples = NDArray[np.float32]  # 48 kHz, mono
 
 
 def make_noise(seconds: float, seed: int) -> Samples:
-    """Noise without the highs that a codec drops: no two seeds are alike."""
+    """Noise without the high frequencies that a codec drops. Each seed gives different noise."""
     noise = np.random.default_rng(seed).normal(0, 1, round(seconds * SAMPLE_RATE))
     smooth = np.convolve(noise, np.hanning(24), "same")
     return np.asarray(smooth / np.abs(smooth).max() * 0.5, np.float32)
@@ -37,7 +37,7 @@ def write_audio(file: Path, seconds: float, seed: int) -> Path:
 
 
 def draw_frame(number: int, *, text: bool) -> NDArray[np.uint8]:
-    """A soft, moving background; its number along the top; a caption near the bottom."""
+    """A frame with a soft, moving background, its number along the top, and a caption near the bottom."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     hues = [120 + 40 * np.sin(columns / 40 + number / 15 + channel) + rows / 4 for channel in range(3)]
     image = np.ascontiguousarray(np.dstack(hues).clip(0, 255).astype(np.uint8))
@@ -74,7 +74,7 @@ def write_video(file: Path, *, seconds: float = 3.0, rate: int = 25, seed: int |
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """A video as seen and heard."""
+    """The decoded frames and samples of a video."""
 
     frames: Frames
     samples: Samples
@@ -82,7 +82,7 @@ class DecodedVideo:
 
     @property
     def frame_numbers(self) -> list[int]:
-        """The number that each picture carries."""
+        """The number encoded in each frame."""
         squares = self.frames[:, BIT_SIZE // 2, BIT_SIZE // 2 : NUMBER_BITS * BIT_SIZE : BIT_SIZE] > 128
         return [int(sum(1 << bit for bit in range(NUMBER_BITS) if row[bit])) for row in squares]
 
@@ -99,7 +99,7 @@ def decode_video(file: Path) -> DecodedVideo:
 
 
 def decode_audio(file: Path) -> Samples:
-    """The sound of a file; empty where it has none."""
+    """The decoded sound of a file; empty if there is none."""
     resampler = av.AudioResampler("fltp", "mono", SAMPLE_RATE)
     with av.open(file) as film:
         if not film.streams.audio:
@@ -109,12 +109,12 @@ def decode_audio(file: Path) -> Samples:
 
 
 def correlation(one: Samples, other: Samples) -> float:
-    """Correlation at no shift at all: 1 for the same sound, about 0 for two strangers."""
+    """Correlation at zero lag: 1 for the same sound, about 0 for unrelated sounds."""
     length = min(len(one), len(other))
     return float(np.corrcoef(one[:length], other[:length])[0, 1])
 
 
 def psnr(one: Frames, other: Frames) -> float:
-    """Peak signal-to-noise ratio in dB: above 38 nobody sees a difference."""
+    """Peak signal-to-noise ratio in dB: above 38, differences are invisible."""
     error = np.mean((one.astype(np.float32) - other.astype(np.float32)) ** 2)
     return float(10 * np.log10(255**2 / max(float(error), 1e-9)))

@@ -1,4 +1,4 @@
-"""An emulator as a program on a free port, and its control endpoints."""
+"""An emulator as a process on a free port, and its control endpoints."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT_SECONDS = 15  # seconds until a program has to answer or be gone
+TIMEOUT_SECONDS = 15  # seconds for a process to respond or exit
 
 
 def free_port() -> int:
@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 class EmulatorProcess:
-    """`vendor` is the emulator's module; the data folder outlives a restart."""
+    """`vendor` is the emulator's module. The data folder is kept across restarts."""
 
     def __init__(self, vendor: str, folder: Path, secrets: dict[str, str]) -> None:
         self.port = free_port()
@@ -32,7 +32,7 @@ class EmulatorProcess:
         self.folder = folder
         self._command = [sys.executable, "-m", f"deployments.local.emulators.{vendor}"]
         self._environment = {**os.environ, **secrets}
-        self.http = httpx.Client(trust_env=False)  # without any key, as a download has to be
+        self.http = httpx.Client(trust_env=False)  # without credentials, since downloads must work without them
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
@@ -51,13 +51,13 @@ class EmulatorProcess:
             return False
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
-        """Send the signal; returns the exit code."""
+        """Send the signal and return the exit code."""
         assert self._process is not None
         self._process.send_signal(signum)
         return self._process.wait(TIMEOUT_SECONDS)
 
     def ensure_stopped(self) -> None:
-        """Make sure that nothing stays behind, also where a test failed half-way."""
+        """Kill the process if it still runs, also after a test that failed half-way."""
         if self._process is not None and self._process.poll() is None:
             self.stop(signal.SIGKILL)
 
@@ -75,7 +75,7 @@ class EmulatorProcess:
 
     @contextmanager
     def temporary_settings(self, **changes: object) -> Iterator[None]:
-        """Settings for a while."""
+        """Change settings for the duration of the context."""
         before = self.control("GET", "settings").json()
         self.update_settings(**changes)
         try:

@@ -1,4 +1,4 @@
-"""A request that gets through the door, for tests to change in one place."""
+"""A valid request, for tests to change in one place."""
 
 from copy import deepcopy
 from typing import Any

@@ -1,4 +1,4 @@
-"""A small internet: 127.0.0.2 and 127.0.0.3 are outside, 127.0.0.1 is inside, and names mean what a test says."""
+"""A small internet: 127.0.0.2 and 127.0.0.3 are public, 127.0.0.1 is internal, and tests define all host names."""
 
 import socket
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def fake_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeResolver:
-    """Names mean what it is told, one answer after the other; the last one stays."""
+    """Resolves names to the given answers, one after the other; the last one repeats."""
 
     def __init__(self, **names: list[list[str]]) -> None:
         self.queries: list[str] = []
@@ -39,6 +39,6 @@ def _fail_lookup(host: str) -> Sequence[str]:
 
 
 async def fetch_content(url: str, look_up: Resolver, reach: UrlPolicy = HTTP_ALLOWED) -> bytes:
-    """What an input of this link is."""
+    """Download the content of this input link."""
     async with fetch_to_temp(url, policy=reach, resolver=look_up) as path:
         return path.read_bytes()

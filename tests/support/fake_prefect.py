@@ -12,15 +12,15 @@ PREFECT_UNAVAILABLE = RetryableError("the Prefect server does not answer")
 
 
 class FakePrefect(PrefectRuns):
-    """Writes down what it is asked for."""
+    """Records the calls it receives."""
 
     def __init__(self) -> None:
-        self.down_before_start = self.down_at_start = False  # the job is on the books
+        self.down_before_start = self.down_at_start = False  # the job is already in the database
         self.started: list[str] = []
-        self.resumed: list[tuple[str, object]] = []  # with what the real one makes the run's idempotency key of
+        self.resumed: list[tuple[str, object]] = []  # with the inputs of the real client's run idempotency key
         self.retried: list[str] = []
         self.stopped: list[str] = []
-        self.has_running_worker = False  # whether a worker has the runs that are to be stopped
+        self.has_running_worker = False  # whether a worker has the runs to stop
 
     async def ping(self) -> None:
         if self.down_before_start:

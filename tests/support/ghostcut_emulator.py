@@ -1,4 +1,4 @@
-"""What a test does with the GhostCut emulator, over plain HTTP."""
+"""A driver for the GhostCut emulator over plain HTTP."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ def make_mask(kind: str, box: tuple[float, float, float, float], **times: float)
 
 
 class GhostCutEmulatorClient:
-    """`files` is the address of the source files, `listener` takes the callbacks."""
+    """`files` is the address of the source files; `listener` receives the callbacks."""
 
     def __init__(self, program: EmulatorProcess, files: str, listener: CallbackReceiver, folder: Path) -> None:
         self.program = program
@@ -41,7 +41,7 @@ class GhostCutEmulatorClient:
         self._folder = folder
 
     def make_body(self, *masks: dict[str, Any], **changes: Any) -> dict[str, Any]:
-        """Mode 2 on a short film, with a callback address of its own."""
+        """Mode 2 on a short film, with its own callback address."""
         body = {
             "urls": [f"{self.files}/short.mp4"],
             "needChineseOcclude": 2,
@@ -55,7 +55,7 @@ class GhostCutEmulatorClient:
         return self.make_body(*masks, **({"urls": [f"{self.files}/film.mp4"]} | changes))
 
     def post_signed(self, page: str, body: object, **headers: str) -> httpx.Response:
-        """Signed, over exactly the bytes sent."""
+        """Sign exactly the bytes that are sent, and send them."""
         raw = json.dumps(body).encode()
         signature = md5_hex(md5_hex(raw).encode() + APP_SECRET.encode())
         signed = {"AppKey": APP_KEY, "AppSign": signature, "Content-Type": "application/json"}
@@ -67,7 +67,7 @@ class GhostCutEmulatorClient:
         return dict(answer.json())
 
     def submit_and_get_id(self, body: object) -> int:
-        """The id of an accepted work."""
+        """Submit, and give the id of the accepted work."""
         answer = self.submit(body)
         assert answer["code"] == 1000, answer
         return int(answer["body"]["dataList"][0]["id"])
@@ -81,12 +81,12 @@ class GhostCutEmulatorClient:
         return self.listener.wait_for("/" + body["callback"].rpartition("/")[2])
 
     def run_to_end(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Submit, and return the work's final state."""
+        """Submit, and give the work's final state."""
         self.submit_and_get_id(body)
         return dict(self.next_callback(body).body)
 
     def run_and_decode(self, body: dict[str, Any]) -> DecodedVideo:
-        """The result of a work, watched."""
+        """Run a work and decode its result."""
         work = self.run_to_end(body)
         assert work["processStatus"] == 1, work
         file = self._folder / f"{work['id']}.mp4"

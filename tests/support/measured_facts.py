@@ -1,4 +1,4 @@
-"""Facts as the probes would have measured them."""
+"""Media facts as the probes would measure them."""
 
 from dataclasses import replace
 from typing import Any

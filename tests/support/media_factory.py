@@ -1,4 +1,4 @@
-"""Makes small media files of every kind that the tests need. Nothing here is fetched or shipped."""
+"""Makes all kinds of small media files that the tests need. Nothing is downloaded or shipped."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ SAMPLE_RATE = 48_000
 
 @dataclass(frozen=True, slots=True)
 class MediaSpec:
-    """What to make; the file's ending chooses the container."""
+    """What to make. The file's extension selects the container."""
 
     seconds: float = 2.0
     frame_rate: Fraction = Fraction(25)
@@ -30,11 +30,11 @@ class MediaSpec:
     audio_codec: str | None = "aac"
     channel_layout: str = "mono"
     audio_sample_rate: int = SAMPLE_RATE
-    audio_seconds: float | None = None  # as long as the picture unless given
-    rotation: int = 0  # degrees, as a phone held upright writes it
+    audio_seconds: float | None = None  # same length as the picture by default
+    rotation: int = 0  # degrees, as a phone held upright records it
     pixel_aspect: Fraction = Fraction(1)
-    hidden_frames: int = 0  # frames before the start, left out by an edit list as after trimming
-    variable_frame_rate: bool = False  # a variable frame rate
+    hidden_frames: int = 0  # frames before the start that an edit list hides, as after trimming
+    variable_frame_rate: bool = False
     video_start: Fraction = Fraction(0)  # seconds
     audio_start: Fraction = Fraction(0)
     options: dict[str, str] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class MediaSpec:
 
 
 def noisy_frame(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A moving, noisy picture: codecs need enough bytes that damage can hit."""
+    """A moving, noisy frame: encoded files need enough bytes for damage to hit."""
     width, height = size
     noise = np.random.default_rng(number).integers(0, 90, (height, width, 3), dtype=np.uint8)
     noise[:, (number * 2) % width :] += 100
@@ -98,7 +98,7 @@ def noisy_frame(number: int, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def noisy_tone(seconds: float) -> NDArray[np.int16]:
-    """A noisy tone at 48 kHz, one row."""
+    """A noisy tone at 48 kHz, one channel."""
     times = np.arange(round(SAMPLE_RATE * seconds)) / SAMPLE_RATE
     noise = np.random.default_rng(1).normal(0, 400, len(times))
     return (np.sin(times * 2 * np.pi * 440) * 8000 + noise).astype(np.int16).reshape(1, -1)

@@ -17,12 +17,12 @@ FormFiles = list[tuple[str, tuple[str, bytes]]]
 
 
 def video_bytes(size: int = 2000) -> bytes:
-    """Begins like one."""
+    """Bytes that start like a video."""
     return MP4_HEADER + b"v" * (size - len(MP4_HEADER))
 
 
 def audio_bytes(letter: bytes = b"s", size: int = 1000) -> bytes:
-    """Begins like one."""
+    """Bytes that start like a sound file."""
     return WAV_HEADER + letter * (size - len(WAV_HEADER))
 
 
@@ -35,7 +35,7 @@ def form_files(video: bytes | None = None) -> FormFiles:
 
 
 def form_fields(**changes: Any) -> dict[str, str]:
-    """Lists as JSON text; None leaves a field out."""
+    """The form's fields. Lists become JSON text; None omits a field."""
     given = {"segments_data": SEGMENTS, "effects": EFFECTS, "display_name": "A test"} | changes
     return {
         name: value if isinstance(value, str) else json.dumps(value)
@@ -45,5 +45,5 @@ def form_fields(**changes: Any) -> dict[str, str]:
 
 
 def new_idempotency_headers() -> dict[str, str]:
-    """Of a job that nobody has asked for yet."""
+    """Headers with an idempotency key that no job has yet."""
     return {"Idempotency-Key": f"order-{uuid.uuid4()}"}

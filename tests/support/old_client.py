@@ -1,4 +1,4 @@
-"""A client of the old endpoints, written from requirement M9 and nothing else, with plain httpx."""
+"""A client of the old endpoints, written from requirement M9 alone, with plain httpx."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ import httpx
 
 from tests.acceptance.conftest import StackDriver
 
-TIMEOUT_SECONDS: Final = 170  # seconds; two videos are worked on for a minute
+TIMEOUT_SECONDS: Final = 170  # seconds; processing two videos takes a minute
 POLL_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
 async def legacy_client(driver: StackDriver) -> AsyncIterator[httpx.AsyncClient]:
-    """It has an address and a token, as `make up` prints them."""
+    """A client with the address and token that `make up` prints."""
     headers = {"Authorization": f"Bearer {driver.stack.variables['VIDEOJOBS_TOKEN']}"}
     async with httpx.AsyncClient(base_url=driver.stack.address_of("api"), headers=headers, timeout=60) as client:
         yield client
@@ -33,7 +33,7 @@ def make_form(video: Path, sounds: Sequence[Path], segments: Sequence[object], *
 async def submit_form(
     http: httpx.AsyncClient, form: dict[str, Any], path: str = "/api/v1/video-editors/pro-sync-process"
 ) -> str:
-    """Hands it in; gives the job's id."""
+    """Submit the form; gives the job's id."""
     answer = await http.post(path, **form)
     assert answer.status_code == 202, answer.text
     job_id: str = answer.json()["job_id"]
@@ -41,7 +41,7 @@ async def submit_form(
 
 
 async def wait_for_status(http: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
-    """Asks for the status until it is one of the two last."""
+    """Poll the status until it is one of the two final ones."""
     seen = [0]
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:

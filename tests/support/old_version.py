@@ -1,8 +1,8 @@
-"""Puts back what the version before left behind (`old_database/`): its database, the bucket, the vendors' own records.
+"""Restores the data of the previous version (`old_database/`): its database, the bucket and the vendors' records.
 
-Only what outlives a version is used for that: SQL, S3, and the vendors' public API. The vendors are given each
-submission once more as they had been given it, with its idempotency key, so that it is on their books, whatever those
-look like. The ids that they give, fresh links to the inputs and this stack's addresses are then filled into the rows.
+It uses only interfaces that outlive a version: SQL, S3, and the vendors' public API. Each submission is sent to the
+vendors again exactly as before, with its idempotency key, so that they know it whatever their storage format. The ids
+that they assign, fresh links to the inputs and this stack's addresses are then filled into the rows.
 """
 
 import asyncio
@@ -26,22 +26,22 @@ from videojobs.db import migrate
 from videojobs.storage.object_store import ObjectStore
 
 DATA: Final = Path(__file__).parents[1] / "acceptance" / "old_database"
-BUCKET: Final = "videojobs"  # in which its objects lay, as its rows say
-TOKEN: Final = "vj_made-up-for-a-test-and-no-secret-at-all-000"  # the one that its table of tokens has the hash of
-PROCESSING_SECONDS: Final = 36_000.0  # of a vendor that is still at work when everything else has begun
+BUCKET: Final = "videojobs"  # the bucket named in its rows
+TOKEN: Final = "vj_made-up-for-a-test-and-no-secret-at-all-000"  # its hash is in the old version's table of tokens
+PROCESSING_SECONDS: Final = 36_000.0  # of a vendor that is still processing when all else has started
 _DAY: Final = 86_400
 _TIMEOUT_SECONDS: Final = 60.0
 _GAP: Final = re.compile(r"<<([^<>]+)>>")
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
-"""Of each table."""
+"""The rows of each table."""
 
 
 async def restore(data: Path) -> tuple[Rows, Rows]:
-    """A data folder for a stack, with all that the old version left, migrated; gives the rows before and after that."""
+    """A data folder with all data of the old version, migrated; gives the rows before and after the migration."""
     with DataDir(data) as data_dir:
-        api = f"http://{HOST}:{data_dir.port(ApiService.name)}"  # to which the vendors will report
+        api = f"http://{HOST}:{data_dir.port(ApiService.name)}"  # the vendors send their callbacks there
     stack = Stack(
         data=data,
         environment=EMPTY_ENVIRONMENT,
@@ -86,7 +86,7 @@ def _put_objects(store: ObjectStore) -> None:
 
 
 def _presign_links(store: ObjectStore) -> dict[str, str]:
-    """A link for each that a submission had: no two are the same, as they were not then."""
+    """A presigned link for each input of a submission. As in the original, no two links are equal."""
     names = set(_GAP.findall(_read_text("jobs.sql") + _read_text("vendors.json")))
     found = {}
     for name in names:
@@ -100,14 +100,14 @@ def _presign_links(store: ObjectStore) -> dict[str, str]:
 
 
 class _VendorAccounts:
-    """Both of them, as whoever pays them talks to them; what is not in their API is told to the emulators."""
+    """Both vendors through their public API, and the emulators' control endpoints for what that cannot express."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._secrets = stack.variables
 
     async def submit_all(self, gaps: Mapping[str, str]) -> dict[str, str]:
-        """Submit all that they had taken, and let end what had ended; gives their ids."""
+        """Submit all that they had accepted, and finish what had finished; gives their ids."""
         ids: dict[str, str] = {}
         entries: list[dict[str, Any]] = json.loads(_read_text("vendors.json"))
         await self._control("sync_so", "PATCH", "settings", {"concurrency_limit": len(entries)})
@@ -144,7 +144,7 @@ class _VendorAccounts:
         return str((await self._post("sync_so", "/v2/generate", body, headers))["id"])
 
     async def _submit_ghostcut(self, body: str) -> tuple[str, str]:
-        digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324  # the vendor's own way to sign
+        digest = hashlib.md5(body.encode()).hexdigest()  # noqa: S324  # the vendor's signature algorithm
         signature = hashlib.md5(f"{digest}{self._secrets['GHOSTCUT_APP_SECRET']}".encode()).hexdigest()  # noqa: S324
         headers = {
             "AppKey": self._secrets["GHOSTCUT_APP_KEY"],
@@ -164,7 +164,7 @@ class _VendorAccounts:
     async def _wait_until_ended(self) -> None:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             for vendor in ("sync_so", "ghostcut"):
-                while not await self._have_all_ended(vendor):  # noqa: ASYNC110  # another program brings it about
+                while not await self._have_all_ended(vendor):  # noqa: ASYNC110  # another process causes the change
                     await asyncio.sleep(0.2)
 
     async def _have_all_ended(self, vendor: str) -> bool:

@@ -1,7 +1,7 @@
 """A lecture made for the tests: eight slides with animations, a jump back, a lecturer in the corner, clear speech.
 
 `speech.ogg` was made once from the sentences below, each followed by a second of silence: Debian's `flite -voice rms`,
-then Opus at 16 kbit/s (PyAV's libopus). No text-to-speech program is needed to run the tests.
+then Opus at 16 kbit/s (PyAV's libopus). The tests need no text-to-speech program.
 """
 
 from collections.abc import Iterator
@@ -40,8 +40,8 @@ FAST_ENCODER_OPTIONS = {
     "crf": "28",
     "deadline": "realtime",
     "cpu-used": "8",
-}  # each encoder takes its own
-SLIDE_LEAD_SECONDS = 0.5  # seconds; a slide is shown before it is spoken about
+}  # each encoder has its own options
+SLIDE_LEAD_SECONDS = 0.5  # seconds; a slide is shown before its speech starts
 
 SLIDE_TEXTS = (
     ("Water", "A lecture on rain and rivers", "Part one of three"),
@@ -54,7 +54,7 @@ SLIDE_TEXTS = (
     ("The end", "Thank you", "Any questions?"),
 )
 SLIDE_ORDER = (0, 1, 2, 3, 4, 5, 6, 3, 7)
-"""Which slide is shown with which sentence: the clouds come twice."""
+"""The slide shown with each sentence: the clouds appear twice."""
 
 CAMERA_MASK = Mask(x=0.76, y=0.7, w=0.24, h=0.3)
 FADE, BLACK, CUT = "fade", "black", "cut"
@@ -64,7 +64,7 @@ FADE_SECONDS, BLACK_SECONDS, FLY_IN_SECONDS = 0.5, 0.4, 0.6
 
 @dataclass(frozen=True, slots=True)
 class ShownSlide:
-    """Which slide is on the screen from when to when, in seconds."""
+    """A slide and the interval, in seconds, in which it is on screen."""
 
     slide: int
     start: float
@@ -78,7 +78,7 @@ def slide_schedule() -> list[ShownSlide]:
 
 @dataclass(frozen=True, slots=True)
 class SampleLecture:
-    """How the lecture is filmed; the file's ending chooses the container."""
+    """How to record the lecture. The file's extension selects the container."""
 
     size: tuple[int, int] = (640, 360)
     frame_rate: Fraction = Fraction(10)
@@ -120,7 +120,7 @@ class SampleLecture:
             yield frame
 
     def frame_at(self, time: float) -> Frame:
-        """What is on the screen at a time."""
+        """The frame on screen at a time."""
         upright = (self.size[1], self.size[0]) if self.rotation % 180 else self.size
         timetable = slide_schedule()
         place = max(index for index, shown in enumerate(timetable) if shown.start <= time)
@@ -139,7 +139,7 @@ class SampleLecture:
 
 
 def draw_slide(number: int, shown_seconds: float, size: tuple[int, int] = (640, 360)) -> Frame:
-    """A slide as it is some seconds after it came up: its lines fly in from the right, one after the other."""
+    """A slide some seconds after it appears: its lines fly in from the right, one after the other."""
     width, height = size
     page = np.full((height, width, 3), 250, np.uint8)
     page[: height // 7] = (30, 60, 110)
@@ -168,7 +168,7 @@ def _draw_text(frame: Frame, text: str, x: float, y: float, scale: float, color:
 
 
 def _draw_lecturer(frame: Frame, time: float) -> None:
-    """A head that nods and turns before a wall, in the corner."""
+    """A head that nods and turns in front of a wall, in the corner."""
     height, width = frame.shape[:2]
     left, top = round(CAMERA_MASK.x * width), round(CAMERA_MASK.y * height)
     corner = frame[top:, left:]

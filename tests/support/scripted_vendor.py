@@ -1,4 +1,4 @@
-"""A vendor that answers from a script, behind httpx's own transport seam, and remembers what it was asked."""
+"""A vendor that replies from a script, through httpx's own transport interface, and records its requests."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ ScriptedReply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Res
 
 
 class ScriptedVendor:
-    """Gives its replies in order, the last one again and again."""
+    """Gives its replies in order; the last one repeats."""
 
     def __init__(self, *replies: ScriptedReply) -> None:
         self._replies = list(replies)
@@ -26,7 +26,7 @@ class ScriptedVendor:
 
     @property
     def request(self) -> httpx.Request:
-        """The only request that came."""
+        """The only request received."""
         (request,) = self.requests
         return request
 
@@ -50,5 +50,5 @@ class ScriptedVendor:
 
 
 def ghostcut_envelope(body: object = None, *, code: object = 1000, msg: str = "success") -> httpx.Response:
-    """GhostCut's answer around `body`."""
+    """GhostCut's response envelope around `body`."""
     return httpx.Response(200, json={"msg": msg, "trace": "t-1", "code": code, "body": body})

@@ -1,4 +1,4 @@
-"""Inputs that cost as little as possible to work on and still show whether the result is right."""
+"""Inputs that are as cheap as possible to process and still show whether the result is right."""
 
 import shutil
 from fractions import Fraction
@@ -9,7 +9,7 @@ from deployments.local.sample import Caption, SampleFiles, write_clip
 
 CLIP_SECONDS: Final = 2.4
 CLIP_SIZE: Final = (320, 180)
-FRAME_RATE: Final = Fraction(15)  # frames a second: few, since each is decoded and drawn a dozen times
+FRAME_RATE: Final = Fraction(15)  # frames per second: few, since each is decoded and drawn a dozen times
 SEGMENT: Final = {"startTime": 0, "endTime": 1.0, "audioInput": {"refId": "audio-2"}}  # the clip lasts 1.1 s
 AREA: Final = {"x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 1.5, "end": 2.1}
 _SPEECH: Final = Path(__file__).parents[2] / "deployments/local/sample/speech"
@@ -33,14 +33,14 @@ def write_short_inputs(folder: Path) -> SampleFiles:
 
 
 def write_padded_video(folder: Path, video: Path, size: int) -> Path:
-    """The same video with `size` bytes that players skip: enough of it to be stored in parts."""
+    """The same video with `size` bytes that players skip, so that storing it takes several parts."""
     large = folder / "large.mp4"
     large.write_bytes(video.read_bytes() + (size + 8).to_bytes(4, "big") + b"free" + bytes(size))
     return large
 
 
 def make_short_request(video: str, audio: str, *, areas: bool) -> dict[str, Any]:
-    """The parameters of a run, whose inputs come from such addresses."""
+    """The parameters of a run whose inputs are at these addresses."""
     return {
         "video": video,
         "audio": [{"refId": "audio-2", "source": audio}],

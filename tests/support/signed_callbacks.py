@@ -23,7 +23,7 @@ WEBHOOK_SECRET = "a-secret-of-the-account"
 
 
 class FakeServices(Services):
-    """Blocks are given, and Prefect is played."""
+    """Services with given blocks and a fake Prefect client."""
 
     def __init__(self, repository: JobRepository, *, webhook_secret: str | None = WEBHOOK_SECRET) -> None:
         super().__init__(ApiSettings())
@@ -40,11 +40,11 @@ class FakeServices(Services):
 
 @dataclass(frozen=True)
 class CallbackVendor:
-    """How one of them calls back."""
+    """A vendor, and the format of its callbacks."""
 
     provider: str
     stage: Stage
-    prior_points: tuple[RecoveryPoint, ...]  # that a job passes until it is submitted
+    prior_points: tuple[RecoveryPoint, ...]  # points that a job passes until it is submitted
     submitted_point: RecoveryPoint
 
     def report_body(self, vendor_id: str, **more: Any) -> bytes:
@@ -56,12 +56,12 @@ class CallbackVendor:
         return json.dumps(report | more).encode()
 
     def signature_headers(self, body: bytes, *, secret: str = WEBHOOK_SECRET, age: float = 0) -> dict[str, str]:
-        """The headers, as each vendor's fact sheet writes them down."""
+        """The signature headers, as specified in each vendor's fact sheet."""
         if self.stage is Stage.LIP_SYNC:
             moment = int(time.time() - age)
             mac = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256)
             return {"Sync-Signature": f"t={moment},v1={mac.hexdigest()}"}
-        inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's choice
+        inner = hashlib.md5(body).hexdigest()  # noqa: S324  # the vendor's algorithm
         return {"Callback-Sign": hashlib.md5((inner + secret).encode()).hexdigest()}  # noqa: S324
 
 
@@ -90,7 +90,7 @@ class CallbackClient:
 
 
 async def create_sent_submission(repository: JobRepository, lease: Lease, vendor: CallbackVendor) -> Submission:
-    """A paid call that a run has just sent: its answer is not on the books yet."""
+    """A paid call that a run has just sent: its response is not recorded yet."""
     for point in vendor.prior_points:
         await repository.advance(lease, point)
     intent = await repository.create_intent(lease, vendor.stage, lambda _: b"{}", provider=vendor.provider)
@@ -98,7 +98,7 @@ async def create_sent_submission(repository: JobRepository, lease: Lease, vendor
 
 
 async def job_records(repository: JobRepository, job_id: str, *, exclude_column: str = "") -> object:
-    """All that is on the books about a job, to be compared; `but` one column of its submissions."""
+    """All database records of a job, for comparisons. `exclude_column` leaves one column of its submissions out."""
     job = await repository.get_job(job_id)
     columns = [column.key for column in VideoJob.__table__.columns]
     rows = await repository.list_submissions(job_id)

@@ -13,18 +13,18 @@ from prefect.flows import Flow
 from videojobs.aio.idle_signal import notify_idle
 
 arrival_events: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-"""Who has come to `meet`: seen only by those who run in the same process."""
+"""The runs that have reached `meet`: visible only within one process."""
 
 
 @flow
 async def meet(me: str, other: str) -> None:
-    """Ends when the other one has come, too."""
+    """Ends when the other run has started too."""
     arrival_events[me].set()
     await arrival_events[other].wait()
 
 
 async def remember(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Prefect's log of the run says that it is called."""
+    """Writes to Prefect's log of the run."""
 
 
 @task
@@ -46,14 +46,14 @@ async def nap(seconds: float) -> None:
 
 @flow
 async def nap_while_idle(seconds: float) -> None:
-    """As a job that waits for its vendor."""
+    """Waits like a job that waits for its vendor."""
     notify_idle()
     await asyncio.sleep(seconds)
 
 
 @flow
 async def misbehave(how: str) -> None:
-    """Ends in a way in which a flow should not."""
+    """Ends in a way that a flow should not."""
     match how:
         case "raise":
             raise ValueError("wrong on purpose")
@@ -62,7 +62,7 @@ async def misbehave(how: str) -> None:
         case "exit in a task of its own":
             await asyncio.create_task(_exit_process())
         case "block":
-            time.sleep(3)  # noqa: ASYNC251  # this is what it is for
+            time.sleep(3)  # noqa: ASYNC251  # blocking is its purpose
 
 
 async def _exit_process() -> None:
@@ -71,7 +71,7 @@ async def _exit_process() -> None:
 
 @flow
 def not_async() -> None:
-    """What a worker of one loop cannot run."""
+    """A flow that a single-loop worker cannot run."""
 
 
 ALL_FLOWS = (meet, nap, nap_while_idle, misbehave, not_async)

@@ -1,4 +1,4 @@
-"""The repository's Python source as syntax trees, for tests that hold rules about it. Each file is parsed once."""
+"""The repository's Python source as syntax trees, for tests of code rules. Each file is parsed once."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Every kind of stuck job, made as it comes about: a run dies at a fault point, at a vendor that is in some state."""
+"""Every kind of stuck job, created as it occurs: a run dies at a fault point while its vendor is in a given state."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ from videojobs.settings import AccessSettings, TimingSettings
 from videojobs.states import Stage, Status
 
 STUCK_DAYS = 6
-"""How long ago the jobs of this layer got stuck: no other job of the stack is as old."""
+"""The age of the stuck jobs of this layer: no other job of the stack is as old."""
 
 STUCK_MINUTES = STUCK_DAYS * 24 * 60 - 60
 
@@ -33,7 +33,7 @@ async def execute_sql(driver: StackDriver, statement: str, job_id: str, **values
 
 
 async def backdate_jobs(driver: StackDriver, *job_ids: str) -> None:
-    """Nothing has happened to these jobs for days."""
+    """Make the last change of these jobs days old."""
     for job_id in job_ids:
         backdate = f"UPDATE video_jobs SET updated_at = now() - interval '{STUCK_DAYS} days' WHERE id = :id"  # noqa: S608
         await execute_sql(driver, backdate, job_id)
@@ -41,10 +41,10 @@ async def backdate_jobs(driver: StackDriver, *job_ids: str) -> None:
 
 @dataclass(frozen=True)
 class StuckJobCase:
-    """A kind of stuck job, the verdict on it, what the reason says, and how it ends.
+    """A kind of stuck job: its recovery action, a text that the reason contains, and its final state.
 
-    The run dies at the fault point `at` when it passes it for the nth time; without one there is no run at all.
-    `paid` are the submissions on the books of Sync.so and of GhostCut in the end.
+    The run dies at `fault_point`, a point and the pass at which it dies. Without one there is no run at all.
+    `submission_counts` are the final numbers of submissions that Sync.so and GhostCut have recorded.
     """
 
     action: RecoveryAction
@@ -55,11 +55,11 @@ class StuckJobCase:
     areas: bool = False
     vendor_fault: tuple[str, str, dict[str, Any]] | None = None
     setup: SetupStep | None = None
-    message: str = ""  # what the job's error or message begins with in the end
-    slow_vendor: str = ""  # the vendor that is still at work when the clean-up comes
+    message: str = ""  # the start of the job's final error or message
+    slow_vendor: str = ""  # the vendor that is still processing when the clean-up runs
 
 
-# ---- what happens to a job beside its run --------------------------------------------------------------------
+# ---- what happens to a job outside its run -------------------------------------------------------------------
 
 
 async def _acquire_lease(driver: StackDriver, job_id: str) -> None:
@@ -93,7 +93,7 @@ async def _set_unknown_vendor_id(driver: StackDriver, job_id: str) -> None:
 
 
 async def _set_old_unknown_vendor_id(driver: StackDriver, job_id: str) -> None:
-    """Both vendors refuse what is no id of theirs: a UUID is one of Sync.so's, a number one of GhostCut's."""
+    """Both vendors reject ids in a foreign format: a UUID is one of Sync.so's, a number one of GhostCut's."""
     other = (
         "UPDATE video_submissions SET accepted_at = accepted_at - interval '7 hours', "
         "vendor_id = CASE stage WHEN 'lip_sync' THEN :generation ELSE :work END "
@@ -103,7 +103,7 @@ async def _set_old_unknown_vendor_id(driver: StackDriver, job_id: str) -> None:
 
 
 async def _record_callback(driver: StackDriver, job_id: str) -> None:
-    """Nobody started the run that the callback asks for."""
+    """Record a callback whose follow-up run was never started."""
     [work] = await driver.vendor_submissions("ghostcut", job_id)
     submission = await driver.repository.get_live_submission(job_id, Stage.TEXT_REMOVAL)
     assert submission is not None
@@ -221,7 +221,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
         areas=True,
         vendor_fault=("ghostcut", "ends", {"status": 83}),
     ),
-    # Its id spoils the one request for all works.
+    # Its id makes the shared request for all works fail.
     "refused by GhostCut's status": StuckJobCase(
         RecoveryAction.LEAVE,
         "yet",
@@ -260,7 +260,7 @@ async def vendors_are_done(driver: StackDriver, job_id: str) -> bool:
 
 
 async def make_stuck_job(driver: StackDriver, case: StuckJobCase, job_id: str, fault_dir: Path) -> None:
-    """Bring a job into this state, and let it be forgotten for days."""
+    """Bring a job into this state, with its last change days ago."""
     request = driver.make_small_request(areas=case.areas)
     if case.vendor_fault is not None:
         vendor, name, more = case.vendor_fault

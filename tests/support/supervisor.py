@@ -1,4 +1,4 @@
-"""`python -m deployments.local up` as another program sees it."""
+"""`python -m deployments.local up` as a subprocess."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ SERVICES = ("object_store", "postgres")
 
 
 class Supervisor:
-    """Starts the two quick parts; knows every process that belongs to it by looking at the family, not at marks."""
+    """Starts the two quick services. Finds its processes by parentage, not by process tags."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -51,12 +51,12 @@ class Supervisor:
         assert "Variables for other programs" in output, output
 
     def service_process(self, command: str) -> psutil.Process:
-        """The program with this word in its command line. Remembers who is there now."""
+        """The process with this word in its command line. Records which processes run now."""
         self._refresh_processes()
         return next(member for member in self._processes if command in " ".join(member.cmdline()))
 
     def signal(self, number: Signals) -> None:
-        """Remembers who is there now."""
+        """Send a signal. Records which processes run now."""
         self._refresh_processes()
         self.process.send_signal(number)
 
@@ -69,7 +69,7 @@ class Supervisor:
         return self.process.wait(timeout=timeout)
 
     def survivors(self, *, timeout: float = 10) -> list[str]:
-        """Who of those that were there still runs, after `patience` seconds at the most."""
+        """The recorded processes that still run, after `timeout` seconds at most."""
         deadline = time.monotonic() + timeout
         while (alive := self._running_processes()) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -79,7 +79,7 @@ class Supervisor:
         return [member for member in self._processes if _is_running(member)]
 
     def kill_all(self) -> None:
-        """Whatever the test found out."""
+        """Kill everything, whatever the test's result."""
         if self._process:
             self._refresh_processes()
             self._process.kill()

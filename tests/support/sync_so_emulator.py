@@ -1,4 +1,4 @@
-"""What a test does with the Sync.so emulator, over plain HTTP."""
+"""A driver for the Sync.so emulator over plain HTTP."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class SyncSoEmulatorClient:
         self._folder = folder
 
     def make_body(self, **changes: Any) -> dict[str, Any]:
-        """A request that is soon done, for tests that do not look at the result."""
+        """A request that is done quickly, for tests that ignore the result."""
         body = {
             "model": "lipsync-2",
             "input": [self.video_input("short.mp4"), self.audio_input("half-a-second.wav", "audio-1")],
@@ -32,7 +32,7 @@ class SyncSoEmulatorClient:
         return {name: value for name, value in (body | changes).items() if value is not None}
 
     def make_film_body(self, **changes: Any) -> dict[str, Any]:
-        """The film, its second second with a sound of two seconds, remapped."""
+        """The film; its second second gets a sound of two seconds, remapped."""
         film = {
             "input": [self.video_input(), self.audio_input("two-seconds.wav", "audio-1")],
             "segments": [{"startTime": 1, "endTime": 2, "audioInput": {"refId": "audio-1"}}],
@@ -51,7 +51,7 @@ class SyncSoEmulatorClient:
         return self.http.post("/v2/generate", json=body, headers=headers)
 
     def submit_and_get_id(self, body: object, *, key: str | None = None) -> str:
-        """The id of an accepted generation."""
+        """Submit, and give the id of the accepted generation."""
         answer = self.submit(body, key=key)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
@@ -66,7 +66,7 @@ class SyncSoEmulatorClient:
         return generation
 
     def run_and_decode(self, body: object) -> DecodedVideo:
-        """The result of a generation, watched."""
+        """Run a generation and decode its result."""
         generation = self.wait_until_done(self.submit_and_get_id(body))
         assert generation["status"] == "COMPLETED", generation
         file = self._folder / f"{generation['id']}.mp4"
@@ -74,6 +74,6 @@ class SyncSoEmulatorClient:
         return decode_video(file)
 
     def submission_record(self, identity: str) -> dict[str, Any]:
-        """The generation in the emulator's own books."""
+        """The generation in the emulator's own records."""
         (found,) = [row for row in self.program.dump_state()["submissions"] if row["id"] == identity]
         return dict(found)

@@ -1,4 +1,4 @@
-"""A Whisper model of 100 kB with random weights: it babbles, and all of the real machinery runs on it."""
+"""A Whisper model of 100 kB with random weights: its text is nonsense, but it exercises the real inference code."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from tokenizers import AddedToken, Tokenizer, decoders, models
 
 SIZE, MELS = 8, 80
 WORDS = (" water", " rain")
-WORDS_PER_SEGMENT = 9  # positions, the four of the prompt among them, after which it ends
+WORDS_PER_SEGMENT = 9  # positions, including the prompt's four, after which it ends
 _SPEECH_DIRECTION = np.array([1, -1, 0, 0, 0, 0, 0, 0], np.float32)
 _END_DIRECTION = np.array([0, 0, 1, -1, 0, 0, 0, 0], np.float32)
 
 
 def write_model(folder: Path) -> Path:
-    """Writes the files of a converted model."""
+    """Write the files of a converted model."""
     special = [
         f"<|{name}|>"
         for name in ("endoftext", "startoftranscript", *_LANGUAGE_CODES, "translate", "transcribe", "startoflm")
@@ -27,7 +27,7 @@ def write_model(folder: Path) -> Path:
         "<|notimestamps|>",
         *(f"<|{tick / 50:.2f}|>" for tick in range(1501)),
     ]
-    vocabulary = [*WORDS, "", *special]  # CTranslate2 knows a multilingual model by its empty word
+    vocabulary = [*WORDS, "", *special]  # CTranslate2 recognizes a multilingual model by its empty word
     spec = WhisperSpec(num_encoder_layers=1, num_encoder_heads=1, num_decoder_layers=1, num_decoder_heads=1)
     for name in spec.variables():
         if spec.variables()[name] is None:
@@ -53,7 +53,7 @@ def write_model(folder: Path) -> Path:
 
 
 def _weights(name: str, entries: int) -> NDArray[np.float32]:
-    """Small random ones of the right shape."""
+    """Small random weights of the right shape."""
     shapes = {
         "conv1/weight": (SIZE, MELS, 3),
         "conv2/weight": (SIZE, SIZE, 3),
@@ -73,20 +73,20 @@ def _noise(*shape: int) -> NDArray[np.float32]:
 
 
 def _position(at: int) -> NDArray[np.float32]:
-    """Word by word it looks a little later into the sound."""
+    """Position embeddings: each word attends to a slightly later part of the sound."""
     return (_SPEECH_DIRECTION if at < WORDS_PER_SEGMENT else _END_DIRECTION) + _angle_vector(
         (at - 3.5) / (WORDS_PER_SEGMENT - 4)
     )
 
 
 def _angle_vector(share: float) -> NDArray[np.float32]:
-    """Points like a clock's hand: two that point alike attend to each other."""
+    """A unit vector at an angle: vectors with similar angles attend to each other."""
     angle = np.pi * min(1.0, max(0.0, share))
     return np.array([0, 0, 0, 0, np.cos(angle), np.sin(angle), 0, 0], np.float32)
 
 
 def _output_projection(vocabulary: list[str]) -> NDArray[np.float32]:
-    """It says some words and then ends, and takes everything for English."""
+    """Outputs some words and then ends, and detects every language as English."""
     likely = {
         WORDS[0]: 9 * _SPEECH_DIRECTION,
         WORDS[1]: 7 * _SPEECH_DIRECTION,

@@ -1,6 +1,6 @@
 """A lip-sync vendor that exists in tests only: its provider, its credentials block, its client and its emulator.
 
-It shows what a package has to bring to add a vendor. Its result is the video that it was given.
+It shows what a package needs to add a vendor. Its result is its input video.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ SIGNATURE_HEADER = "toy-signature"
 
 
 def write_distribution(folder: Path) -> None:
-    """What an installed package would have: a folder for PYTHONPATH whose entry point names the provider."""
+    """Write what an installed package has: a folder for PYTHONPATH with an entry point that names the provider."""
     info = folder / "toy_vendor-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-vendor\nVersion: 1.0\n")
@@ -168,7 +168,7 @@ def _to_status(row: Mapping[str, Any]) -> VendorStatus:
 
 
 class ToyEmulator:
-    """The vendor's server: it downloads the video, is done, and calls back."""
+    """The vendor's server: it downloads the video, completes at once, and sends the callback."""
 
     def __init__(self, secret: str, result: bytes) -> None:
         self._secret, self.result = secret, result

@@ -1,4 +1,4 @@
-"""A small web server whose pages answer in every way that a link can."""
+"""A small web server with a page for every way in which a link can respond."""
 
 import gzip
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import ClassVar
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
 
-TRICKLE_INTERVAL_SECONDS = 0.01  # between two drips
+TRICKLE_INTERVAL_SECONDS = 0.01  # seconds between two chunks
 TRICKLE_RESPONSES = {
     "drip": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"."),
     "drip-headers": (b"HTTP/1.1 200 OK\r\n", b"X-Drip: 1\r\n"),
@@ -19,7 +19,7 @@ TRICKLE_RESPONSES = {
 
 
 class WaitableCounter:
-    """A number that can be waited for."""
+    """A number that a thread can wait for."""
 
     def __init__(self, value: int) -> None:
         self._value, self._changed = value, Condition()
@@ -30,18 +30,18 @@ class WaitableCounter:
             self._changed.notify_all()
 
     def wait(self, value: int, seconds: float) -> bool:
-        """Whether it was this number within so many seconds."""
+        """Whether it reached this number within the timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: self._value == value, seconds)
 
 
 class Website(ThreadingHTTPServer):
-    """`/paused` sends a part, sets `paused`, sends the rest upon `go_on`, and sets `left` when the client is done.
+    """`/paused` sends a part, sets `paused`, sends the rest when `go_on` is set, and sets `left` when the client is
+    done.
 
-    `/to?ADDRESS` redirects to that address, and `/lane?5`, after a moment, to `/lane?4` and so on to `/file`.
-    `/steady` sends the file in pieces, with a moment between them.
-    `/drip`, `/drip-headers` and `/drip-interim` send a byte or a line of it now and then, for ever; `dripping` counts
-    those who are being sent them.
+    `/to?ADDRESS` redirects to that address, and `/lane?5`, after a moment, to `/lane?4` and so on to `/file`. `/steady`
+    sends the file in chunks, with a pause between them. `/drip`, `/drip-headers` and `/drip-interim` send a byte or a
+    line of it now and then, without end; `dripping` counts the clients that receive them.
     """
 
     daemon_threads = True
@@ -52,8 +52,8 @@ class Website(ThreadingHTTPServer):
         self.host = host
         self.closing, self.paused, self.go_on, self.left = Event(), Event(), Event(), Event()
         self.dripping = WaitableCounter(0)
-        self.asked: list[str] = []  # ranges of `/broken...`
-        self.named: list[str] = []  # what each request called this site
+        self.asked: list[str] = []  # Range headers of requests for `/broken...`
+        self.named: list[str] = []  # the Host header of each request
 
     def url(self, path: str, name: str | None = None) -> str:
         return f"http://{name or self.host}:{self.server_port}/{path}"
@@ -124,7 +124,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self._answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT)
 
     def _send_partial(self, name: str) -> None:
-        """A third of the file in each answer; `broken-changed` is another file the next time."""
+        """Send a third of the file per response; for `broken-changed`, the file differs in the next response."""
         asked = self.headers.get("Range", "")
         start = int(asked.removeprefix("bytes=").rstrip("-") or 0)
         version = f'"{start}"' if name == "broken-changed" else '"the-file"'
@@ -158,8 +158,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.wfile.flush()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name that the base class gives it
-        """Says nothing."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name in the base class
+        """Logs nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Workers of a pool, started as operators do, and the runs that they are given."""
+"""Workers of a pool, and the runs in it."""
 
 import asyncio
 import os
@@ -30,11 +30,11 @@ POLL_SECONDS = 0.1
 
 @dataclass
 class WorkerPool:
-    """Workers of one pool, started as operators do, by Prefect's own command; and the runs that they are given."""
+    """Workers of one pool, started by Prefect's own command as operators do; and the runs in the pool."""
 
     driver: StackDriver
     name: str = DEFAULT_WORK_POOL
-    extra_variables: Mapping[str, str] = field(default_factory=dict)  # variables of the workers
+    extra_variables: Mapping[str, str] = field(default_factory=dict)  # environment variables of the workers
     workers: list[Process] = field(default_factory=list)
 
     @property
@@ -42,7 +42,7 @@ class WorkerPool:
         return self.driver.prefect
 
     async def start_worker(self, name: str, *options: str, command_prefix: Sequence[str] = ()) -> Process:
-        """A worker that has begun to poll; started by another command, if one is named."""
+        """Start a worker and wait until it polls. `command_prefix` replaces the default command."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "VIDEOJOBS_"))}
         mark = {TAG_VARIABLE: f"{data_dir_tag(self.driver.stack.data)}-{name}"}
         worker = Process(
@@ -75,12 +75,12 @@ class WorkerPool:
         return worker
 
     async def restart_exited_workers(self) -> None:
-        """As a process manager would: a worker that has ended by itself is started again."""
+        """Restart workers that have exited, as a process manager does."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             for worker in self.workers:
                 if worker.exited_unexpectedly:
-                    with suppress(ServiceFailed):  # the Prefect server may be away, too
+                    with suppress(ServiceFailed):  # the Prefect server may be down, too
                         await start_and_wait(worker)
 
     async def kill_all(self) -> None:
@@ -90,7 +90,7 @@ class WorkerPool:
     # ---- runs ------------------------------------------------------------------------------------------------
 
     async def start_run(self, flow: Flow[..., Any], **parameters: Any) -> FlowRun:
-        """A run of a deployment of this flow in the crew's pool."""
+        """Start a run of this flow's deployment in this pool."""
         deployment = await self.prefect.create_deployment(
             flow_id=await self.prefect.create_flow(flow),
             name=self.name,
@@ -101,12 +101,12 @@ class WorkerPool:
         return await self.prefect.create_flow_run_from_deployment(deployment, parameters=parameters)
 
     async def start_job(self, *, areas: bool = False) -> tuple[FlowRun, str]:
-        """A run of the main flow, and the id of its job."""
+        """Start a run of the main flow; gives it and the id of its job."""
         job_id = f"job-{uuid4()}"
         return await self.start_run(pro_video, **self.driver.make_small_request(areas=areas), job_id=job_id), job_id
 
     async def wait_until_submitted(self, job_id: str, vendor: str) -> None:
-        """Wait until the vendor has it on its books."""
+        """Wait until the vendor has recorded it."""
 
         async def is_submitted() -> bool:
             return bool(await self.driver.vendor_submissions(vendor, job_id))
@@ -114,7 +114,7 @@ class WorkerPool:
         await wait_until(is_submitted)
 
     async def wait_until_accepted(self, job_id: str) -> None:
-        """Wait until the lip-sync is bought, and our books say so."""
+        """Wait until the lip-sync is accepted and the database says so."""
 
         async def is_accepted() -> bool:
             try:
@@ -142,11 +142,11 @@ class WorkerPool:
         return [str(state.name) for state in sorted(found, key=lambda state: state.timestamp)]
 
     async def set_state(self, run: FlowRun, state: State[Any], *, force: bool = False) -> None:
-        """As the buttons on its page do."""
+        """Set a state, as the buttons on the run's page do."""
         await self.prefect.set_flow_run_state(run.id, state, force=force)
 
     async def wait_for_log(self, run: FlowRun, *, expected_line: str, times: int = 1) -> list[str]:
-        """What its page shows, in order, as soon as this line is among it so many times."""
+        """The run's log messages in order, once this line occurs the given number of times."""
         ours = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
         lines: list[str] = []
 
@@ -159,7 +159,7 @@ class WorkerPool:
 
 
 async def start_and_wait(worker: Process) -> None:
-    """Start it, killed before or not, and wait until it polls."""
+    """Start a process, whether it was killed before or not, and wait until it polls."""
     await worker.kill()
     await worker.start()
 

@@ -1,4 +1,4 @@
-"""Rules of the source tree: which package imports which, how modules and tests are named, what is never committed."""
+"""Rules for the source tree: allowed imports, names of modules and tests, and files that are never committed."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from tests.support.source_tree import ROOT, imported_names, python_files, tracked_files
 
 LAYERS = ("videojobs", "blocks", "tasks", "flows", "deployments", "tests")  # each imports itself and those before it
-PROCESSES = ("api", "worker", "local")  # what two of them share is in deployments/server
+PROCESSES = ("api", "worker", "local")  # code that two of them share is in deployments/server
 ENGINE = ("flows", "tasks", "blocks", "deployments", "prefect", "prefect_aws", "sqlalchemy", "fastapi", "videojobs.db")
 UNIT_TEST_EXCEPTIONS = ("deployments.api.uploads", "tasks.runtime.shielded")  # they import no engine themselves
 NOUNS = (
@@ -21,11 +21,11 @@ NOUNS = (
     "sampling",
     "signing",
     "templating",
-)  # as the field says
+)  # usual terms of the field
 
 
 def imports_of(folder: str, *modules: str) -> Iterator[tuple[Path, str]]:
-    """The files below a folder that import one of these modules or something in it, and what they import."""
+    """The files below a folder that import one of these modules or their contents, and their imports."""
     for file in python_files(folder):
         for name in imported_names(file):
             if name.startswith(tuple(f"{module}." for module in modules)) or name in modules:
@@ -62,7 +62,7 @@ def test_the_emulators_import_no_product_code() -> None:
 
 
 def test_unit_tests_import_only_the_core() -> None:
-    """They take seconds since they import neither Prefect nor the database; what needs one is an integration test."""
+    """Without Prefect and the database they take seconds. A test that needs either is an integration test."""
     found = imports_of("tests/unit", *ENGINE)
     assert [f"{file}: {name}" for file, name in found if not name.startswith(UNIT_TEST_EXCEPTIONS)] == []
 
@@ -117,7 +117,7 @@ VENDOR_NAME_EXCEPTIONS = {
 
 
 def test_vendor_names_stand_in_their_own_places_only() -> None:
-    """What a new vendor would have to touch. Citations of fact sheets ("Sync.so 8") are no such places."""
+    """Other places would have to change for a new vendor. Citations of fact sheets ("Sync.so 8") are exempt."""
     product = [file for file in tracked_files() if file.suffix == ".py" and "tests" not in file.relative_to(ROOT).parts]
     found = []
     for file in product:

@@ -1,4 +1,4 @@
-"""One question for all: who waits for an id gets the answer of the next question, whoever asked it."""
+"""Coalesced polls: every waiter for an id gets the result of the next poll, whichever waiter started it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ SOON_SECONDS, LATE_SECONDS = 0.01, 3600.0
 
 
 class FakeVendor:
-    """Notes what it is asked, and answers when it is let."""
+    """Records its queries, and responds when allowed to."""
 
     def __init__(self) -> None:
         self.queries: list[list[str]] = []
@@ -33,7 +33,7 @@ class FakeVendor:
 
 
 class FakeClock:
-    """The event loop's, which can be put forward."""
+    """The event loop's clock, which tests can advance."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._passed = 0.0
@@ -51,7 +51,7 @@ async def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 async def start_waiters(watch: BatchPoller[str], **interval_by_id: float) -> "dict[str, asyncio.Task[str | None]]":
-    """Somebody who waits for each of these ids, and would ask within so many seconds."""
+    """One waiter for each of these ids, with its poll interval in seconds."""
     waiting = {id_: asyncio.create_task(watch.wait_for(id_, seconds)) for id_, seconds in interval_by_id.items()}
     await asyncio.sleep(0)
     return waiting
@@ -150,7 +150,7 @@ def test_an_event_without_a_waiter_is_left_to_the_caller() -> None:
 
 
 async def test_a_waiter_that_joins_during_a_poll_gets_the_next_one() -> None:
-    """The answer may be older than what the late one was told meanwhile."""
+    """The running poll's result may be older than what the late waiter already knows."""
     vendor = FakeVendor()
     vendor.may_answer.clear()
     watch = BatchPoller(vendor.query, max_batch=100)

@@ -1,4 +1,4 @@
-"""What the documentation names exists: links, headings, files, commands, settings, deployments."""
+"""The names in the documentation exist: links, headings, files, commands, settings, deployments."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "deployments").rglob("*.md")),
 ]
-HAND_WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md"]  # a changelog names what is gone
+HAND_WRITTEN = [page for page in PAGES if page.name != "CHANGELOG.md"]  # a changelog names removed things
 LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PRODUCT = ("flows", "tasks", "blocks", "videojobs", "deployments")
 NAMED_FILE = re.compile(r"`((?:\w+/)+[\w.-]+\.(?:py|md|yaml|toml|txt)|(?:\w+/)+)`")
@@ -24,7 +24,7 @@ def page_id(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings of a page, as GitHub names them in links."""
+    """The anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -41,7 +41,7 @@ def make_targets() -> set[str]:
 
 
 def named_make_targets(text: str) -> Iterator[str]:
-    """`make test`, `make lint typecheck`, `make bench PART=f`; in code only, since "make" is a verb, too."""
+    """`make test`, `make lint typecheck`, `make bench PART=f`; in code only, since "make" is also a verb."""
     code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^ {4}(.+)$", text, re.MULTILINE)
     for command in code:
         for words in re.findall(r"^make((?: +[a-z][a-z-]*)+)(?![\w/=])", command):
@@ -58,7 +58,7 @@ def missing_files(page: Path) -> set[str]:
 
 
 def missing_settings(page: Path) -> Iterator[str]:
-    """`VIDEOJOBS_NAME`, or `VIDEOJOBS_PREFIX_...` for several."""
+    """Settings named in the text that do not exist: `VIDEOJOBS_NAME`, or `VIDEOJOBS_PREFIX_...` for several."""
     known = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/configuration.md").read_text(), re.MULTILINE))
     for name, is_prefix in re.findall(r"\b(VIDEOJOBS_\w+?)_?(\.\.\.|\*)?(?![\w.])", page.read_text()):
         if name not in known and not (is_prefix and any(setting.startswith(name) for setting in known)):
@@ -80,7 +80,7 @@ def test_messages_of_the_runbook_are_those_of_the_code() -> None:
     files = (file for package in PRODUCT for file in (ROOT / package).rglob("*.py"))
     code = "\n".join(
         re.sub(r'"\s*\n\s*f?"', "", file.read_text()) for file in files
-    )  # literals that go on in the next line
+    )  # literals that continue on the next line
     table = (ROOT / "docs/operations.md").read_text().partition("## Runbook")[2].partition("###")[0]
     symptoms = " ".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE))
     fragments = {part.strip() for quoted in re.findall(r"`([^`]+)`", symptoms) for part in quoted.split("...")}

@@ -1,4 +1,4 @@
-"""What the old editor's form holds, values as the real editor sends them: mended by a hair, told, and else refused."""
+"""The old editor's form, with its real values: tiny errors are corrected and reported, others are rejected."""
 
 import json
 from typing import Any
@@ -26,12 +26,12 @@ def make_form(*areas: object, segments: object = None) -> EditorForm:
 
 
 def parsed_areas(*areas: object) -> list[AnnotationArea]:
-    """As the rules take them."""
+    """The areas after parsing by the rules."""
     return make_request(effects=make_form(*areas).effects).effects
 
 
 def refused_problems(*areas: object) -> dict[str, str]:
-    """The problems, as the client is told them."""
+    """The problems as the client sees them."""
     read = make_form(*areas)
     with pytest.raises(InvalidRequest) as refusal:
         make_request(effects=read.effects)

@@ -1,4 +1,4 @@
-"""The codes by which programs tell errors apart."""
+"""The error codes that programs can rely on."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a fault point does: nothing by itself, and what a test asked for once, at one point, to one job."""
+"""A fault point does nothing, unless a test has armed it: then it acts once, at one point, for one job."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ def fault_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def armed_module(fault_dir: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module as a process has it that a test started with a folder."""
+    """The module as in a process that a test started with a fault folder."""
     monkeypatch.setenv("VIDEOJOBS_FAULT_DIR", str(fault_dir))
     assert fault_injection.__spec__ is not None
     assert fault_injection.__spec__.loader is not None

@@ -1,4 +1,4 @@
-"""The page of the fault matrix can be updated in parts."""
+"""The page of the fault matrix can be updated partially."""
 
 from tests.fault_injection.report import UNEXPECTED, TableRow, merge_rows, parse_page, render_page, summary
 

@@ -1,6 +1,6 @@
 """Every commit, vendor call, storage write and stream in the source has its fault points.
 
-A new one without a name fails here. The fault matrix then kills the process at that name.
+New code without them fails here. The fault matrix then kills the process at each point.
 """
 
 import ast
@@ -24,13 +24,13 @@ LEDGER_WRITES = {"add", "add_all", "delete", "flush", "merge", "insert", "update
 STORE_READS = {"head_object", "get_object", "generate_presigned_url", "get_paginator"}
 CLIENT_READS = {"build_request", "timeout"}
 HTTP_CLIENT_FACTORIES = {
-    ("videojobs/providers/http.py", "vendor_http_client"),  # the vendors' client, used up by `send`
-    ("videojobs/media/pinned_transport.py", "ssrf_safe_client"),  # streams of files, metered on their way
+    ("videojobs/providers/http.py", "vendor_http_client"),  # the vendors' client, used by `send`
+    ("videojobs/media/pinned_transport.py", "ssrf_safe_client"),  # file downloads, checked while they stream
 }
 
 
 def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
-    """Path from the root and syntax tree of each module of these folders. Migrations run before there are any jobs."""
+    """Path and syntax tree of each module of these folders, without migrations, which run before any job."""
     for package in packages:
         for file in python_files(package):
             name = file.relative_to(ROOT).as_posix()
@@ -39,7 +39,7 @@ def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
 
 
 def called_name(node: ast.AST) -> str | None:
-    """The last part of the name of what a call calls."""
+    """The last part of the name of a called function."""
     if not isinstance(node, ast.Call):
         return None
     return getattr(node.func, "attr", None) or getattr(node.func, "id", None)
@@ -53,7 +53,7 @@ def function_nodes(*packages: str) -> Iterator[tuple[str, FunctionNode]]:
 
 
 def functions_containing(predicate: Callable[[ast.AST], bool], *packages: str) -> set[tuple[str, str]]:
-    """(file, function) of everything of that kind; of nested functions also the outer ones."""
+    """The (file, function) pairs that contain such a node; for nested functions also the outer ones."""
     return {
         (name, function.name)
         for name, function in function_nodes(*packages)
@@ -62,7 +62,7 @@ def functions_containing(predicate: Callable[[ast.AST], bool], *packages: str) -
 
 
 def first_arguments(function_names: set[str], *packages: str) -> list[str]:
-    """The texts that are given to calls of these names as their first argument."""
+    """The strings passed as first argument to these functions."""
     return [
         str(given.value)
         for _, module in modules(*packages)
@@ -89,7 +89,7 @@ def test_transactions_are_opened_in_one_function_only() -> None:
 
 
 def test_a_read_transaction_contains_no_writes() -> None:
-    """`_read_session` has no fault point, since nothing is lost there: so nothing may be changed there."""
+    """`_read_session` has no fault point, since nothing can be lost there. So it must not write."""
     found = [
         f"{name}:{block.lineno} {ast.unparse(node)}"
         for name, function in function_nodes(*PACKAGES)
@@ -117,7 +117,7 @@ def test_commits_and_commit_fault_points_match() -> None:
 
 
 def test_every_write_transaction_has_a_literal_name() -> None:
-    """Else the test above would not see it. Only `_locked_job`, which hands its caller's verb on, may do otherwise."""
+    """Otherwise the test above would miss it. Only `_locked_job` is exempt: it passes its caller's name on."""
     hidden = functions_containing(
         lambda node: (
             isinstance(node, ast.Call)
@@ -129,7 +129,7 @@ def test_every_write_transaction_has_a_literal_name() -> None:
     assert hidden == {("videojobs/db/repository_base.py", "_locked_job")}
 
 
-# ---- vendors' calls --------------------------------------------------------------------------------------
+# ---- vendor calls ----------------------------------------------------------------------------------------
 
 
 def test_http_clients_are_created_in_two_functions_only() -> None:
@@ -146,7 +146,7 @@ def test_http_clients_are_created_in_two_functions_only() -> None:
 
 
 def test_every_vendor_request_goes_through_send() -> None:
-    """A client's `http` only builds requests; what sends them is `videojobs.providers.http.send`."""
+    """A client's `http` only builds requests; `videojobs.providers.http.send` sends them."""
 
     def is_http_call(node: ast.AST) -> bool:
         return (
@@ -174,7 +174,7 @@ def test_vendor_calls_and_call_fault_points_match() -> None:
 
 
 def test_send_has_fault_points_directly_around_the_request() -> None:
-    """`before` with nothing sent, `after` with the answer in memory: nothing else happens between."""
+    """At `before` nothing has been sent, at `after` the response is in memory: nothing else happens between them."""
     [send] = [function for name, function in function_nodes("videojobs/providers") if function.name == "send"]
     steps = [called_name(node) for node in walk(send) if called_name(node) in ("fault_point", "send")]
     lines = [node.lineno for node in walk(send) if isinstance(node, ast.Call) and called_name(node) in steps]
@@ -186,7 +186,7 @@ def test_send_has_fault_points_directly_around_the_request() -> None:
 
 
 def test_only_one_module_calls_the_s3_client() -> None:
-    """Whoever asks a block for its client wraps it in an ObjectStore at once."""
+    """A block's client is wrapped in an ObjectStore at once."""
 
     def is_client_use(node: ast.AST) -> bool:
         return called_name(node) == "get_client" and "s3" in constant_arguments(node)
@@ -206,7 +206,7 @@ def constant_arguments(call: ast.AST) -> list[object]:
 
 
 def store_writers() -> dict[str, list[str]]:
-    """The functions of the store that change it, and the fault points in each."""
+    """The functions that write to the store, and the fault points in each."""
     return {
         function.name: [str(value) for node in walk(function) for value in _fault_point_name(node)]
         for _, function in function_nodes("videojobs/storage")
@@ -251,9 +251,7 @@ def test_every_byte_stream_is_checked_under_its_own_name() -> None:
 
 
 def test_bulk_transfers_always_use_a_checked_stream() -> None:
-    """What moves bytes in bulk stands in a function that checks their length, or in `ObjectStore.download`, which no
-    step calls.
-    """
+    """Every bulk transfer is in a function that checks its length, or in `ObjectStore.download`, unused by steps."""
     moves = functions_containing(lambda node: called_name(node) in ("copyfileobj", "upload_fileobj"), *PACKAGES)
     metered = functions_containing(lambda node: called_name(node) == "LengthCheckedStream", *PACKAGES)
     assert moves - metered == {("videojobs/storage/object_store.py", "download")}
@@ -282,6 +280,6 @@ def test_literal_fault_point_names_are_registered(package: str) -> None:
 
 
 def test_the_fault_report_covers_every_fault_point() -> None:
-    """`make fault-test` writes the page; whoever adds a fault point has to run it again."""
+    """`make fault-test` writes the page; run it again after adding a fault point."""
     page = (ROOT / "docs/fault-matrix.md").read_text()
     assert [point for point in FAULT_POINTS if point not in page] == []

@@ -1,4 +1,4 @@
-"""What the rules between fields allow. What they refuse is in test_request_refusals.py."""
+"""Requests that the rules between fields allow. Rejected ones are in test_request_refusals.py."""
 
 from copy import deepcopy
 

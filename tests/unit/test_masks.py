@@ -1,4 +1,4 @@
-"""From areas on the source video to masks on the lip-sync result."""
+"""Maps areas on the source video to masks on the lip-sync result."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_an_area_after_a_longer_segment_is_erased_later() -> None:
     request = make_effects_request({"kind": "erasure", "start": 5, "end": 6})
     assert mask_intervals(request, make_facts(audio=3.0, result=11.0)) == [
         ("erasure", 5.96, 7.04)
-    ]  # a frame more at both ends
+    ]  # one more frame at both ends
 
 
 def test_an_area_after_a_shorter_segment_is_erased_earlier() -> None:

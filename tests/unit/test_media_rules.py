@@ -1,4 +1,4 @@
-"""Rules that need facts of the media."""
+"""Rules that need media facts."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -158,7 +158,7 @@ def test_a_segment_cut_too_short_by_the_next_one_is_refused() -> None:
 
 
 def test_adjustable_ends_are_accepted() -> None:
-    """Files of which one measures 8.336 s and the next program 8.334 s; parts that touch, in the order of a drag."""
+    """Files that one program measures as 8.336 s and another as 8.334 s; parts that touch, in the order of a drag."""
     behind = {**SEGMENTS[1], "startTime": 2.22, "endTime": 8.336, "audioInput": {"refId": "b"}}
     before = {**SEGMENTS[0], "endTime": 2.22, "audioInput": {"refId": "a", "startTime": 0, "endTime": 8.336}}
     audio = replace(CLIP, duration=8.334)
@@ -225,7 +225,7 @@ def test_a_crop_beyond_the_end_of_its_audio_is_refused() -> None:
     assert (path, message) == ("segments[0].audioInput.startTime", "is 3 s, but the audio a lasts 3 s")
 
 
-# ---- what is to be expected ----------------------------------------------------------------------------------
+# ---- predictions ---------------------------------------------------------------------------------------------
 
 
 def test_a_segment_shorter_than_a_frame_is_refused() -> None:

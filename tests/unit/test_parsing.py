@@ -1,4 +1,4 @@
-"""The forms in which a request gets through the door. What stays outside is in test_request_refusals.py."""
+"""The accepted formats of a request. Rejected ones are in test_request_refusals.py."""
 
 import json
 import string
@@ -62,7 +62,7 @@ def test_the_input_is_left_as_it_was() -> None:
     assert raw == before
 
 
-# ---- whatever comes ------------------------------------------------------------------------------------------
+# ---- arbitrary input -----------------------------------------------------------------------------------------
 
 field_names = st.sampled_from(
     ["startTime", "endTime", "refId", "audioInput", "kind", "type", "x", "w", "label", "source"]
@@ -91,7 +91,7 @@ def test_any_input_gives_a_request_or_readable_problems(changes: dict[str, objec
         assert parse_request(to_canonical_json(request)) == request
 
 
-@pytest.mark.timeout(30)  # where each name is looked for among all others, this takes minutes
+@pytest.mark.timeout(30)  # a linear search for each name would take minutes
 def test_a_duplicate_field_is_found_among_very_many() -> None:
     names = [*range(80_000), 79_999]
     with pytest.raises(ValueError, match="gives '79999' twice"):

@@ -1,4 +1,4 @@
-"""What belongs to one event loop."""
+"""State that belongs to one event loop."""
 
 import asyncio
 import gc

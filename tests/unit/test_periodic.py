@@ -1,4 +1,4 @@
-"""Periodic background work: it outlives its errors, and does not fill the log with them."""
+"""Periodic background work continues after errors, and does not fill the log with them."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger("test.periodic")
 
 
 class Work:
-    """Fails as scripted, then tells that it has been called once more."""
+    """Fails as scripted, then records one more call."""
 
     def __init__(self, *errors: str | None) -> None:
         self._errors: Iterator[str | None] = iter(errors)
@@ -27,7 +27,7 @@ class Work:
 
 
 async def run(work: Work, *, interval_seconds: float = 0.001, immediately: bool = False) -> None:
-    """Until the script is over."""
+    """Run until the script is over."""
     task = asyncio.create_task(run_periodically(work, interval_seconds, log, name="the work", immediately=immediately))
     try:
         async with asyncio.timeout(5):

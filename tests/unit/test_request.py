@@ -1,4 +1,4 @@
-"""What a request is, what is stored of it, and what may name its job."""
+"""The request model, its stored form, and valid job ids."""
 
 import json
 
@@ -29,10 +29,10 @@ def test_spaces_around_names_and_uris_are_stripped() -> None:
 
 def test_a_request_is_immutable_after_validation() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        make_request().video = "other"  # type: ignore[misc]  # what the test is about
+        make_request().video = "other"  # type: ignore[misc]  # the subject of the test
 
 
-# ---- what is stored ------------------------------------------------------------------------------------------
+# ---- the stored form -----------------------------------------------------------------------------------------
 
 
 def test_the_stored_form_is_plain_json_under_the_public_names() -> None:
@@ -83,7 +83,7 @@ def test_the_fingerprint_is_stable_between_releases() -> None:
     assert fingerprint(make_request()) == known
 
 
-# ---- what may name a job -------------------------------------------------------------------------------------
+# ---- job ids -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", ["", "a b", "a/b", "../x", "-a", "x" * 65, "job\n", None, 7])

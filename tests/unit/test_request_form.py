@@ -1,4 +1,4 @@
-"""The parameter form in the Prefect UI is drawn from the JSON schema: a person who never saw the code fills it."""
+"""The Prefect UI builds the parameter form from the JSON schema, for people who do not know the code."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ FIELDS = [
 @pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
 def test_every_field_has_a_title_description_and_position(field: dict[str, Any]) -> None:
     referenced = DEFINITIONS.get(field.get("$ref", "").removeprefix("#/$defs/"), {})
-    field = {**referenced, **field}  # what equals the referenced model's is left out
+    field = {**referenced, **field}  # values equal to the referenced model's are omitted
     assert field["title"]
     assert field["description"].endswith(".")
     assert len(field["description"]) > 20

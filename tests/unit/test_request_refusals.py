@@ -1,4 +1,4 @@
-"""Every way in which a request can be wrong, and what the client is told: one row each."""
+"""Every way in which a request can be wrong, and the client's error message: one row each."""
 
 import json
 from copy import deepcopy
@@ -29,7 +29,7 @@ Change = tuple[tuple[str | int, ...], object]
 
 
 class RefusalCase(NamedTuple):
-    """What is changed in a good request, and the one problem that is expected."""
+    """A change to a valid request, and the one problem it must cause."""
 
     path: str
     message: str

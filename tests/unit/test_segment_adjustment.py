@@ -1,4 +1,4 @@
-"""The segments that Sync.so is sent: ends inside their files, room between two of them, and all else as it was."""
+"""The segments sent to Sync.so: ends are within their files, with a gap between segments, and all else is unchanged."""
 
 import json
 from typing import Any
@@ -123,7 +123,7 @@ def test_unordered_segments_are_separated_too() -> None:
 
 
 def test_a_split_keeps_all_of_its_audio() -> None:
-    cut = 1.9971428571428571  # as the editor's playhead stands
+    cut = 1.9971428571428571  # the editor's playhead position
     assert sent_times(make_segment(0, cut, 0, cut), make_segment(cut, 4, cut, 4)) == [
         (0, 1.977, 0, 1.997143),
         (1.997143, 4, 1.997143, 4),
@@ -135,7 +135,7 @@ def test_the_gap_is_a_setting() -> None:
     assert sent_times(make_segment(0, 2), make_segment(2, 4), segment_gap_seconds=0)[0] == (0, 2, None, None)
 
 
-# ---- what is told --------------------------------------------------------------------------------------------
+# ---- what is reported ----------------------------------------------------------------------------------------
 
 
 def test_each_moved_end_is_reported_with_both_times_and_a_reason() -> None:
@@ -166,7 +166,7 @@ def test_an_older_result_uses_the_segments_of_the_request() -> None:
 
 @st.composite
 def segment_requests(draw: st.DrawFn) -> JobRequest:
-    """Segments of at least half a second with gaps from none to some, and crops; the last may reach past the files."""
+    """Segments of at least half a second, with or without gaps and crops; the last one may extend past the files."""
     micro, segments, cursor = 1_000_000, [], 0
     for _ in range(draw(st.integers(1, 5))):
         start = cursor + draw(st.one_of(st.just(0), st.integers(1, 60_000), st.integers(0, micro)))

@@ -1,4 +1,4 @@
-"""Paid calls are made where nobody cancels them: each comes to its end, whatever happens to who asked for it."""
+"""Paid calls are shielded from cancellation: each completes, whatever happens to its caller."""
 
 import asyncio
 import subprocess
@@ -14,7 +14,7 @@ _caller: ContextVar[str] = ContextVar("whose", default="nobody's")
 
 
 class FakePaidCall:
-    """Ends when it is allowed to."""
+    """Ends when the test allows it."""
 
     def __init__(self) -> None:
         self.begun, self.allowed = asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a file begins like."""
+"""Container detection from a file's first bytes."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from videojobs.media.sniff import sniff_container
         (b"\xff\xfb\x90\x64\0\0\0\0\0\0\0\0", "mp3"),
         (b"\xff\xf1\x50\x80\x2e\x7f\xfc\xda\0\0\0\0", "aac"),
         (b"\xff\xf9\x50\x80\x2e\x7f\xfc\xda\0\0\0\0", "aac"),
-        (b"\0\0\x01\xba\x44\0\x04\0\x04\x01\0\0", None),  # an MPEG programme stream
+        (b"\0\0\x01\xba\x44\0\x04\0\x04\x01\0\0", None),  # an MPEG program stream
         (b"OggS\0\x02\0\0\0\0\0\0", "ogg"),
         (b"fLaC\0\0\0\x22\0\0\0\0", "flac"),
         (b"RIFF\0\0\0\0WEBP", None),

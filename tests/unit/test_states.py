@@ -1,4 +1,4 @@
-"""The recovery points: one screen of data, and what it promises."""
+"""The recovery points: their table, and its invariants."""
 
 import pytest
 

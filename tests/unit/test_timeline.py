@@ -1,4 +1,4 @@
-"""Carrying times over, worked out by hand."""
+"""Mapping of times to the result, computed by hand."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from videojobs.requests.parsing import parse_request
 
 SOURCE_SECONDS = 8.0
 LONGER_AUDIO = SegmentAudio(2.0, 4.0, audio_seconds=3.0)  # becomes 2-5
-SHORTER_AUDIO = SegmentAudio(5.0, 6.0, audio_seconds=0.5)  # becomes 6-6.5 behind LONGER
+SHORTER_AUDIO = SegmentAudio(5.0, 6.0, audio_seconds=0.5)  # becomes 6-6.5, after LONGER_AUDIO
 BOTH_SEGMENTS = [LONGER_AUDIO, SHORTER_AUDIO]  # the result lasts 8.5
 
 
@@ -32,7 +32,7 @@ def remap_timeline(*segments: SegmentAudio) -> Timeline:
 # ---- one segment, every mode ---------------------------------------------------------------------------------
 
 MODE_CASES: list[tuple[SyncMode, SegmentAudio, float, dict[Interval, list[Interval]]]] = [
-    # mode, segment, length of the result, {area: when it is seen}
+    # mode, segment, length of the result, {area: when it is visible}
     ("remap", LONGER_AUDIO, 9.0, {(2, 3): [(2, 3.5)], (3, 6): [(3.5, 7)]}),
     ("remap", SHORTER_AUDIO, 7.5, {(5, 5.5): [(5, 5.25)], (5.5, 7): [(5.25, 6.5)]}),
     ("cut_off", LONGER_AUDIO, 8.0, {(2, 4): [(2, 4)], (6, 7): [(6, 7)]}),
@@ -79,7 +79,7 @@ def test_times_are_rounded_outward_to_the_millisecond() -> None:
 def test_float_noise_does_not_widen_an_area() -> None:
     assert map_interval(1.001, 0.1 + 8.2 - 1, identity_timeline(SOURCE_SECONDS)) == [
         (1.001, 7.3)
-    ]  # 1001 and 7300 ms in floats: not quite
+    ]  # 1001 and 7300 ms are not exact as floats
 
 
 def test_an_area_past_the_videos_end_is_cut_to_it() -> None:
@@ -115,7 +115,7 @@ def test_a_crop_sets_the_audio_length() -> None:
     assert segment_audio(request.segments, {"a": 2.5}) == lengths
 
 
-# ---- the decision --------------------------------------------------------------------------------------------
+# ---- the choice ----------------------------------------------------------------------------------------------
 
 
 def choose(result: float, *segments: SegmentAudio, mode: SyncMode = "remap") -> TimelineChoice:

@@ -1,4 +1,4 @@
-"""What holds for every timeline, against a second opinion: what is on the screen at a given moment of the result."""
+"""Properties of every timeline, checked against a reference: what is on screen at a given moment of the result."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -28,7 +28,7 @@ fast_settings = settings(max_examples=40, deadline=None, derandomize=True)
 
 
 class TimelineCase(NamedTuple):
-    """A video with segments, and an area on it."""
+    """A video with segments and one area."""
 
     source: float
     segments: list[SegmentAudio]
@@ -38,7 +38,7 @@ class TimelineCase(NamedTuple):
 
 @st.composite
 def timeline_cases(draw: st.DrawFn) -> TimelineCase:
-    """Times on a grid of 10 ms, so that what is seen at all is seen for a while."""
+    """Times on a grid of 10 ms, so that nothing is visible for less than that."""
     cursor, segments = 0, []
     for _ in range(draw(st.integers(1, 4))):
         start = cursor + draw(st.integers(0, 150))
@@ -49,9 +49,9 @@ def timeline_cases(draw: st.DrawFn) -> TimelineCase:
     return TimelineCase(source / 100, segments, start / 100, draw(st.integers(start + 1, source)) / 100)
 
 
-# ---- the second opinion --------------------------------------------------------------------------------------
+# ---- the reference -------------------------------------------------------------------------------------------
 
-ReferenceShot = tuple[float, Callable[[float], float]]  # how long it lasts, and the source instant seen at a time in it
+ReferenceShot = tuple[float, Callable[[float], float]]  # its length, and the source time shown at a time in it
 
 
 def reference_shot(clip: SegmentAudio, mode: SyncMode) -> ReferenceShot:
@@ -87,7 +87,7 @@ def source_time_at(moment: float, shots: list[ReferenceShot]) -> float:
 
 
 def sample_times(case: TimelineCase, length: float, intervals: list[Interval]) -> list[float]:
-    """All over the result, and close to where something begins or ends."""
+    """Times all over the result, and close to each boundary."""
     edges = [edge + off * MILLISECOND for interval in intervals for edge in interval for off in (-1.5, -0.5, 0.5, 1.5)]
     return [moment for moment in [*(length * i / 60 for i in range(60)), *edges] if 0 <= moment < length - FLOAT_NOISE]
 

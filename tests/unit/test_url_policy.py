@@ -1,4 +1,4 @@
-"""Where links may lead: addresses that everybody means the same machine by, and hosts that are allowed."""
+"""Where links may lead: address forms that mean the same machine, and allowed hosts."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,15 +1,15 @@
-"""From a lecture video to subtitles and a PDF of its slides. No Prefect and no ledger: plain functions on files.
+"""Turns a lecture video into subtitles and a PDF of its slides. Plain functions on files: no Prefect, no database.
 
-checking.py     is it a lecture that can be worked on? Before any work begins
-slides.py       the slides, as pictures with their times: find_slides
-speech.py       what is said, word by word: transcribe
+validation.py   checks a video before the processing: validate_lecture
+slides.py       slides as images with their times: extract_slides
+speech.py       speech recognition, word by word: transcribe
 subtitles.py    SRT and VTT: write_subtitles
-pdf.py          one slide a page with what was said: write_pdf
-models.py       what these hand on; all of it goes through JSON, so each result is a recovery point
-options.py      what a client may choose; settings.py: what an operator sets
-work.py         progress and stopping of long work
+pdf.py          one slide per page, with its spoken text: write_pdf
+models.py       results of the stages; each serializes to JSON, so each is a recovery point
+request.py      a client's request; parsing.py validates it; options.py: its options; settings.py: the operator's
+progress.py     progress and cancellation of long work
 
-Below them: sampling.py and look.py (which pictures, and how two are compared), sound.py (the sound track in pieces),
-whisper.py, sphinx.py and sphinx_process.py (the two engines), cues.py and paragraphs.py (words into readable text),
-fonts.py.
+Below them: frame_sampling.py and frame_signature.py (frame selection and comparison), audio_chunks.py,
+whisper_engine.py, pocketsphinx_engine.py and pocketsphinx_process.py (the two engines), cues.py and paragraphs.py
+(words to readable text), fonts.py.
 """

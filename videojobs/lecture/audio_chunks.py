@@ -1,4 +1,4 @@
-"""The sound track as speech recognition wants it: one channel of 16,000 samples a second, in pieces of bounded size."""
+"""Decodes the sound track for speech recognition: mono, 16 kHz, in chunks of bounded size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from videojobs.media.tracks import audio_track
 
 Samples = NDArray[np.int16]
 
-SAMPLE_RATE: Final = 16_000  # samples a second, which both engines' models were made for
-MAX_CHUNK_SECONDS: Final = 300.0  # seconds of a piece: 10 MB, and Whisper's own windows are 30 s
-_CUT_SEARCH_SECONDS: Final = 30.0  # seconds at a piece's end in which the quietest place is looked for
-_QUIET_WINDOW_SECONDS: Final = 0.3  # seconds; a pause between two sentences
-_MAX_GAP_SECONDS: Final = 0.1  # seconds missing in the track before silence is put in: subtitles must not run ahead
+SAMPLE_RATE: Final = 16_000  # Hz; both engines' models require it
+MAX_CHUNK_SECONDS: Final = 300.0  # 10 MB of samples; Whisper's own windows are 30 s
+_CUT_SEARCH_SECONDS: Final = 30.0  # at a chunk's end; the cut is at its quietest point
+_QUIET_WINDOW_SECONDS: Final = 0.3  # a pause between two sentences
+_MAX_GAP_SECONDS: Final = 0.1  # longer gaps in the track become silence: subtitles must not run ahead
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A part of the sound, from a second of the lecture on."""
+    """A part of the sound; `start` in seconds of the lecture."""
 
     start: float
     samples: Samples
@@ -40,7 +40,10 @@ class AudioChunk:
 
 
 def audio_chunks(path: Path, stop: Event, max_seconds: float = MAX_CHUNK_SECONDS) -> Iterator[AudioChunk]:
-    """The whole sound track in pieces of at most so many seconds, cut where it is quiet. Raises NoSound and Stopped."""
+    """The sound track in chunks of at most `max_seconds`, cut where it is quiet.
+
+    Raises NoAudioTrack and WorkCancelled.
+    """
     pending, start = np.zeros(0, np.int16), 0.0
     for block in _coalesce_blocks(audio_blocks(path, stop)):
         pending = np.concatenate([pending, block])
@@ -54,7 +57,7 @@ def audio_chunks(path: Path, stop: Event, max_seconds: float = MAX_CHUNK_SECONDS
 
 
 def find_quiet_cut(samples: Samples, tail: float) -> int:
-    """The sample in the middle of the quietest moment of the last `tail` seconds."""
+    """Index of the middle sample of the quietest window in the last `tail` seconds."""
     first = max(0, len(samples) - int(tail * SAMPLE_RATE))
     energy = np.cumsum(np.square(samples[first:].astype(np.float64)))
     width = int(_QUIET_WINDOW_SECONDS * SAMPLE_RATE)
@@ -64,7 +67,7 @@ def find_quiet_cut(samples: Samples, tail: float) -> int:
 
 
 def audio_blocks(path: Path, stop: Event) -> Iterator[Samples]:
-    """The sound track from the start of the file, without holes: where it has one, there is silence."""
+    """The sound track from the start of the file, with its gaps filled with silence."""
     with open_media(path) as media:
         track = audio_track(media.container)
         if track is None:
@@ -73,7 +76,7 @@ def audio_blocks(path: Path, stop: Event) -> Iterator[Samples]:
 
 
 def _coalesce_blocks(blocks: Iterator[Samples]) -> Iterator[Samples]:
-    """At least ten seconds each: a decoder's are a fiftieth of one, and each would copy what waits."""
+    """Join blocks to at least ten seconds: a decoder's have 20 ms, and each would copy the pending samples."""
     gathered: list[Samples] = []
     length = 0
     for block in blocks:
@@ -95,7 +98,7 @@ def _resample(container: InputContainer, track: AudioStream, stop: Event) -> Ite
             yield from _silence(missing)
             fed += missing
         fed += frame.samples / frame.sample_rate
-        frame.pts = None  # the resampler would fill the same hole once more
+        frame.pts = None  # the resampler would fill the same gap again
         for piece in resampler.resample(frame):
             yield _to_samples(piece)
     for piece in resampler.resample(None):
@@ -107,7 +110,7 @@ def _to_samples(frame: AudioFrame) -> Samples:
 
 
 def _silence(seconds: float) -> Iterator[Samples]:
-    """In blocks of a second: a hole may be hours long."""
+    """Silence in blocks of one second: a gap may be hours long."""
     left = round(seconds * SAMPLE_RATE)
     while left > 0:
         yield np.zeros(min(left, SAMPLE_RATE), np.int16)

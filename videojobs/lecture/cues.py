@@ -1,4 +1,4 @@
-"""Words into subtitles that can be read: short lines, broken where a speaker pauses, on the screen long enough."""
+"""Builds readable subtitles from words: short lines, broken at pauses, shown long enough."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ from unicodedata import east_asian_width
 from videojobs.lecture.models import Word
 from videojobs.lecture.options import SubtitleOptions
 
-MIN_PAUSE: Final = 0.8  # seconds of silence after which a new subtitle begins
-MIN_BREATH: Final = 0.25  # seconds; a shorter pause is a fine place for a break, if one is needed
+MIN_PAUSE: Final = 0.8  # seconds of silence that end a subtitle
+MIN_BREATH: Final = 0.25  # seconds; the shortest pause at which a full subtitle is split
 _SENTENCE_ENDS: Final = (".", "!", "?", "…", "。", "!", "?", "؟", "।")
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle: its lines, and the seconds from when to when it is shown."""
+    """One subtitle; times in seconds."""
 
     start: float
     end: float
@@ -25,7 +25,7 @@ class Cue:
 
 
 def build_cues(words: Sequence[Word], options: SubtitleOptions) -> list[Cue]:
-    """All subtitles, in order, none over another."""
+    """All subtitles, in order, without overlaps."""
     groups = list(_group_words(words, options))
     starts = [max(0.0, group[0].start) for group in groups]
     next_starts = [*starts, math.inf][1:]
@@ -36,7 +36,7 @@ def build_cues(words: Sequence[Word], options: SubtitleOptions) -> list[Cue]:
 
 
 def display_width(text: str) -> int:
-    """In characters of the Latin script; a Chinese, Japanese or Korean one is twice as wide."""
+    """Width in Latin characters; a Chinese, Japanese or Korean character counts twice."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
@@ -67,7 +67,7 @@ def _fits(group: Sequence[Word], options: SubtitleOptions) -> bool:
 
 
 def _split_cue(group: list[Word], word: Word) -> tuple[list[Word], list[Word]]:
-    """A full subtitle, cut at the longest breath in its second half; the rest begins the next one."""
+    """Split a full subtitle at the longest pause in its second half; the rest begins the next one."""
     if _is_complete(group, word):
         return group, []
     breaths = [(later.start - earlier.end, index) for index, (earlier, later) in enumerate(pairwise(group), 1)]
@@ -78,9 +78,9 @@ def _split_cue(group: list[Word], word: Word) -> tuple[list[Word], list[Word]]:
 
 
 def wrap_lines(texts: Sequence[str], max_width: int) -> list[str]:
-    """In lines of at most so many characters, as few as can be, and of nearly the same length.
+    """Wrap to as few lines as possible, of similar width, each at most `max_width` wide.
 
-    A break is only made before a text; one that is longer than a line gets a line of its own.
+    Breaks only between texts; a text wider than a line gets its own line.
     """
     lines = _fill_lines(texts, max_width)
     if len(lines) == 1:
@@ -100,7 +100,7 @@ def _fill_lines(texts: Sequence[str], max_width: int) -> list[str]:
 
 
 def _make_cue(group: Sequence[Word], start: float, next_start: float, options: SubtitleOptions) -> Cue:
-    """Shown until it can be read, but never into the next one."""
+    """The cue is shown long enough to be read, but never into the next one."""
     lines = tuple(wrap_lines([word.text for word in group], options.line_length))
     needed = max(options.shortest_seconds, sum(map(display_width, lines)) / options.reading_speed)
     wanted_end = max(group[-1].end, start + min(needed, options.longest_seconds))

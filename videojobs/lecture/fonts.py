@@ -1,4 +1,4 @@
-"""The fonts of the PDF: the shipped one, then those that the operator names, each for what the ones before lack."""
+"""Fonts of the PDF: the bundled one, then the operator's, each a fallback for those before it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from videojobs.errors import ConfigurationError
 
 BUNDLED_FONT: Final = fontpkg_noto_sans.ROOT / "files" / "NotoSans[wdth,wght].ttf"
 REPLACEMENT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
-_INVISIBLE: Final = ("Cf", "Cc", "Zl", "Zp")  # Unicode's categories of what needs no shape
+_INVISIBLE: Final = ("Cf", "Cc", "Zl", "Zp")  # Unicode categories that need no glyph
 
 
 @dataclass(frozen=True, slots=True)
 class Font:
-    """A font file and the characters that it has."""
+    """A font file and its characters."""
 
     family: str
     path: Path
@@ -25,12 +25,12 @@ class Font:
 
 
 def load_fonts(extra_paths: Sequence[Path]) -> list[Font]:
-    """All fonts in the order in which they are asked. Raises ConfigurationError where one cannot be used."""
+    """All fonts in fallback order. Raises ConfigurationError if one is unusable."""
     return [_load_font(f"font{number}", path) for number, path in enumerate([BUNDLED_FONT, *extra_paths])]
 
 
 def missing_glyphs(texts: Iterable[str], available: Sequence[Font]) -> list[str]:
-    """The characters that no font has, in the order of their codes."""
+    """Characters that no font has, in code point order."""
     wanted = {char for text in texts for char in text if not char.isspace()}
     return sorted(char for char in wanted if not any(ord(char) in font.characters for font in available))
 

@@ -1,4 +1,4 @@
-"""Which pictures of a video are looked at: the one that a player shows at each fifth of a second."""
+"""Samples a video's frames: the frame that a player shows at each fifth of a second."""
 
 import math
 from collections.abc import Iterator
@@ -17,28 +17,26 @@ from videojobs.lecture.progress import raise_if_cancelled
 from videojobs.media.decoding import open_media
 from videojobs.media.tracks import pixel_aspect_ratio, set_decoder_threads, video_track
 
-SAMPLE_INTERVAL: Final = 0.2  # seconds; slides are to be found within half a second
-_DECODER_THREADS: Final = 2  # each holds some pictures; speech is recognised at the same time
-_SKIP_FRAMES_FROM_RATE: Final = (
-    15.0  # a second; from here on, frames on which no other frame depends need not be decoded
-)
+SAMPLE_INTERVAL: Final = 0.2  # seconds; slide times must be right within half a second
+_DECODER_THREADS: Final = 2  # each holds some frames, and speech recognition runs at the same time
+_SKIP_FRAMES_FROM_RATE: Final = 15.0  # frames per second; from here on, non-reference frames are not decoded
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A picture and the time in which a player shows it, until the next sample: seconds from the start of the file."""
+    """A frame and the time in which a player shows it, until the next sample. Seconds from the start of the file."""
 
     start: float
     end: float
     frame: VideoFrame
-    pixel_aspect: float  # width of a pixel in its heights
+    pixel_aspect: float  # a pixel's width divided by its height
 
 
 def sample_frames(path: Path, stop: Event, end_time: float = 0.0) -> Iterator[Sample]:
-    """All samples from start to end, by the frames' own times: rates may be odd or vary, and a still may last minutes.
+    """All samples, by the frames' own times: frame rates may be odd or vary, and a still may last minutes.
 
-    The last one is shown `until` that second at least: where only changes are stored, sound goes on behind it. Two
-    frames are held. What cannot be decoded is left out. Raises InvalidMedia where nothing can, and Stopped.
+    The last sample lasts at least until `end_time`: if only changes are stored, the sound may outlast the last frame.
+    Holds two frames. Skips undecodable ones. Raises InvalidMedia if none can be decoded, and WorkCancelled.
     """
     with open_media(path) as media:
         track = video_track(media.container)
@@ -48,7 +46,7 @@ def sample_frames(path: Path, stop: Event, end_time: float = 0.0) -> Iterator[Sa
 
 
 def _select_samples(container: InputContainer, track: VideoStream, stop: Event, end_time: float) -> Iterator[Sample]:
-    """Each frame is held back until the next one tells how long it is shown."""
+    """Holds each frame back: the time of the next one shows its duration."""
     origin = (container.start_time or 0) / av.time_base
     chosen: tuple[float, VideoFrame] | None = None  # waits for the next sample's start
     shown: tuple[float, VideoFrame] | None = None
@@ -68,7 +66,7 @@ def _select_samples(container: InputContainer, track: VideoStream, stop: Event, 
 
 
 def _contains_sample_time(start: float, end: float) -> bool:
-    """Whether one of the instants at which samples are taken lies in this time."""
+    """Whether a multiple of SAMPLE_INTERVAL lies between the two times."""
     return math.ceil(start / SAMPLE_INTERVAL) < math.ceil(end / SAMPLE_INTERVAL)
 
 
@@ -88,7 +86,7 @@ def _decode_frames(container: InputContainer, track: VideoStream, stop: Event) -
 
 
 def _frame_duration(frame: VideoFrame, track: VideoStream) -> float:
-    """How long the last frame is shown."""
+    """Duration of the last frame in seconds."""
     if frame.duration and frame.time_base:
         return float(frame.duration * frame.time_base)
     return 1 / float(track.average_rate or 25)

@@ -1,7 +1,7 @@
-"""What of a picture counts when slides are told apart: its ink, on a small gray copy of one size for all videos.
+"""Compares frames to tell slides apart: by the edges in a small gray copy, of one size for all videos.
 
-Slides stand still to the pixel, so a stroke either is where it was or is gone. That tells a new slide, on which the old
-strokes are gone, from an animation, which adds some and keeps them; a comparison of whole pictures cannot.
+A slide does not move by a pixel, so each stroke is either in its place or gone. On a new slide the old strokes are
+gone; an animation adds strokes and keeps the old ones. A comparison of whole frames cannot tell these apart.
 """
 
 from dataclasses import dataclass
@@ -19,38 +19,36 @@ from videojobs.media.comparison_image import to_upright_image
 GrayImage = NDArray[np.uint8]
 BoolMask = NDArray[np.bool_]
 
-SIGNATURE_LONG_SIDE: Final = 320  # pixels of the small copy: lines of text are seen, a codec's noise is not
-EDGE_CONTRAST: Final = 24  # of 255 between neighbours; text on slides has 60 and more, compressed paper under 10
-CHANGE_THRESHOLD: Final = 14  # of 255; less is a codec's noise
-STILL_RATIO: Final = 0.002  # of the picture; a mouse pointer that moves is less
+SIGNATURE_LONG_SIDE: Final = 320  # pixels of the small copy: enough for lines of text, too few for codec noise
+EDGE_CONTRAST: Final = 24  # of 255, between neighbours; text has 60 and more, a compressed background under 10
+CHANGE_THRESHOLD: Final = 14  # of 255; less is codec noise
+STILL_RATIO: Final = 0.002  # of the frame; a moving mouse pointer changes less
 FULL_PAGE_EDGE_RATIO: Final = (
-    0.015  # of the picture: six lines of text. What a design repeats must not hide that they are gone
+    0.015  # of the frame: six lines of text. A design's repeated elements must not hide that they are gone
 )
-BLANK_EDGE_RATIO: Final = 0.0006  # of the picture; one word of large type has more ink
-MOTION_THRESHOLD: Final = 0.12  # of unrest; a slide that fades out, and lines that fly in, leave 0.1 at most
-MAX_MOTION_LEVEL: Final = 0.2  # of unrest: what rests again counts again after 5 s
-SCENE_CUT_RATIO: Final = 0.4  # of the picture; when so much changes at once it says nothing about one place
-_MOTION_LEARNING_RATE: Final = (
-    0.02  # the weight of each sample: what moves all the time is known to be restless after 1.3 s
-)
-_HASH_SIDE: Final = 16  # 256 bits: 64 cannot tell two text slides of one design apart
+BLANK_EDGE_RATIO: Final = 0.0006  # of the frame; one word in large type has more edges
+MOTION_THRESHOLD: Final = 0.12  # of the motion level; a fading slide or animated line leaves at most 0.1
+MAX_MOTION_LEVEL: Final = 0.2  # of the motion level: a region that stops moving counts again after 5 s
+SCENE_CUT_RATIO: Final = 0.4  # of the frame; a larger change says nothing about a single region
+_MOTION_LEARNING_RATE: Final = 0.02  # the weight of each sample: constant motion is detected after 1.3 s
+_HASH_SIDE: Final = 16  # 256 bits; 64 cannot distinguish two text slides of one design
 
 
 @dataclass(frozen=True)
 class FrameSignature:
-    """A small gray copy, with what does not count left out."""
+    """A small gray copy of a frame, and the pixels that count."""
 
     gray: GrayImage
     visible_mask: BoolMask  # False in masks
 
     @cached_property
     def contrast(self) -> GrayImage:
-        """How much each pixel differs from its neighbours."""
+        """Difference of each pixel from its neighbours."""
         return np.asarray(cv2.morphologyEx(self.gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)), np.uint8)
 
     @cached_property
     def edge_mask(self) -> BoolMask:
-        """Where strokes and edges are."""
+        """Pixels of strokes and edges."""
         found: BoolMask = (self.contrast > EDGE_CONTRAST) & self.visible_mask
         return found
 
@@ -59,9 +57,9 @@ class FrameSignature:
         return int(self.edge_mask.sum()) < BLANK_EDGE_RATIO * self.gray.size
 
     def lost_ratio(self, later: "FrameSignature") -> float:
-        """The share of this one's ink that is not there any more, 0 to 1: it has lost half of its contrast.
+        """Share (0 to 1) of the edges that are gone in `later`, which means that they lost half of their contrast.
 
-        Only what can be seen in the later one is asked for; where that is less than half, all counts as gone.
+        Only edges that are visible in both count; if that is less than half of them, all count as gone.
         """
         if self.gray.shape != later.gray.shape:  # a browser's recording changes its size when its window does
             return 1.0
@@ -73,43 +71,41 @@ class FrameSignature:
         return min(1.0, int((changed & edges).sum()) / max(1.0, reference_size))
 
     def changed_mask(self, later: "FrameSignature") -> BoolMask:
-        """Where something has changed between two neighbouring samples."""
+        """Pixels that changed between two neighbouring samples."""
         if self.gray.shape != later.gray.shape:
             return np.ones(later.gray.shape, np.bool_)
         return np.asarray(cv2.absdiff(self.gray, later.gray) > CHANGE_THRESHOLD, np.bool_)
 
     def is_still(self, later: "FrameSignature") -> bool:
-        """Whether nothing that counts has moved between two neighbouring samples."""
+        """Whether less than STILL_RATIO of the pixels visibly changed between two neighbouring samples."""
         return int((self.changed_mask(later) & later.visible_mask).sum()) < STILL_RATIO * self.gray.size
 
     @cached_property
     def fingerprint(self) -> int:
-        """A perceptual hash: the signs of the picture's lowest waves, which noise and scaling do not change."""
+        """A perceptual hash of the lowest DCT frequencies, which noise and scaling do not change."""
         seen = np.where(self.visible_mask, self.gray, 0).astype(np.float32)
         waves = cv2.dct(cv2.resize(seen, (4 * _HASH_SIDE, 4 * _HASH_SIDE), interpolation=cv2.INTER_AREA))
         low = waves[:_HASH_SIDE, :_HASH_SIDE].ravel()
         return int.from_bytes(np.packbits(low > np.median(low)).tobytes())
 
     def encode_png(self) -> bytes:
-        """The gray copy in a tenth of its size."""
+        """The gray copy as PNG, a tenth of its size."""
         return cv2.imencode(".png", self.gray)[1].tobytes()
 
     def decode_png(self, png: bytes) -> "FrameSignature":
-        """Another look at the same video, from its packed form."""
+        """Another signature of the same video from its PNG, with this one's masks."""
         gray = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
         return FrameSignature(np.asarray(gray, np.uint8), self.visible_mask)
 
 
 @dataclass(slots=True)
 class MotionMask:
-    """Knows where it moves again and again: a lecturer's camera that nobody masked, a clock, a video on a slide."""
+    """Learns the regions of constant motion: a lecturer's camera without a mask, a clock, a video on a slide."""
 
-    _motion_level: NDArray[np.float32] | None = (
-        None  # how often each pixel moves, 0 to 1, more weight on what was lately
-    )
+    _motion_level: NDArray[np.float32] | None = None  # how often each pixel moves, 0 to 1; recent samples weigh more
 
     def exclude_motion(self, signature: FrameSignature, previous: FrameSignature | None) -> FrameSignature:
-        """The look, in which such places do not count."""
+        """The signature without these regions."""
         if previous is None or self._motion_level is None or self._motion_level.shape != signature.gray.shape:
             self._motion_level = np.zeros(signature.gray.shape, np.float32)
             return signature
@@ -122,19 +118,19 @@ class MotionMask:
 
 
 def bit_difference_ratio(one: int, other: int) -> float:
-    """The share of the bits in which two fingerprints differ: 0.5 for two pictures that have nothing in common."""
+    """Share of the bits in which two fingerprints differ: 0.5 for unrelated frames."""
     return (one ^ other).bit_count() / _HASH_SIDE**2
 
 
 def build_signature(sample: Sample, masks: tuple[Mask, ...]) -> FrameSignature:
-    """The small copy of a sample, turned upright, with its masks."""
+    """The signature of a sample, turned upright, without the masked regions."""
     gray = to_upright_image(sample.frame, sample.pixel_aspect, "gray", SIGNATURE_LONG_SIDE)
     return FrameSignature(gray, build_visible_mask(gray.shape[:2], masks))
 
 
 @lru_cache(maxsize=16)
 def build_visible_mask(shape: tuple[int, ...], masks: tuple[Mask, ...]) -> BoolMask:
-    """True where no mask is. A mask takes one more pixel on each side: its edge is seen in the neighbours."""
+    """True outside all masks. Each mask grows by a pixel on each side, since its edge affects the neighbours."""
     height, width = shape
     seen = np.ones((height, width), np.bool_)
     for mask in masks:

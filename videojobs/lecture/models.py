@@ -1,12 +1,12 @@
-"""What the steps of a lecture hand on. Everything goes through JSON and back. Times are seconds from its start."""
+"""Results of a lecture's stages. All survive a round trip through JSON. Times are seconds from the lecture's start."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 SpeechOutcome = Literal["heard", "silent", "no_sound", "unavailable"]
-"""`heard`: there are words. `silent`: listened to the end, and nothing was understood. `no_sound`: no sound track.
-`unavailable`: nobody listened, because there is no speech recognition as it was asked for."""
+"""`heard`: words were recognised. `silent`: the recognition finished without words. `no_sound`: no sound track.
+`unavailable`: the requested speech recognition is not available, so none ran."""
 
 
 class _FrozenModel(BaseModel):
@@ -14,7 +14,7 @@ class _FrozenModel(BaseModel):
 
 
 class LectureInfo(_FrozenModel):
-    """What is known of the video before work begins."""
+    """Facts about the video, measured before the processing."""
 
     duration: float
     width: int
@@ -28,20 +28,20 @@ class LectureInfo(_FrozenModel):
 
 
 class Span(_FrozenModel):
-    """A time in which something is shown."""
+    """A time interval in which a slide is shown."""
 
     start: float
     end: float
 
 
 class Slide(_FrozenModel):
-    """One slide, with every time at which it is shown."""
+    """One slide, with all intervals in which it is shown."""
 
     number: int
-    """From 1, in the order of their first times."""
+    """From 1, ordered by the first appearance."""
     spans: list[Span]
     picture: str
-    """The name of its PNG file."""
+    """Name of the PNG file."""
 
     @property
     def start(self) -> float:
@@ -49,7 +49,7 @@ class Slide(_FrozenModel):
 
 
 class SlideDeck(_FrozenModel):
-    """All slides of a lecture: the JSON of times."""
+    """All slides of a lecture; also the JSON file with the times."""
 
     duration: float
     slides: list[Slide]
@@ -59,22 +59,22 @@ class Word(_FrozenModel):
     """One spoken word."""
 
     text: str
-    """With the space before it, where its language writes one: all texts joined are what was said."""
+    """With its leading space, if the language writes one: joining all texts gives the full text."""
     start: float
     end: float
     probability: float | None = None
 
 
 class Transcript(_FrozenModel):
-    """What was said."""
+    """The recognised speech."""
 
     outcome: SpeechOutcome
     reason: str | None = None
-    """Why there are no words, where nobody listened."""
+    """Why no recognition ran."""
     engine: str | None = None
     model: str | None = None
     language: str | None = None
-    """ISO 639-1, as it was asked for or detected."""
+    """ISO 639-1, as requested or detected."""
     language_probability: float | None = None
     words: list[Word] = []
 
@@ -84,18 +84,18 @@ class Transcript(_FrozenModel):
 
 
 class SubtitleFiles(_FrozenModel):
-    """Which subtitle files were written; none where nobody listened."""
+    """The subtitle files; none if no recognition ran."""
 
     files: list[str]
     cues: int
 
 
 class PdfDocument(_FrozenModel):
-    """The PDF that was written."""
+    """The PDF file."""
 
     file: str
     pages: int
     size: int
     """Bytes."""
     missing: list[str]
-    """Characters that no font had; each is shown as a replacement character."""
+    """Characters that no font has; each is shown as a replacement character."""

@@ -1,4 +1,4 @@
-"""What a client may choose for a lecture. Prefect draws its form from these titles and descriptions."""
+"""A client's options for a lecture. Prefect generates its form from these titles and descriptions."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ class _FrozenModel(BaseModel):
 
 
 def _form_position(position: int) -> dict[str, Any]:
-    """Where Prefect's form shows the field."""
+    """The field's position in Prefect's form."""
     return {"position": position}
 
 
@@ -101,9 +101,9 @@ class SubtitleOptions(_FrozenModel):
 
 
 class Mask(_FrozenModel):
-    """A rectangle that does not count: the lecturer's camera, captions, a clock.
+    """A rectangle to ignore: the lecturer's camera, captions, a clock.
 
-    Fractions of the picture, origin at the top left; what reaches beyond the picture is cut off.
+    Fractions of the picture, origin at the top left; clipped to the picture.
     """
 
     x: Fraction = Field(
@@ -211,7 +211,7 @@ class PdfOptions(_FrozenModel):
 
 
 class LectureOptions(_FrozenModel):
-    """All that can be chosen for a lecture. The defaults are right for most."""
+    """All options of a lecture. The defaults are right for most."""
 
     speech: SpeechOptions = Field(
         default=SpeechOptions(),

@@ -8,22 +8,23 @@ from typing import Final
 from videojobs.lecture.cues import MIN_PAUSE, ends_sentence
 from videojobs.lecture.models import SlideDeck, Word
 
-TARGET_SECONDS: Final = 20.0  # a paragraph ends at the first sentence's end after so long
-MAX_SECONDS: Final = 45.0  # and here in any case: pocketsphinx writes no full stops
+TARGET_SECONDS: Final = 20.0  # a paragraph ends with the first sentence after this time
+MAX_SECONDS: Final = 45.0  # or here without a sentence end: pocketsphinx writes no full stops
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Some sentences, and the second at which they begin."""
+    """Some sentences; `start` in seconds."""
 
     start: float
     text: str
 
 
 def paragraphs_by_slide(deck: SlideDeck, words: Iterable[Word]) -> dict[int, list[Paragraph]]:
-    """By the slide's number. What is said before the first slide, or while none is shown, goes with the one before.
+    """The paragraphs of each slide, by its number.
 
-    A word belongs to the slide that is shown at its middle. A slide that is shown twice has the words of both times.
+    A word belongs to the slide shown at the word's middle; between two slides, to the earlier one; before the first
+    slide, to the first. A slide that is shown twice has the words of both intervals.
     """
     shown = sorted((span.start, slide.number) for slide in deck.slides for span in slide.spans)
     starts = [start for start, _ in shown]

@@ -1,4 +1,4 @@
-"""The door for lectures: what clients send becomes a request, or problems in plain words."""
+"""Parses and validates clients' lecture requests."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -32,7 +32,7 @@ _ERROR_MESSAGES: Final = ErrorMessages(_MODELS_BY_PATH, ERROR_MESSAGES | {"less_
 
 
 def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = None) -> LectureRequest:
-    """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with every problem."""
+    """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with all errors."""
     if not isinstance(raw, Mapping):
         raise InvalidRequest([FieldError("request", "must be an object")])
     fields, problems = dict(raw), []

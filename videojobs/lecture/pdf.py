@@ -1,4 +1,4 @@
-"""The PDF: each slide on a page of its own, what was said below it, and bookmarks."""
+"""Writes the PDF: each slide on its own page with its spoken text, and bookmarks."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -20,25 +20,25 @@ from videojobs.lecture.settings import LectureSettings
 PDF_FILE: Final = "lecture.pdf"
 MARGIN: Final = 14.0  # millimetres; printers leave 5, and a hole punch takes 12
 HEADER_HEIGHT: Final = 8.0  # millimetres for the line above the slide
-FOOTER_HEIGHT: Final = 12.0  # millimetres for the page's number
+FOOTER_HEIGHT: Final = 12.0  # millimetres for the page number
 TEXT_GAP: Final = 4.0  # millimetres between the slide and its text
-MAX_PICTURE_RATIO: Final = 0.55  # of the page's height at most, where text stands below
+MAX_PICTURE_RATIO: Final = 0.55  # of the page's height, if there is text below
 _POINT_MM: Final = 25.4 / 72  # millimetres
-_LINE_SPACING: Final = 1.4  # heights of the letters from line to line
+_LINE_SPACING: Final = 1.4  # line spacing in font sizes
 _SECONDARY_GRAY: Final = 110
 _TEXT_GRAY: Final = 20
 _SMALL_FONT_SIZE: Final = 8.5  # points
-_MAX_TIMES_SHOWN: Final = 5  # that fit above a slide; all are in the JSON
-_MAX_TITLE_CHARS: Final = 80  # characters of the title at the foot of each page
+_MAX_TIMES_SHOWN: Final = 5  # more do not fit above a slide; the JSON has all
+_MAX_TITLE_CHARS: Final = 80  # of the title in the footer
 
 
 class _SlideDocument(FPDF):
-    """Pages with a head that names the slide, also on those where its text goes on."""
+    """Pages with a header that names the slide, also on continuation pages."""
 
     def __init__(self, options: PdfOptions, available_fonts: Sequence[Font]) -> None:
         super().__init__(orientation=options.orientation, format=options.page_size)
         self.running_title, self.page_heading, self.is_first_page = "", "", True
-        self.c_margin = 0  # text begins where the picture does
+        self.c_margin = 0  # aligns the text with the picture
         self.set_margins(MARGIN, MARGIN)
         self.set_auto_page_break(True, MARGIN + FOOTER_HEIGHT)
         for font in available_fonts:
@@ -77,9 +77,10 @@ def write_pdf(
     on_progress: ProgressCallback = no_progress,
     stop: Event | None = None,
 ) -> PdfDocument:
-    """`lecture.pdf` from the slides' pictures in the same folder. Raises ConfigurationError for a bad font, Stopped.
+    """Write `lecture.pdf` into `folder`, which contains the slides' pictures.
 
-    `title` counts where the options have none. Characters that no font has are replaced and reported.
+    `title` is used if the options have none. Characters that no font has are replaced and reported. Raises
+    ConfigurationError for an unusable font, and WorkCancelled.
     """
     texts = paragraphs_by_slide(deck, transcript.words) if options.with_text else {}
     title = options.title or title
@@ -111,7 +112,7 @@ def _truncate_title(title: str) -> str:
 
 
 def format_timestamp(seconds: float) -> str:
-    """`2:05`, `1:02:05`: as players show it."""
+    """`2:05`, `1:02:05`: as in players."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -131,7 +132,7 @@ def _set_metadata(pages: _SlideDocument, title: str, language: str | None) -> No
 
 
 def _add_slide(pages: _SlideDocument, slide: Slide, folder: Path, options: PdfOptions) -> None:
-    """Its page with the head, the bookmark and the whole picture, as large as there is room."""
+    """Add the slide's page: header, bookmark, and the whole picture as large as fits."""
     times = [f"{format_timestamp(span.start)}–{format_timestamp(span.end)}" for span in slide.spans]
     more = f" and {len(times) - _MAX_TIMES_SHOWN} more times" if len(times) > _MAX_TIMES_SHOWN else ""
     pages.page_heading, pages.is_first_page = f"{slide.number}   {', '.join(times[:_MAX_TIMES_SHOWN])}{more}", True
@@ -155,7 +156,7 @@ def _add_text(
 ) -> None:
     stamp, line = _SMALL_FONT_SIZE * _POINT_MM * _LINE_SPACING, options.font_size * _POINT_MM * _LINE_SPACING
     for paragraph in text:
-        if pages.will_page_break(stamp + line):  # a time does not stand at the foot of a page without its text
+        if pages.will_page_break(stamp + line):  # keep a timestamp and its text on one page
             pages.add_page()
         pages.use_small_font()
         pages.cell(0, stamp, format_timestamp(paragraph.start), new_x=XPos.LMARGIN, new_y=YPos.NEXT)

@@ -1,4 +1,4 @@
-"""The embedded speech recognition: pocketsphinx with the English model that is in its package."""
+"""The built-in speech recognition: pocketsphinx with its package's English model."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ MODEL_LANGUAGE: Final = "en"
 
 @dataclass(frozen=True, slots=True)
 class PocketsphinxEngine:
-    """Works in a process of its own, which is killed when the work is to stop."""
+    """Runs in a separate process, which is killed on cancellation."""
 
     name: ClassVar[str] = "pocketsphinx"
 
@@ -66,7 +66,7 @@ def _run_recogniser(path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def _read_output(process: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
-    assert process.stdout is not None  # noqa: S101  # it was asked for
+    assert process.stdout is not None  # noqa: S101  # set by stdout=PIPE
     for line in process.stdout:
         yield json.loads(line)
     if code := process.wait():

@@ -1,9 +1,9 @@
-"""Pocketsphinx in a process of its own: it does not let go of Python's lock for seconds at a time.
+"""Runs pocketsphinx in a separate process, because it holds the GIL for seconds at a time.
 
 python -m videojobs.lecture.pocketsphinx_process FILE
 
-Prints one JSON object a line: `{"heard": seconds}` as it goes, and `{"words": [[text, start, end, probability]]}`.
-It ends by itself once nobody reads any more.
+Prints one JSON object per line: `{"heard": seconds}` for progress, `{"words": [[text, start, end, probability]]}`.
+Exits when its output is closed.
 """
 
 import json
@@ -17,22 +17,20 @@ from pocketsphinx import Decoder, Endpointer
 
 from videojobs.lecture.audio_chunks import SAMPLE_RATE, audio_blocks
 
-MAX_UTTERANCE_SECONDS: Final = (
-    30.0  # seconds without a pause; memory and time of the search grow with what is decoded at once
-)
+MAX_UTTERANCE_SECONDS: Final = 30.0  # without a pause; the search's memory and time grow with the utterance
 MIN_CONFIDENCE: Final = (
-    0.4  # mean probability: clear speech has 0.65 to 0.95, music and other languages 0.1 to 0.35 (measured)
+    0.4  # mean probability; measured: clear speech 0.65 to 0.95, music and other languages 0.1 to 0.35
 )
-_FRAMES_PER_SECOND: Final = 100  # a second, in the times of the decoder's words
-_BYTES_PER_SAMPLE: Final = 2  # of a sample
-_REPORT_INTERVAL_SECONDS: Final = 1.0  # seconds of sound between two lines, so that whoever reads can stop soon
+_FRAMES_PER_SECOND: Final = 100  # the unit of the decoder's word times
+_BYTES_PER_SAMPLE: Final = 2
+_REPORT_INTERVAL_SECONDS: Final = 1.0  # seconds of sound between two lines, so that the reader can cancel soon
 
 OutputLine = dict[str, Any]
 RecognisedWord = tuple[str, float, float, float]
 
 
 def recognise(path: Path) -> Iterator[OutputLine]:
-    """What is to be printed."""
+    """The output lines."""
     decoder = Decoder(loglevel="FATAL")
     for start, speech, position in split_utterances(path):
         if speech:
@@ -41,7 +39,7 @@ def recognise(path: Path) -> Iterator[OutputLine]:
 
 
 def split_utterances(path: Path) -> Iterator[tuple[float, bytes, float]]:
-    """Stretches of speech: where each starts, its sound, and how far the file is heard; empty ones in between."""
+    """Utterances as (start, sound, position in the file), and for progress some with empty sound between them."""
     endpointer, speech, start, reported, speaking = Endpointer(sample_rate=SAMPLE_RATE), b"", 0.0, 0.0, False
     for number, (frame, is_last) in enumerate(_read_frames(path, endpointer.frame_bytes), 1):
         position = number * endpointer.frame_length
@@ -59,7 +57,7 @@ def split_utterances(path: Path) -> Iterator[tuple[float, bytes, float]]:
 
 
 def _read_frames(path: Path, size: int) -> Iterator[tuple[bytes, bool]]:
-    """The sound in parts of so many bytes, and whether it is the last one, which may be shorter."""
+    """The sound in frames of `size` bytes, and whether it is the last one, which may be shorter."""
     pending = b""
     for block in audio_blocks(path, Event()):
         pending += block.tobytes()
@@ -70,13 +68,13 @@ def _read_frames(path: Path, size: int) -> Iterator[tuple[bytes, bool]]:
 
 
 def decode_words(decoder: Decoder, start: float, speech: bytes) -> list[RecognisedWord]:
-    """The words of one stretch of speech that starts at a second of the lecture; none where they would be guesses."""
+    """The words of an utterance that begins at `start` seconds; none if their confidence is too low."""
     decoder.start_utt()
     decoder.process_raw(speech, no_search=False, full_utt=True)
     decoder.end_utt()
     recognised = [
         (
-            found.word.partition("(")[0],  # `the(2)` is the second way to pronounce it
+            found.word.partition("(")[0],  # `the(2)` is the second pronunciation
             round(start + found.start_frame / _FRAMES_PER_SECOND, 2),
             round(start + (found.end_frame + 1) / _FRAMES_PER_SECOND, 2),
             round(min(1.0, found.prob), 3),

@@ -1,4 +1,4 @@
-"""What every long piece of work here is given: whom to tell how far it is, and a signal that it is to stop."""
+"""Progress and cancellation of long work."""
 
 import os
 from collections.abc import Callable
@@ -9,21 +9,21 @@ from threading import Event
 from videojobs.errors import WorkCancelled
 
 ProgressCallback = Callable[[float], None]
-"""Told the share that is done, 0 to 1. It is called often, in the thread that does the work."""
+"""Receives the finished share, 0 to 1. Called often, in the thread that does the work."""
 
 
 def no_progress(_share: float) -> None:
-    """Nobody wants to know."""
+    """Ignore the progress."""
 
 
 def raise_if_cancelled(stop: Event) -> None:
-    """Raises Stopped once the signal is given."""
+    """Raises WorkCancelled if `stop` is set."""
     if stop.is_set():
         raise WorkCancelled("the work was stopped")
 
 
 class CancellableFile(FileIO):
-    """A file whose reader is told to stop: for work that reads all of it, and knows nothing of signals."""
+    """A file whose `read` reports progress and raises on cancellation, for code that reads all of it without checks."""
 
     def __init__(self, path: Path, stop: Event, on_progress: ProgressCallback) -> None:
         super().__init__(path, "rb")

@@ -1,4 +1,4 @@
-"""What a client may ask for: a lecture. Prefect's form and the front door's document are drawn from it."""
+"""A client's lecture request. Prefect's form and the API's OpenAPI document are generated from it."""
 
 from typing import Annotated, Final
 
@@ -11,7 +11,7 @@ VIDEO_HELP: Final = "Where the lecture is: s3://bucket/key or https://..., or a 
 
 
 class LectureRequest(BaseModel):
-    """One lecture. Get it from `videojobs.lecture.parsing`: built directly, nobody has looked at where its video is."""
+    """One lecture. Create it with `videojobs.lecture.parsing`, which also validates the video's source."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,5 +38,5 @@ class LectureRequest(BaseModel):
     @field_validator("display_name", mode="before")
     @classmethod
     def _blank_is_none(cls, value: object) -> object:
-        """An HTML form sends a field that nobody filled as an empty string."""
+        """An HTML form sends an empty field as an empty string."""
         return None if isinstance(value, str) and not value.strip() else value

@@ -1,4 +1,4 @@
-"""The slides of a lecture: which pictures stand still for a while, what came before them, and when they come again."""
+"""Detects the slides of a lecture: frames that stay unchanged for a while. Repeated slides are merged."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,23 +15,23 @@ from videojobs.lecture.progress import ProgressCallback, no_progress
 from videojobs.media.comparison_image import ImageArray, to_upright_image
 
 IMAGE_LONG_SIDE: Final = (
-    1920  # pixels of a slide's picture at most; text is readable, and a PDF of 100 slides can be mailed
+    1920  # maximum pixels of a slide's picture: text is readable, and a PDF of 100 slides can be mailed
 )
-MAX_TRANSITION_SECONDS: Final = 1.0  # seconds; a slide that fades in begins where the one before begins to be gone
-MAX_ABSENCE_SECONDS: Final = 2.0  # seconds; a slide that was not seen for longer has another time of its own
+MAX_TRANSITION_SECONDS: Final = 1.0  # a slide that fades in begins where the previous one begins to fade
+MAX_ABSENCE_SECONDS: Final = 2.0  # after a longer absence, a slide gets another interval
 STABILITY_TIMEOUT_FACTOR: Final = (
-    5  # times the stability; so long something in a corner may move before the picture is taken anyway
+    5  # times the stability; then the picture is saved although something still moves, in a corner for example
 )
-_MAX_FINGERPRINT_DIFFERENCE: Final = 0.2  # of the fingerprint's bits may differ before two slides are not even compared
+_MAX_FINGERPRINT_DIFFERENCE: Final = 0.2  # of the fingerprint's bits; slides that differ more are not compared
 
 
 @dataclass(slots=True)
 class _SlideCandidate:
-    """Something that is on the screen, from when it was first seen: a slide, if it stays."""
+    """What is on the screen since its first sample: a slide, if it stays."""
 
-    signature: FrameSignature  # as it was last taken
+    signature: FrameSignature  # of the best sample, or of the first one
     spans: list[Span]
-    best_sample: Sample | None = None  # of which the picture is made
+    best_sample: Sample | None = None  # the source of the slide's picture
 
     @property
     def seconds(self) -> float:
@@ -50,22 +50,22 @@ class _SlideCandidate:
 
 @dataclass(slots=True)
 class _SavedSlide:
-    """A slide whose picture is written."""
+    """A slide whose picture is on disk."""
 
     spans: list[Span]
     picture: str
     fingerprint: int
-    signature_png: bytes  # its look; a lecture may have a thousand slides
+    signature_png: bytes  # compressed: a lecture may have a thousand slides
 
 
 @dataclass(slots=True)
 class SlideDetector:
-    """Is shown one sample after the other, and writes the picture of each slide into a folder when it is over."""
+    """Takes the samples in order, and writes each slide's picture into a folder when the slide ends."""
 
     options: SlideOptions
     folder: Path
-    _current: _SlideCandidate | None = None  # the slide
-    _candidate: _SlideCandidate | None = None  # what may become one
+    _current: _SlideCandidate | None = None  # the slide on the screen
+    _candidate: _SlideCandidate | None = None  # may become the next slide
     _previous_signature: FrameSignature | None = None
     _motion_mask: MotionMask = field(default_factory=MotionMask)
     _still_since: float = 0.0
@@ -86,7 +86,7 @@ class SlideDetector:
             self._commit_slide(shown)
 
     def finish(self) -> list[Slide]:
-        """All slides, once there are no more samples."""
+        """All slides. Call it after the last sample."""
         if self._current:
             self._save(self._current)
         return [
@@ -95,7 +95,7 @@ class SlideDetector:
         ]
 
     def _match_or_start(self, sample: Sample, signature: FrameSignature) -> _SlideCandidate:
-        """The slide, or what may become the next one, or something new."""
+        """The current slide, the candidate, or a new candidate, whichever the sample shows."""
         if self._current and self._matches(self._current, signature):
             self._candidate = None
             return self._current
@@ -104,20 +104,20 @@ class SlideDetector:
         return self._candidate
 
     def _matches(self, shown: _SlideCandidate, signature: FrameSignature) -> bool:
-        """Whether it is still there: perhaps with more on it, and with less by no more than is allowed."""
+        """Whether it is still shown: additions do not matter, losses up to the sensitivity."""
         if shown.signature.is_blank:
             return signature.is_blank
         return shown.signature.lost_ratio(signature) <= 1 - self.options.sensitivity
 
     def _is_stable(self, shown: _SlideCandidate, sample: Sample) -> bool:
-        """Nothing has moved for long enough; or something moves all the time, and the rest has stood even longer."""
+        """Nothing moved for the stability time; or something always moves, and the slide was shown even longer."""
         stable = self.options.stability_seconds
         return sample.end - self._still_since >= stable or (
             shown.best_sample is None and shown.seconds >= STABILITY_TIMEOUT_FACTOR * stable
         )
 
     def _commit_slide(self, shown: _SlideCandidate) -> None:
-        """The slide is over, and this is the next one."""
+        """Save the current slide and make this the next one."""
         if self._current:
             previous_end, first = self._current.spans[-1].end, shown.spans[0]
             if first.start - previous_end <= MAX_TRANSITION_SECONDS:
@@ -126,8 +126,8 @@ class SlideDetector:
         self._current, self._candidate = shown, None
 
     def _save(self, shown: _SlideCandidate) -> None:
-        """Write it, or note the time at the same slide before it."""
-        assert shown.best_sample is not None  # noqa: S101  # what was never taken does not become a slide
+        """Write its picture, or add its intervals to an earlier identical slide."""
+        assert shown.best_sample is not None  # noqa: S101  # a candidate without a sample never becomes a slide
         if duplicate := self._find_duplicate(shown.signature):
             duplicate.spans += shown.spans
             return
@@ -137,11 +137,11 @@ class SlideDetector:
         self._saved.append(_SavedSlide(shown.spans, name, shown.signature.fingerprint, shown.signature.encode_png()))
 
     def _find_duplicate(self, signature: FrameSignature) -> _SavedSlide | None:
-        """The slide that looks the same. Fingerprints only propose: slides of one design have nearly the same one."""
+        """The saved slide that looks the same. Fingerprints only preselect: slides of one design have similar ones."""
         for saved in self._saved:
             if bit_difference_ratio(saved.fingerprint, signature.fingerprint) <= _MAX_FINGERPRINT_DIFFERENCE:
                 other = signature.decode_png(saved.signature_png)
-                # Much stricter than between neighbours: a page too many does less harm than one that is lost.
+                # Much stricter than between neighbours: an extra page does less harm than a lost one.
                 if max(signature.lost_ratio(other), other.lost_ratio(signature)) <= (1 - self.options.sensitivity) / 5:
                     return saved
         return None
@@ -156,10 +156,10 @@ def extract_slides(
     on_progress: ProgressCallback = no_progress,
     stop: Event | None = None,
 ) -> SlideDeck:
-    """All slides with their times; each one's picture is written as a PNG file into the folder.
+    """Detect all slides with their times; write each one's picture as a PNG file into `folder`.
 
-    A slide's picture is the last one on which nothing moved: its animations have ended. A slide that comes again is the
-    same slide with one more time. Raises InvalidMedia where nothing can be decoded, and Stopped.
+    A slide's picture is its last still frame: its animations have ended. A slide that is shown again gets another
+    interval. Raises InvalidMedia if nothing can be decoded, and WorkCancelled.
     """
     detector = SlideDetector(options, folder)
     for sample in sample_frames(path, stop or Event(), lecture.duration):
@@ -169,7 +169,7 @@ def extract_slides(
 
 
 def write_png(path: Path, picture: ImageArray) -> None:
-    """Blue, green, red, as OpenCV has them. Whole or not at all: a killed run must not leave half a picture."""
+    """Write a BGR picture atomically: a killed run must not leave half of one."""
     _, png = cv2.imencode(".png", picture)
     part = path.with_suffix(".part")
     part.write_bytes(png.tobytes())

@@ -1,4 +1,4 @@
-"""What is said in a lecture, by the engine that was asked for; where there is none, as its options say."""
+"""Recognises a lecture's speech with the requested engine; the options decide what to do without one."""
 
 from pathlib import Path
 from threading import Event
@@ -14,29 +14,29 @@ from videojobs.lecture.whisper_engine import WhisperEngine
 
 
 class SpeechEngine(Protocol):
-    """A speech recognition."""
+    """A speech recognition engine."""
 
     @property
     def name(self) -> str: ...
 
     def check_available(self, language: str | None) -> None:
-        """Raises SpeechUnavailable where it cannot work here, or not in this language. Quick."""
+        """Raises SpeechUnavailable if the engine cannot run here, or not in this language. Quick."""
 
     def transcribe(
         self, path: Path, language: str | None, duration: float, on_progress: ProgressCallback, stop: Event
     ) -> Transcript:
-        """Everything that is said. Raises SpeechUnavailable, NoSound and Stopped, or Retryable."""
+        """All speech. Raises SpeechUnavailable, NoAudioTrack, WorkCancelled or RetryableError."""
 
 
 def select_engine(options: SpeechOptions, settings: LectureSettings) -> SpeechEngine:
-    """The engine that was asked for, which may not be there: its `check` tells."""
+    """The requested engine. It may be unavailable: call its `check_available`."""
     if options.engine == WhisperEngine.name or (options.engine == "auto" and settings.whisper_model):
         return WhisperEngine(settings)
     return PocketsphinxEngine()
 
 
 def validate_speech(lecture: LectureInfo, options: SpeechOptions, settings: LectureSettings) -> None:
-    """Raises what `transcribe` would raise, before any work begins: NoSound or SpeechUnavailable."""
+    """Raises the NoAudioTrack or SpeechUnavailable that `transcribe` would raise. Quick."""
     if options.without_speech == "fail":
         _check_engine(lecture, select_engine(options, settings), options)
 
@@ -50,10 +50,10 @@ def transcribe(
     on_progress: ProgressCallback = no_progress,
     stop: Event | None = None,
 ) -> Transcript:
-    """Every word with its times. Text is never made up: nobody speaks, no words.
+    """Every word with its times. Silence gives no words: text is never invented.
 
-    Where there is no sound track or no engine, the options decide: an error (NoSound, SpeechUnavailable), or a
-    transcript without words that says why. Raises Stopped; Retryable where the engine broke down.
+    Without a sound track or an engine, the options decide: an error (NoAudioTrack, SpeechUnavailable), or a transcript
+    without words that gives the reason. Raises WorkCancelled, and RetryableError if the engine crashed.
     """
     engine = select_engine(options, settings)
     try:

@@ -1,4 +1,4 @@
-"""Subtitle files."""
+"""Writes subtitle files."""
 
 from collections.abc import Sequence
 from html import escape
@@ -16,7 +16,7 @@ FORMATS: Final[tuple[SubtitleFormat, ...]] = ("srt", "vtt")
 
 
 def write_subtitles(transcript: Transcript, options: SubtitleOptions, folder: Path) -> SubtitleFiles:
-    """`subtitles.srt` and `subtitles.vtt`; empty, valid ones where nobody speaks, none where nobody listened."""
+    """Write `subtitles.srt` and `subtitles.vtt`: valid but empty without speech; none if no recognition ran."""
     if transcript.outcome not in ("heard", "silent"):
         return SubtitleFiles(files=[], cues=0)
     found = build_cues(transcript.words, options)
@@ -35,7 +35,7 @@ def to_subtitle_text(found: Sequence[Cue], kind: SubtitleFormat) -> str:
 
 
 def _to_event(cue: Cue, kind: SubtitleFormat) -> SSAEvent:
-    """No word is taken for markup. Braces are pysubs2's own, and cannot be escaped in it."""
+    """No word may act as markup. pysubs2 interprets braces and cannot escape them."""
     text = "\n".join(cue.lines).replace("{", "(").replace("}", ")")
     event = SSAEvent(start=make_time(s=cue.start), end=make_time(s=cue.end))
     event.plaintext = escape(text, quote=False) if kind == "vtt" else text

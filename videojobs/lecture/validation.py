@@ -1,4 +1,4 @@
-"""Whether a video can be worked on, before any work begins."""
+"""Validates a lecture video before the processing."""
 
 from pathlib import Path
 from threading import Event
@@ -13,9 +13,9 @@ from videojobs.media.probe import probe_playback
 def validate_lecture(
     path: Path, settings: LectureSettings, *, on_progress: ProgressCallback = no_progress, stop: Event | None = None
 ) -> LectureInfo:
-    """Decodes all of it once, which takes about a second for each minute; what says to be too long is refused at once.
+    """Decode all of it once, about a second per minute of video; a declared length over the limit is rejected at once.
 
-    Raises InvalidMedia, which says what is wrong, ConfigurationError for a font that cannot be used, and Stopped.
+    Raises InvalidMedia with the reason, ConfigurationError for an unusable font, and WorkCancelled.
     """
     load_fonts(settings.fonts)
     with CancellableFile(path, stop or Event(), on_progress) as file:

@@ -1,7 +1,7 @@
-"""The better speech recognition: faster-whisper, with a model that an operator brings.
+"""The better speech recognition: faster-whisper, with a model that the operator provides.
 
-The model is loaded once in a process and kept: it is large, and threads may share it. The work is done in C++ without
-Python's lock, so a thread beside the event loop is enough.
+Each process loads the model once and keeps it: it is large, and threads may share it. The C++ code runs without the
+GIL, so a thread beside the event loop is enough.
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 MODEL_FILES: Final = ("model.bin", "config.json", "tokenizer.json")
-"""Without its own tokenizer, faster-whisper fetches one from a hub."""
-MIN_LANGUAGE_PROBABILITY: Final = 0.5  # of a detected language; it then holds for the rest of the lecture
-_FULL_SCALE: Final = 32768.0  # Whisper takes sound between -1 and 1
+"""Without the model's tokenizer, faster-whisper downloads one from a hub."""
+MIN_LANGUAGE_PROBABILITY: Final = 0.5  # of a detected language, to keep it for the rest of the lecture
+_FULL_SCALE: Final = 32768.0  # Whisper's samples are between -1 and 1
 
 _models: dict[tuple[object, ...], "WhisperModel"] = {}
 _load_lock: Final = Lock()
@@ -33,13 +33,13 @@ _load_lock: Final = Lock()
 
 @dataclass(frozen=True, slots=True)
 class WhisperEngine:
-    """Loads its model when it is first needed."""
+    """Loads its model on first use."""
 
     settings: LectureSettings
     name: ClassVar[str] = "faster-whisper"
 
     def check_available(self, language: str | None) -> None:
-        """Raises SpeechUnavailable, which says what is missing. Nothing is loaded or fetched."""
+        """Raises SpeechUnavailable with what is missing. Loads and downloads nothing."""
         if find_spec("faster_whisper") is None:
             raise SpeechUnavailable("faster-whisper is not installed here; it is in the extra `whisper`")
         model = _require_model_name(self.settings)
@@ -79,12 +79,12 @@ class WhisperEngine:
 
 
 def is_model_folder(model: str) -> bool:
-    """Whether it names a folder. A wrong path must not be taken for a name: faster-whisper would look for it online."""
+    """Whether it is a path. A wrong path must not count as a name: faster-whisper would search for it online."""
     return model.startswith(("/", ".", "~")) or Path(model).is_dir()
 
 
 def load_model(settings: LectureSettings) -> "WhisperModel":
-    """The model, loaded once in this process. Raises SpeechUnavailable where it cannot be loaded or fetched."""
+    """The model, loaded once per process. Raises SpeechUnavailable if it cannot be loaded or downloaded."""
     from faster_whisper import WhisperModel  # noqa: PLC0415  # an extra, and its import takes a second
 
     model = _require_model_name(settings)
@@ -99,7 +99,7 @@ def load_model(settings: LectureSettings) -> "WhisperModel":
                     cpu_threads=settings.whisper_threads,
                     local_files_only=not settings.whisper_download,
                 )
-            except Exception as error:  # CTranslate2, the hub's client and tokenizers each have their own errors
+            except Exception as error:  # CTranslate2, the hub client and tokenizers have no common base
                 raise SpeechUnavailable(
                     f"the Whisper model cannot be loaded: {_load_error_reason(error, settings)}"
                 ) from error
@@ -119,14 +119,14 @@ def _load_error_reason(error: Exception, settings: LectureSettings) -> str:
 
 
 def _start_transcription(model: "WhisperModel", chunk: AudioChunk, language: str | None) -> tuple[Iterator[Any], Any]:
-    """What faster-whisper makes of a piece: its segments come one by one, as they are recognised."""
+    """faster-whisper's segments of a chunk, recognised as they are iterated, and its info."""
     sound = chunk.samples.astype(np.float32) / _FULL_SCALE
     segments, info = model.transcribe(
         sound,
         language=language,
         word_timestamps=True,
-        vad_filter=True,  # Whisper makes up sentences where nobody speaks
-        condition_on_previous_text=False,  # else one such sentence would be said again and again
+        vad_filter=True,  # Whisper invents sentences in silence
+        condition_on_previous_text=False,  # else one invented sentence would repeat
     )
     return segments, info
 

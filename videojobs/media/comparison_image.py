@@ -1,4 +1,4 @@
-"""The before/after picture: the same instant of the source and of the result side by side, with the areas outlined."""
+"""The before/after picture: the same moment of source and result side by side, with the areas outlined."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -40,7 +40,7 @@ def render_comparison(
 ) -> bytes:
     """A JPEG of both videos at their times (seconds), at most 1280 pixels wide.
 
-    `boxes` are (x, y, width, height) in shares of the picture. Raises InvalidMedia where a video shows no picture.
+    `boxes` are (x, y, width, height) in fractions of the picture. Raises InvalidMedia if a video has no frame.
     """
     left, right = frame_at(before, before_time), frame_at(after, after_time)
     size = _panel_size(left)
@@ -81,7 +81,7 @@ def to_upright_image(frame: VideoFrame, aspect: float, pixel_format: str, long_s
     width, height = round(frame.width * aspect), frame.height
     scale = min(1.0, long_side / max(width, height)) if long_side else 1.0
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    interpolation = "AREA" if scale < 1 else None  # every pixel of the source counts: thin strokes stay
+    interpolation = "AREA" if scale < 1 else None  # averages all source pixels: thin strokes remain
     image = frame.to_ndarray(format=pixel_format, width=width, height=height, interpolation=interpolation)
     return np.ascontiguousarray(np.rot90(image, frame.rotation // 90), np.uint8)
 

@@ -1,8 +1,8 @@
-"""Detects concatenated recordings in one file, as `cat a.wav b.wav` and some speech services make them.
+"""Detects concatenated recordings in one file, as `cat a.wav b.wav` and some speech services produce them.
 
-FFmpeg silently reads the first recording only; other readers may read all, or none. Most kinds show a header where none
-belongs, which is searched for here. Where FFmpeg continues into the next recording, timestamps start again, which
-`decoding` detects. MP4 is checked in `mp4_index_guard`.
+FFmpeg silently reads the first recording only; other readers may read all, or none. Most formats then have a second
+header in the middle, which this module searches for. If FFmpeg continues into the next recording, timestamps restart,
+which `decoding` detects. `mp4_index_guard` checks MP4.
 """
 
 import re
@@ -18,13 +18,13 @@ _SPLIT_AUDIO_MESSAGE: Final = "its sound lies in several parts, of which only on
 _WAVE_MAGICS: Final = (b"RIFF", b"RF64", b"BW64")
 _WAVE_HEADER: Final = re.compile(rb"(?:RIFF|RF64|BW64).{4}WAVE", re.DOTALL)
 _WAVE_HEADER_BYTES: Final = 12  # of such a header
-_SEARCH_BLOCK_BYTES: Final = 1024**2  # bytes that are searched at a time
-_UNKNOWN_LENGTH: Final = 0xFFFF_FFFF  # a length that stands elsewhere (RF64), or nowhere
-_MAX_PARTS: Final = 1000  # of a file that are walked through: a WAV has ten, an AVI one for each gigabyte
-_OGG_PAGE: Final = re.compile(rb"OggS\0[\0-\7]")  # the beginning of an Ogg page, its version and flags (RFC 3533)
+_SEARCH_BLOCK_BYTES: Final = 1024**2  # bytes per read of the search
+_UNKNOWN_LENGTH: Final = 0xFFFF_FFFF  # the length is elsewhere (RF64), or unknown
+_MAX_PARTS: Final = 1000  # of a file: a WAV has ten, an AVI one per gigabyte
+_OGG_PAGE: Final = re.compile(rb"OggS\0[\0-\7]")  # an Ogg page's magic, version and flags (RFC 3533)
 _OGG_PAGE_HEADER_BYTES: Final = 27  # bytes
 _MAX_OGG_PAGE_BYTES: Final = 27 + 255 + 255 * 255  # bytes of the largest page
-_FIRST_PAGE_FLAG: Final = 2  # the flag of a stream's first page; all streams of one recording begin before any goes on
+_FIRST_PAGE_FLAG: Final = 2  # of a stream's first page; all streams of a recording begin before any continues
 
 
 def concatenation_error(source: BinaryIO, size: int) -> str | None:
@@ -41,16 +41,16 @@ def concatenation_error(source: BinaryIO, size: int) -> str | None:
 
 
 def _wav_error(source: BinaryIO, size: int) -> str | None:
-    """Tags and padding may follow the sound; another header, or more sound, would be lost."""
+    """Tags and padding may follow the audio; another header, or more audio, would be lost."""
     rf64_length = 0
     for name, start, stated_length in _riff_chunks(source, _WAVE_HEADER_BYTES, size):
-        if name == b"ds64":  # where RF64 has its lengths
+        if name == b"ds64":  # contains RF64's lengths
             source.seek(start + 8)
             rf64_length = int.from_bytes(source.read(8), "little")
         if name == b"data":
             length = rf64_length if stated_length == _UNKNOWN_LENGTH else stated_length
             end = start + length
-            if not length or end > size:  # written into a pipe: all that follows is taken for sound, headers as well
+            if not length or end > size:  # written to a pipe: all that follows counts as audio, even headers
                 return CONCATENATED_MESSAGE if _has_wave_header(source, start, size) else None
             if _has_wave_header(source, end, size):
                 return CONCATENATED_MESSAGE
@@ -62,7 +62,7 @@ def _wav_error(source: BinaryIO, size: int) -> str | None:
 
 
 def _riff_chunks(source: BinaryIO, offset: int, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, content offset and content length in bytes of each chunk from an offset on."""
+    """Name, content offset and content length in bytes of each chunk from `offset` on."""
     for _ in range(_MAX_PARTS):
         source.seek(offset)
         head = source.read(8)

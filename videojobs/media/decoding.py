@@ -29,66 +29,64 @@ from videojobs.media.mp4_index_guard import reject_oversized_index
 from videojobs.media.sniff import sniff_container
 from videojobs.media.tracks import MAX_PIXELS, limit_frame_sizes, set_decoder_threads
 
-MAX_TRACKS: Final = 24  # of picture and sound; a camera's files have seven at most, OBS records six sounds
-MAX_STREAMS: Final = 200  # of any kind: subtitles in all languages, fonts and pictures that are attached
+MAX_TRACKS: Final = 24  # video and audio; camera files have at most seven, OBS records six audio tracks
+MAX_STREAMS: Final = 200  # of any kind, such as subtitles in all languages, attached fonts and pictures
 _TOO_MANY_TRACKS: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
-# The only demuxers that may look at a file, under FFmpeg's names, and no protocol for them to open: a playlist
-# sent as a "video" would otherwise make FFmpeg open whatever addresses and files it names. And no decoder: FFmpeg
-# decodes the first picture of each track when it opens a file, and keeps all of them.
+# Only these demuxers, under FFmpeg's names, and no protocols: otherwise a playlist sent as a "video" makes FFmpeg open
+# any URL and file that it contains. And no decoders: FFmpeg would decode the first frame of each track when it opens a
+# file, and keep all of them.
 _OPEN_OPTIONS: Final = {
     "format_whitelist": "mov,matroska,avi,wav,mp3,ogg,flac",
     "protocol_whitelist": "none",
     "codec_whitelist": "none",
-    "max_streams": str(MAX_STREAMS),  # beyond it some demuxers break off, and others leave out the rest
+    "max_streams": str(MAX_STREAMS),  # beyond it some demuxers fail, and others drop the rest
 }
-_MAX_FRAME_RATE: Final = 240  # a second, as phones record slow motion; more would take hours to decode
-_MAX_PACKET_RATE: Final = 3000  # a second, of any track; the smallest pieces of sound have a third of a millisecond
-_DURATION_TOLERANCE: Final = (
-    10  # seconds beyond the limit: what is a little longer is refused later, and told how long it is
-)
-_HEAD_BYTES: Final = 64  # bytes at the start that tell the flavours of MP4, WebM and WAV apart
-_MP3_HEADER: Final = re.compile(rb"\AID3|Xing|Info")  # of tags, or an encoder's note; elsewhere they are no sound
-_IMAGE_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # pictures built like an MP4
+_MAX_FRAME_RATE: Final = 240  # per second, as in phones' slow motion; more would take hours to decode
+_MAX_PACKET_RATE: Final = 3000  # per second, of any track; the smallest audio packets last a third of a millisecond
+_DURATION_TOLERANCE: Final = 10  # seconds beyond the limit: slightly longer files are rejected later, with their length
+_HEAD_BYTES: Final = 64  # first bytes, which distinguish variants of MP4, WebM and WAV
+_MP3_HEADER: Final = re.compile(rb"\AID3|Xing|Info")  # tags or an encoder's header; elsewhere these bytes are not audio
+_IMAGE_BRANDS: Final = frozenset({"avif", "avis", "heic", "heix", "mif1", "msf1"})  # images in the MP4 structure
 _MAX_TIME_REGRESSION: Final = (
-    0.5  # seconds; frames come in their order, and roundings take them back by milliseconds at most
+    0.5  # seconds; frames arrive in order, and rounding moves them back by milliseconds at most
 )
 _MAX_OGG_PAGE_BYTES: Final = 27 + 255 + 255 * 255  # bytes of the largest page: its header, table and content (RFC 3533)
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """An open media file: FFmpeg's view of it, the name of its format (`mp4`), its size in bytes."""
+    """An open media file: FFmpeg's container, the format's name (`mp4`), the size in bytes."""
 
     container: InputContainer
     format: str
     size: int
-    start: float  # seconds on the file's own timeline at which its first track begins: hours in a part of a stream
-    declared_seconds: float  # seconds that the file as a whole says it is long; 0 where it does not say
-    has_unknown_length: bool  # a WAV written into a pipe does not know its own length
-    truncated: bool  # the file ends within one of the container's own parts
+    start: float  # seconds on the file's own timeline when its first track begins; hours in a part of a stream
+    declared_seconds: float  # length of the whole file as declared; 0 if it declares none
+    has_unknown_length: bool  # a WAV written to a pipe does not contain its length
+    truncated: bool  # the file ends within a part of the container
 
 
 @dataclass(slots=True)
 class DecodeStats:
-    """What decoding one track to its end yielded. Times are seconds on the file's own timeline."""
+    """Counts from decoding one track to its end. Times are seconds on the file's own timeline."""
 
     frames: int = 0
-    samples: int = 0  # per channel; sound only
+    samples: int = 0  # per channel; audio only
     packets: int = 0
-    damaged: int = 0  # packets that the decoder refused, and frames with holes in them
+    damaged: int = 0  # packets that the decoder rejected, and incomplete frames
     truncated: bool = False  # the file ended within a packet
-    width: int = 0  # pixels of the first frame; containers may say something else, or nothing
+    width: int = 0  # pixels of the first frame; the container may declare other values, or none
     height: int = 0
     hidden_packets: int = 0  # packets hidden by an edit list, as in a video trimmed on a phone
-    rotation: int = 0  # degrees by which a player turns the picture
+    rotation: int = 0  # degrees by which a player rotates the picture
     start: float | None = None
-    last_frame_time: float = 0.0  # when the last frame so far begins
+    last_frame_time: float = 0.0  # start of the last frame so far
     end: float = 0.0
-    timestamps_restart: bool = False  # the times go back: what follows is another recording
-    seconds_by_format: dict[str, float] = field(default_factory=dict)  # seconds of sound by its form: `48000 Hz mono`
+    timestamps_restart: bool = False  # times go back: another recording follows
+    seconds_by_format: dict[str, float] = field(default_factory=dict)  # seconds of audio by format: `48000 Hz mono`
 
     def add(self, frame: VideoFrame | AudioFrame, seconds: float) -> None:
-        """Counts one decoded frame that is shown for about `seconds`."""
+        """Count one decoded frame of about `seconds`."""
         if isinstance(frame, VideoFrame) and not self.frames:
             self.width, self.height = frame.width, frame.height
         self.frames += 1
@@ -136,7 +134,7 @@ def open_media(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterato
     limited_source = _limit_header_reads(source, head)
     try:
         container = av.open(limited_source, "r", options=_OPEN_OPTIONS, metadata_errors="replace")
-    except av.error.MemoryError as error:  # FFmpeg's word for one track more than it may have
+    except av.error.MemoryError as error:  # FFmpeg's error for too many streams
         raise InvalidMedia(_TOO_MANY_TRACKS) from error
     except av.FFmpegError as error:
         if truncated or head[4:8] == b"ftyp":
@@ -150,7 +148,7 @@ def open_media(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterato
         start = max(0.0, (container.start_time or 0) / av.time_base)
         declared_seconds = (container.duration or 0) / av.time_base
         if container.format.name.startswith("matroska") and declared_seconds > start:
-            declared_seconds -= start  # FFmpeg writes the time of the end there
+            declared_seconds -= start  # here FFmpeg gives the end time
         yield MediaFile(
             container,
             _format_name(container, head),
@@ -165,9 +163,9 @@ def open_media(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterato
 def decode(
     media: MediaFile, tracks: list[VideoStream | AudioStream], max_seconds: float = math.inf
 ) -> list[DecodeStats]:
-    """Decodes the tracks to their end and keeps only the counts, one for each track.
+    """Decode the tracks to their end and keep only the counts, one for each track.
 
-    Raises InvalidMedia as soon as there is more than `max_seconds` seconds can hold, whatever the file says of itself.
+    Raises InvalidMedia as soon as there is more than `max_seconds` can contain, whatever the file declares.
     """
     results = {track.index: DecodeStats() for track in tracks}
     for track in tracks:
@@ -175,8 +173,8 @@ def decode(
         if track.codec_context.name == "flac":
             track.codec_context.options = {
                 "err_detect": "crccheck+explode"
-            }  # the one codec here with checksums: use them
-    with suppress(av.FFmpegError):  # the demuxer gives up: what is missing then shows in the counts
+            }  # the only codec here with checksums: check them
+    with suppress(av.FFmpegError):  # the demuxer fails: the counts then show what is missing
         for packet in media.container.demux(*tracks):
             result = results[packet.stream.index]
             _decode_packet(packet, result, media)
@@ -185,7 +183,7 @@ def decode(
 
 
 def _decode_packet(packet: "Packet[Stream]", result: DecodeStats, media: MediaFile) -> None:
-    if packet.size:  # the last packet is an empty one, which makes the decoder hand out what it still holds
+    if packet.size:  # the last packet is empty; it flushes the decoder
         result.packets += 1
         result.hidden_packets += packet.is_discard
         result.truncated |= packet.is_corrupt and not media.has_unknown_length
@@ -203,40 +201,39 @@ def _enforce_limit(result: DecodeStats, track: Stream, max_seconds: float) -> No
     seconds = result.samples / track.sample_rate if isinstance(track, AudioStream) else result.frames / _MAX_FRAME_RATE
     shown_seconds = (
         result.end - result.start if result.start is not None else 0.0
-    )  # by their times, which may be years apart
+    )  # between timestamps, which may be years apart
     if max(seconds, shown_seconds, result.packets / _MAX_PACKET_RATE) > max_seconds + _DURATION_TOLERANCE:
         raise InvalidMedia(f"there is more in it than {max_seconds:.0f} s can hold, which is the limit; cut it")
 
 
 def _limit_header_reads(source: BinaryIO, head: bytes) -> HeaderLimit:
-    """MP4 files are checked before (`reject_oversized_index`); the index of an AVI takes hardly more memory than its
-    bytes.
+    """Limit the header's bytes and time; for MP4 and AVI only the time.
 
-    So for these only the time is limited.
+    MP4 was checked before (`reject_oversized_index`); an AVI's index takes hardly more memory than its bytes.
     """
     return HeaderLimit(source, math.inf) if sniff_container(head) in ("mp4", "mov", "avi") else HeaderLimit(source)
 
 
 def _format_name(container: InputContainer, head: bytes) -> str:
-    """The everyday name of the format: FFmpeg has one demuxer for MP4 and MOV, and one for WebM and MKV."""
+    """The format's usual name: FFmpeg has one demuxer for MP4 and MOV, and one for WebM and MKV."""
     name = container.format.name
     if name.startswith("matroska"):
         return "webm" if b"webm" in head else "mkv"
     if not name.startswith("mov"):
         return name
-    brand = container.metadata.get("major_brand", "qt  ")  # old QuickTime files carry no brand
+    brand = container.metadata.get("major_brand", "qt  ")  # old QuickTime files have no brand
     if brand in _IMAGE_BRANDS:
         return brand.strip()
     return "mov" if brand == "qt  " else "3gp" if brand.startswith("3g") else "mp4"
 
 
 def _has_unknown_length(head: bytes) -> bool:
-    """True for a WAV whose length field was never filled in: zero, or (nearly) the largest number it can hold."""
+    """True for a WAV whose length field was never set: zero, or (nearly) its largest value."""
     return head[:4] == b"RIFF" and head[8:12] == b"WAVE" and not 0 < int.from_bytes(head[4:8], "little") < 0x7FFF0000
 
 
 def _is_ogg_truncated(source: BinaryIO, size: int) -> bool:
-    """True where the last page reaches beyond the end of the file. FFmpeg takes the rest for a whole, shorter file."""
+    """True if the last page exceeds the file. FFmpeg would treat the rest as a complete, shorter file."""
     source.seek(max(0, size - _MAX_OGG_PAGE_BYTES))
     tail = source.read(_MAX_OGG_PAGE_BYTES)
     page = tail[tail.rfind(b"OggS") :]

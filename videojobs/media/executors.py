@@ -20,7 +20,7 @@ _LONG_CPU_POOL: Final = ThreadPoolExecutor(max_workers=max(os.cpu_count() or 1, 
 
 
 async def run_cpu_bound(work: Callable[[], T]) -> T:
-    """Run work that takes a core for seconds, first come, first served."""
+    """Run work that takes a core for seconds, in order of arrival."""
     return await asyncio.get_running_loop().run_in_executor(_CPU_POOL, partial(copy_context().run, work))
 
 

@@ -1,4 +1,4 @@
-"""What is measured on a media file. Kept apart from the probes, so that a reader of the records needs no decoder."""
+"""Facts measured on a media file. Separate from the probes, so that reading the records needs no decoder."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ class VideoFacts:
     """A video that decodes from end to end."""
 
     duration: float  # seconds, of the picture track
-    width: int  # pixels as displayed: turned upright, with square pixels
+    width: int  # pixels as displayed: upright, with square pixels
     height: int
-    frame_rate: float  # frames per second, the average where it varies
+    frame_rate: float  # frames per second; the average if it varies
     frames: int
     has_audio: bool
     container: str  # `mp4`, `mov`, `webm`, `avi`
@@ -19,7 +19,7 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """A sound file that decodes from end to end."""
+    """An audio file that decodes from end to end."""
 
     duration: float  # seconds, as decoded
     sample_rate: int  # Hz

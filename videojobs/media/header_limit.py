@@ -1,8 +1,8 @@
-"""How much FFmpeg may read before it knows what a file is: tags, chapters, covers and tables of contents.
+"""Limits how much FFmpeg reads to open a file: tags, chapters, covers and tables of contents.
 
-It keeps all of them, in up to 43 times the bytes that they have in the file: a WebM with 50 MB of tags would take two
-gigabytes to open, and the header of an MP3 may have 256 MB. And for each tag it looks through all that came before:
-a megabyte of small ones takes a minute, and ten of them hours.
+FFmpeg keeps all of them, in up to 43 times their bytes in the file: a WebM with 50 MB of tags takes two gigabytes to
+open, and the header of an MP3 may have 256 MB. And it compares each tag with all earlier ones: a megabyte of small tags
+takes a minute, ten megabytes take hours.
 """
 
 import time
@@ -11,11 +11,11 @@ from typing import BinaryIO, Final
 from videojobs.errors import InvalidMedia
 
 MAX_HEADER_BYTES: Final = 12 * 1024**2
-"""FFmpeg reads up to 5 MB of pictures and sound to find out what they are; five hours of a WebM list 1 MB of places,
-and covers have hundreds of kilobytes."""
+"""FFmpeg reads up to 5 MB of picture and audio to detect the codecs; the index of a WebM of five hours has 1 MB,
+covers have hundreds of kilobytes."""
 
 MAX_HEADER_SECONDS: Final = 20.0
-"""Of this thread's processor time: files of people take hundredths of a second. Waiting for storage does not count."""
+"""CPU time of this thread: normal files take hundredths of a second. Waiting for storage does not count."""
 
 
 class HeaderLimit:
@@ -34,7 +34,7 @@ class HeaderLimit:
         self._bytes_left = None
 
     def read(self, size: int = -1) -> bytes:
-        """As of any file; beyond the limit it ends, in case FFmpeg keeps reading."""
+        """Like any file's; after the limit it returns the end of file, in case FFmpeg keeps reading."""
         if self._bytes_left is None:
             return self._source.read(size)
         if self._bytes_left < 0:

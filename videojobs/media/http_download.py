@@ -1,6 +1,6 @@
 """Downloads a file from a URL in chunks. URLs contain signatures: no error ever repeats one.
 
-Without decompression: media is compressed already, and a few kilobytes that were compressed two or three times become
+No decompression: media is compressed already, and a few kilobytes that were compressed two or three times become
 gigabytes. The client limits the time (`videojobs.media.transfer_pace`).
 """
 
@@ -14,10 +14,10 @@ import httpx
 from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.pinned_transport import UnfetchableUrl
 
-MAX_RESUMES: Final = 5  # of one transfer; after more interruptions the next retry takes over
-MAX_REDIRECTS: Final = 6  # addresses in a chain of redirects; a share link and its storage take 2 or 3
-# What packs bytes (IANA's list, and old names). Other words change none: storages repeat `aws-chunked`, the way in
-# which a file was uploaded, and whatever else it was labelled with.
+MAX_RESUMES: Final = 5  # per transfer; after more interruptions the next retry takes over
+MAX_REDIRECTS: Final = 6  # URLs in a chain of redirects; a share link and its storage need 2 or 3
+# Encodings that compress (IANA's list, and old names). Others change no bytes: storages repeat `aws-chunked`, the
+# encoding of the upload, and any other label of the file.
 _COMPRESSED_ENCODINGS: Final = frozenset(
     {
         "aes128gcm",
@@ -34,7 +34,7 @@ _COMPRESSED_ENCODINGS: Final = frozenset(
         "zstd",
     }
 )
-_RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})  # beside 5xx: the server requests a retry
+_RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})  # besides 5xx: the server requests a retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Download:
 
 @contextmanager
 def open_download(client: httpx.Client, url: str, *, max_bytes: float, allow_http: bool) -> Iterator[Download]:
-    """Opens a link, following redirects, with a client of `videojobs.media.pinned_transport`.
+    """Open a URL, following redirects, with a client of `videojobs.media.pinned_transport`.
 
-    Raises UnfetchableUrl, InvalidMedia where the file is larger than `max_bytes`, and TransferInterrupted where a
-    retry may succeed. Each URL on the way has to be https, or http if `allow_http`.
+    Raises UnfetchableUrl, InvalidMedia if the file is larger than `max_bytes`, and TransferInterrupted if a retry
+    may succeed. Each URL of the chain must be https, or http if `allow_http`.
     """
     with _translate_http_errors(), _follow_redirects(client, url, allow_http) as response:
         _check_response(response)
@@ -143,7 +143,7 @@ def _with_resume(client: httpx.Client, response: httpx.Response) -> Iterator[byt
 def _resume_from(client: httpx.Client, response: httpx.Response, start: int) -> httpx.Response | None:
     """The same file from byte `start` on; None if the server does not send exactly that."""
     version = response.headers.get("etag", "")
-    if not version.startswith('"'):  # a weak one does not guarantee identical bytes
+    if not version.startswith('"'):  # a weak ETag does not guarantee identical bytes
         return None
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-", "If-Range": version}
     request = client.build_request("GET", response.request.url, headers=headers)

@@ -54,7 +54,7 @@ async def fetch_to_temp(
 ) -> AsyncIterator[Path]:
     """An input as a local file: from `https://`, and if allowed `http://`, `file://` or an absolute path.
 
-    A local file is used where it is; anything else becomes a temporary file, deleted at the end of the block.
+    A local file is used in its place; anything else becomes a temporary file, deleted at the end of the block.
     Raises InvalidMedia with what to do, or TransferInterrupted.
     """
     match _scheme(source):
@@ -74,7 +74,7 @@ async def fetch_to_temp(
 async def fetch_to_dir(
     source: str, folder: Path, store: ObjectStore, *, max_bytes: float, policy: UrlPolicy, allow_files: bool = False
 ) -> Path:
-    """An input as a local file for work that reads it more than once: in `folder`; a local file, where it is.
+    """An input as a local file, for work that reads it more than once: in `folder`, or a local file in its place.
 
     Also from storage. Raises InvalidMedia with what to do, or TransferInterrupted.
     """
@@ -132,7 +132,7 @@ async def stream_url_to_store(
 ) -> StoredObject:
     """Stream a vendor's result into the store, with a few parts in memory; stores all of it or nothing.
 
-    Raises ExpiredLink if the URL returns no file, InvalidMedia for more than `max_bytes`, and TransferInterrupted for
+    Raises ExpiredUrl if the URL returns no file, InvalidMedia for more than `max_bytes`, and TransferInterrupted for
     an interrupted transfer.
     """
 

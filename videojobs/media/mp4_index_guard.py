@@ -1,8 +1,8 @@
 """Rejects MP4 files of a few kilobytes that would take gigabytes to open, before FFmpeg reads them.
 
-FFmpeg keeps some 35 bytes for every sample that an index *declares*, from the moment it opens a file; four bytes can
-declare thousands of millions. So the declarations are added up here. They are searched for, not read in their order:
-FFmpeg finds a table in places where none belongs, and a search finds it there, too.
+On opening a file, FFmpeg allocates some 35 bytes for every sample that its index *declares*; four bytes can declare
+thousands of millions. So this module adds up the declarations. It searches for the tables instead of parsing the
+structure, because FFmpeg also accepts tables in wrong places.
 """
 
 import re
@@ -15,14 +15,14 @@ from videojobs.errors import InvalidMedia
 from videojobs.media.concatenated_files import CONCATENATED_MESSAGE
 
 MAX_SAMPLES: Final = 4_000_000
-"""In all tracks: 140 MB. Two hours with 240 pictures a second have 1.7 million, and as many pieces of sound."""
+"""In all tracks: 140 MB. Two hours at 240 frames per second have 1.7 million, and as many audio packets."""
 
 MAX_INDEX_BYTES: Final = 64 * 1024**2
-"""Bytes beside the pictures and sounds themselves: the tables of so many samples have 48 MB."""
+"""Bytes besides the media data: the tables for MAX_SAMPLES have 48 MB."""
 
-_MAX_BOXES: Final = 100_000  # a live recording has two a second; as many fragments
-_MAX_TABLES: Final = 500_000  # each fragment has one or two; each takes 140 bytes here
-_RAW_AUDIO_PACKET_SAMPLES: Final = 1024  # samples of raw sound that FFmpeg takes for one
+_MAX_BOXES: Final = 100_000  # also fragments; a live recording has two of each per second
+_MAX_TABLES: Final = 500_000  # each fragment has one or two; each takes 140 bytes of memory
+_RAW_AUDIO_PACKET_SAMPLES: Final = 1024  # raw audio samples that FFmpeg combines into one
 _OTHER_MAGICS: Final = (
     b"RIFF",
     b"RF64",
@@ -31,17 +31,17 @@ _OTHER_MAGICS: Final = (
     b"fLaC",
     b"ID3",
     b"\xff",
-)  # beginnings of no MP4
+)  # no MP4 begins with these
 _BOX_NAME: Final = re.compile(rb"(?=(trak|moof|cmov|soun|stsz|stz2|stts|stsc|stco|co64|trun|elst))")
-# Its track; the time: version, value. The one box follows the other, which has 36 bytes at most.
+# Groups: the track; the time's version and value. `tfdt` follows `tfhd`, which has at most 36 bytes.
 _FRAGMENT: Final = re.compile(rb"tfhd.{4}(.{4}).{0,64}?tfdt(.).{3}(.{8})", re.DOTALL)
-_TABLE_HEAD: Final = struct.Struct(">III")  # the first ones of a table, behind its name, version and flags
-_CHUNK_ENTRY: Final = struct.Struct(">III")  # an entry of `stsc`: the first chunk, samples in each, description
+_TABLE_HEAD: Final = struct.Struct(">III")  # a table's first numbers, after its name, version and flags
+_CHUNK_ENTRY: Final = struct.Struct(">III")  # an entry of `stsc`: first chunk, samples per chunk, description
 _TrackTables = dict[bytes, list[tuple[int, int, int]]]
 
 
 def reject_oversized_index(source: BinaryIO, size: int) -> None:
-    """Raises InvalidMedia. `size`: of the source, in bytes. Moves the read position."""
+    """Raises InvalidMedia. `size` of the source in bytes. Moves the read position."""
     source.seek(0)
     if source.read(4).startswith(_OTHER_MAGICS):
         return
@@ -54,7 +54,7 @@ def reject_oversized_index(source: BinaryIO, size: int) -> None:
     edits = max(sum(count for count, *_ in tables[b"elst"] if count > 1) for tables in tracks)
     if (
         sum(_count_entries(tables, size) for tables in tracks) * (1 + edits) > MAX_SAMPLES
-    ):  # each may repeat all samples
+    ):  # each edit may repeat all samples
         raise _oversized_index_error()
 
 
@@ -67,7 +67,7 @@ def _index_boxes(source: BinaryIO, size: int) -> Iterator[bytes]:
         length = int.from_bytes(head[:4], "big")
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
-        length = min(length or size, size - offset)  # 0: up to the end
+        length = min(length or size, size - offset)  # 0: to the end of the file
         if length < 8:
             return
         if head[4:8] != b"mdat":
@@ -81,7 +81,7 @@ def _index_boxes(source: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _is_concatenated(boxes: list[bytes]) -> bool:
-    """FFmpeg leaves out a second index. A stream's recording repeats its own, without samples, and its times go on."""
+    """FFmpeg ignores a second index. A recorded stream repeats its own, without samples and with continuing times."""
     indexes = [box for box in boxes if box[4:8] == b"moov"]
     if len(indexes) < 2 or sum(box[4:8] == b"ftyp" for box in boxes) < 2:
         return False
@@ -98,7 +98,7 @@ def _is_concatenated(boxes: list[bytes]) -> bool:
 
 
 def _track_tables(index: bytes) -> list[_TrackTables]:
-    """The first numbers of all tables, for each track and each fragment; of `stsc` its largest."""
+    """The first numbers of all tables, for each track and each fragment; for `stsc` the largest."""
     tracks: list[_TrackTables] = [defaultdict(list)]
     chunks = 0
     for tables, mark in enumerate(_BOX_NAME.finditer(index)):
@@ -119,10 +119,10 @@ def _track_tables(index: bytes) -> list[_TrackTables]:
 
 
 def _count_entries(tables: _TrackTables, size: int) -> int:
-    """How many entries FFmpeg would keep for a track."""
+    """The number of entries that FFmpeg would allocate for a track."""
     fragments = sum(count for count, *_ in tables[b"trun"])
     is_raw = tables[b"soun"] and [(count, length) for count, _, length in tables[b"stts"]] == [(1, 1)]
-    # Of raw sound not each sample has an entry, as long as it is all there and its samples are of one size and length.
+    # Raw audio needs no entry per sample if it is complete and its samples have one size and length.
     if is_raw and all(0 < each * count <= size for each, count, _ in tables[b"stsz"]):
         chunks = sum(count for count, *_ in tables[b"stco"] + tables[b"co64"])
         max_chunk_samples = max((each for _, each, _ in tables[b"stsc"]), default=0)

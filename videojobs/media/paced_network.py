@@ -1,7 +1,7 @@
-"""Connections under a `TransferWatchdog`: no wait is longer than a slice without a check whether to continue.
+"""Connections under a `TransferWatchdog`, which checks at least once per wait slice whether to continue.
 
-This is the documented network backend of httpcore, on which httpx builds. httpx's
-time-outs are for one read each, and no other thread can end a read.
+A network backend for httpcore (a documented extension point), on which httpx builds. httpx's time-outs apply to
+single reads, and no other thread can end a read.
 """
 
 import os
@@ -20,7 +20,7 @@ from videojobs.media.transfer_pace import WAIT_SLICE_SECONDS, TransferWatchdog
 
 
 class WatchedNetworkBackend(httpcore.NetworkBackend):
-    """Connects to IP addresses; names are resolved elsewhere. One for each transfer."""
+    """Connects to IP addresses; names are resolved elsewhere. One per transfer."""
 
     def __init__(self, watchdog: TransferWatchdog) -> None:
         self._watchdog = watchdog
@@ -30,7 +30,7 @@ class WatchedNetworkBackend(httpcore.NetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,  # httpcore's; none is ever given
+        local_address: str | None = None,  # part of httpcore's interface; never set
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         with _as_httpcore_errors(httpcore.ConnectError, httpcore.ConnectTimeout):
@@ -64,7 +64,7 @@ class WatchedNetworkBackend(httpcore.NetworkBackend):
 
 
 class _WatchedStream(httpcore.NetworkStream):
-    """A connection. The watchdog replaces httpcore's time-outs, which are for one read each."""
+    """A connection. The watchdog replaces httpcore's time-outs, which apply to single reads."""
 
     def __init__(self, sock: socket.socket, watchdog: TransferWatchdog) -> None:
         self._sock = sock
@@ -95,7 +95,7 @@ class _WatchedStream(httpcore.NetworkStream):
             try:
                 self._watchdog.wait_to_connect(self._sock.do_handshake)
             except BaseException:
-                self.close()  # httpcore does not: to it, there is no connection yet
+                self.close()  # httpcore cannot: for it there is no connection yet
                 raise
         return self
 

@@ -1,11 +1,11 @@
 """The HTTP transport for untrusted URLs: it connects to exactly the address that was checked.
 
-A name is resolved once for each request, and all its addresses have to be public; the connection then goes to one of
-them, while TLS and the server still see the name. So a later change of the name (DNS rebinding) has no effect, and each
-redirect is checked like the first URL.
+A name is resolved once per request, and all its addresses must be public. The connection then goes to one of them,
+while TLS and the server still see the name. So a later change of the name (DNS rebinding) has no effect. Each redirect
+is checked like the first URL.
 
 It does not use the environment's proxies, which would resolve the name again, nor passwords of a `.netrc`.
-A machine that reaches the internet only through a proxy takes its inputs from storage.
+A machine that reaches the internet only through a proxy must get its inputs from storage.
 """
 
 import socket
@@ -31,13 +31,13 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 
 class UnfetchableUrl(InvalidMedia):
-    """The URL is not allowed, or the server answers without a file."""
+    """The URL is not allowed, or the server returns no file."""
 
     code = "unfetchable_url"
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """By the system's resolver. Blocks."""
+    """Resolve with the system's resolver. Blocks."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 

@@ -23,13 +23,13 @@ VIDEO_CONTAINERS: Final = frozenset({"mp4", "mov", "webm", "avi"})  # Sync.so 8
 AUDIO_CONTAINERS: Final = frozenset({"wav", "mp3", "ogg", "flac", "mp4"})  # Sync.so 8; ALAC and M4A are MP4 inside
 
 COMPLETE_RATIO: Final = (
-    0.98  # of what is declared has to be there; containers round at the ends (platform facts, "Media")
+    0.98  # of the declared length must exist; containers round at the ends (platform facts, "Media")
 )
-CODEC_DELAY: Final = 0.1  # seconds that sound codecs add or drop at the ends; much in a clip of a second
-MAX_GAP: Final = 0.015  # seconds; the shortest piece of a sound is 20 ms, and times are rounded
-MAX_AUDIO_LEAD: Final = 0.2  # seconds; recorders and muxers shift the first picture a little
-MAX_AUDIO_LEAD_FRAMES: Final = 3  # or by so many frames, which encoders put in another order
-MAX_AUDIO_TAIL: Final = 2.0  # seconds of sound after the last frame; recorders and editors leave about one
+CODEC_DELAY: Final = 0.1  # seconds that audio codecs add or drop at the ends; significant in a clip of one second
+MAX_GAP: Final = 0.015  # seconds; the shortest audio packet is 20 ms, and times are rounded
+MAX_AUDIO_LEAD: Final = 0.2  # seconds; recorders and muxers shift the first frame a little
+MAX_AUDIO_LEAD_FRAMES: Final = 3  # or by this number of frames, which encoders reorder
+MAX_AUDIO_TAIL: Final = 2.0  # seconds of audio after the last frame; recorders and editors leave about one
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,12 @@ class Playback:
     """How a player plays a video: from the start of the first track to the end of the last one."""
 
     video: VideoFacts
-    audio_lead_seconds: (
-        float  # seconds before the first picture; 0 where they are no more than encoders leave at the ends
-    )
+    audio_lead_seconds: float  # seconds before the first frame; 0 within the usual encoder delay
     audio_tail_seconds: float  # seconds after the last frame, which stays on screen; 0 likewise
 
     @property
     def total_seconds(self) -> float:
-        """From where the first track begins to where the last one ends."""
+        """From the start of the first track to the end of the last one."""
         return self.audio_lead_seconds + self.video.duration + self.audio_tail_seconds
 
 
@@ -55,7 +53,7 @@ def probe_video(
     max_seconds: float = math.inf,
     max_pixels: int = MAX_PIXELS,
 ) -> VideoFacts:
-    """Decodes picture and sound of a video. Raises `InvalidMedia`, which says what is wrong and what to do.
+    """Decode picture and audio of a video. Raises `InvalidMedia` with the cause and what to do.
 
     A file that declares more seconds than the limit is rejected before it is decoded, which could take hours; so is one
     with more pixels than the limit, which could take gigabytes.
@@ -70,7 +68,7 @@ def probe_source_video(
     max_seconds: float = math.inf,
     max_pixels: int = MAX_PIXELS,
 ) -> VideoFacts:
-    """As `probe_video`, for a video with times that a client names and a vendor applies.
+    """As `probe_video`, for a video with times that a client gives and a vendor applies.
 
     Clients count from a player's start, vendors from the first frame: InvalidMedia if these differ.
     """
@@ -99,7 +97,7 @@ def probe_playback(
     max_seconds: float = math.inf,
     max_pixels: int = MAX_PIXELS,
 ) -> Playback:
-    """As `probe_video`, with what its sound does while there is no picture."""
+    """As `probe_video`, with the audio before and after the picture."""
     with open_media(source, max_pixels) as media:
         picture, sound = video_track(media.container), audio_track(media.container)
         if picture is None:
@@ -130,7 +128,7 @@ def probe_audio(
     containers: AbstractSet[str] = AUDIO_CONTAINERS,
     max_seconds: float = math.inf,
 ) -> AudioFacts:
-    """Decodes a sound file. Raises `InvalidMedia`, which says what is wrong and what to do; limits as for videos."""
+    """Decode an audio file. Raises `InvalidMedia` with the cause and what to do; limits as for videos."""
     with open_media(source) as media:
         sound = audio_track(media.container)
         if sound is None:
@@ -154,12 +152,12 @@ def _check_declared(media: MediaFile, containers: AbstractSet[str], max_seconds:
         raise InvalidMedia(f"this is {media.format.upper()}, which is not taken here; convert it to one of {names}")
     if (
         media.declared_seconds * COMPLETE_RATIO > max_seconds
-    ):  # a little more may be the sound's, which ends as it likes
+    ):  # a small excess may be the audio's, which has no fixed end
         raise InvalidMedia(f"it is {media.declared_seconds:.0f} s long, and {max_seconds:.0f} s is the limit; cut it")
 
 
 def _video_duration(media: MediaFile, picture: VideoStream, stats: DecodeStats, end_of_all: float) -> float:
-    """Length of the picture in seconds, if it is whole."""
+    """Length of the picture in seconds, if it is complete."""
     if not stats.frames:
         raise InvalidMedia("no frame of the picture can be decoded; export it again")
     declared = _declared_duration(media, picture)
@@ -167,9 +165,9 @@ def _video_duration(media: MediaFile, picture: VideoStream, stats: DecodeStats, 
     shown = stats.end - stats.start if stats.start is not None else stats.frames / rate if rate else 0.0
     if not shown > 0 or not (declared or media.declared_seconds):
         raise InvalidMedia("the file does not say how long it is; export it again")
-    # WebM declares one length for all its tracks, of which the longest has to reach it.
+    # WebM declares one length for all tracks; the longest track must reach it.
     reached_seconds, expected_seconds = (shown, declared) if declared else (end_of_all, media.declared_seconds)
-    indexed = media.format in ("mp4", "mov")  # every frame is listed
+    indexed = media.format in ("mp4", "mov")  # the index lists every frame
     expected = len(picture.index_entries) - stats.hidden_packets if indexed else round(expected_seconds * rate)
     if reached_seconds < COMPLETE_RATIO * expected_seconds - CODEC_DELAY or stats.truncated:
         raise InvalidMedia(
@@ -186,7 +184,7 @@ def _video_duration(media: MediaFile, picture: VideoStream, stats: DecodeStats, 
 
 
 def _audio_overhang(video_stats: DecodeStats, audio_stats: list[DecodeStats]) -> tuple[float, float]:
-    """Seconds of sound before the first picture and behind the last one."""
+    """Seconds of audio before the first frame and after the last one."""
     if video_stats.start is None or not audio_stats or audio_stats[0].start is None:
         return 0.0, 0.0
     before, after = video_stats.start - audio_stats[0].start, audio_stats[0].end - video_stats.end
@@ -194,9 +192,9 @@ def _audio_overhang(video_stats: DecodeStats, audio_stats: list[DecodeStats]) ->
 
 
 def _check_audio_format(stats: DecodeStats) -> None:
-    """Raises InvalidMedia where the sound takes another form: its length is not sure then, and vendors fail at it.
+    """Raises InvalidMedia if the audio format changes: then its length is unsure, and vendors fail.
 
-    For a moment it may: some AAC tells its form only behind its first pieces.
+    A short change is allowed: some AAC declares its format only after its first packets.
     """
     others = sum(stats.seconds_by_format.values()) - max(stats.seconds_by_format.values(), default=0.0)
     if others > CODEC_DELAY:
@@ -205,23 +203,23 @@ def _check_audio_format(stats: DecodeStats) -> None:
 
 
 def _audio_duration(media: MediaFile, sound: AudioStream, stats: DecodeStats) -> float:
-    """Length of the sound in seconds, if it is whole."""
+    """Length of the audio in seconds, if it is complete."""
     if not stats.samples:
         raise InvalidMedia("no sound can be decoded; export it again")
     seconds = stats.samples / sound.sample_rate
     declared = _declared_duration(media, sound)
-    # Without its encoder's tag, seen as a start offset, the length of an MP3 is only guessed from its bit rate.
+    # Without its encoder's tag (a start offset), the length of an MP3 is only a guess from its bit rate.
     guessed = media.format == "mp3" and not sound.start_time
-    # FLAC and Ogg tell when each piece is heard, and FFmpeg leaves out one with a wrong checksum without a word.
+    # FLAC and Ogg packets have times, and FFmpeg silently drops one with a wrong checksum.
     has_gap = media.format in ("flac", "ogg") and stats.end - (stats.start or 0) - seconds > MAX_GAP
     late = max(0.0, (stats.start or 0.0) - media.start)
     short = not guessed and late + seconds < COMPLETE_RATIO * declared - CODEC_DELAY
     truncated = short or media.truncated or stats.truncated
-    # A FLAC says at its start how long it is, and some readers stop there.
+    # A FLAC declares its length at its start, and some readers stop there.
     longer = media.format == "flac" and 0 < declared < COMPLETE_RATIO * seconds - CODEC_DELAY
     if stats.timestamps_restart or longer:
         raise InvalidMedia(CONCATENATED_MESSAGE)
-    if stats.damaged > truncated or has_gap:  # a cut alone spoils one piece at most
+    if stats.damaged > truncated or has_gap:  # a cut alone damages one packet at most
         lost = max(1, stats.damaged)
         raise InvalidMedia(f"the sound is damaged: {lost} of {stats.packets} pieces cannot be decoded; export it again")
     if truncated:
@@ -232,9 +230,9 @@ def _audio_duration(media: MediaFile, sound: AudioStream, stats: DecodeStats) ->
 def _declared_duration(media: MediaFile, track: VideoStream | AudioStream) -> float:
     """The length in seconds that the file declares for a track; 0 where it declares none."""
     if media.format == "avi" and isinstance(track, VideoStream) and track.average_rate:
-        return float(track.frames / track.average_rate)  # FFmpeg fits the duration of a cut-off AVI to what is there
+        return float(track.frames / track.average_rate)  # FFmpeg fits a truncated AVI's duration to its content
     if media.format in ("webm", "mkv"):
-        return 0.0  # one length is for all tracks, and FFmpeg takes it for the picture's where that has few frames
+        return 0.0  # one length for all tracks; FFmpeg uses it for a picture with few frames
     return float(track.duration * track.time_base) if track.duration and track.time_base else 0.0
 
 

@@ -5,12 +5,10 @@ It proves nothing. `videojobs.media.probe` validates a file by decoding all of i
 
 from typing import Final
 
-SNIFF_BYTES: Final = 12  # bytes that tell
-_QUICKTIME_ATOMS: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # old QuickTime files begin with one
-_FRAME_SYNC_MASK: Final = (
-    0xFFE0  # eleven bits that each frame of an MP3, and of an AAC in a file of its own, begins with
-)
-_LAYER_MASK: Final = 0x0006  # two bits that say which layer of MPEG audio it is; AAC is none of them
+SNIFF_BYTES: Final = 12  # enough for all formats
+_QUICKTIME_ATOMS: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # first atoms of old QuickTime files
+_FRAME_SYNC_MASK: Final = 0xFFE0  # eleven bits at the start of each frame of an MP3 or a raw AAC file
+_LAYER_MASK: Final = 0x0006  # two bits for the layer of MPEG audio; 0 in AAC
 
 
 def sniff_container(head: bytes) -> str | None:

@@ -40,7 +40,7 @@ def remove_stale_dirs() -> None:
 
 
 def _create_lock_file() -> tuple[IO[bytes], Path]:
-    """A new lock file, locked. Before it is locked another process may remove it: then it makes another one."""
+    """A new locked lock file. If another process removes it before it is locked, this creates another one."""
     while True:
         descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK_SUFFIX)
         lock = os.fdopen(descriptor, "rb")

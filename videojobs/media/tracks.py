@@ -1,7 +1,7 @@
 """Chooses the tracks to decode, and limits their memory. No other tracks are ever decoded.
 
 A file is opened without decoders (`videojobs.media.decoding`), so before its first frame only the container describes
-a track. Where the container is wrong, the decoder's own limit applies.
+a track. If the container is wrong, the decoder's own limit applies.
 """
 
 from fractions import Fraction
@@ -14,9 +14,9 @@ from av.video.stream import VideoStream
 
 from videojobs.errors import InvalidMedia
 
-MAX_PIXELS: Final = 8192 * 4320  # 8K; a small file that holds more would fill the memory while it is decoded
-_BASELINE_PIXELS: Final = 4096 * 2304  # what a picture may grow to in the middle, as in calls, without having said so
-_BLOCK_ROUNDING: Final = 1.1  # codecs round up to whole blocks: 2160 lines are 2176 to them
+MAX_PIXELS: Final = 8192 * 4320  # 8K; decoding a small file with more would fill the memory
+_BASELINE_PIXELS: Final = 4096 * 2304  # a frame may grow to this size without a declaration, as in calls
+_BLOCK_ROUNDING: Final = 1.1  # codecs round up to whole blocks: 2160 lines become 2176
 _DECODER_THREADS: Final = 4  # more would only cost memory: other jobs share the machine
 
 
@@ -49,7 +49,7 @@ def audio_track(container: InputContainer) -> AudioStream | None:
 
     Raises InvalidMedia.
     """
-    # FFmpeg chooses none of which it does not know the channels yet, as of a FLAC inside an Ogg.
+    # FFmpeg chooses no track with a still unknown channel count, such as FLAC in Ogg.
     best = container.streams.best("audio") or next(iter(container.streams.audio), None)
     if not isinstance(best, AudioStream):
         return None
@@ -68,6 +68,6 @@ def set_decoder_threads(track: VideoStream | AudioStream, max_threads: int = _DE
 
 
 def pixel_aspect_ratio(track: VideoStream) -> float:
-    """Width of a pixel in its heights: what the container says, else the pictures, once one of them is decoded."""
+    """A pixel's width divided by its height, from the container, else from the first decoded frame."""
     ratio: Fraction | None = track.sample_aspect_ratio or track.codec_context.sample_aspect_ratio
     return float(ratio or 1)

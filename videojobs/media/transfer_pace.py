@@ -1,7 +1,7 @@
 """Limits for a transfer: a deadline, and a minimum rate.
 
-Both include redirects, headers and body. A server that sends single bytes now and then never triggers a read time-out,
-so that alone would wait for ever.
+Both include redirects, headers and body. A read time-out is not enough: a server that sends single bytes now and then
+never triggers it.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from videojobs.settings import LinkSettings
 
 T = TypeVar("T")
 
-WAIT_SLICE_SECONDS: Final = 0.25  # seconds; how late a thread that waits for the network notices a stop
+WAIT_SLICE_SECONDS: Final = 0.25  # the maximum delay until a thread that waits for the network notices a stop
 
 
 class TransferWatchdog:
-    """Of one transfer of at most `max_bytes`; it begins now. `stop` ends it from any thread, within a
+    """For one transfer of at most `max_bytes`, which begins now. `stop` ends it from any thread within
     `WAIT_SLICE_SECONDS`.
 
-    What is waited for is given as an attempt, which raises TimeoutError after a slice at most, to be made again.
+    Each wait is a callable `attempt`, which raises TimeoutError after at most one slice and is then repeated.
     """
 
     def __init__(self, links: LinkSettings, max_bytes: float, stop: Event) -> None:

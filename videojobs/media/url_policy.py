@@ -1,4 +1,4 @@
-"""Which hosts a URL may lead to: never a private network, whoever sent the URL.
+"""Limits the hosts of URLs: never a private network, not even for a vendor's URL.
 
 *Our* machine opens a client's or vendor's URL, and can reach what its author cannot: databases, the cloud's metadata
 service, other machines. A name proves nothing, since its owner can change its address at any time; so the resolved
@@ -14,7 +14,7 @@ from typing import Final
 
 from videojobs.settings import AccessSettings
 
-# IANA's registry of special-purpose addresses, and what clouds have put among the public ones.
+# IANA's registry of special-purpose addresses, and public addresses that clouds use internally.
 _SPECIAL_V4: Final = [
     IPv4Network(network)
     for network in (
@@ -24,14 +24,14 @@ _SPECIAL_V4: Final = [
         "168.63.129.16/32",  # Azure's own services for a machine; AWS, Google and Oracle use 169.254.0.0/16
     )
 ]
-_GLOBAL_V6: Final = IPv6Network("2000::/3")  # all that is given out; the rest is local, multicast or reserved
+_GLOBAL_V6: Final = IPv6Network("2000::/3")  # all allocated addresses; the rest is local, multicast or reserved
 _SPECIAL_V6: Final = [
     IPv6Network("2001::/23"),  # protocols: Teredo and other tunnels to any IPv4 address
     IPv6Network("2001:db8::/32"),  # documentation, as 3fff::/20
     IPv6Network("2002::/16"),  # 6to4: a tunnel to the IPv4 address inside
     IPv6Network("3fff::/20"),
 ]
-_NAT64: Final = IPv6Network("64:ff9b::/96")  # where there is no IPv4: the last 32 bits are the IPv4 address
+_NAT64: Final = IPv6Network("64:ff9b::/96")  # for networks without IPv4: the last 32 bits are the IPv4 address
 
 # Names reserved for the local machine or its network (RFC 6761, 6762, 8375, 9476).
 _LOCAL_HOST_NAME: Final = re.compile(r"(^|\.)(localhost|local|internal|localdomain|home\.arpa|alt)$")

@@ -9,8 +9,8 @@ from videojobs.testing.fault_injection import current_job_id, fault_point
 class LengthCheckedStream:
     """The source that boto3 reads. It cannot seek, so boto3 reads it in order and buffers only a few parts.
 
-    A stream that is not `expected_length` bytes long makes `read` raise TransferInterrupted, upon which boto3 drops
-    the half-sent object: an incomplete one never becomes visible.
+    A stream that is not `expected_length` bytes long makes `read` raise TransferInterrupted; boto3 then drops the
+    partial upload, so an incomplete object never becomes visible.
     """
 
     def __init__(self, chunks: Iterable[bytes], expected_length: int | None, *, name: str) -> None:

@@ -20,7 +20,7 @@ _MISSING: Final = frozenset({"NoSuchKey", "NotFound", "404"})
 _TRANSIENT: Final = frozenset(
     {
         "RequestTimeout",  # a 400: the store waited too long for our bytes
-        "NoSuchUpload",  # a 404: the store forgot a half-sent object, as a restarted one does
+        "NoSuchUpload",  # a 404: the store lost a partial upload, as a restarted one does
     }
 )
 

@@ -122,7 +122,7 @@ def lecture_key(user_id: str, job_id: str, name: str) -> str:
 
 
 def content_type(container: str, *, audio_only: bool = False) -> str:
-    """The media type for a container as `videojobs.media.probe` names it; `sound` where it has no picture."""
+    """The media type for a container as `videojobs.media.probe` names it; `audio_only`: it has no picture."""
     found = _CONTENT_TYPES[container]
     return found.replace("video/", "audio/") if audio_only else found
 
@@ -234,7 +234,7 @@ class ObjectStore:
         return content
 
     def presign(self, key: str, seconds: int, *, download_name: str | None = None) -> str:
-        """A URL that reads the object without credentials for so many seconds.
+        """A URL that reads the object without credentials for `seconds`.
 
         With `download_name`, a file name that is safe in a header, browsers save the object instead of showing it.
         """
@@ -269,7 +269,7 @@ class ObjectStore:
         fault_point("store.delete.after")
 
     def abort_multipart_uploads(self, prefix: str) -> int:
-        """Abort multipart uploads that were never completed, as by killed processes; gives their number."""
+        """Abort multipart uploads that were never completed, as by killed processes; returns their number."""
         with translate_storage_errors("list half-sent objects"):
             try:
                 pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)

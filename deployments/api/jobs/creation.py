@@ -3,10 +3,10 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import Header
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
@@ -69,18 +69,20 @@ async def create_job(
 
     `changes` say what was normalised in the request; the job's first event lists them.
     """
+
+    async def create() -> VideoJob:
+        return await repository.create(
+            job_id,
+            request,
+            actor=principal.actor,
+            connections=state.services.connections,
+            client_key=client_key,
+            changes=changes,
+        )
+
+    retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))
     async with asyncio.timeout(_CREATE_TIMEOUT_SECONDS):
-        while True:
-            with suppress(DatabaseUnavailable):
-                return await repository.create(
-                    job_id,
-                    request,
-                    actor=principal.actor,
-                    connections=state.services.connections,
-                    client_key=client_key,
-                    changes=changes,
-                )
-            await asyncio.sleep(_RETRY_PAUSE_SECONDS)
+        return await retrying(create)
 
 
 async def launch_run(state: AppState, job: VideoJob) -> None:

@@ -1,4 +1,4 @@
-"""Reads and writes sound as 16-bit samples: arrays of shape (2, samples) at 48 kHz."""
+"""Reads and writes audio as 16-bit samples: arrays of shape (2, samples) at 48 kHz."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from deployments.local.emulators.video import UndecodableMedia
 
 SAMPLE_RATE = 48_000
-BIT_RATE = 192_000  # transparent for speech: the sound has to stay comparable sample by sample
-CODEC_PADDING = 0.05  # seconds by which a codec's last block may overhang the declared end
+BIT_RATE = 192_000  # transparent for speech: tests compare the audio sample by sample
+CODEC_PADDING = 0.05  # seconds by which a codec's last block may exceed the declared end
 MP4_CODECS = ("aac", "mp3", "mp3float", "ac3", "alac")
 Samples = NDArray[np.int16]
 
@@ -32,13 +32,13 @@ def duration_of(samples: Samples) -> float:
 
 
 def slice_audio(samples: Samples, start: float, end: float) -> Samples:
-    """The sound from `start` to `end` (seconds), with silence where there is none."""
+    """The audio from `start` to `end` (seconds), with silence outside the samples."""
     wanted = samples[:, round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)]
     return fit_duration(wanted, end - start)
 
 
 def fit_duration(samples: Samples, seconds: float) -> Samples:
-    """Exactly that long: cut off, or filled up with silence."""
+    """Cut or pad with silence to exactly `seconds`."""
     missing = round(seconds * SAMPLE_RATE) - samples.shape[1]
     if missing <= 0:
         return samples[:, : samples.shape[1] + missing]
@@ -46,7 +46,7 @@ def fit_duration(samples: Samples, seconds: float) -> Samples:
 
 
 def decode_audio(file: Path) -> Samples:
-    """The whole first sound track, from where the file begins. Raises UndecodableMedia, also without a sound track."""
+    """The whole first audio track, from the file's start. Raises UndecodableMedia, also without an audio track."""
     resampler = AudioResampler(format="s16p", layout="stereo", rate=SAMPLE_RATE)
     try:
         with av.open(file) as container:
@@ -72,7 +72,7 @@ def has_audio(file: Path) -> bool:
 
 
 class AudioTrackWriter:
-    """An AAC track that is written in step with the pictures, so that players need not search."""
+    """Writes an AAC track interleaved with the pictures, so that players need not seek."""
 
     def __init__(self, output: OutputContainer, samples: Samples) -> None:
         self._output = output
@@ -83,7 +83,7 @@ class AudioTrackWriter:
         self._samples_written = 0
 
     def write_until(self, seconds: float) -> None:
-        """Write what is heard before that time."""
+        """Write the audio before this time."""
         step = self._track.codec_context.frame_size or 1024
         while self._samples_written < min(self._samples.shape[1], seconds * SAMPLE_RATE):
             for frame in self._frames(step):
@@ -103,7 +103,7 @@ class AudioTrackWriter:
 
 
 class AudioStreamCopier:
-    """The sound track of another file, its packets unchanged, written in step with the pictures."""
+    """Copies another file's audio packets unchanged, interleaved with the pictures."""
 
     def __init__(self, output: OutputContainer, source: Path) -> None:
         self._output = output
@@ -114,7 +114,7 @@ class AudioStreamCopier:
         self._seconds_written = 0.0
 
     def write_until(self, seconds: float) -> None:
-        """Write what is heard before that time."""
+        """Write the audio before this time."""
         while self._seconds_written < seconds:
             packet = next(self._packets, None)
             if packet is None or packet.pts is None:  # demuxing ends with an empty packet
@@ -130,6 +130,6 @@ class AudioStreamCopier:
 
 
 def can_copy_audio(file: Path) -> bool:
-    """Whether an MP4 can hold the file's sound as it is."""
+    """Whether an MP4 can hold the file's audio unchanged."""
     with av.open(file) as container:
         return container.streams.audio[0].codec_context.name in MP4_CODECS

@@ -70,7 +70,7 @@ class SqliteStore:
         self.execute("INSERT INTO notifications VALUES (?, ?, ?, ?, ?)", time.time(), subject, url, body, outcome)
 
     def dump(self) -> Row:
-        """The answer of `GET /_emulator/records` for both vendors; a vendor adds its submissions."""
+        """The response of `GET /_emulator/records` for both vendors; a vendor adds its submissions."""
         refusals = self.fetch_all("SELECT * FROM refusals ORDER BY at")
         notifications = self.fetch_all("SELECT * FROM notifications ORDER BY at")
         return {"refused": len(refusals), "refusals": refusals, "notifications": notifications}

@@ -1,4 +1,4 @@
-"""Reads and writes moving pictures. They stay planar 4:2:0: a trip through RGB would change every pixel."""
+"""Reads and writes video. Frames stay planar 4:2:0: a conversion to RGB and back would change every pixel."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from av.video.stream import VideoStream
 
 CancelCheck = Callable[[], None]
 SQUARE_PIXELS = Fraction(1)
-COMPLETE_RATIO = 0.98  # of the declared frames have to be there; containers round at the ends
+COMPLETE_RATIO = 0.98  # of the declared frames must exist; containers round at the ends
 
 
 class UndecodableMedia(Exception):
-    """The file cannot be decoded as what it is meant to be."""
+    """The file cannot be decoded as the expected kind of media."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoProperties:
-    """`frames` counts the slots of the constant-rate grid that the pictures are shown on; sizes are upright."""
+    """`frames` counts the slots of the constant-rate grid; sizes are those of upright frames."""
 
     rate: Fraction
     frames: int
@@ -38,7 +38,7 @@ class VideoProperties:
 
 
 def probe(file: Path) -> VideoProperties:
-    """Read rate, length and size by walking through all packets. Raises UndecodableMedia."""
+    """Read rate, length and size from all packets. Raises UndecodableMedia."""
     try:
         with av.open(file) as container:
             stream = container.streams.video[0]
@@ -53,7 +53,7 @@ def probe(file: Path) -> VideoProperties:
     except (FFmpegError, IndexError, StopIteration) as error:
         raise UndecodableMedia(f"no readable video: {error}") from error
     picture = to_upright(first)
-    # an edit list (a trimmed recording) hides packets that still have to be decoded
+    # an edit list (a trimmed recording) hides packets that must still be decoded
     shown = [packet.pts or 0 for packet in packets if not packet.is_discard]
     frames = round((max(shown) - min(shown)) * unit * rate) + 1
     turned = 1 / aspect if first.rotation % 180 else aspect
@@ -61,7 +61,7 @@ def probe(file: Path) -> VideoProperties:
 
 
 def to_upright(frame: VideoFrame) -> VideoFrame:
-    """The picture as a player shows it (turned), 8-bit 4:2:0, with even sides; its time stays."""
+    """The frame as players show it (rotated), 8-bit 4:2:0, with even sides and the same time."""
     turned = frame
     if frame.rotation % 360:
         pixels = np.rot90(frame.to_ndarray(format="rgb24"), (frame.rotation % 360) // 90)
@@ -69,12 +69,12 @@ def to_upright(frame: VideoFrame) -> VideoFrame:
     width, height = turned.width & ~1, turned.height & ~1
     plain = turned.reformat(width=width, height=height, format="yuv420p")
     plain.pts, plain.time_base = frame.pts, frame.time_base
-    plain.pict_type = PictureType.NONE  # else the encoder would repeat the source's choice of key frames
+    plain.pict_type = PictureType.NONE  # else the encoder would copy the source's key frames
     return plain
 
 
 def read_frames(file: Path, check_cancelled: CancelCheck) -> Iterator[VideoFrame]:
-    """All pictures in order, upright. Raises UndecodableMedia where decoding fails or many are missing."""
+    """All frames in order, upright. Raises UndecodableMedia if decoding fails or many are missing."""
     expected = seen = 0
     try:
         with av.open(file) as container:
@@ -93,7 +93,7 @@ def read_frames(file: Path, check_cancelled: CancelCheck) -> Iterator[VideoFrame
 
 
 def read_constant_rate_frames(file: Path, facts: VideoProperties, check_cancelled: CancelCheck) -> Iterator[VideoFrame]:
-    """One picture for each slot of the constant-rate grid: the one that a player shows at that time."""
+    """One frame for each slot of the constant-rate grid: the one that a player shows at that time."""
     slot, start = 0, None
     held: VideoFrame | None = None
     for frame in read_frames(file, check_cancelled):
@@ -111,7 +111,7 @@ def read_constant_rate_frames(file: Path, facts: VideoProperties, check_cancelle
 def add_video_track(
     output: OutputContainer, sample_frame: VideoFrame, rate: Fraction, crf: int, pixel_aspect: Fraction = SQUARE_PIXELS
 ) -> VideoStream:
-    """An H.264 track for pictures of the size and colours of `like`."""
+    """An H.264 track for frames of the size and colours of `like`."""
     options = {"crf": str(crf), "preset": "veryfast"}
     track = output.add_stream("libx264", rate=rate, options=options)
     track.width, track.height, track.pix_fmt = sample_frame.width, sample_frame.height, "yuv420p"
@@ -122,5 +122,5 @@ def add_video_track(
 
 
 def open_mp4_writer(target: Path) -> OutputContainer:
-    """A new MP4 with its index in front, so that players can start while it still comes."""
+    """A new MP4 with its index in front, so that playback can start during the download."""
     return av.open(target, "w", format="mp4", options={"movflags": "faststart"})

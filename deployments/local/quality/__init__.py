@@ -1,4 +1,4 @@
-"""Measures a finished video: its length, its sounds, whether the text is gone, and whether all else is as it was."""
+"""Measures a result: its length and audio, whether the text is gone, and whether all else is unchanged."""
 
 from deployments.local.quality.areas import Area
 from deployments.local.quality.audio import audio_correlation

@@ -9,12 +9,12 @@ import numpy as np
 
 from deployments.local.quality.frames import Mask
 
-EDGE_PIXELS: Final = 2  # pixels by which a box may come out larger: colours are stored for 2 x 2 pixels
+EDGE_PIXELS: Final = 2  # pixels by which a box may grow: chroma is stored for 2 x 2 pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """An annotation area as requests have it: shares of the picture, seconds of the source."""
+    """An annotation area as in requests: fractions of the picture, seconds of the source."""
 
     kind: str  # erasure, protection, text
     x: float
@@ -29,7 +29,7 @@ class Area:
         return self.kind == "protection"
 
     def is_active(self, time: float, margin: float) -> bool:
-        """Whether the area covers a time; a margin (seconds) makes its range longer, a negative one shorter."""
+        """Whether the area covers a time. The margin (seconds) extends its range; a negative one shortens it."""
         return self.start - margin <= time < self.end + margin
 
     def to_mask(self, height: int, width: int, edge: int) -> Mask:
@@ -42,7 +42,7 @@ class Area:
 
 
 def unchanged_mask(areas: Sequence[Area], time: float, margin: float, shape: tuple[int, int]) -> Mask:
-    """Pixels that must be as in the source: outside all boxes, and in protected ones. Unsure times count as changed."""
+    """Pixels that must equal the source: outside all boxes, and in protected ones. Unsure times count as changed."""
     mask = np.ones(shape, np.uint8)
     for area in areas:
         if not area.is_protected and area.is_active(time, margin):
@@ -54,7 +54,7 @@ def unchanged_mask(areas: Sequence[Area], time: float, margin: float, shape: tup
 
 
 def erased_mask(areas: Sequence[Area], time: float, margin: float, shape: tuple[int, int]) -> Mask:
-    """Pixels from which text must be gone: in boxes at times that are surely theirs, and not protected."""
+    """Pixels that must be without text: in boxes, at times inside their range by the margin, and not protected."""
     mask = np.zeros(shape, np.uint8)
     for area in areas:
         if not area.is_protected and area.is_active(time, -margin):

@@ -1,4 +1,4 @@
-"""Sounds as numbers, and how alike two of them are."""
+"""Reads audio as samples, and compares it."""
 
 from pathlib import Path
 from typing import Final
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-SAMPLE_RATE: Final = 16_000  # Hz; enough for speech, and what survives every codec on the way
-MAX_LAG: Final = 0.1  # seconds by which a sound may come early or late: codecs and frame borders shift it
+SAMPLE_RATE: Final = 16_000  # Hz; enough for speech, and preserved by every codec involved
+MAX_LAG: Final = 0.1  # seconds; codecs and frame boundaries shift audio
 
 
 def read_audio(file: Path, rate: int = SAMPLE_RATE) -> Samples:
-    """The whole sound of a file, mixed to one channel, -1..1; silence before it starts. Empty where it has none."""
+    """All audio of a file, mixed to mono, -1..1, with silence before its start. Empty if it has none."""
     pieces = [np.zeros(0, np.float32)]
     with av.open(file, "r") as media:
         if media.streams.audio:
@@ -28,7 +28,7 @@ def read_audio(file: Path, rate: int = SAMPLE_RATE) -> Samples:
 
 
 def max_correlation(heard: Samples, clip: Samples) -> float:
-    """Normalised cross-correlation of the clip with the place in `heard` where it fits best: 1 is the very same."""
+    """Maximum normalised cross-correlation of the clip with any part of `heard`; 1 is identical."""
     windows = len(heard) - len(clip) + 1
     if windows < 1 or not len(clip):
         return 0.0
@@ -40,7 +40,7 @@ def max_correlation(heard: Samples, clip: Samples) -> float:
 
 
 def audio_correlation(video: Path, start: float, end: float, clip: Path, clip_start: float = 0.0) -> float:
-    """How alike the video's sound from `start` to `end` (seconds) is to the clip from `clip_start` on; 1 is equal."""
+    """Correlation of the video's audio from `start` to `end` (seconds) with the clip from `clip_start`; 1 is equal."""
     sought = read_audio(clip)[round(clip_start * SAMPLE_RATE) :][: round((end - start) * SAMPLE_RATE)]
     heard = read_audio(video)
     margin = np.zeros(round(MAX_LAG * SAMPLE_RATE), np.float32)

@@ -1,4 +1,4 @@
-"""Holds a finished video against its source, its clips and, where there is one, the source without its text."""
+"""Compares a result with its source, its audio clips and, if available, the source without text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ from deployments.local.quality.frames import (
 )
 from deployments.local.quality.report import AudioMetric, QualityReport, TextMetric
 
-# A part of the source and when it is seen: (source start, source end, result start, result end), in seconds.
+# A part of the source and its time in the result, in seconds: (source start, source end, result start, result end).
 TimeMapping = tuple[float, float, float, float]
 
-MIN_TEXT_CONTRAST: Final = 32.0  # of 255, between text and what it covers; coding makes differences of 10 at most
-MIN_TEXT_PIXELS: Final = 20  # pixels of such contrast; fewer are no text
-SEARCH_FRAMES: Final = 1.5  # frames: a vendor's choice of frame, and what its lengths of sounds differ from ours
+MIN_TEXT_CONTRAST: Final = 32.0  # of 255, between text and background; coding causes at most 10
+MIN_TEXT_PIXELS: Final = 20  # pixels of this contrast; fewer do not count as text
+SEARCH_FRAMES: Final = 1.5  # frames; for a vendor's choice of frames, and its slightly different audio lengths
 TIME_EPSILON: Final = 1e-6  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAudio:
-    """A sound that the result must have from `start` to `end` (seconds of the result)."""
+    """Audio that the result must have from `start` to `end` (seconds of the result)."""
 
     start: float
     end: float
     file: Path
-    file_start: float = 0.0  # seconds into the file, where it is cropped
+    file_start: float = 0.0  # seconds into the file, if it is cropped
 
 
 def measure_result(
@@ -49,11 +49,11 @@ def measure_result(
     areas: Sequence[Area],
     clips: Sequence[ExpectedAudio],
 ) -> QualityReport:
-    """The figures of a result. `clean` is the source without its text; without it, the text is not judged.
+    """Measure a result. `clean` is the source without its text; without it, the text is not measured.
 
-    A frame is compared with the best of the source's frames around its time, since which one a vendor repeats or
-    leaves out is its own choice; what is as near to the ends of an area's time is not judged. Pieces that play
-    backward or once more are left out.
+    Each frame is compared with the best match among the source's frames around its time, since the vendor chooses
+    which ones to repeat or drop. Within the same margin, the ends of an area's time range are not measured. Pieces
+    that play backward or repeat are skipped.
     """
     comparison = _Comparison(source, clean, areas)
     seen = 0.0
@@ -79,7 +79,7 @@ def measure_result(
 
 
 def source_time(time: float, pieces: Sequence[TimeMapping]) -> float | None:
-    """The source's second that is seen at a second of the result; None where no piece says so, or it runs backward."""
+    """The source time that a result time shows; None outside all pieces, or if it plays backward."""
     for source_start, source_end, start, end in pieces:
         if start - TIME_EPSILON <= time < end - TIME_EPSILON:
             return source_start + (time - start) / (end - start) * (source_end - source_start)
@@ -87,7 +87,7 @@ def source_time(time: float, pieces: Sequence[TimeMapping]) -> float | None:
 
 
 class _Comparison:
-    """Takes the frames of a result in their order, and collects mean squared errors."""
+    """Takes a result's frames in order, and collects mean squared errors."""
 
     def __init__(self, source: Path, clean: Path | None, areas: Sequence[Area]) -> None:
         self.texts: list[TextMetric] = []
@@ -99,9 +99,9 @@ class _Comparison:
         self._reader = SyncedFrameReader([source, clean] if clean else [source], self._margin)
 
     def add(self, time: float, moment: float, picture: RgbFrame) -> None:
-        """Compares a picture, seen at `time`, with the source around `moment`."""
+        """Compare the frame at `time` with the source around `moment`."""
         near = self._reader.frames_near(moment)
-        if not near:  # it plays backward or once more
+        if not near:  # plays backward or repeats
             return
         picture = resize_to(picture, near[0][1][0])
         stay = unchanged_mask(self._areas, moment, self._margin, picture.shape[:2])
@@ -114,7 +114,7 @@ class _Comparison:
             self._measure_text(TextMetric(moment, time, 0.0), picture, near[best][1][0], clean)
 
     def _measure_text(self, when: TextMetric, picture: RgbFrame, source: RgbFrame, clean: RgbFrame) -> None:
-        """How much of the text, which is the difference of source and clean, is left in the picture."""
+        """Measure how much of the text (source minus clean) remains in the picture."""
         go = erased_mask(self._areas, when.source_time, self._margin, picture.shape[:2])
         text = luma(source) - luma(clean)
         text[(np.abs(text) < MIN_TEXT_CONTRAST) | (go == 0)] = 0
@@ -126,5 +126,5 @@ class _Comparison:
 
 
 def _mean_psnr(errors: Sequence[float]) -> float | None:
-    """The average likeness in dB."""
+    """The average PSNR in dB."""
     return sum(error_to_psnr(error) for error in errors) / len(errors) if errors else None

@@ -1,4 +1,4 @@
-"""Pictures of a video in their order, and how alike two of them are."""
+"""Reads a video's frames in order, and compares them."""
 
 import math
 from collections import deque
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 RgbFrame = NDArray[np.uint8]
 Mask = NDArray[np.uint8]  # (height, width), 0 or 1
 
-TILE_GRID: Final = (16, 9)  # across and down
-MIN_TILE_COVERAGE: Final = 0.5  # share of a tile that has to count, so that it says something
+TILE_GRID: Final = (16, 9)  # columns, rows
+MIN_TILE_COVERAGE: Final = 0.5  # share of a tile that must be in the mask; less is not representative
 MAX_PSNR: Final = 99.0  # dB, in place of infinity
 
 
 def read_frames(video: Path) -> Iterator[tuple[float, RgbFrame]]:
-    """Seconds since the first picture, and the picture as (height, width, 3) RGB."""
+    """Seconds since the first frame, and the frame as (height, width, 3) RGB."""
     with av.open(video, "r") as film:
         film.streams.video[0].thread_type = "AUTO"
         start = None
@@ -31,25 +31,25 @@ def read_frames(video: Path) -> Iterator[tuple[float, RgbFrame]]:
 
 
 def frame_duration(video: Path) -> float:
-    """How long one picture is shown, on the average."""
+    """Average duration of a frame in seconds."""
     with av.open(video, "r") as film:
         return float(1 / (film.streams.video[0].average_rate or 25))
 
 
 def video_duration(video: Path) -> float:
-    """Length of the picture in seconds, by decoding all of it."""
+    """Duration of the picture in seconds, by decoding all of it."""
     last = max((time for time, _ in read_frames(video)), default=-frame_duration(video))
     return last + frame_duration(video)
 
 
 def mean_squared_error(one: RgbFrame, other: RgbFrame, mask: Mask) -> float:
-    """Mean squared difference of the masked pixels' values; 0 where the mask is empty."""
+    """Mean squared difference of the masked pixels; 0 if the mask is empty."""
     count = cv2.countNonZero(mask) * one.shape[2]
     return cv2.norm(one, other, cv2.NORM_L2SQR, mask) / count if count else 0.0
 
 
 def worst_tile_error(one: RgbFrame, other: RgbFrame, mask: Mask) -> float:
-    """The largest mean squared difference in a tile of the picture: a stain that the whole would drown out."""
+    """The largest mean squared error of a tile: a local flaw that the average of the frame would hide."""
     square = cv2.transform(cv2.absdiff(one, other).astype(np.float32) ** 2, np.full((1, 3), 1 / 3))
     known = mask.astype(np.float32)
     error = np.asarray(cv2.resize(square * known, TILE_GRID, interpolation=cv2.INTER_AREA))
@@ -63,7 +63,7 @@ def error_to_psnr(error: float) -> float:
 
 
 def psnr(one: RgbFrame, other: RgbFrame, mask: Mask | None = None) -> float:
-    """Likeness in dB: above 40 an eye sees no difference, 99 is equal. The mask (0 or 1) says which pixels count."""
+    """PSNR in dB of the masked pixels: above 40 no visible difference, 99 is equal. The mask is 0 or 1."""
     everywhere = np.ones(one.shape[:2], np.uint8)
     return error_to_psnr(mean_squared_error(one, other, everywhere if mask is None else mask))
 
@@ -74,7 +74,7 @@ def luma(picture: RgbFrame) -> NDArray[np.float32]:
 
 
 def resize_to(picture: RgbFrame, other: RgbFrame) -> RgbFrame:
-    """The picture in the other's size: a vendor may deliver a smaller one."""
+    """The picture in the other's size: a vendor may deliver a smaller video."""
     if picture.shape == other.shape:
         return picture
     size = (other.shape[1], other.shape[0])
@@ -82,7 +82,7 @@ def resize_to(picture: RgbFrame, other: RgbFrame) -> RgbFrame:
 
 
 class SyncedFrameReader:
-    """Goes through several videos of the same timing at once, forward only, holding the few pictures around a time."""
+    """Reads several videos of the same timing in step, forward only, and keeps the few frames around a time."""
 
     def __init__(self, videos: Sequence[Path], reach: float) -> None:
         self._frames = zip(*(read_frames(video) for video in videos), strict=False)
@@ -90,7 +90,7 @@ class SyncedFrameReader:
         self._near: deque[tuple[float, tuple[RgbFrame, ...]]] = deque()
 
     def frames_near(self, time: float) -> list[tuple[float, tuple[RgbFrame, ...]]]:
-        """(seconds, one picture of each video) for all moments within `reach` of a time; none where that goes back."""
+        """(seconds, one frame of each video) for all times within `reach` of `time`; none if the reader is past it."""
         while not self._near or self._near[-1][0] <= time + self._reach:
             pictures = next(self._frames, None)
             if pictures is None:

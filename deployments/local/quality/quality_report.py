@@ -1,4 +1,4 @@
-"""The figures of a finished job: was the sound replaced, is the text gone, is all the rest as it was?"""
+"""Measures a finished job: is the audio replaced, is the text gone, is the rest unchanged?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from videojobs.requests.models import JobRequest
 def measure_job(
     job: VideoJob, result: Path, *, source: Path, clean: Path | None, audio: dict[str, Path]
 ) -> QualityReport:
-    """Holds a completed job's result against its inputs; `clean` is the source without its text, if it is known."""
+    """Compare a completed job's result with its inputs. `clean` is the source without its text, if available."""
     request = job.video_request
     timeline = resolve_timeline(request, job.facts).timelines[0]
     pieces = [(piece.source_start, piece.source_end, piece.result_start, piece.result_end) for piece in timeline.pieces]
@@ -24,7 +24,7 @@ def measure_job(
 
 
 def _expected_audio(request: JobRequest, pieces: Sequence[TimeMapping], audio: dict[str, Path]) -> list[ExpectedAudio]:
-    """When each new sound is heard in the result."""
+    """The new audio of each segment, with its time in the result."""
     heard = {source_start: (start, end) for source_start, _, start, end in pieces}
     return [
         ExpectedAudio(*heard[segment.startTime], audio[segment.audioInput.refId], segment.audioInput.startTime or 0.0)

@@ -1,17 +1,17 @@
-"""The figures of a finished video, and whether they are good enough."""
+"""Quality metrics of a result, and their thresholds."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-MAX_LENGTH_ERROR: Final = 0.1  # seconds: two frames, and what sound codecs add at the end
-MIN_AUDIO_CORRELATION: Final = 0.9  # speech through AAC stays above 0.98; other speech is below 0.3
-MAX_TEXT_RESIDUE: Final = 0.15  # share of the text's contrast; a ghost of that strength cannot be read
-MIN_OUTSIDE_PSNR: Final = 36.0  # dB on the average; two codings of good quality stay above 40
-MIN_WORST_TILE_PSNR: Final = 32.0  # dB in a tile of one frame
+MAX_LENGTH_ERROR: Final = 0.1  # seconds: two frames, and the padding of audio codecs
+MIN_AUDIO_CORRELATION: Final = 0.9  # speech through AAC stays above 0.98; unrelated speech is below 0.3
+MAX_TEXT_RESIDUE: Final = 0.15  # share of the text's contrast; such a faint ghost is unreadable
+MIN_OUTSIDE_PSNR: Final = 36.0  # average in dB; two encodings of good quality stay above 40
+MIN_WORST_TILE_PSNR: Final = 32.0  # dB, in one tile of one frame
 
 
 class AudioMetric(NamedTuple):
-    """How alike the result's sound from `start` to `end` (seconds) is to its clip; 1 is equal."""
+    """Correlation of the result's audio from `start` to `end` (seconds) with its clip; 1 is equal."""
 
     start: float
     end: float
@@ -19,7 +19,7 @@ class AudioMetric(NamedTuple):
 
 
 class TextMetric(NamedTuple):
-    """How much of a text the result still shows at a moment at which the source does: 1 is all of it."""
+    """Share of a text that the result still shows at a time at which the source shows it; 1 is all."""
 
     source_time: float
     result_time: float
@@ -27,7 +27,7 @@ class TextMetric(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """One figure for people to read."""
+    """One metric for display."""
 
     name: str
     value: str
@@ -36,23 +36,23 @@ class Metric(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QualityReport:
-    """Times are in seconds, likeness (PSNR) in dB. None where there was nothing to compare."""
+    """Times are in seconds, PSNR in dB. None if there was nothing to compare."""
 
     length: float
     expected_length: float
     sounds: tuple[AudioMetric, ...]
     texts: tuple[TextMetric, ...]
-    inside_psnr: float | None  # the areas against the clean video, while a text was visible
-    outside_psnr: float | None  # all that had to stay as it was: the average of all frames
-    worst_tile_psnr: float | None  # the same, of a tile (1/144 of the picture) in one frame
+    inside_psnr: float | None  # the areas against the clean video, while text was visible
+    outside_psnr: float | None  # all that must be unchanged: the average of all frames
+    worst_tile_psnr: float | None  # the same, for one tile (1/144 of the picture) of one frame
 
     @property
     def text_residue(self) -> float | None:
-        """At the worst moment."""
+        """The largest of all."""
         return max((figure.left for figure in self.texts), default=None)
 
     def metrics(self) -> list[Metric]:
-        """Every figure that there is."""
+        """All metrics that were measured."""
         off = abs(self.length - self.expected_length)
         rows = [
             Metric("length", f"{self.length:.2f} s ({self.expected_length:.2f} s expected)", off <= MAX_LENGTH_ERROR)
@@ -74,5 +74,5 @@ class QualityReport:
         return rows
 
     def failures(self) -> list[str]:
-        """What is not good enough."""
+        """One message for each missed threshold."""
         return [f"{row.name}: {row.value}" for row in self.metrics() if not row.is_ok]

@@ -1,4 +1,4 @@
-"""A clip to try the product on: a lake at dawn with speech, and text in the picture that has to go."""
+"""The sample clip: a lake at dawn with speech, and text in the picture that a job removes."""
 
 import json
 import shutil
@@ -14,14 +14,14 @@ __all__ = ["Caption", "SampleFiles", "write_clip", "write_sample"]
 _SPEECH: Final = Path(__file__).parent / "speech"
 _AUDIO: Final = {"audio-1": "audio-1.ogg", "audio-2": "audio-2.flac"}  # 2.6 s and 1.1 s
 # The owner's second acceptance test (requirements M12). One clip is longer than its segment and one is shorter, so
-# that the result has another length and areas have to move with it.
+# the result has another length, and areas must move with it.
 _SEGMENTS: Final = ((0, 2, "audio-1"), (2.1, 3.5, "audio-2"))
 _AREA: Final = {"x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.1, "end": 8.3}
 
 
 @dataclass(frozen=True, slots=True)
 class SampleFiles:
-    """Where the parts of the sample are. `clean` is the video without its text: the truth to measure against."""
+    """Paths of the sample. `clean` is the video without its text, as ground truth for measurements."""
 
     video: Path
     audio: dict[str, Path]  # by refId
@@ -30,7 +30,7 @@ class SampleFiles:
 
 
 def write_sample(folder: Path) -> SampleFiles:
-    """Writes the sample into a folder, which is made if need be; some seconds of work."""
+    """Write the sample into a folder, created if missing. Takes some seconds."""
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     files = SampleFiles(

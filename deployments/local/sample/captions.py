@@ -1,4 +1,4 @@
-"""Text that is burned into a picture: white with a dark rim, as large as fits into its box."""
+"""Burns text into a picture: white with a dark outline, as large as fits into its box."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from deployments.local.sample.scene import RgbFrame
 
-BOX_FILL_RATIO: Final = 0.9  # of the box, so that the rim stays inside too
-LINE_HEIGHT: Final = 1.25  # heights of a letter from one line to the next
-RIM: Final = 0.09  # of a letter's height
+BOX_FILL_RATIO: Final = 0.9  # of the box, so that the outline also fits
+LINE_HEIGHT: Final = 1.25  # line spacing in font sizes
+RIM: Final = 0.09  # of the font size
 BOLD: Final = 700
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """`text` (lines parted by newlines), seen from `start` up to, not including, `end` (seconds), all of it inside a
-    box given in shares of the picture."""
+    """`text` (lines separated by newlines), shown from `start` up to, not including, `end` (seconds), inside a
+    box in fractions of the picture."""
 
     start: float
     end: float
@@ -30,7 +30,7 @@ class Caption:
     text: str
 
     def burn_into(self, picture: RgbFrame, time: float) -> RgbFrame:
-        """The picture with the text, at a time in seconds; the same object while nothing is to be seen."""
+        """The picture with the text at a time in seconds; the same object if the text is not shown then."""
         if not self.start <= time < self.end:
             return picture
         height, width = picture.shape[:2]
@@ -40,7 +40,7 @@ class Caption:
 
 @cache
 def _render_text(caption: Caption, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The text's brightness and how much it hides, each (height, width, 1)."""
+    """The text's brightness and opacity, each (height, width, 1)."""
     width, height = size
     box = caption.w * width * BOX_FILL_RATIO, caption.h * height * BOX_FILL_RATIO
     lines = caption.text.split("\n")
@@ -59,7 +59,7 @@ def _render_text(caption: Caption, size: tuple[int, int]) -> tuple[NDArray[np.fl
 
 
 def _font_size(lines: list[str], box: tuple[float, float]) -> int:
-    """The largest letters, in pixels, with which all lines fit."""
+    """The largest font size, in pixels, with which all lines fit."""
     points = int(box[1] / (LINE_HEIGHT * len(lines)))
     while points > 1 and max(_text_width(line, points) for line in lines) > box[0]:
         points -= 1

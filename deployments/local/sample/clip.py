@@ -1,4 +1,4 @@
-"""Writes the scene into a video file, with text burned in and a sound under it."""
+"""Writes the scene into a video file, with burned-in text and audio."""
 
 import math
 from collections import deque
@@ -24,9 +24,9 @@ from deployments.local.sample.scene import LakeScene, RgbFrame
 SIZE: Final = (640, 360)
 RATE: Final = Fraction(25)
 AUDIO_RATE: Final = 48_000  # Hz
-AUDIO_BIT_RATE: Final = 128_000  # a second
-FAST_START: Final = {"movflags": "faststart"}  # players can begin before they have all of it
-# Fine enough that later copies are compared with the picture, not with its coding. Two threads, so that every machine
+AUDIO_BIT_RATE: Final = 128_000  # bit/s
+FAST_START: Final = {"movflags": "faststart"}  # playback can start during the download
+# Quality high enough that measurements see the picture, not coding artifacts. Two threads, so that every machine
 # writes the same file.
 ENCODER_OPTIONS: Final = {"crf": "14", "preset": "veryfast", "threads": "2"}
 
@@ -43,8 +43,8 @@ def write_clip(
 ) -> None:
     """An H.264 video of the lake at dawn; `size` is (width, height) in pixels, both even.
 
-    `sound` is a file whose sound is taken, cut or filled with silence to the length of the picture; without one
-    there is no sound track. `clean` is where the same video goes without the captions.
+    `sound` is a file whose audio is used, cut or padded with silence to the length of the picture; without it,
+    there is no sound track. `clean` is the path for the same video without captions.
     """
     scene = LakeScene(size)
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def _burn_captions(picture: RgbFrame, captions: Sequence[Caption], time: float) 
 
 @dataclass(frozen=True, slots=True)
 class _ClipSpec:
-    """What both files have in common."""
+    """What both files share."""
 
     seconds: float
     size: tuple[int, int]
@@ -77,7 +77,7 @@ class _ClipSpec:
 
 
 class _VideoWriter:
-    """One file that is being written."""
+    """Writes one file."""
 
     def __init__(self, file: OutputContainer, spec: "_ClipSpec") -> None:
         self._file = file
@@ -105,13 +105,13 @@ class _VideoWriter:
             self._file.mux(self._track.encode(None))
 
     def _write_audio_until(self, time: float) -> None:
-        """Picture and sound lie side by side in the file, as players want it."""
+        """Interleave picture and audio, as players require."""
         while self._track and self._pending_audio and (self._pending_audio[0].time or 0.0) <= time:
             self._file.mux(self._track.encode(self._pending_audio.popleft()))
 
 
 def _audio_frames(file: Path, seconds: float, track: AudioStream) -> Iterator[AudioFrame]:
-    """The sound of a file in the track's own form, cut or filled with silence to so many seconds."""
+    """A file's audio in the track's format, cut or padded with silence to `seconds`."""
     count = round(seconds * AUDIO_RATE)
     samples = read_audio(file, AUDIO_RATE)[:count]
     frame = AudioFrame.from_ndarray(np.pad(samples, (0, count - len(samples)))[None], format="flt", layout="mono")

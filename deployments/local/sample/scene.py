@@ -1,7 +1,7 @@
 """A lake at dawn, drawn: clouds drift, water ripples, a boat sails, birds fly. The same pixels in every run.
 
-Colours are red, green, blue as floats 0..255; places are shares of the picture, so that it looks alike in any size.
-The middle of the sky is soft: what removes text from there has a fair chance.
+Colours are RGB floats 0..255; positions are fractions of the picture, so it looks the same in any size. The middle of
+the sky is smooth, so that text removal there is feasible.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class LakeScene:
         self._glitter = [_noise(self._rng, water, (14, 14), octaves=3) for _ in range(2)]
 
     def render(self, time: float) -> RgbFrame:
-        """The picture at a time in seconds, (height, width, 3)."""
+        """The picture at a time in seconds: (height, width, 3)."""
         canvas = self._sky.copy()
         for (speed, *_), (rows, cover) in zip(CLOUDS, self._clouds, strict=True):
             alpha = _shift_cover(cover, time * speed * self._width, self._width)[..., None]
@@ -77,7 +77,7 @@ class LakeScene:
         return light
 
     def _cloud_cover(self, top: float, bottom: float, thickness: float) -> tuple[slice, Layer]:
-        """The rows of the clouds, and how much they hide there, twice as wide as the picture; they fade out."""
+        """The rows of the clouds, and their opacity, twice as wide as the picture; they fade out."""
         shape = (self._height, self._width * 2)
         noise = _noise(self._rng, shape, (4, 6), octaves=5)
         y = np.linspace(0, 1, self._height, dtype=np.float32)[:, None]
@@ -86,7 +86,7 @@ class LakeScene:
         return rows, (_smooth((noise - 0.46) / 0.34) * fade * thickness)[rows].astype(np.float32)
 
     def _hill_layers(self) -> tuple[int, Layer, Layer]:
-        """The row of the highest ridge; from there on, the colour of the hills and how much shows from behind them."""
+        """The row of the highest ridge; from there on, the colour of the hills and their transparency."""
         color = np.zeros((self._height, self._width, 3), np.float32)
         behind = np.ones((self._height, self._width, 1), np.float32)
         y = np.arange(self._height, dtype=np.float32)[:, None]
@@ -124,7 +124,7 @@ class LakeScene:
         return water
 
     def _draw_boat(self, canvas: Layer, time: float) -> None:
-        """A small sailing boat far out, on its way to the left."""
+        """A small distant sailing boat that moves to the left."""
         left = (0.86 - 0.009 * time) * self._width
         foot = self._shore - 1 + 0.4 * np.sin(time * 1.5)
         scale = self._height / 360
@@ -134,7 +134,7 @@ class LakeScene:
             _fill(canvas, [(left + x * scale, foot + y * scale) for x, y in shape], tone)
 
     def _draw_birds(self, canvas: Layer, time: float) -> None:
-        """Three birds high up, each with its own beat of wings."""
+        """Three birds, each with its own wing beat."""
         scale = self._height / 360
         for number, (behind, above) in enumerate(((0.0, 0.0), (0.035, 0.022), (0.05, -0.02))):
             x = (0.08 + 0.05 * time - behind) * self._width
@@ -154,7 +154,7 @@ def _gradient(stops: Sequence[tuple[float, Color]], width: int, height: int) -> 
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], octaves: int = 4) -> Layer:
-    """Soft random values 0..1: coarse ones in `cells` (rows, columns), and ever finer and weaker ones on top."""
+    """Smooth noise 0..1: `cells` (rows, columns) for the first octave, each further one finer and weaker."""
     height, width = shape
     total, weight = np.zeros(shape, np.float32), 0.0
     for octave in range(octaves):
@@ -167,13 +167,13 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, i
 
 
 def _smooth(value: Layer) -> Layer:
-    """0 to 1 with soft ends."""
+    """Smoothstep from 0 to 1."""
     value = np.clip(value, 0, 1)
     return value * value * (3 - 2 * value)
 
 
 def _shift_cover(cover: Layer, by: float, width: int) -> Layer:
-    """The part of the cover that is over the picture when it has moved so many pixels."""
+    """The part of the cover over the picture after a shift by `by` pixels."""
     move = np.array([[1, 0, -(cover.shape[1] - width - by)], [0, 1, 0]], np.float32)
     size = (width, cover.shape[0])
     return np.asarray(cv2.warpAffine(cover, move, size, borderMode=cv2.BORDER_REFLECT), np.float32)

@@ -1,1 +1,1 @@
-"""The same job without Prefect: what the product is measured against. Nothing here is part of the product."""
+"""The same job without Prefect, as a baseline for the product. Nothing here is part of the product."""

@@ -1,4 +1,4 @@
-"""The chain as a bare asyncio script: nothing is recorded, and a crash loses everything. The floor."""
+"""The chain as a bare asyncio script: nothing is recorded, and a crash loses everything. This is the lower bound."""
 
 import asyncio
 import time

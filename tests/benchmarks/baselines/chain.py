@@ -1,6 +1,6 @@
-"""The calls of one chained job, with the product's own clients: what every rival does, each in its own way.
+"""The calls of one chained job, with the product's own clients, shared by all baselines.
 
-Nothing is recorded here; that is what the rivals differ in.
+Nothing is recorded here: recording is what distinguishes the baselines.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ChainClient:
-    """One process's way to the vendors and the bucket."""
+    """One process's clients for the vendors and the bucket."""
 
     store: ObjectStore
     sync_so: SyncSoClient
     ghostcut: GhostCutClient
 
     async def analyze_inputs(self, job_id: str, raw_request: Json) -> Json:
-        """Decode the inputs where they lie; gives the facts."""
+        """Decode the inputs in the bucket; gives the facts."""
         request = parse_request(raw_request)
         video = await asyncio.to_thread(open_s3, request.video, self.store, math.inf)
         audio = await asyncio.to_thread(open_s3, request.audio[0].source, self.store, math.inf)
@@ -51,7 +51,7 @@ class ChainClient:
         return {"video": asdict(facts), "audio": {request.audio[0].refId: asdict(sound)}}
 
     async def submit_lip_sync(self, job_id: str, raw_request: Json) -> str:
-        """The generation's id."""
+        """Submit the lip-sync; gives the generation's id."""
         request = parse_request(raw_request)
         segment = request.segments[0]
         body = build_generation_body(
@@ -64,7 +64,7 @@ class ChainClient:
         return (await self.sync_so.create(body, f"bench-{job_id}")).id
 
     async def lip_sync_url(self, generation_id: str, *, wait: bool = True) -> str | None:
-        """The link, after one request; with `wait`, one that waits for the end as the product's does."""
+        """The result's link, after one request; with `wait`, by a long poll like the product's."""
         seconds = SyncSoPolling().sync_long_poll_seconds if wait else None
         generation = await self.sync_so.get(generation_id, wait_seconds=seconds)
         if generation.is_failed:
@@ -72,7 +72,7 @@ class ChainClient:
         return generation.result_url if generation.is_done else None
 
     async def wait_for_lip_sync(self, generation_id: str) -> str:
-        """The link, when there is one, by the vendor's long poll."""
+        """Wait for the result's link with the vendor's long poll."""
         while (url := await self.lip_sync_url(generation_id)) is None:
             pass
         return url
@@ -82,7 +82,7 @@ class ChainClient:
         return asdict(await store_result(url, self.store, lip_sync_result_key(USER, job_id), vendor="Sync.so"))
 
     async def submit_text_removal(self, job_id: str, raw_request: Json, facts: Json) -> str:
-        """The work's id."""
+        """Submit the text removal; gives the work's id."""
         request, typed_facts = parse_request(raw_request), JobFacts.model_validate(facts)
         frame_rate = typed_facts.source_video.frame_rate
         masks = build_masks(request, resolve_timeline(request, typed_facts), frame_rate)
@@ -90,14 +90,14 @@ class ChainClient:
         return (await self.ghostcut.submit(build_work_body(url=url, name=job_id, masks=masks, resolution="480p"))).id
 
     async def text_removal_url(self, work_id: str) -> str | None:
-        """The link, after one status request."""
+        """The result's link, after one status request."""
         status = (await self.ghostcut.status([work_id]))[work_id]
         if status.is_failed:
             raise RuntimeError(status.failure_text)
         return status.result_url if status.is_done else None
 
     async def wait_for_text_removal(self, work_id: str) -> str:
-        """The link, when there is one, asked for at the product's intervals."""
+        """Wait for the result's link, polling at the product's intervals."""
         pause = GhostCutPolling().ghostcut_poll_first_seconds
         while (url := await self.text_removal_url(work_id)) is None:
             await asyncio.sleep(pause)
@@ -105,7 +105,7 @@ class ChainClient:
         return url
 
     async def store_text_removal(self, job_id: str, url: str) -> Json:
-        """As `store_lip_sync`."""
+        """Like `store_lip_sync`."""
         return asdict(await store_result(url, self.store, result_key(USER, job_id), vendor="GhostCut"))
 
     def _presign(self, uri: str) -> str:
@@ -114,7 +114,7 @@ class ChainClient:
 
 @asynccontextmanager
 async def open_chain_client(variables: Mapping[str, str] = os.environ) -> AsyncIterator[ChainClient]:
-    """With the addresses and credentials that these variables name."""
+    """A client with the addresses and credentials in these variables."""
     key = {"x-api-key": SecretStr(variables["SYNC_SO_API_KEY"])}
     async with (
         vendor_http_client(variables["SYNC_SO_BASE_URL"], headers=key) as sync_so,

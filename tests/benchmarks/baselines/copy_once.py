@@ -1,4 +1,4 @@
-"""One copy of a vendor's result into storage, in a process of its own; prints its figures as JSON.
+"""One copy of a vendor's result into storage, in a separate process; prints its measurements as JSON.
 
 python -m tests.benchmarks.baselines.copy_once ours|plain URL KEY
 """
@@ -28,13 +28,13 @@ _STATUS: Final = Path("/proc/self/status")
 
 
 def _read_memory(field: str) -> int:
-    """Bytes: VmRSS is what the process has now, VmHWM the most that it had since that was last reset."""
+    """Memory in bytes: VmRSS is the current value, VmHWM the peak since the last reset."""
     [line] = [line for line in _STATUS.read_text().splitlines() if line.startswith(f"{field}:")]
     return int(line.split()[1]) * 1024
 
 
 def _reset_peak() -> None:
-    """From now on VmHWM is the most since now (proc(5))."""
+    """Reset the peak, VmHWM (proc(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -45,7 +45,7 @@ async def copy_streamed(store: ObjectStore, url: str, key: str) -> None:
 
 
 async def copy_via_file(store: ObjectStore, url: str, key: str) -> None:
-    """As anybody would write it first: into a file, then from the file."""
+    """The straightforward implementation: download into a file, then upload the file."""
     with tempfile.NamedTemporaryFile() as file:
         async with httpx.AsyncClient(timeout=60) as http, http.stream("GET", url) as answer:
             async for chunk in answer.raise_for_status().aiter_bytes():
@@ -55,7 +55,7 @@ async def copy_via_file(store: ObjectStore, url: str, key: str) -> None:
 
 
 def _s3_client() -> "S3Client":
-    """boto3's own, set up as the product's."""
+    """A plain boto3 client, configured like the product's."""
     block = storage_block(Environment())
     assert block is not None  # the stack names a bucket
     client: S3Client = block.credentials.get_client("s3")
@@ -76,7 +76,7 @@ async def main(way: str, url: str, key: str) -> None:
     began = time.monotonic()
     await COPY_METHODS[way](store, url, key)
     seconds = time.monotonic() - began
-    print(json.dumps({"seconds": seconds, "peak": _read_memory("VmHWM") - idle}))  # the answer
+    print(json.dumps({"seconds": seconds, "peak": _read_memory("VmHWM") - idle}))  # the result
 
 
 if __name__ == "__main__":

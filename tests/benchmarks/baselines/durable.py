@@ -1,7 +1,8 @@
 """The chain as a DBOS workflow on the same Postgres server: each call is a step whose result is recorded.
 
-A wait is one step, however often it asks: recording each answer would only cost more. DBOS runs a step again that was
-under way when its process died, so a paid call could be made twice; what the product does about that is not here.
+A wait is one step, however often it polls: recording each response would only cost more. DBOS repeats a step that was
+running when its process died, so a paid call could be made twice. The product's protection against that is not
+included.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from tests.benchmarks.baselines.chain import ChainClient, Json, open_chain_clien
 from tests.benchmarks.baselines.program import run_all
 
 DATABASE: Final = "dbos"
-_clients: Final[list[ChainClient]] = []  # one: steps are functions of a module
+_clients: Final[list[ChainClient]] = []  # one entry; DBOS steps are module functions
 
 
 @DBOS.step()

@@ -1,4 +1,4 @@
-"""One step of a lecture, in a process of its own; prints its figures as JSON.
+"""One step of a lecture, in a separate process; prints its measurements as JSON.
 
 python -m tests.benchmarks.baselines.lecture_once slides|speech|all|many ours|plain FILE [HOW_MANY]
 """
@@ -35,8 +35,8 @@ from videojobs.media.executors import run_long_cpu_bound
 
 SETTINGS: Final = LectureSettings()
 POLL_INTERVAL: Final = 0.1
-MIN_CHANGE: Final = 4.0  # of 255 on the average; what an answer on the web says
-CHUNK_BYTES: Final = 30 * 16_000 * 2  # bytes of sound that the plain script hands on at once
+MIN_CHANGE: Final = 4.0  # of 255 on average; a value from an answer on the web
+CHUNK_BYTES: Final = 30 * 16_000 * 2  # bytes of audio per chunk in the plain script
 Step = Callable[[Path, Path], int]
 
 
@@ -53,7 +53,7 @@ def product_lecture(file: Path, folder: Path) -> int:
 
 
 async def _run_lecture(file: Path, folder: Path) -> int:
-    """As the flow does it: slides and speech side by side, then the files."""
+    """As the flow does it: slides and speech in parallel, then the files."""
     lecture = await run_long_cpu_bound(lambda stop: validate_lecture(file, SETTINGS, stop=stop))
     options = SlideOptions(masks=[CAMERA_MASK])
     deck, transcript = await asyncio.gather(
@@ -76,7 +76,7 @@ async def run_lectures(file: Path, folder: Path, count: int) -> int:
 
 
 def baseline_slides(file: Path, folder: Path) -> int:
-    """As anybody would write it first: every picture is compared with the last one that was kept."""
+    """The straightforward implementation: compare every frame with the last slide."""
     video, last_slide, count = cv2.VideoCapture(str(file)), None, 0
     while True:
         found, picture = video.read()
@@ -89,7 +89,7 @@ def baseline_slides(file: Path, folder: Path) -> int:
 
 
 def baseline_speech(file: Path, _folder: Path) -> int:
-    """As anybody would write it first: the whole sound in memory, and then through the decoder."""
+    """The straightforward implementation: decode the whole audio into memory, then run the recognizer."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=16_000)
     with av.open(file) as media:
         frames = [piece for frame in media.decode(audio=0) for piece in _resample(resampler, frame)]
@@ -110,7 +110,7 @@ def _resample(
 
 
 def _probe(file: Path) -> LectureInfo:
-    """Without decoding it once more: that is a step of its own."""
+    """Probe the file without decoding it: decoding is a separate step."""
     with av.open(file) as media:
         return LectureInfo(
             duration=(media.duration or 0) / av.time_base,
@@ -131,7 +131,7 @@ STEPS: Final[dict[str, dict[str, Step]]] = {
 
 
 def track_peak_memory(done: Event, peak: list[int]) -> None:
-    """Notes the most that this process and its children have in memory at the same time."""
+    """Record the peak memory of this process and its children together."""
     me = psutil.Process()
     while not done.wait(POLL_INTERVAL):
         with suppress(psutil.NoSuchProcess):  # a child has just ended
@@ -156,7 +156,7 @@ def main(step: str, way: str, file: Path, count: int) -> None:
         "peak": peak[0],
         "found": found,
     }
-    print(json.dumps(figures))  # the answer
+    print(json.dumps(figures))  # the result
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""A small model of the design that this project replaces: Celery, and a beat that looks at all open jobs.
+"""A small model of the design that this project replaces: Celery, with a beat that checks all open jobs.
 
     python -m celery -A tests.benchmarks.baselines.old_app worker --beat --concurrency 2
 
-Kept from it: what to do next is found out by the beat alone, so the end of a stage is noticed at the next beat. Left
-out: its bugs. In its favour: the beat's look at one job is a task of its own, so that both processes share the work.
+It keeps the main property: only the beat finds the next action, so the end of a stage is noticed at the next beat. It
+omits the old design's bugs. In its favor, the beat checks each job in a separate task, so that both processes share the
+work.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ CREATE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS old_jobs (
     id text PRIMARY KEY, asked jsonb NOT NULL, facts jsonb, generation text, work text, completed_at timestamptz
 )"""
-_BROKER_FOLDER: Final = os.environ.get("BENCH_BROKER", "")  # the broker: files, which need no service
+_BROKER_FOLDER: Final = os.environ.get("BENCH_BROKER", "")  # the broker's files, which need no service
 
 app = Celery("old-design", broker="filesystem://")
 app.conf.update(
@@ -51,7 +52,7 @@ def open_connection() -> psycopg.Connection[dict[str, Any]]:
 
 @app.task
 def start_job(job_id: str) -> None:
-    """Take the inputs in and buy the lip-sync."""
+    """Analyze the inputs and buy the lip-sync."""
     with open_connection() as books:
         job = books.execute("SELECT * FROM old_jobs WHERE id = %s", [job_id]).fetchone()
         if job is None:
@@ -73,7 +74,7 @@ def poll_open_jobs() -> None:
 
 @app.task
 def poll_job(job_id: str) -> None:
-    """Ask the vendor that has the job, and go on if it is done. A second look at the same job steps aside."""
+    """Poll the job's vendor, and continue if it is done. A concurrent check of the same job is skipped."""
     query = "SELECT * FROM old_jobs WHERE id = %s AND completed_at IS NULL FOR UPDATE SKIP LOCKED"
     with open_connection() as books:
         if job := books.execute(query, [job_id]).fetchone():

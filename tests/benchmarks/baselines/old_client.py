@@ -1,4 +1,4 @@
-"""Hands jobs to the model of the old design: `python -m tests.benchmarks.baselines.old_client JOB...`."""
+"""Submits jobs to the model of the old design: `python -m tests.benchmarks.baselines.old_client JOB...`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Runs the model of the old design beside the stack, and gives it jobs."""
+"""Runs the model of the old design beside the stack, and submits jobs to it."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ async def run_old_workers(harness: Harness, beat_seconds: float) -> AsyncIterato
 
 
 async def run_old_jobs(harness: Harness, job_ids: Sequence[str], timeout: float) -> dict[str, float]:
-    """Give it the jobs; when each was completed (Unix seconds), once all are."""
+    """Submit the jobs, and wait until all are completed; gives each completion time (Unix seconds)."""
     requests = await harness.prepare_requests(job_ids)
     async with await _connect(harness) as books:
         for job_id, request in requests.items():
@@ -49,7 +49,7 @@ async def run_old_jobs(harness: Harness, job_ids: Sequence[str], timeout: float)
 
 
 async def _enqueue(harness: Harness, job_ids: Sequence[str]) -> None:
-    """From a process that knows the broker, as a web server of its own would."""
+    """Submit from another process that knows the broker, like a web server."""
     variables = {"BENCH_BROKER": str(harness.folder / "broker")}
     async with harness.run_program("client", "tests.benchmarks.baselines.old_client", *job_ids, **variables) as client:
         if await client.wait() != 0:

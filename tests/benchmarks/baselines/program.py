@@ -1,8 +1,8 @@
-"""What the rivals' programs have in common: jobs out of a file, a report into one.
+"""Code shared by the baseline programs: read jobs from a file, write a report.
 
-python -m tests.benchmarks.baselines.bare [--one-by-one] REPORT.jsonl REQUESTS.json ...
+    python -m tests.benchmarks.baselines.bare [--one-by-one] REPORT.jsonl REQUESTS.json ...
 
-Each file of requests is begun with as soon as it is there, in their order.
+The files of requests are started in order, each as soon as it exists.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from tests.benchmarks.loop_lag import record_lag
 POLL_INTERVAL: Final = 0.2
 
 RunJob = Callable[[str, dict[str, Any]], Awaitable[float]]
-"""Does one job; gives the seconds that its transfers took (0 where they are not measured)."""
+"""Runs one job; gives the duration of its transfers in seconds (0 if they are not measured)."""
 
 
 async def run_all(run: RunJob) -> None:
-    """Do the jobs that the command line names, all at once or one by one, and report each as it ends."""
+    """Run the jobs that the command line names, all at once or one by one, and report each as it ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("report", type=Path)
     parser.add_argument("requests", type=Path, nargs="+")
@@ -48,13 +48,13 @@ async def run_all(run: RunJob) -> None:
 
 
 async def _wait_for_requests(file: Path) -> dict[str, dict[str, Any]]:
-    """The jobs of a file, once somebody has put it there."""
-    while not await asyncio.to_thread(file.exists):  # noqa: ASYNC110  # another process does
+    """The jobs of a file, once it exists."""
+    while not await asyncio.to_thread(file.exists):  # noqa: ASYNC110  # another process creates it
         await asyncio.sleep(POLL_INTERVAL)
     requests: dict[str, dict[str, Any]] = json.loads(await asyncio.to_thread(file.read_text))
     return requests
 
 
 def read_report(file: Path) -> list[dict[str, Any]]:
-    """The lines of the jobs that have ended."""
+    """The report's lines, one for each job that has ended."""
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []

@@ -1,4 +1,4 @@
-"""Starts a rival's program beside a stack, and hands it jobs."""
+"""Starts a baseline's program beside a stack, and submits jobs to it."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,7 +17,7 @@ PROCESS_NAME = "rival"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A rival's program under way, and the files that it writes."""
+    """A running baseline program, and its output files."""
 
     program: Process
     report: Path
@@ -25,7 +25,7 @@ class Baseline:
     requests: tuple[Path, Path]
 
     async def submit(self, harness: Harness, job_ids: Sequence[str], *, second: bool = False) -> None:
-        """Hand it jobs: twice in all, and each time whole."""
+        """Submit jobs. There are two batches in all; each is written atomically."""
         file = self.requests[second]
         new = file.with_suffix(".new")
         new.write_text(json.dumps(await harness.prepare_requests(job_ids)))
@@ -41,9 +41,9 @@ async def run_baseline(
     one_by_one: bool = False,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Baseline]:
-    """It does what it is asked to; when the context ends, it is ended. `settings` are the product's.
+    """Run a baseline program for the duration of the context. `settings` are the product's.
 
-    `name` is what its files are called.
+    `name` is the name of its files.
     """
     report, lags, *requests = (harness.folder / f"{name}-{what}" for what in ("report", "lags", "first", "second"))
     arguments = [*(["--one-by-one"] if one_by_one else []), str(report), *map(str, requests)]

@@ -1,4 +1,4 @@
-"""An API over real HTTP, with a real Postgres and a real object store; only Prefect is faked."""
+"""An API over real HTTP, with a real Postgres and a real object store. Only Prefect is faked."""
 
 import asyncio
 import logging
@@ -35,8 +35,6 @@ __all__ = ["create_leased_job", "job_id", "repository"]
 
 
 class IntegrationServices(Services):
-    """The services of these tests."""
-
     def __init__(self, variables: dict[str, str]) -> None:
         super().__init__(ApiSettings())
         self._database_url = variables["DATABASE_URL"]
@@ -52,12 +50,12 @@ class IntegrationServices(Services):
 
 @dataclass
 class ApiServer:
-    """A running API, and what tests do with it."""
+    """A running API, and the operations that tests use."""
 
     base_url: str
     services: IntegrationServices
     app_state: AppState
-    repository: JobRepository  # of the test's own event loop
+    repository: JobRepository  # for the test's own event loop
     store: ObjectStore
     _tokens: dict[str, str] = field(default_factory=dict)
 
@@ -70,12 +68,12 @@ class ApiServer:
         return text
 
     async def create_client(self, user: str, *scopes: Scope, **more: Any) -> httpx.AsyncClient:
-        """A client with a token of this user."""
+        """A client with a token for this user."""
         headers = {"Authorization": f"Bearer {await self.create_token(user, *scopes)}"}
         return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=60, **more)
 
     def stored_keys(self, user: str) -> list[str]:
-        """The keys in the storage of a user, unfinished objects included."""
+        """The user's keys in the store, including unfinished uploads."""
         prefix = f"users/{user}/"
         found = list(self.store.list_keys(prefix))
         try:
@@ -83,7 +81,7 @@ class ApiServer:
                 Bucket=self.store.bucket, Prefix=prefix
             )
             return found + [item["Key"] for page in pages for item in page.get("Uploads", [])]
-        except self.store.client.exceptions.NoSuchUpload:  # rclone's answer if there is none
+        except self.store.client.exceptions.NoSuchUpload:  # rclone's response if there are none
             return found
 
 
@@ -97,13 +95,13 @@ async def service_variables(tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
 
 @pytest.fixture(scope="session")
 async def database_url(service_variables: dict[str, str]) -> str:
-    """For the fixtures of the ledger's own tests."""
+    """For the fixtures of the db tests."""
     return service_variables["DATABASE_URL"]
 
 
 @contextmanager
 def run_api_server(variables: dict[str, str], **settings: object) -> Iterator[ApiServer]:
-    """An API in a thread with an event loop of its own, as in a process; `settings` are those of `ApiSettings`."""
+    """An API in a thread with its own event loop, as in a process. `variables` are fields of `ApiSettings`."""
     names = {f"VIDEOJOBS_API_{name.upper()}": str(value) for name, value in settings.items()}
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
@@ -140,7 +138,7 @@ async def shared_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServ
 
 @pytest.fixture
 def api(shared_api: ApiServer) -> ApiServer:
-    """The shared API, with a Prefect that answers."""
+    """The shared API, with a working Prefect client."""
     shared_api.services.prefect = shared_api.services.runs = FakePrefect()
     return shared_api
 
@@ -163,19 +161,19 @@ def log_capture() -> Iterator[LogCapture]:
 
 @pytest.fixture
 def user() -> str:
-    """A user of this test alone."""
+    """A user that only this test has."""
     return f"user-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
 async def http(api: ApiServer, user: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of that user."""
+    """A client for that user."""
     async with await api.create_client(user) as client:
         yield client
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for the effect of another thread."""
+    """Wait for an effect of another thread."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

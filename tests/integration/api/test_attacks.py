@@ -1,6 +1,6 @@
 """Attacks on the API, row by row: each is rejected with the right error or does no harm.
 
-After every row: the answer is a problem without insides, nothing is left in the storage, no run was started.
+After every row: the error exposes no internals, nothing is left in the store, no run was started.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ from videojobs.errors import InvalidMedia
 from videojobs.media.probe import probe_video
 from videojobs.storage.object_store import parse_uri
 
-__all__ = ["attacks_by_body", "attacks_by_name"]  # they fill the table
+__all__ = ["attacks_by_body", "attacks_by_name"]  # importing them fills the table
 
 INTERNAL_TERMS: Final = (
     "Traceback",
@@ -40,7 +40,7 @@ async def attack_context(api: ApiServer, http: httpx.AsyncClient, user: str) -> 
         done = await victim.post(
             f"{UPLOADS_URL}/{upload['upload_id']}/complete", json={"etags": [sent.headers["ETag"]]}
         )
-    # A flood of failures from one address is an attack of its own (below).
+    # A flood of failures from one address is a separate attack (below).
     api.app_state.auth_failure_buckets._buckets.clear()
     return AttackContext(api, http, user, job.id, upload["upload_id"], done.json()["source"])
 
@@ -68,7 +68,7 @@ def test_the_attack_table_has_at_least_40_rows() -> None:
     assert len(ATTACKS) >= 40
 
 
-# ---- what is let in, and does no harm ----------------------------------------------------------------------
+# ---- accepted, and harmless --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

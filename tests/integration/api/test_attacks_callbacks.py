@@ -1,4 +1,4 @@
-"""Attacks on the callbacks and by links: each is refused, changes nothing on the books, and is told nothing."""
+"""Attacks through callbacks and links: each is rejected, changes no record, and learns nothing."""
 
 import hashlib
 import hmac
@@ -38,12 +38,12 @@ def hmac_hex(message: bytes, secret: str = WEBHOOK_SECRET, kind: str = "sha256")
 
 
 def md5_hex(message: bytes) -> str:
-    return hashlib.md5(message).hexdigest()  # noqa: S324  # the vendor's choice
+    return hashlib.md5(message).hexdigest()  # noqa: S324  # the vendor's algorithm
 
 
 @dataclass(frozen=True)
 class Forgery:
-    """A signature that is none."""
+    """A kind of invalid signature."""
 
     description: str
     vendor: CallbackVendor
@@ -146,7 +146,7 @@ def api(services: FakeServices) -> CallbackClient:
 async def parked_submission_token(
     repository: JobRepository, create_leased_job: CreateLeasedJob, vendor: CallbackVendor
 ) -> str:
-    """A parked job that any genuine callback would take up again; gives the token of its address."""
+    """A parked job that any genuine callback would resume; gives the token of its callback address."""
     lease = await create_leased_job()
     submission = await create_sent_submission(repository, lease, vendor)
     await repository.record_outcome(lease, submission, SubmissionState.UNKNOWN, error="connection reset")
@@ -220,7 +220,7 @@ async def test_a_signed_body_that_is_not_a_report_is_rejected(
     vendor: CallbackVendor,
     what: str,
 ) -> None:
-    """As somebody could send it who has stolen the secret, or the vendor in error."""
+    """An attacker with a stolen secret could send it, or the vendor by mistake."""
     before = await job_records(repository, job_id)
     assert (await api.send_callback(vendor, parked_submission_token, INVALID_BODIES[what])).status_code == 400
     assert await job_records(repository, job_id) == before
@@ -265,9 +265,7 @@ async def test_a_signed_report_of_a_foreign_work_is_only_noted(
 @pytest.mark.parametrize("source", REFUSED_SOURCES)
 @pytest.mark.parametrize("field", ["video", "audio[0].source"])
 def test_a_link_to_an_internal_host_is_rejected_at_submit(source: str, field: str) -> None:
-    """By its name alone; what a name means is looked at when it is fetched
-    (tests/integration/media/test_pinned_transport.py).
-    """
+    """Rejected by its name alone; the fetch resolves names (tests/integration/media/test_pinned_transport.py)."""
     audio = [{"refId": name, "source": "s3://media/one.wav"} for name in ("audio-1", "audio-2")]
     if field == "video":
         given = {"video": source, "audio": audio}

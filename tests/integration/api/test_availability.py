@@ -1,4 +1,4 @@
-"""The API without its dependencies: its answers while one is unavailable, and its limits."""
+"""The API without its dependencies: its responses while one is unavailable, and its limits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ async def test_a_stalling_callback_body_times_out(monkeypatch: pytest.MonkeyPatc
 
 
 class FakeBlockLoader:
-    """Gives a new block for each time that it is asked, or does not answer."""
+    """Gives a new block at each load, or does not respond."""
 
     def __init__(self) -> None:
         self.load_count = 0

@@ -1,4 +1,4 @@
-"""What is asked and answered stays small, whatever is sent: the work of judging it, and the list of what is wrong."""
+"""Validation effort and error lists are bounded, whatever the request contains."""
 
 import json
 from typing import Any, Final
@@ -10,12 +10,12 @@ from tests.integration.api.conftest import ApiServer
 from tests.support.attack_table import FORM_END, FORM_TYPE, JOBS_URL, UPLOADS_URL, form_part, make_request
 from tests.support.multipart_forms import PROCESS_URL, form_fields, form_files, video_bytes
 
-MANY_FIELDS: Final = 80_000  # fields that fit into a body of a megabyte
-MAX_RESPONSE_BYTES: Final = 64 * 1024  # bytes of an answer; without a bound, these would have up to 16 MB
+MANY_FIELDS: Final = 80_000  # fields that fit into a body of one megabyte
+MAX_RESPONSE_BYTES: Final = 64 * 1024  # bytes of a response; without a limit, these would have up to 16 MB
 
 
 def problems_of(answer: httpx.Response) -> list[dict[str, str]]:
-    """The problems of a refusal that is small."""
+    """The errors of a rejection; checks that the response is small."""
     assert answer.status_code == 422, answer.text[:1000]
     assert len(answer.content) < MAX_RESPONSE_BYTES
     found: list[dict[str, str]] = answer.json()["problems"]
@@ -26,7 +26,7 @@ def unknown_fields(count: int) -> dict[str, Any]:
     return {f"k{number}": 1 for number in range(count)}
 
 
-@pytest.mark.timeout(60)  # with a list in place of a count, this takes minutes
+@pytest.mark.timeout(60)  # a linear search per field would take minutes
 async def test_a_duplicate_field_is_found_among_80000(http: httpx.AsyncClient) -> None:
     body = json.dumps(unknown_fields(MANY_FIELDS)).replace(f'"k{MANY_FIELDS - 1}"', f'"k{MANY_FIELDS - 2}"')
     answer = await http.post(JOBS_URL, content=body, headers={"Content-Type": "application/json"})

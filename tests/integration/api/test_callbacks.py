@@ -1,4 +1,4 @@
-"""Both vendors' callbacks on a real ledger: whenever they come, and however often, they change nothing wrongly."""
+"""Both vendors' callbacks on a real database: at any time, and however often, they cause no wrong change."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ def api(services: FakeServices) -> CallbackClient:
 
 
 async def create_lost_submission(repository: JobRepository, lease: Lease, vendor: CallbackVendor) -> Submission:
-    """Its answer is lost, and the job waits for an operator."""
+    """A submission whose response is lost; the job waits for an operator."""
     submission = await create_sent_submission(repository, lease, vendor)
     await repository.record_outcome(lease, submission, SubmissionState.UNKNOWN, error="connection reset")
     await repository.park(lease, "nobody knows", unresolved=submission)
@@ -50,7 +50,7 @@ async def create_accepted_submission(repository: JobRepository, lease: Lease, ve
 
 
 async def callback_vendor_ids(repository: JobRepository, job_id: str) -> list[object]:
-    """What callbacks have named."""
+    """The vendor ids that callbacks have reported."""
     return [
         event.detail and event.detail["candidate"]
         for event in await repository.list_events(job_id)
@@ -157,7 +157,7 @@ async def test_contradictory_callbacks_change_nothing(
     api: CallbackClient,
     vendor: CallbackVendor,
 ) -> None:
-    """Out of order, too: the end, then a report that is older."""
+    """Out of order, too: the final report, then an older one."""
     lease = await create_leased_job()
     submission = await create_accepted_submission(repository, lease, vendor)
     before = await job_records(repository, lease.job_id, exclude_column="reported_vendor_id")

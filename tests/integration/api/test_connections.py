@@ -1,4 +1,4 @@
-"""Limits for connections without a token, over raw sockets, to an API process of its own."""
+"""Limits for connections without a token, over raw sockets, against a separate API process."""
 
 import re
 import socket
@@ -18,14 +18,14 @@ from tests.integration.api.conftest import run_api_server
 from tests.integration.api.test_graceful_shutdown import connect_when_up, run_api_process
 
 MIB: Final = 1024**2
-BYTES_SENT: Final = 30 * MIB  # of what has no end; unbounded, each of the attacks takes several hundred MiB by then
+BYTES_SENT: Final = 30 * MIB  # of an endless request; unbounded, each attack takes several hundred MiB by then
 HEALTHZ_REQUEST: Final = b"GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n"
 CALLBACK_HEAD: Final = b"POST /callbacks/sync-so/" + b"t" * 43 + b" HTTP/1.1\r\nHost: api\r\n"  # its body is read
 
 
 @dataclass(frozen=True)
 class ApiProcess:
-    """An API in a process of its own."""
+    """An API in its own process."""
 
     process: Popen[bytes]
     port: int
@@ -35,13 +35,13 @@ class ApiProcess:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def exchange(self, *pieces: bytes) -> bytes:
-        """Everything that is answered to these bytes until the API closes the connection."""
+        """Send these bytes, and return everything that the API sends until it closes the connection."""
         with closing(self.connect()) as connection:
             send_all(connection, *pieces)
             return read_to_end(connection)
 
     def is_up(self) -> bool:
-        """Whether somebody else is answered."""
+        """Whether other clients get a response."""
         return b"200 OK" in self.exchange(HEALTHZ_REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
 
     def peak_memory(self) -> int:
@@ -51,18 +51,18 @@ class ApiProcess:
         return int(found[1]) * 1024
 
     def client_ports(self) -> list[int]:
-        """The ports of those that it has a connection to."""
+        """The client ports of its open connections."""
         return [found.raddr.port for found in psutil.Process(self.process.pid).net_connections() if found.raddr]
 
     def unread_bytes(self, port: int) -> int:
-        """Bytes of answers that wait in the kernel for the client at this port to read."""
+        """Bytes of responses in the kernel that the client at this port has not read."""
         rows = [line.split() for line in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]]
         ends = (f":{self.port:04X}", f":{port:04X}")
         return sum(int(row[4].partition(":")[0], 16) for row in rows if (row[1][-5:], row[2][-5:]) == ends)
 
 
 def send_all(connection: socket.socket, *pieces: bytes) -> None:
-    """As much of it as the API accepts."""
+    """Send as much as the API accepts."""
     try:
         for piece in pieces:
             connection.sendall(piece)
@@ -75,13 +75,13 @@ def read_to_end(connection: socket.socket) -> bytes:
     try:
         while piece := connection.recv(65_536):
             answer += piece
-    except ConnectionError:  # it is closed while we still send
+    except ConnectionError:  # the API closes it while we still send
         return answer
     return answer
 
 
 def read_healthz_responses(connection: socket.socket, times: int = 1) -> None:
-    """Read so many answers to `HEALTHZ_REQUEST`, to their ends."""
+    """Read this number of complete responses to `HEALTHZ_REQUEST`."""
     answer = b""
     while answer.count(b"up\n") < times:
         piece = connection.recv(65_536)
@@ -111,14 +111,14 @@ def run_connectable_api(folder: Path, *, files: int | None = None, **settings: o
 
 @pytest.fixture(scope="module")
 def default_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
-    """That may open fewer files than it would like to."""
+    """Its limit for open files is lower than it would like."""
     with run_connectable_api(tmp_path_factory.mktemp("usual"), files=700) as api:
         yield api
 
 
 @pytest.fixture(scope="module")
 def constrained_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
-    """Of eight connections, and with little patience."""
+    """Eight connections at most, and short timeouts."""
     with run_connectable_api(
         tmp_path_factory.mktemp("small"), max_connections=8, header_timeout_seconds=1, write_timeout_seconds=1
     ) as api:
@@ -271,7 +271,7 @@ def test_a_client_that_does_not_read_is_disconnected(constrained_api: ApiProcess
 
         def is_disconnected() -> bool:
             nonlocal unread
-            if (now := constrained_api.unread_bytes(ours)) > unread:  # there is room for one more answer in the kernel
+            if (now := constrained_api.unread_bytes(ours)) > unread:  # the kernel can buffer one more response
                 unread = now
                 send_all(connection, b"GET /openapi.json HTTP/1.1\r\nHost: api\r\n\r\n")
             return ours not in constrained_api.client_ports()
@@ -280,7 +280,7 @@ def test_a_client_that_does_not_read_is_disconnected(constrained_api: ApiProcess
         assert unread > 0
 
 
-# ---- how many there are ------------------------------------------------------------------------------------
+# ---- number of connections ---------------------------------------------------------------------------------
 
 
 def test_the_oldest_idle_connection_is_dropped_for_a_new_one(constrained_api: ApiProcess) -> None:

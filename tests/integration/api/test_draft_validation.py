@@ -1,4 +1,4 @@
-"""The rules, asked by the submit page: what a browser knows of its files is enough to find most problems."""
+"""The submit page's draft validation: what a browser knows about its files is enough to find most problems."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def make_segment(start: float, end: float, ref_id: str = "audio-1") -> dict[str,
 
 
 def problems_by_field(*segments: dict[str, Any], facts: dict[str, Any] | None = None, **changes: Any) -> dict[str, str]:
-    """The problems of a draft with these segments, by their fields."""
+    """The problems of a draft with these segments, by field."""
     request = {
         "video": "s3://not-uploaded-yet/a%20talk.mp4",
         "audio": [{"refId": "audio-1", "source": "s3://not-uploaded-yet/new.wav"}],

@@ -1,4 +1,4 @@
-"""The old editor: its form becomes a job, its jobs page shows it, and its browser may read every answer."""
+"""The old editor: its form becomes a job, its jobs page shows the job, and its browser may read every response."""
 
 import uuid
 from typing import Any, Final
@@ -21,7 +21,7 @@ from videojobs.storage.object_store import parse_uri
 
 JOBS_PAGE_URL: Final = "/api/v1/jobs/"
 VIDEO_FILE: Final = ("my talk.mp4", video_bytes())
-AUDIO_FILES: Final = [("my voice.wav", audio_bytes(b"1")), ("my voice.wav", audio_bytes(b"2"))]  # twice the same name
+AUDIO_FILES: Final = [("my voice.wav", audio_bytes(b"1")), ("my voice.wav", audio_bytes(b"2"))]  # the same name twice
 
 
 def editor_form(**changes: Any) -> list[FormPart]:
@@ -37,13 +37,13 @@ async def submit_editor_form(api: ApiServer, http: httpx.AsyncClient, **changes:
 
 
 def audio_by_ref_id(api: ApiServer, job: VideoJob) -> dict[str, bytes]:
-    """What is in the file of each refId."""
+    """The content of the file of each refId."""
     sources = {item["refId"]: parse_uri(item["source"])[1] for item in job.request["audio"]}
     return {ref_id: api.store.open(key).read() for ref_id, key in sources.items()}
 
 
 async def error_detail(http: httpx.AsyncClient, **changes: Any) -> str:
-    """All that the editor shows of an error."""
+    """The part of an error that the editor shows."""
     answer = await http.post(PROCESS_URL, files=editor_form(**changes))
     body = answer.json()
     assert (answer.status_code, body["status_code"]) == (422, 422)

@@ -1,4 +1,4 @@
-"""A job's progress as it happens, for many listeners at once."""
+"""A job's progress events, for many subscribers at once."""
 
 import asyncio
 import json

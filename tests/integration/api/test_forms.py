@@ -1,4 +1,4 @@
-"""A form is read the same however its bytes are cut, and what is no form is said so at once."""
+"""A form parses the same however its bytes are split, and an invalid form is rejected at once."""
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ BODY, TYPE = WHOLE_REQUEST.read(), WHOLE_REQUEST.headers["Content-Type"]
 
 
 def collect_parts(events: list[MultipartEvent]) -> list[tuple[str, str, bytes]]:
-    """Name, file name and content of each part."""
+    """The name, file name and content of each part."""
     found: list[tuple[str, str, bytes]] = []
     for event in events:
         match event:

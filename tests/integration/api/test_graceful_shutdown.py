@@ -77,9 +77,9 @@ def test_a_disconnecting_client_ends_only_its_stream() -> None:
 def run_api_process(
     folder: Path, *, files: int | None = None, **settings: object
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
-    """The API as it is served, without dependencies; yields its port and its log.
+    """The API as in production, without dependencies; yields its process, port and log.
 
-    `settings` are those of `ApiSettings`; it may open so many `files`.
+    `settings` are fields of `ApiSettings`; `files` limits its open files.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -105,7 +105,7 @@ def run_api_process(
 
 
 def connect_when_up(port: int) -> socket.socket:
-    """A connection, as soon as somebody listens."""
+    """A connection, as soon as the server listens."""
     deadline = monotonic() + 60
     while True:
         try:

@@ -23,7 +23,7 @@ from videojobs.db import JobRepository, VideoJob, get_engine
 from videojobs.errors import DatabaseUnavailable
 from videojobs.storage.object_store import ObjectStore
 
-# ---- sent again --------------------------------------------------------------------------------------------
+# ---- repeated requests -------------------------------------------------------------------------------------
 
 
 async def test_a_repeated_post_returns_the_first_job_and_stores_once(
@@ -66,7 +66,7 @@ async def test_reusing_a_key_for_another_request_is_a_409(
     assert len(api.stored_keys(user)) == 3
 
 
-# ---- while a dependency is away -------------------------------------------------------------------------------
+# ---- while a dependency is unavailable ------------------------------------------------------------------------
 
 
 async def test_a_post_gets_503_while_prefect_is_down(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
@@ -96,7 +96,7 @@ async def test_a_restarted_api_launches_pending_jobs(
 
 
 class CommitThenDisconnect(JobRepository):
-    """Opens the job, and its first answer gets lost on the way."""
+    """Creates the job, and loses the first response."""
 
     lost_responses = 0
 

@@ -1,4 +1,4 @@
-"""The old endpoints: what comes in becomes a job with its files in the storage, or problems and nothing left behind."""
+"""The old endpoints: a form becomes a job with its files in the store, or is rejected with nothing left behind."""
 
 import asyncio
 import json
@@ -42,14 +42,14 @@ def stored_bytes(api: ApiServer, uri: str) -> bytes:
 
 
 async def pending_upload_count(variables: dict[str, str], user: str) -> int:
-    """Uploads that the API still has to clean up."""
+    """The number of uploads that the API still has to clean up."""
     async with get_engine(variables["DATABASE_URL"]).connect() as connection:
         query = text("SELECT count(*) FROM uploads WHERE user_id = :user")
         count: int = (await connection.execute(query, {"user": user})).scalar_one()
         return count
 
 
-# ---- what becomes a job ------------------------------------------------------------------------------------
+# ---- accepted forms ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", [PROCESS_URL, ALIAS_URL])
@@ -120,7 +120,7 @@ async def test_audio_files_map_to_ref_ids_by_order_or_name(
 
 
 async def test_a_multipart_video_is_stored_byte_for_byte(api: ApiServer, http: httpx.AsyncClient) -> None:
-    video = video_bytes() + bytes(range(256)) * 50_000 + b"end"  # 12.8 MB: two parts and a piece
+    video = video_bytes() + bytes(range(256)) * 50_000 + b"end"  # 12.8 MB: two full parts and a remainder
     job = await load_job(api, await http.post(PROCESS_URL, files=form_files(video), data=form_fields()))
     assert stored_bytes(api, job.request["video"]) == video
 
@@ -137,7 +137,7 @@ async def test_ten_concurrent_forms_become_ten_jobs(api: ApiServer, http: httpx.
     assert all(len(stored_bytes(api, job.request["video"])) == len(video) for job in jobs)
 
 
-# ---- what is refused ---------------------------------------------------------------------------------------
+# ---- rejected forms ----------------------------------------------------------------------------------------
 
 
 async def test_all_problems_are_reported_at_once_by_form_field(
@@ -175,7 +175,7 @@ async def test_missing_form_fields_are_named(
 async def test_an_aborted_form_leaves_nothing_stored(
     api: ApiServer, http: httpx.AsyncClient, user: str, cut_at: str, service_variables: dict[str, str]
 ) -> None:
-    """The client goes away without a word."""
+    """The client disconnects without notice."""
     whole = httpx.Request("POST", "http://x", files=form_files(video_bytes(11_000_000)), data=form_fields())
     body = whole.read()
     cut = body.index(b'name="audio_files"') if cut_at == "at a part's end" else 8_000_000

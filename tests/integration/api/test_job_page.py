@@ -1,4 +1,4 @@
-"""The page of a job over real HTTP, on a real Postgres: what a person reads, and what it never gives away."""
+"""A job's page over real HTTP, on a real Postgres: what it shows, and what it never reveals."""
 
 import html
 import re

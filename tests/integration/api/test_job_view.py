@@ -1,4 +1,4 @@
-"""What happened to a job, in the words of people."""
+"""The event log of a job, in plain language."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A user's jobs over HTTP: who sees which, what can be done about them, and what they look like."""
+"""A user's jobs over HTTP: visibility, actions, and representation."""
 
 import uuid
 from typing import Any
@@ -24,7 +24,7 @@ async def create_job(api: ApiServer, user: str, **changes: Any) -> VideoJob:
 
 
 async def create_leased_job(api: ApiServer, user: str) -> Lease:
-    """A job that a run is at work on."""
+    """A job whose lease a run holds."""
     lease = Lease((await create_job(api, user)).id, "run-1/1")
     assert await api.repository.acquire_lease(lease, 60) is None
     return lease
@@ -202,7 +202,7 @@ async def test_a_download_redirects_to_a_link_with_range_support(
     assert answer.status_code == 307
     async with httpx.AsyncClient() as anybody:
         part = await anybody.get(answer.headers["Location"], headers={"Range": "bytes=2-4"})
-    assert part.content[-8:] in (b"234", b"23456789")  # the local store answers 200 to ranges (platform facts)
+    assert part.content[-8:] in (b"234", b"23456789")  # the local store responds with 200 to ranges (platform facts)
 
 
 async def test_the_comparison_image_is_offered_once_it_exists(

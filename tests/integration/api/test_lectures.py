@@ -1,4 +1,4 @@
-"""Lectures over real HTTP: created, listed, followed, downloaded, and sent from a page."""
+"""Lectures over real HTTP: created, listed, followed, downloaded, and submitted from a page."""
 
 import json
 import uuid
@@ -71,7 +71,7 @@ async def create_finished_lecture(api: ApiServer, user: str) -> VideoJob:
     )
 
 
-# ---- what becomes a lecture --------------------------------------------------------------------------------
+# ---- accepted lectures -------------------------------------------------------------------------------------
 
 
 async def test_a_form_becomes_a_lecture_with_a_stored_file_and_a_run(
@@ -137,7 +137,7 @@ async def test_another_users_upload_cannot_be_a_source(api: ApiServer, http: htt
 async def test_a_bad_form_creates_no_lecture_and_stores_nothing(
     api: ApiServer, http: httpx.AsyncClient, user: str, sent: Any, data: dict[str, str], field: str
 ) -> None:
-    # Without a file httpx would send no multipart form.
+    # Without a file, httpx would send no multipart form.
     assert field in problems_by_field(
         await http.post(UPLOAD_FORM_URL, files=sent or {"user_id": (None, user)}, data=data)
     )
@@ -145,7 +145,7 @@ async def test_a_bad_form_creates_no_lecture_and_stores_nothing(
     assert api.prefect.started == []
 
 
-# ---- who sees what -----------------------------------------------------------------------------------------
+# ---- visibility --------------------------------------------------------------------------------------------
 
 
 async def test_users_list_their_own_lectures_and_admins_all(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
@@ -176,7 +176,7 @@ async def test_the_list_pages_by_cursor(api: ApiServer, http: httpx.AsyncClient,
     assert second["next_cursor"] is None
 
 
-# ---- what there is to download -----------------------------------------------------------------------------
+# ---- downloads ---------------------------------------------------------------------------------------------
 
 
 async def test_downloads_appear_as_the_stages_finish(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:

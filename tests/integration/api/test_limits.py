@@ -1,4 +1,4 @@
-"""APIs with tighter settings: slow, endless, too many or too frequent requests."""
+"""APIs with tight limits against slow, endless, too many or too frequent requests."""
 
 import asyncio
 import uuid
@@ -15,7 +15,7 @@ from tests.support.multipart_forms import PROCESS_URL, form_fields, form_files, 
 
 @pytest.fixture(scope="module")
 async def strict_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServer]:
-    """Small limits, so that they are met soon."""
+    """Small limits, so that tests reach them quickly."""
     with run_api_server(
         service_variables,
         upload_stall_seconds=0.5,
@@ -31,7 +31,7 @@ async def strict_api(service_variables: dict[str, str]) -> AsyncIterator[ApiServ
 
 @asynccontextmanager
 async def send_slow_form(api: ApiServer, user: str, pause: float, size: int) -> AsyncIterator[asyncio.StreamReader]:
-    """A form that never ends: after each pause comes a little more of its video. Returns the answer."""
+    """Send a form that never ends: after each pause, a little more of its video. Returns the response."""
     headers = f"Content-Type: {FORM_TYPE['Content-Type']}\r\nAuthorization: Bearer {await api.create_token(user)}\r\n"
     first = form_part("file", video_bytes(), "talk.mp4").removesuffix(b"\r\n")
     async with send_endless_body(api, PROCESS_URL, headers, first, pause, b"v" * size) as reader:
@@ -42,7 +42,7 @@ async def send_slow_form(api: ApiServer, user: str, pause: float, size: int) -> 
 async def send_endless_body(
     api: ApiServer, path: str, headers: str, first: bytes, pause: float, more: bytes
 ) -> AsyncIterator[asyncio.StreamReader]:
-    """A body that never ends. httpx would not read an answer to it before the connection breaks."""
+    """Send a body that never ends. httpx would not read a response before the connection breaks."""
     host, port = api.base_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{headers}Transfer-Encoding: chunked\r\n\r\n".encode())
@@ -65,7 +65,7 @@ async def send_endless_body(
 
 
 async def read_response(reader: asyncio.StreamReader) -> bytes:
-    """A whole answer, after which the API closes the connection; a client that still sends finds it reset."""
+    """A whole response, after which the API closes the connection. A client that still sends gets a reset."""
     answer = b""
     async with asyncio.timeout(15):
         with suppress(ConnectionResetError):
@@ -108,7 +108,7 @@ async def test_an_endless_body_is_cut_off_at_the_limit(strict_api: ApiServer, us
 async def test_uploads_beyond_capacity_get_a_503(
     strict_api: ApiServer, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The uploads that take the room stay until the test has seen its answers, however busy the machine is.
+    # The uploads that occupy the pool stay until the test has seen its responses, however busy the machine is.
     monkeypatch.setitem(vars(strict_api.app_state.settings), "upload_stall_seconds", 60)
     others = [f"{user}-2", f"{user}-3"]
     async with send_slow_form(strict_api, user, 30, 1), await strict_api.create_client(user) as http:
@@ -133,7 +133,7 @@ async def test_a_slow_client_does_not_delay_other_uploads(service_variables: dic
             await wait_until(api.app_state.upload_pool.user_buffer_slots(user).locked)  # they hold the user's share
             answer = await http.post(PROCESS_URL, files=form_files(), data=form_fields(), timeout=10)
             assert answer.status_code == 202, answer.text
-            await http.post(f"{JOBS_URL}/{answer.json()['job_id']}/cancel")  # else the next API would start it
+            await http.post(f"{JOBS_URL}/{answer.json()['job_id']}/cancel")  # otherwise the next API would start it
 
 
 async def test_a_rate_limited_token_does_not_affect_others(strict_api: ApiServer, user: str) -> None:

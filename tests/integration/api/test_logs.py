@@ -1,4 +1,4 @@
-"""The logs of the API: they name the job and the request, and hold no secret."""
+"""The API's logs: they name the job and the request, and contain no secret."""
 
 import json
 import logging

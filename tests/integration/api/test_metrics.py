@@ -15,7 +15,7 @@ from videojobs.db import JobRepository
 
 
 def parse_metrics(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every figure by its name and labels."""
+    """Every metric by its name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

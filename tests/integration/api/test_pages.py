@@ -1,4 +1,4 @@
-"""The list of jobs, and what holds for all pages: over real HTTP, on a real Postgres."""
+"""The list of jobs, and rules for all pages: over real HTTP, on a real Postgres."""
 
 import html
 import re
@@ -59,7 +59,7 @@ async def test_a_hostile_name_is_escaped_on_every_page(api: ApiServer) -> None:
         assert html.escape(HOSTILE_NAME).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page.text
 
 
-# ---- what a browser may do -----------------------------------------------------------------------------------
+# ---- browser security ----------------------------------------------------------------------------------------
 
 
 async def test_pages_have_no_inline_script_and_a_strict_csp(api: ApiServer) -> None:

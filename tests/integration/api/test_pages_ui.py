@@ -1,4 +1,4 @@
-"""The pages in a real browser: without JavaScript, with the keyboard only, and on the screen of a phone."""
+"""The pages in a real browser: without JavaScript, with the keyboard only, and on a phone's screen."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ LONG_NAME = "a_name_without_any_space_" * 7
 
 @pytest.fixture
 async def page_without_javascript(api: ApiServer) -> AsyncIterator[Page]:
-    """A browser without JavaScript, in which nobody is signed in."""
+    """A signed-out browser without JavaScript."""
     async with signed_in_page(api.base_url, "none", java_script_enabled=False) as page:
         await page.context.clear_cookies()
         yield page
@@ -36,7 +36,7 @@ async def test_signing_in_and_cancelling_work_without_javascript(
     await page_without_javascript.get_by_role("link", name="No script").click()
     assert (
         "Reload this page" in await page_without_javascript.content()
-    )  # chromium hides <noscript> where scripts are off by a setting
+    )  # chromium hides <noscript> if a setting disables scripts
     await page_without_javascript.get_by_role("button", name="Cancel").click()
     await expect(page_without_javascript.get_by_text("nothing was paid for")).to_be_visible()
     await page_without_javascript.get_by_role("link", name="New job").click()

@@ -1,4 +1,4 @@
-"""Below HTTP's surface: heads that no client library sends."""
+"""Raw HTTP: request heads that no client library sends."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ async def test_malformed_http_is_rejected(api: ApiServer, head: str) -> None:
 
 
 async def send_raw_head(api: ApiServer, head: str) -> int:
-    """Of the answer to these bytes, after which the client only waits."""
+    """Send these bytes, then only wait; gives the response."""
     host, port = api.base_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(head.encode())

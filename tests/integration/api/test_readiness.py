@@ -1,4 +1,4 @@
-"""`/readyz`: which dependencies answer."""
+"""`/readyz`: which dependencies respond."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from tests.support.api_server import asgi_client
 
 
 async def check_passes(_: Services) -> None:
-    """A part that is there."""
+    """A dependency that responds."""
 
 
 async def check_fails(_: Services) -> None:
@@ -24,7 +24,7 @@ async def check_hangs(_: Services) -> None:
 
 @pytest.fixture
 def set_checks(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Parts that answer as they are told, all others at once."""
+    """Replace the checks: the given ones behave as specified, all others succeed at once."""
 
     def set_checks(**checks: Callable[[Services], Awaitable[None]]) -> None:
         for name in health.CHECKS:

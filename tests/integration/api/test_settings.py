@@ -1,4 +1,4 @@
-"""The API's settings, and the names that they had before."""
+"""The API's settings, and the names they had before."""
 
 import pytest
 

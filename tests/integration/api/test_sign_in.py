@@ -1,4 +1,4 @@
-"""How a person signs in and out, and what another site can do with that: nothing."""
+"""Signing in and out, and that another site cannot abuse either."""
 
 import asyncio
 import html

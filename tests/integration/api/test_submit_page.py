@@ -1,4 +1,4 @@
-"""The submit page in a real browser: what is drawn, dragged and typed is what is sent."""
+"""The submit page in a real browser: it sends exactly what was drawn, dragged and typed."""
 
 import json
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(params=list(SCREEN_SIZES))
 async def page(request: pytest.FixtureRequest, api: ApiServer, user: str) -> AsyncIterator[Page]:
-    """Of both sizes."""
+    """A page in both screen sizes."""
     async with signed_in_page(api.base_url, await api.create_token(user), **SCREEN_SIZES[request.param]) as page:
         await page.goto(f"{api.base_url}/submit")
         yield page
 
 
 async def choose_files(page: Page, files: dict[str, Path], video: str = "video") -> None:
-    """Both files, and wait until the page knows them."""
+    """Choose both files, and wait until the page has read them."""
     await page.set_input_files("#add-audio", files["audio"])
     await page.set_input_files("#video-file", files[video])
     await expect(page.locator("#player")).to_be_visible()
@@ -43,7 +43,7 @@ async def choose_files(page: Page, files: dict[str, Path], video: str = "video")
 
 
 async def drag_mouse(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With the mouse, in steps as a hand makes them."""
+    """Drag with the mouse, in steps like a hand."""
     await page.mouse.move(*start)
     await page.mouse.down()
     await page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, steps=3)
@@ -52,16 +52,16 @@ async def drag_mouse(page: Page, start: tuple[float, float], end: tuple[float, f
 
 
 async def bounding_box(thing: Locator) -> dict[str, float]:
-    """Where it is on the screen, in pixels."""
+    """Its position on the screen, in pixels."""
     found = await thing.bounding_box()
     assert found is not None
     return {side: found[side] for side in ("x", "y", "width", "height")}
 
 
 async def draw_area(page: Page, x: float, y: float, w: float, h: float) -> None:
-    """An area, by its place in fractions of what is seen of the picture."""
+    """Draw an area, given in fractions of the visible picture."""
     await page.locator("#player").evaluate("element => element.scrollIntoView()")
-    await page.locator("#draw-area").click()  # a finger needs it, a mouse does not mind
+    await page.locator("#draw-area").click()  # needed for touch, harmless for a mouse
     await page.locator("#player").evaluate("element => element.scrollIntoView()")
     box = await bounding_box(page.locator("#canvas"))
 
@@ -72,7 +72,7 @@ async def draw_area(page: Page, x: float, y: float, w: float, h: float) -> None:
 
 
 async def draft_request(page: Page) -> dict[str, Any]:
-    """The request as it stands: what the page asks the server's rules about."""
+    """The request in its current state: what the page sends to the server's validation."""
     async with page.expect_request("**/submit/check") as asked:
         await page.locator("#display-name").fill(f"{await page.locator('#display-name').input_value()}.")
     request = await asked.value
@@ -183,7 +183,7 @@ async def test_a_submitted_job_has_the_marked_segments_and_areas(
 
 
 async def reject_upload(route: Route) -> None:
-    """As a storage that lets browsers ask, and then takes nothing."""
+    """Like a store that passes the CORS preflight and then rejects the upload."""
     allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "PUT"}
     await route.fulfill(status=200 if route.request.method == "OPTIONS" else 403, headers=allowed)
 

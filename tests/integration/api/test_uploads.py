@@ -1,4 +1,4 @@
-"""Large files go to the storage directly, by signed links; a job can be made of what is complete and one's own."""
+"""Large files go directly to the store, by signed links. A job accepts only complete uploads of its own user."""
 
 import asyncio
 from datetime import timedelta
@@ -27,7 +27,7 @@ async def start_upload(http: httpx.AsyncClient, size: int, name: str = "talk.mp4
 
 
 async def send_parts(upload: dict[str, Any], content: bytes) -> list[str]:
-    """As any client would: each part to its link. Gives the ETags."""
+    """Send each part to its link, as any client does; gives the ETags."""
     size = upload["part_size"]
     async with httpx.AsyncClient(timeout=60) as anybody:
         answers = [
@@ -75,7 +75,7 @@ async def test_completing_an_upload_twice_is_idempotent(http: httpx.AsyncClient)
 
 
 async def test_a_part_of_another_size_is_rejected_by_the_storage(http: httpx.AsyncClient) -> None:
-    """The link is signed with the part's length, so the storage itself refuses it."""
+    """The signature covers the part's length, so the store itself rejects it."""
     upload = await start_upload(http, 2000)
     async with httpx.AsyncClient() as anybody:
         answer = await anybody.put(upload["parts"][0], content=video_bytes(3000))
@@ -86,7 +86,7 @@ async def test_a_part_of_another_size_is_rejected_by_the_storage(http: httpx.Asy
 async def test_a_file_of_another_size_is_removed_on_completion(
     api: ApiServer, http: httpx.AsyncClient, user: str, service_variables: dict[str, str]
 ) -> None:
-    """Where a storage does not look at the signed length."""
+    """For stores that do not check the signed length."""
     upload = await start_upload(http, 2000)
     etags = await send_parts(upload, video_bytes())
     async with get_engine(service_variables["DATABASE_URL"]).begin() as connection:
@@ -124,7 +124,7 @@ async def test_a_file_name_cannot_escape_its_folder(
 
 
 async def backdate_uploads(api: ApiServer, database_url: str, user: str, age: timedelta) -> None:
-    """So much time has passed since this user's uploads began."""
+    """Make this user's uploads older by this time."""
     async with get_engine(database_url).begin() as connection:
         change = text("UPDATE uploads SET created_at = created_at - :age WHERE user_id = :user")
         await connection.execute(change, {"age": age, "user": user})

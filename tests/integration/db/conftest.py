@@ -1,4 +1,4 @@
-"""A real Postgres for the ledger, with the migrations applied, shared by this layer."""
+"""A real Postgres with the migrations applied, shared by this layer."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +33,7 @@ def job_id() -> str:
 
 
 def make_request(*, areas: int = 0, name: str = "A job") -> JobRequest:
-    """Two segments, and as many areas as wanted."""
+    """Two segments, and the given number of areas."""
     area = {"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 4.1, "end": 8.3}
     return parse_request(
         {
@@ -52,7 +52,7 @@ def make_request(*, areas: int = 0, name: str = "A job") -> JobRequest:
 
 @pytest.fixture
 def create_leased_job(repository: JobRepository, job_id: str) -> CreateLeasedJob:
-    """A job on the books, held by a run."""
+    """A job in the database whose lease a run holds."""
 
     async def create(holder: str = "run-1/1", *, areas: int = 1) -> Lease:
         await repository.create(job_id, make_request(areas=areas), actor="test")

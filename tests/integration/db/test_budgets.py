@@ -1,4 +1,4 @@
-"""Budgets on a real Postgres: what counts, what is refused, and that ten jobs at once cannot outwit one."""
+"""Budgets on a real Postgres: what counts, what is rejected, and that ten concurrent jobs cannot exceed a budget."""
 
 import asyncio
 import uuid
@@ -23,7 +23,7 @@ def make_body(_: Submission) -> bytes:
 
 
 async def create_uploaded_job(repository: JobRepository) -> Lease:
-    """Uploaded, and held by a run."""
+    """A job at `uploaded`, with its lease held by a run."""
     lease = Lease(f"job-{uuid.uuid4()}", "run-1/1")
     await repository.create(lease.job_id, make_request(areas=1), actor="test")
     assert await repository.acquire_lease(lease, seconds=60) is None
@@ -46,7 +46,7 @@ async def spend_today(repository: JobRepository, lease: Lease) -> Amount:
 
 
 async def budget_with_headroom(repository: JobRepository, lease: Lease, headroom_usd: str) -> BudgetSettings:
-    """A budget of the day that leaves so many dollars, beside what other tests have bought."""
+    """A daily budget that leaves this amount in dollars, on top of what other tests have bought."""
     return BudgetSettings(day_usd=(await spend_today(repository, lease)).usd + Decimal(headroom_usd))
 
 
@@ -84,7 +84,7 @@ async def test_an_existing_intent_is_not_checked_against_the_budget(repository: 
 
 
 async def test_a_waiting_submission_counts_as_spent_only_once(repository: JobRepository, lease: Lease) -> None:
-    """Else ten jobs that wait for the vendor would all be sent, and each would have seen an empty day."""
+    """Otherwise ten jobs that wait for the vendor would all be sent, since each would see an unused daily budget."""
     budget = await budget_with_headroom(repository, lease, "0.9")
     first = await create_intent(repository, lease)
     await repository.record_outcome(lease, first.submission, SubmissionState.WAITING, error="429")
@@ -108,9 +108,9 @@ async def test_both_stages_of_a_job_count_towards_its_budget(repository: JobRepo
     [
         (SubmissionState.WAITING, True),
         (SubmissionState.UNKNOWN, True),
-        (SubmissionState.FAILED, True),  # some vendors are paid for trying
+        (SubmissionState.FAILED, True),  # some vendors charge for failed attempts
         (SubmissionState.DONE, True),
-        (SubmissionState.REFUSED, False),  # the one outcome that surely costs nothing
+        (SubmissionState.REFUSED, False),  # the only outcome that certainly costs nothing
     ],
 )
 async def test_every_submission_counts_unless_surely_not_bought(
@@ -133,7 +133,7 @@ async def test_a_written_off_submission_still_counts_as_spent(repository: JobRep
     [
         (None, Amount(Decimal("0.2"), Decimal(2))),
         ("3", Amount(Decimal("0.3"), Decimal(3))),
-        ("0", Amount()),  # as GhostCut says of a work that failed
+        ("0", Amount()),  # as GhostCut reports for a failed work
     ],
 )
 async def test_the_actual_cost_replaces_the_estimate(

@@ -1,4 +1,4 @@
-"""What a vendor's callback changes on the books, for each way in which a submission can stand when it comes."""
+"""What a vendor's callback changes in the database, for each state of the submission when it arrives."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from videojobs.states import RecoveryPoint, Stage, Status
 
 @pytest.fixture
 async def lease(repository: JobRepository, create_leased_job: CreateLeasedJob) -> Lease:
-    """A run that has just sent the text removal."""
+    """The lease of a run that has just sent the text removal."""
     lease = await create_leased_job()
     for point in (RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryPoint.LIP_SYNC_STORED):
         await repository.advance(lease, point)
@@ -27,7 +27,7 @@ async def only_submission(repository: JobRepository, lease: Lease) -> Submission
 
 
 async def park_with_unknown_outcome(repository: JobRepository, lease: Lease) -> Submission:
-    """Its answer is lost, and the job is parked."""
+    """The submission's response is lost, and the job is parked."""
     submission = await only_submission(repository, lease)
     await repository.record_outcome(lease, submission, SubmissionState.UNKNOWN)
     await repository.park(lease, "nobody knows", unresolved=submission)
@@ -66,7 +66,7 @@ async def test_a_callback_does_not_wait_for_a_run_that_is_parking(repository: Jo
 
 
 async def test_a_repeated_callback_starts_the_same_run(repository: JobRepository, lease: Lease) -> None:
-    """The run's idempotency key is made of the job's id and `updated_at`."""
+    """The run's idempotency key consists of the job's id and `updated_at`."""
     submission = await park_with_unknown_outcome(repository, lease)
     jobs = [await repository.record_callback(submission, "work-1") for _ in range(3)]
     assert len({job and job.updated_at for job in jobs}) == 1
@@ -140,7 +140,7 @@ async def test_a_callback_wakes_the_waiting_run(repository: JobRepository, lease
 
 
 async def park_as_overdue(repository: JobRepository, lease: Lease) -> Submission:
-    """The vendor has it, was not done in time, and the job is parked."""
+    """The vendor has the submission but was not done in time, and the job is parked."""
     submission = await only_submission(repository, lease)
     await repository.record_accepted(
         lease, submission, RecoveryPoint.TEXT_REMOVAL_SUBMITTED, vendor_id=lease.job_id, answer={}, metadata={}
@@ -156,7 +156,7 @@ async def test_a_callback_resumes_a_job_parked_as_overdue(repository: JobReposit
     assert (await repository.get_job(lease.job_id)).parked_reason is not None
     jobs = [
         await repository.record_callback(submission, lease.job_id) for _ in range(2)
-    ]  # no run could be started at first
+    ]  # the first attempts to start a run failed
     assert [job and job.parked_reason for job in jobs] == [None, None]
     assert len({job and job.updated_at for job in jobs}) == 1
     assert await repository.acquire_lease(Lease(lease.job_id, "another run/1"), seconds=60) is None

@@ -1,4 +1,4 @@
-"""The estimate of a job: recorded once, and made up for jobs that are older than estimates."""
+"""A job's cost estimate: recorded once, and computed for jobs that predate estimates."""
 
 import pytest
 

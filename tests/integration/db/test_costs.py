@@ -1,4 +1,4 @@
-"""What a job is expected to cost, and which budgets refuse it."""
+"""The expected cost of a job, and the budgets that reject it."""
 
 from decimal import Decimal
 from typing import get_args
@@ -88,7 +88,7 @@ def test_a_point_price_gives_text_removal_a_dollar_price(monkeypatch: pytest.Mon
     ("audio", "seconds"),
     [
         (5.0, 13.0),  # the segment of two seconds grows to five
-        (1.0, 10.0),  # it would shrink, if the vendor re-times at all
+        (1.0, 10.0),  # it would shrink if the vendor re-times at all
     ],
 )
 def test_the_longest_possible_result_is_priced(audio: float, seconds: float) -> None:

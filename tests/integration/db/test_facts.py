@@ -1,4 +1,4 @@
-"""What is recorded of a job, as JSON that older and newer versions have written."""
+"""Recorded facts of a job: JSON that older and newer versions have written."""
 
 import json
 
@@ -38,7 +38,7 @@ def test_facts_stored_by_older_versions_still_load() -> None:
 
 def test_facts_keep_the_keys_of_the_stored_json() -> None:
     stored = json.loads(STORED_BY_0005)
-    del stored["sent_segments"]  # defaults are written out
+    del stored["sent_segments"]  # the JSON contains defaults
     assert JobFacts.model_validate(stored).to_json() == stored
 
 

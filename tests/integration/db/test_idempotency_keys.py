@@ -1,4 +1,4 @@
-"""A request that comes twice with one key is one job, also where both come at the same instant."""
+"""Two requests with one key create one job, also if both arrive at the same instant."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""The verbs of the ledger, on a real Postgres."""
+"""The write operations of `JobRepository`, on a real Postgres."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ async def create_accepted(
     return intent.submission
 
 
-# ---- opening ---------------------------------------------------------------------------------------------------
+# ---- creation --------------------------------------------------------------------------------------------------
 
 
 async def test_creating_a_job_twice_gives_one_job(repository: JobRepository, job_id: str) -> None:
@@ -154,7 +154,7 @@ async def test_a_released_job_can_be_leased_by_another_run(
     assert await repository.acquire_lease(Lease(lease.job_id, "run-2/1"), 60) is None
 
 
-# ---- moving ----------------------------------------------------------------------------------------------------
+# ---- recovery points -------------------------------------------------------------------------------------------
 
 
 async def test_advancing_twice_records_one_event(repository: JobRepository, create_leased_job: CreateLeasedJob) -> None:
@@ -431,7 +431,7 @@ async def test_an_exhausted_connection_pool_is_retryable(database_url: str) -> N
 async def test_a_stalled_transaction_is_ended_and_retryable(
     database_url: str, repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
-    """Postgres has ended its connection by then, so that others can have the job."""
+    """Postgres has closed its connection by then, so that others can lock the job."""
     lease = await create_leased_job()
     engine = create_async_engine(
         driver_url(database_url), connect_args={"options": "-c idle_in_transaction_session_timeout=20"}

@@ -1,4 +1,4 @@
-"""The leases of a process stay alive as long as it lives, whatever happens to some of them."""
+"""A process renews its leases as long as it lives, whatever happens to some of them."""
 
 import asyncio
 from datetime import datetime
@@ -10,11 +10,11 @@ from tests.integration.db.conftest import make_request
 from videojobs.db import JobRepository, Lease, get_engine
 from videojobs.db.lease_renewal import lease_renewer_for
 
-LEASE_SECONDS = 0.6  # a beat is a third of that
+LEASE_SECONDS = 0.6  # renewed every third of that
 
 
 async def create_short_lease(repository: JobRepository) -> Lease:
-    """A job of its own, whose lease is about to run out."""
+    """A job of its own, whose lease is about to expire."""
     lease = Lease(f"job-{uuid4()}", "run-1/1")
     await repository.create(lease.job_id, make_request(), actor="test")
     assert await repository.acquire_lease(lease, seconds=LEASE_SECONDS) is None
@@ -30,7 +30,7 @@ async def lease_end(repository: JobRepository, lease: Lease) -> datetime:
 async def wait_until_renewed(repository: JobRepository, lease: Lease) -> None:
     before = await lease_end(repository, lease)
     async with asyncio.timeout(10):
-        while await lease_end(repository, lease) <= before:  # noqa: ASYNC110  # another task brings it about
+        while await lease_end(repository, lease) <= before:  # noqa: ASYNC110  # another task causes the change
             await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Lectures on the books, on a real Postgres: rows of the same table, with points of their own."""
+"""Lectures on a real Postgres: rows of the same table, with their own recovery points."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ REQUEST = LectureRequest(video="s3://bucket/lecture.mp4", user_id="ada", display
 
 @pytest.fixture
 async def lease(repository: JobRepository, job_id: str) -> Lease:
-    """A lecture that a run works on."""
+    """The lease of a lecture's run."""
     await repository.create(job_id, REQUEST, actor="test")
     lease = Lease(job_id, "run-1/1")
     assert await repository.acquire_lease(lease, seconds=60) is None

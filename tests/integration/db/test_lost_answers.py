@@ -1,4 +1,4 @@
-"""A lost answer of a vendor without keys: adopted, sent again, asked about again, or an operator's."""
+"""A lost response of a vendor without idempotency keys: adopted, sent again, queried again, or left to an operator."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ async def lease(repository: JobRepository, create_leased_job: CreateLeasedJob) -
 
 
 class FakeSearch:
-    """What a vendor without keys shows of a submission, look by look; the last one again and again."""
+    """The lookup results of a vendor without idempotency keys, one per lookup; the last one repeats."""
 
     def __init__(self, *findings: LookupResult | Exception | Callable[[], Awaitable[LookupResult]]) -> None:
         self.findings = list(findings)
@@ -216,7 +216,7 @@ async def test_the_settling_time_starts_at_the_last_possible_send(repository: Jo
 async def test_a_request_with_expiring_links_is_not_sent(
     repository: JobRepository, lease: Lease, hours: list[int], renewed: bool, replayable: bool
 ) -> None:
-    """However often the vendor asked to wait meanwhile."""
+    """However often the vendor asks to wait in the meantime."""
     vendor = FakeVendor(*[VendorRateLimited("wait") for _ in hours], "gen")
     buying = replace(make_paid_call(vendor, replayable=replayable), body_max_age=timedelta(hours=12))
     for passed in hours:
@@ -234,7 +234,7 @@ async def test_a_request_with_expiring_links_is_not_sent(
 async def test_a_callback_prevents_a_late_second_send(
     repository: JobRepository, lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first one came late, and another was about to be sent."""
+    """The first callback came late, when a second submission was about to be sent."""
     intend = repository.create_intent
 
     async def record_callback_first(*args: Any, **more: Any) -> Any:
@@ -344,13 +344,13 @@ async def test_the_database_lists_an_accounts_confirmed_purchases(repository: Jo
     assert taken == {f"an-hour-ago-{job_id}"}
 
 
-# ---- a run that waits until it is known ------------------------------------------------------------------
+# ---- a run that waits until the outcome is known ---------------------------------------------------------
 
 
 @pytest.fixture
 def run_attempts(repository: JobRepository, lease: Lease, monkeypatch: pytest.MonkeyPatch) -> JobRun:
     async def retry() -> JobRepository:
-        return JobRepository(get_engine(repository.database_url))  # each event loop has its own
+        return JobRepository(get_engine(repository.database_url))  # each event loop has its own engine
 
     monkeypatch.setattr(paying, "get_run_logger", lambda: logging.getLogger("test"))
     connections = SimpleNamespace(repository=retry)
@@ -373,7 +373,7 @@ async def test_a_callback_wakes_a_run_waiting_for_an_outcome(
     buying = asyncio.create_task(submit_paid(run_attempts, paid_call(vendor, search)))
     async with asyncio.timeout(20):
         await wait_until_listening(repository)
-        while search.calls < 2:  # noqa: ASYNC110  # in another loop: at once, and when it has begun to listen
+        while search.calls < 2:  # noqa: ASYNC110  # set in another event loop: at once, and when it listens
             await asyncio.sleep(0.01)
         await repository.record_callback((await repository.list_submissions(lease.job_id))[0], "work-1")
         await buying

@@ -1,4 +1,4 @@
-"""Finding, holding and purging jobs from outside, on a real Postgres."""
+"""Finding, leasing and purging jobs from outside a run, on a real Postgres."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,13 +31,13 @@ def run_sql(database_url: str) -> RunSql:
 
 @pytest.fixture(autouse=True)
 async def _delete_other_jobs(run_sql: RunSql) -> None:
-    """The queries of this layer are about all jobs."""
+    """The queries of this layer cover all jobs."""
     await run_sql("DELETE FROM video_jobs")
 
 
 @pytest.fixture
 def create_idle_job(repository: JobRepository, run_sql: RunSql) -> CreateJob:
-    """An opened job of a given name that nobody has touched for an hour."""
+    """A new job with a given id that has not changed for an hour."""
 
     async def create(job_id: str) -> str:
         await repository.create(job_id, make_request(areas=1), actor="test")
@@ -109,7 +109,7 @@ async def test_waiting_and_parked_jobs_leave_room_for_abandoned_ones(
     assert set(await stuck_ids(repository)) == {"waits", "parked", "abandoned"}
 
 
-# ---- places at a vendor ----------------------------------------------------------------------------------------
+# ---- vendor slots ----------------------------------------------------------------------------------------------
 
 
 async def test_a_slot_is_counted_while_a_submission_is_in_flight(
@@ -131,7 +131,7 @@ async def test_a_slot_is_counted_while_a_submission_is_in_flight(
     assert await repository.max_slots_in_use("sync_so", no_time) == 0
 
 
-# ---- holding ---------------------------------------------------------------------------------------------------
+# ---- leasing ---------------------------------------------------------------------------------------------------
 
 
 async def test_one_of_ten_cleanups_leases_a_stuck_job(repository: JobRepository, create_idle_job: CreateJob) -> None:
@@ -234,7 +234,7 @@ def create_failed_job(repository: JobRepository, run_sql: RunSql) -> Callable[..
 
 
 async def purge_job(repository: JobRepository, job_id: str, which: PurgeFilter = ADAS_OLD_TESTS) -> bool:
-    """As a clean-up does it: see, hold, purge."""
+    """Purge a job as a clean-up does: read, acquire, purge."""
     seen = next(standing for standing in await repository.find_purgeable(which, 100) if standing.job.id == job_id)
     lease = Lease(job_id, "cleanup/1")
     return await repository.acquire_if_unchanged(lease, 60, seen) and await repository.purge(lease, which)
@@ -283,7 +283,7 @@ async def test_only_old_ended_test_jobs_are_purged(
 ) -> None:
     await create_failed_job("old")
     assert await purgeable_ids(repository) == {"old"}
-    await run_sql(f"UPDATE video_jobs SET {but}")  # noqa: S608  # texts of this file
+    await run_sql(f"UPDATE video_jobs SET {but}")  # noqa: S608  # SQL of this file only
     assert await purgeable_ids(repository) == set()
 
 
@@ -300,7 +300,7 @@ async def test_a_job_reopened_during_its_purge_is_kept(
     await create_failed_job("old")
     [seen] = await repository.find_purgeable(ADAS_OLD_TESTS, 100)
     lease = Lease("old", "cleanup/1")
-    assert await repository.acquire_if_unchanged(lease, 0, seen)  # it has run out at once
+    assert await repository.acquire_if_unchanged(lease, 0, seen)  # it expires at once
     operator = Lease("old", "operator/1")
     await repository.acquire_lease(operator, 60)
     await repository.reopen(operator, {})
@@ -313,7 +313,7 @@ async def test_a_job_reopened_during_its_purge_is_kept(
 async def test_leasing_an_ended_job_for_a_purge_keeps_its_status(
     repository: JobRepository, create_failed_job: Callable[..., Awaitable[Lease]], run_sql: RunSql
 ) -> None:
-    """A clean-up that dies right after it took the lease leaves a cancelled job cancelled."""
+    """A clean-up that dies right after it acquired the lease leaves a cancelled job cancelled."""
     await create_failed_job("old")
     await run_sql("UPDATE video_jobs SET status = 'cancelled'")
     [seen] = await repository.find_purgeable(ADAS_OLD_TESTS, 100)

@@ -1,4 +1,4 @@
-"""What migrations make of rows that older versions have written, and the way back."""
+"""How migrations change rows of older versions, and the downgrade."""
 
 import uuid
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ NEW_KINDS = ["opened", "lease_acquired", "callback_received", "cleanup_action", 
 
 @pytest.fixture
 def own_database(database_url: str) -> Iterator[str]:
-    """An empty database beside the shared one."""
+    """An empty database on the shared server."""
     name = f"migration_{uuid.uuid4().hex}"
     server = create_engine(driver_url(database_url), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
@@ -59,7 +59,7 @@ VALUES (gen_random_uuid(), 'old', 'lip_sync', 1, 'unknown', '', 'token', 'g-1')"
 
 @pytest.fixture
 def upgraded(engine: Engine) -> Engine:
-    """Rows of 0005, at the newest schema."""
+    """Rows of 0005, migrated to the newest schema."""
     migrate_to(engine, "0005")
     with engine.begin() as connection:
         connection.execute(text(_INSERT_JOB))

@@ -1,4 +1,4 @@
-"""Who waits for news about a job is woken by whoever has some, in whichever process."""
+"""A waiter for a job's notifications wakes up when any process sends one."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ async def send_notification(database_url: str, job_id: str) -> None:
 
 async def wait_until_listening(repository: JobRepository) -> None:
     async with asyncio.timeout(10):
-        while not repository.notifications.is_listening:  # noqa: ASYNC110  # Postgres brings it about
+        while not repository.notifications.is_listening:  # noqa: ASYNC110  # Postgres causes the change
             await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""The verdict on every kind of stuck job, as a table."""
+"""The recovery decision for every kind of stuck job, as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ WITH_AREAS, WITHOUT_AREAS = to_canonical_json(make_request()), to_canonical_json
 
 
 def make_submission(stage: Stage, state: SubmissionState, *, hours_ago: float = 1, **more: Any) -> Submission:
-    """A submission; accepted ones have an id of the vendor's."""
+    """A submission; accepted ones have a vendor id."""
     when = NOW - timedelta(hours=hours_ago)
     known = state in (SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.FAILED)
     taken = {"vendor_id": f"the-{stage}", "accepted_at": when} if known else {}
@@ -48,7 +48,7 @@ def make_submission(stage: Stage, state: SubmissionState, *, hours_ago: float = 
 
 @dataclass(frozen=True)
 class StuckJobCase:
-    """A stuck job, and what becomes of it. `says` are words that a person must find in the reason."""
+    """A stuck job, and the decision for it. `reason` is a text that its reason must contain."""
 
     point: RecoveryPoint
     action: RecoveryAction

@@ -1,4 +1,4 @@
-"""What is counted over all jobs. Other tests' jobs are in the same database, so each test looks at what it added."""
+"""Statistics over all jobs. Other tests' jobs are in the same database, so each test compares before and after."""
 
 from collections import Counter
 from decimal import Decimal
@@ -20,7 +20,7 @@ async def submission_stats(repository: JobRepository, provider: str, state: str)
 
 
 async def deliver_lip_sync(repository: JobRepository, lease: Lease) -> None:
-    """A lip-sync for two dollars, delivered."""
+    """A delivered lip-sync that cost two dollars."""
     await repository.advance(lease, RecoveryPoint.UPLOADED)
     cost = Cost(usd=Decimal(2), seconds=10, basis="price list")
     submission = (

@@ -1,4 +1,4 @@
-"""Intent, call, outcome: what becomes of a job for each way in which a paid call can end."""
+"""Intent, call, outcome: the resulting state of a job for each way in which a paid call can end."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ Send = Callable[[Submission], Awaitable[Accepted]]
 
 
 class FakeVendor:
-    """A vendor that counts what it was sent, and answers with what it was told to."""
+    """A vendor that records what it was sent, and gives the scripted replies."""
 
     def __init__(self, *answers: Exception | str) -> None:
         self.answers = list(answers)

@@ -1,4 +1,4 @@
-"""Tokens: only their hash is kept, a revoked one opens nothing, and the command says what it did."""
+"""Tokens: only their hash is stored, a revoked one gives no access, and the command reports what it did."""
 
 import asyncio
 import os

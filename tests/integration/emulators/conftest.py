@@ -1,4 +1,4 @@
-"""Both emulators as real programs, started once; their clock stands at zero unless a test sets it."""
+"""Both emulators as real processes, started once. Their clock stays at zero unless a test sets it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.sync_so_emulator import SyncSoEmulatorClient
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source files: a film of 3 s at 25 pictures per second, sounds, and things that are neither."""
+    """The source files: a film of 3 s at 25 frames per second, sounds, and files that are neither."""
     folder = tmp_path_factory.mktemp("media")
     film = emulator_clips.write_video(folder / "film.mp4")
     emulator_clips.write_video(folder / "short.mp4", seconds=0.4)

@@ -1,4 +1,4 @@
-"""The control endpoints ask for no password, so no page in a browser on this machine may use them."""
+"""The control endpoints need no password, so they reject every web page in a browser on this machine."""
 
 import httpx
 import pytest
@@ -8,7 +8,7 @@ from tests.support.ghostcut_emulator import GhostCutEmulatorClient
 from tests.support.sync_so_emulator import SyncSoEmulatorClient
 
 FOREIGN_ORIGIN = {"Origin": "http://127.0.0.1:9"}  # another program's page on this machine
-REBOUND_HOST = {"Host": "foreign.example"}  # a name that its owner has pointed at this machine
+REBOUND_HOST = {"Host": "foreign.example"}  # a name whose owner points it at this machine
 
 
 @pytest.fixture(params=["sync_so", "ghostcut"])
@@ -19,7 +19,7 @@ def program(
 
 
 def send_as_page(program: EmulatorProcess, method: str, page: str, headers: dict[str, str]) -> httpx.Response:
-    """As a page can ask without the browser asking first: a body without a type."""
+    """Send as a page can without a CORS preflight: a body without a content type."""
     body = b'{"kind": "reset", "times": 9, "match": "no such job"}' if method == "POST" else None
     return program.http.request(method, f"{program.url}/_emulator/{page}", headers=headers, content=body)
 

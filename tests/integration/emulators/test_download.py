@@ -1,4 +1,4 @@
-"""How the emulators come for their inputs."""
+"""How the emulators download their inputs."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ JOBS = 150  # more than httpx has connections
 
 
 async def _serve_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A file that takes longer than the emulator waits for a server that says nothing."""
+    """A file that takes longer than the emulator's timeout for a silent server."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\n")
     for _ in range(8):

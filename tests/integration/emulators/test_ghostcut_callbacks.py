@@ -1,4 +1,4 @@
-"""GhostCut emulator: callbacks, signed and repeated until they are taken."""
+"""GhostCut emulator: callbacks, signed, and repeated until the receiver accepts them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""GhostCut emulator: everything that a test can let go wrong."""
+"""GhostCut emulator: every fault that a test can inject."""
 
 import httpx
 import pytest

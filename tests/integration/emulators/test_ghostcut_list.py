@@ -1,4 +1,4 @@
-"""GhostCut emulator: the list of all works, and what can go wrong with it."""
+"""GhostCut emulator: the list of all works, and its faults."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ def now_ms() -> int:
 
 @pytest.fixture
 def since() -> int:
-    """A moment with no work of another test after it."""
+    """A time after which no other test has created a work."""
     time.sleep(0.002)
     return now_ms()
 

@@ -1,4 +1,4 @@
-"""GhostCut emulator: what is erased, what is protected, what stays."""
+"""GhostCut emulator: which areas are erased, protected, or unchanged."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ BOX = (0.125, 0.625, 0.9375, 0.9375)  # around the caption: columns 20 to 150, r
 CAPTION_SLICES = slice(60, 90), slice(20, 150)
 OUTSIDE_CAPTION = np.ones((HEIGHT, WIDTH), np.bool_)
 OUTSIDE_CAPTION[CAPTION_SLICES] = False
-MIN_CLEAN_PSNR = 26  # dB against the film without caption; with it the box has about 18
+MIN_CLEAN_PSNR = 26  # dB against the film without caption; with the caption, the box has about 18
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def film(media: Path) -> DecodedVideo:
 
 @pytest.fixture(scope="module")
 def captionless_film(media: Path) -> DecodedVideo:
-    """The same film without its caption: the truth that a good eraser finds."""
+    """The same film without its caption: the ideal result of text removal."""
     return emulator_clips.decode_video(media / "clean.mp4")
 
 
@@ -34,7 +34,7 @@ def crop_caption(pictures: Frames) -> Frames:
 
 @pytest.fixture(scope="module")
 def erased_film(ghostcut: GhostCutEmulatorClient) -> DecodedVideo:
-    """The caption's box wiped from second 1 up to, not including, second 2."""
+    """The caption's box erased from second 1 up to, not including, second 2."""
     return ghostcut.run_and_decode(ghostcut.make_film_body(make_mask("remove", BOX, start=1, end=2)))
 
 

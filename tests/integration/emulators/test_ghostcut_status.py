@@ -1,4 +1,4 @@
-"""GhostCut emulator: the status walk, failures, points, and the result's address."""
+"""GhostCut emulator: the sequence of statuses, failures, points, and the result's address."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_an_unpaid_result_is_locked_until_points_arrive(ghostcut: GhostCutEmulat
     body = ghostcut.make_body()
     with ghostcut.program.temporary_settings(processing_seconds=ONE_HOUR_SECONDS, points=1):
         ids = [ghostcut.submit_and_get_id(body), ghostcut.submit_and_get_id(body)]
-        ghostcut.program.update_settings(processing_seconds=2)  # both have begun before the first one is paid for
+        ghostcut.program.update_settings(processing_seconds=2)  # both have started before the first one is charged
         works = [ghostcut.next_callback(body).body for _ in ids]
         assert sorted(work["processStatus"] for work in works) == [1, 83]
         ghostcut.program.update_settings(points=5)

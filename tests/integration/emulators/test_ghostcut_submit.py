@@ -1,4 +1,4 @@
-"""GhostCut emulator: signatures, envelopes, and which submissions are taken."""
+"""GhostCut emulator: signatures, envelopes, and which submissions are accepted."""
 
 import json
 from typing import Any

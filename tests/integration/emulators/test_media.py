@@ -1,4 +1,4 @@
-"""What both emulators do with films that are not plain: turned, trimmed, uneven, of other sizes and sounds."""
+"""How both emulators process unusual films: rotated, trimmed, with variable frame rates, other sizes and sounds."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.support.emulator_clips import correlation, psnr
 
 
 def write_clip(file: Path, times: list[int], *, rotation: int = 0, with_pcm: bool = False) -> Path:
-    """Pictures shown at these hundredths of a second; those before zero are hidden by an edit list."""
+    """Frames shown at these hundredths of a second; an edit list hides those before zero."""
     with av.open(file, "w") as film:
         track = film.add_stream("libx264", rate=25, options={"crf": "10"})
         track.width, track.height, track.pix_fmt = emulator_clips.WIDTH, emulator_clips.HEIGHT, "yuv420p"
@@ -77,7 +77,7 @@ def test_sync_so_converts_to_a_constant_frame_rate(tmp_path: Path) -> None:
     facts = video.VideoProperties(Fraction(25), 6, emulator_clips.WIDTH, emulator_clips.HEIGHT)
     shown = [frame.to_ndarray() for frame in video.read_constant_rate_frames(source, facts, lambda: None)]
     assert len(shown) == 6
-    assert np.array_equal(shown[1], shown[2])  # the second picture is on screen twice as long
+    assert np.array_equal(shown[1], shown[2])  # the second frame is on screen twice as long
     assert not np.array_equal(shown[2], shown[3])
 
 

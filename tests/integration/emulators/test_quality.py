@@ -1,4 +1,4 @@
-"""What both emulators offer to those who measure: work that costs nothing, and counters."""
+"""What both emulators offer to benchmarks: processing without computation, and counters."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Both emulators: stopped, killed, and started again on the same folder."""
+"""Both emulators: stopped, killed, and restarted on the same folder."""
 
 import signal
 import time

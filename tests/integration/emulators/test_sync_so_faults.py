@@ -1,4 +1,4 @@
-"""Sync.so emulator: limits, and everything that a test can let go wrong."""
+"""Sync.so emulator: limits, and every fault that a test can inject."""
 
 import httpx
 import pytest

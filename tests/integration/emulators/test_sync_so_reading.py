@@ -1,4 +1,4 @@
-"""Sync.so emulator: the status walk, long polls, lists, links, deletion, and what only informs."""
+"""Sync.so emulator: the sequence of statuses, long polls, lists, links, deletion, and informational endpoints."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

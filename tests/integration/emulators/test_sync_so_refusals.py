@@ -1,4 +1,4 @@
-"""Sync.so emulator: who is refused, and how."""
+"""Sync.so emulator: which requests are rejected, and how."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sync.so emulator: the results, watched and heard."""
+"""Sync.so emulator: the results, decoded and checked."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +24,7 @@ def slice_audio(sound: emulator_clips.Samples, start: float, end: float) -> emul
 
 @pytest.fixture(scope="module")
 def stretched_result(sync_so: SyncSoEmulatorClient) -> DecodedVideo:
-    """Second 1 to 2 stretched to the two seconds of its sound."""
+    """Seconds 1 to 2, stretched to the two seconds of their sound."""
     return sync_so.run_and_decode(sync_so.make_film_body())
 
 

@@ -1,4 +1,4 @@
-"""The vendor's own SDK drives the Sync.so emulator."""
+"""The vendor's own SDK against the Sync.so emulator."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sync.so emulator: segments that do not fit their media, or one another, are taken on and then fail without a code."""
+"""Sync.so emulator: segments that do not fit their media or one another are accepted and then fail without a code."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tests.support.sync_so_emulator import SyncSoEmulatorClient
 
 ERROR_MESSAGE = "The segments configuration is invalid."
-FILM_SECONDS, AUDIO_SECONDS = 3.0, 2.0  # seconds of what the desk's film and its sound have
+FILM_SECONDS, AUDIO_SECONDS = 3.0, 2.0  # the durations of the client's film and sound, in seconds
 
 
 def make_segment(start: float, end: float, *crop: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sync.so emulator: what segments and modes do to time, as arithmetic."""
+"""Sync.so emulator: how segments and modes change times, as arithmetic."""
 
 from fractions import Fraction
 

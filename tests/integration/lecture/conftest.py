@@ -1,4 +1,4 @@
-"""A lecture, made once for all tests of this layer, and what is found in it."""
+"""A lecture, made once for all tests of this layer, and its analysis results."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def deck(video: Path, lecture: LectureInfo, pictures: Path) -> SlideDeck:
 
 @pytest.fixture(scope="session")
 def progress_reports() -> list[float]:
-    """The progress of `transcript`."""
+    """The progress reported during `transcript`."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""Sound is cut where it is quiet, so that no word is cut in two."""
+"""Audio chunks end where the sound is quiet, so that no word is split."""
 
 import numpy as np
 

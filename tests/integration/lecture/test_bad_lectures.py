@@ -1,4 +1,4 @@
-"""What is no lecture is refused before work begins, and says why; what is only unusual gives the right result."""
+"""Invalid lectures are rejected before processing starts, with a reason; unusual ones give the right result."""
 
 import struct
 from fractions import Fraction
@@ -24,7 +24,7 @@ DEFAULT_SETTINGS = LectureSettings()
 
 
 def write_hours_long_video(path: Path, hours: int) -> Path:
-    """A new slide every hour, and a picture only then: a small file that is long by its header, and truly so."""
+    """A new slide every hour and no frames in between: a small file that really is as long as its header says."""
     with av.open(path, "w") as film:
         track = film.add_stream("libx264", rate=5)
         assert isinstance(track, VideoStream)
@@ -48,7 +48,7 @@ def test_a_four_hour_lecture_is_processed(tmp_path: Path) -> None:
 
 
 def test_a_slide_with_one_frame_shown_for_minutes_is_found(tmp_path: Path) -> None:
-    """A screen recorder writes a frame when something changes, and then none for minutes."""
+    """A screen recorder may write a frame only when something changes, and then none for minutes."""
     with av.open(tmp_path / "recorded.mkv", "w") as film:
         track = film.add_stream("libx264", rate=100)
         assert isinstance(track, VideoStream)
@@ -68,7 +68,10 @@ def test_a_too_long_duration_in_the_header_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_header_duration_without_frames_is_not_trusted(tmp_path: Path) -> None:
-    """An MP4 lists its frames, so its true length is known. A Matroska file does not: what it declares is missing."""
+    """An MP4 lists its frames, so its true length is known.
+
+    A Matroska file does not: frames missing from its declared duration are missing media.
+    """
     second = np.zeros(AUDIO_RATE, np.int16)
     content = bytearray(write_slide_with_audio(tmp_path / "short.mp4", second).read_bytes())
     for name, place in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16)):

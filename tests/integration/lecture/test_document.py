@@ -1,4 +1,4 @@
-"""The PDF as a reader sees it: its pages are drawn, its text is selected."""
+"""The PDF as a reader sees it: pages are rendered, text is selected."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +76,7 @@ def test_one_page_for_each_slide_with_its_words_and_a_bookmark(
     assert "the sun heats the sea" in pages[2]
     assert "0:16–0:22, 0:36–0:42" in pages[3]
     assert "the wind carries them" in pages[3]
-    assert "remember the clouds" in pages[3]  # said when the slide came again
+    assert "remember the clouds" in pages[3]  # said when the slide was shown again
     with open_pdf(pictures) as document:
         marks = [(mark.get_title(), mark.get_dest().get_index()) for mark in document.get_toc()]
         about = document.get_metadata_dict()
@@ -118,12 +118,12 @@ def test_an_invalid_font_is_a_configuration_error(tmp_path: Path) -> None:
         settings = LectureSettings(fonts=(tmp_path / name,))
         with pytest.raises(ConfigurationError, match=name):
             write_pdf(make_deck(tmp_path), SILENT_TRANSCRIPT, PdfOptions(), settings, tmp_path)
-        with pytest.raises(ConfigurationError, match=name):  # before any work begins
+        with pytest.raises(ConfigurationError, match=name):  # before processing starts
             validate_lecture(tmp_path / "whatever.mp4", settings)
 
 
 def write_box_font(path: Path, letters: str) -> Path:
-    """A font whose letters are boxes."""
+    """A font whose glyphs are boxes."""
     pen = TTGlyphPen(None)
     for place, corner in enumerate([(100, 0), (100, 700), (800, 700), (800, 0)]):
         (pen.lineTo if place else pen.moveTo)(corner)
@@ -166,7 +166,7 @@ def test_a_slide_of_any_shape_fits_its_page(tmp_path: Path, size: tuple[int, int
     page = render_page(tmp_path, 0)
     rows, columns = np.nonzero(np.abs(page[..., :3].astype(int) - (110, 60, 30)).max(axis=2) < 25)
     width, height = columns.max() - columns.min() + 1, rows.max() - rows.min() + 1
-    assert width / height == pytest.approx(size[0] / size[1], rel=0.02)  # both bars are there, to all four corners
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.02)  # both bars reach all four corners
     assert columns.min() > 30
     assert columns.max() < page.shape[1] - 30
     assert ("hello world" in pdf_text(tmp_path)[0]) == options.with_text

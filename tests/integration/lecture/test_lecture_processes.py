@@ -1,4 +1,4 @@
-"""A lecture's times are those of a player, wherever its picture and its sound begin and end."""
+"""A lecture's times are those of a player, wherever its picture and its sound start and end."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,9 +25,9 @@ from videojobs.lecture.validation import validate_lecture
 
 
 def write_screen_recording(path: Path, changes: Sequence[float], seconds: float, start_offset: float = 0.0) -> Path:
-    """A picture only where the slide changes, as some screen recorders write it; the sound goes from 0 to the end.
+    """A frame only where the slide changes, as some screen recorders write it; the sound goes from 0 to the end.
 
-    All times of the file are `begins` seconds later.
+    All times of the file are `start_offset` seconds later.
     """
     codecs = ("libvpx", "libopus") if path.suffix == ".webm" else ("libx264", "aac")
     with av.open(path, "w") as film:
@@ -60,7 +60,7 @@ def slide_times(deck: SlideDeck) -> list[tuple[float, float]]:
 
 
 def recognizable_seconds(path: Path) -> float:
-    """Of what the speech recognition is given; its words are timed by it."""
+    """The seconds of audio passed to speech recognition; word times refer to them."""
     return sum(len(samples) for samples in audio_blocks(path, Event())) / SAMPLE_RATE
 
 
@@ -82,7 +82,7 @@ def test_a_late_video_track_does_not_shift_slide_times(tmp_path: Path, ending: s
 @pytest.mark.parametrize("ending", ["mp4", "webm", "mkv"])
 @pytest.mark.parametrize("begins", [1.4, 86_000.0])
 def test_a_stream_excerpt_is_timed_from_its_own_start(tmp_path: Path, ending: str, begins: float) -> None:
-    """Longer by its times than any lecture may be."""
+    """By its timestamps, it is longer than the limit for a lecture."""
     video = write_screen_recording(tmp_path / f"part.{ending}", [0, 3, 6, 9], 12, begins)
     deck = detect_deck(video)
     assert np.array(slide_times(deck)) == pytest.approx(np.array([(0, 3), (3, 6), (6, 9), (9, 12)]), abs=0.25)

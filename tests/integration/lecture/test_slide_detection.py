@@ -1,4 +1,4 @@
-"""What makes a slide, on drawn pictures: no file is decoded."""
+"""Slide detection on drawn frames: no file is decoded."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,7 +40,7 @@ def make_sample(frame: Frame, start: float = 0.0) -> Sample:
 
 
 def detect(folder: Path, scenes: Iterable[Scene], options: SlideOptions | None = None) -> list[Slide]:
-    """The slides of scenes that are shown one after the other."""
+    """The slides detected in a sequence of scenes."""
     finder, at = SlideDetector(options or SlideOptions(), folder), 0.0
     for seconds, draw in scenes:
         for step in range(round(seconds / SAMPLE_INTERVAL)):
@@ -140,7 +140,7 @@ def test_a_replaced_line_makes_a_new_slide_when_configured(tmp_path: Path) -> No
 
 
 def slide_with_camera(number: int) -> Callable[[float], Frame]:
-    """A slide with a picture that never rests in its corner."""
+    """A slide with a picture in its corner that moves all the time."""
 
     def draw(since: float) -> Frame:
         page = draw_slide(number, FULLY_SHOWN)

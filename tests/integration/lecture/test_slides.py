@@ -1,4 +1,4 @@
-"""All slides of a real video are found at the right times, whatever the video's make."""
+"""All slides of a real video are found at the right times, whatever the video's encoding."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -28,7 +28,7 @@ SHORT_LECTURE_SECONDS = 23.0  # seconds: the first five slides
 
 
 def expected_intervals(until: float = SPEECH_SECONDS) -> list[list[Span]]:
-    """The times of each slide, in the order in which they are first shown."""
+    """The times of each slide, in the order of their first appearance."""
     shown = [each for each in slide_schedule() if until - each.start > 2]
     spans: dict[int, list[Span]] = {}
     for each in shown:
@@ -37,7 +37,7 @@ def expected_intervals(until: float = SPEECH_SECONDS) -> list[list[Span]]:
 
 
 def start_errors(deck: SlideDeck, until: float = SPEECH_SECONDS) -> list[float]:
-    """By how many seconds each start is wrong; fails where a slide or a time of one is missing or too many."""
+    """The error of each start in seconds; fails if a slide or one of its times is missing or extra."""
     wanted = expected_intervals(until)
     assert [len(each.spans) for each in deck.slides] == [len(spans) for spans in wanted]
     pairs = [
@@ -87,7 +87,7 @@ def test_a_lecturer_without_a_mask_hides_no_slide(video: Path, tmp_path: Path) -
     lecture = validate_lecture(video, LectureSettings())
     first, *others = start_errors(extract_slides(video, lecture, SlideOptions(), tmp_path))
     assert max(others) <= TOLERANCE_SECONDS
-    assert first <= 1.5  # so long it takes to learn that something moves all the time
+    assert first <= 1.5  # detecting a constantly moving area takes this long
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is said is heard by the embedded engine, and what nobody says is never made up."""
+"""The embedded engine recognizes speech, and never invents any."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def normalized_words(text: str) -> list[str]:
 
 
 def word_error_rate(recognized: list[str], reference: list[str]) -> float:
-    """Words that are wrong, missing or too many, as a share of what was said: the edit distance between the two."""
+    """Wrong, missing and extra words as a share of what was said: the edit distance between the two."""
     row = list(range(len(reference) + 1))
     for number, word in enumerate(recognized, 1):
         before, row[0] = row[0], number
@@ -69,7 +69,7 @@ def test_subtitles_are_shown_while_their_words_are_spoken(transcript: Transcript
         events = pysubs2.load(str(tmp_path / name), encoding="utf-8").events
         assert [round(event.start / 1000) for event in events] == pytest.approx([*SENTENCE_STARTS], abs=1)
         assert len(events) == written.cues
-    assert "97" not in transcript.text  # on a slide, but nobody says it
+    assert "97" not in transcript.text  # on a slide, but never spoken
 
 
 def test_silence_gives_an_empty_and_valid_result(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The real faster-whisper runs, with its voice detection and word times, on a model that says the same all the time."""
+"""The real faster-whisper runs, with its voice detection and word times, on a model whose output is constant."""
 
 from pathlib import Path
 from threading import Event

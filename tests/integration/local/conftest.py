@@ -1,4 +1,4 @@
-"""A data folder of its own for each test; nothing given by the environment; nothing left when the test is over."""
+"""A separate data folder for each test, with no settings from the environment; nothing remains after the test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def supervisor(data: Path) -> Iterator[Supervisor]:
-    """`up` as a program, so that it can be interrupted and killed."""
+    """`up` as a subprocess, so that tests can interrupt and kill it."""
     supervisor = Supervisor(data)
     yield supervisor
     supervisor.kill_all()

@@ -1,4 +1,4 @@
-"""Ending a program of the stack and whatever it started."""
+"""Stopping a process of the stack and all processes that it started."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from deployments.local.stack.process_factory import ProcessFactory
 from deployments.local.stack.process_tags import tagged_processes
 from deployments.server.environment import EMPTY_ENVIRONMENT
 
-# As Prefect's process worker does: a child in a session of its own, out of reach of signals to the parent's group.
+# As Prefect's process worker does: a child in its own session, out of reach of signals to the parent's group.
 SPAWN_CHILD_PROGRAM = """
 import subprocess, sys
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)

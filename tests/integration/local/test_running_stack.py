@@ -1,4 +1,4 @@
-"""What a running stack offers. One for all of these tests."""
+"""The features of a running stack, which these tests share."""
 
 import json
 import stat
@@ -21,7 +21,7 @@ from deployments.server.environment import EMPTY_ENVIRONMENT
 
 @pytest.fixture(scope="module")
 def real_credentials() -> Iterator[None]:
-    """What a user may have in the environment."""
+    """Credentials that a user may have in the environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SYNC_SO_API_KEY", "a real key")
         patch.setenv("PREFECT_API_KEY", "a real key too")

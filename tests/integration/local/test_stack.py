@@ -1,4 +1,4 @@
-"""The stack as tests and the demo use it. The quick parts stand for all."""
+"""The stack as tests and the demo use it. The quick services represent all."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""However the stack ends, no process of it stays."""
+"""However the stack ends, none of its processes remains."""
 
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
@@ -26,13 +26,13 @@ def test_ctrl_c_during_startup_leaves_no_process(supervisor: Supervisor) -> None
 
     supervisor.signal(SIGINT)
 
-    assert supervisor.exit_code() in {130, 0}  # 0 if the other part was ready at the same moment
+    assert supervisor.exit_code() in {130, 0}  # 0 if the other service was ready at the same moment
     assert not supervisor.survivors()
 
 
 def test_ctrl_c_twice_ends_everything_at_once(supervisor: Supervisor) -> None:
     supervisor.run_until_up()
-    supervisor.service_process("rclone").suspend()  # it would take no notice of a polite request
+    supervisor.service_process("rclone").suspend()  # a suspended process does not react to SIGTERM
 
     supervisor.signal(SIGINT)
     supervisor.read_until("Stopping")

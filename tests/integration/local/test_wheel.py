@@ -1,4 +1,4 @@
-"""The production wheel contains the product without the local stack, and runs without the packages of that stack."""
+"""The production wheel contains the product without the local stack, and runs without that stack's packages."""
 
 import subprocess
 import sys

@@ -35,7 +35,7 @@ def is_accepting_connections(port: int) -> bool:
 
 
 def s3_client(port: int, key: str, secret: str) -> "S3Client":
-    """As blocks make it for a store of one's own: signed, path style, one quick try."""
+    """Configured as blocks do for a self-hosted store: signed, path style, one quick attempt."""
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path"},
@@ -76,7 +76,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Client]":
 
 @pytest.fixture
 def store(s3: "S3Client") -> ObjectStore:
-    """An empty bucket of the test's own."""
+    """An empty bucket for one test."""
     bucket = f"test-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=bucket)
     return ObjectStore(s3, bucket)

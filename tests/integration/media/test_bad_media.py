@@ -1,4 +1,4 @@
-"""Everything that could not be worked on is refused before it costs anything, and the message says what to do."""
+"""Every unusable file is rejected before it costs anything, with a message that says what to do."""
 
 import io
 import random
@@ -30,7 +30,7 @@ def truncate(share: float) -> Corruption:
 
 
 def flip_bits(content: bytes) -> bytes:
-    """Thirty bits turned over in the middle."""
+    """Flips thirty bits in the middle."""
     spoilt, chance = bytearray(content), random.Random(1)
     for _ in range(30):
         spoilt[chance.randrange(len(content) // 4, len(content) * 3 // 4)] ^= 1 << chance.randrange(8)
@@ -38,24 +38,24 @@ def flip_bits(content: bytes) -> bytes:
 
 
 def flip_one_bit(content: bytes) -> bytes:
-    """The least damage that there can be."""
+    """Flips one bit: the smallest possible damage."""
     spoilt = bytearray(content)
     spoilt[len(content) // 2] ^= 1
     return bytes(spoilt)
 
 
 def unknown_codec(codec: bytes) -> Corruption:
-    """The same with a codec that nobody knows."""
+    """The same file with an unknown codec."""
     return lambda content: content.replace(codec, b"zzzz")
 
 
 def truncate_to_header(content: bytes) -> bytes:
-    """All that stands before the first fragment of pictures and sounds."""
+    """Everything before the first fragment of pictures and sounds."""
     return content[: content.index(b"moof") - 4]
 
 
 def corrupt_audio(content: bytes) -> bytes:
-    """Some of the sound, and nothing else, overwritten with nonsense."""
+    """Overwrites part of the sound, and nothing else, with garbage."""
     spoilt = bytearray(content)
     with av.open(io.BytesIO(content), "r") as film:
         packets = list(film.demux(film.streams.audio[0]))
@@ -239,7 +239,7 @@ def test_allowed_containers_are_a_setting(tmp_path: Path) -> None:
 
 
 class InterruptedFile(io.BytesIO):
-    """A file on a network that goes away."""
+    """A file on a network that fails."""
 
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() > 20_000:

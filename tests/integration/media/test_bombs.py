@@ -1,6 +1,6 @@
-"""Small files that would take gigabytes, or hours: refused with next to no memory, and at once.
+"""Small files that would take gigabytes or hours: rejected at once, with hardly any memory.
 
-Each is opened in a process of its own, which says how much more memory it has taken at its peak.
+A process of its own opens each file and reports its peak memory growth.
 """
 
 import struct
@@ -21,7 +21,7 @@ from videojobs.errors import InvalidMedia
 from videojobs.media import header_limit
 from videojobs.media.probe import probe_audio, probe_video
 
-MAX_BYTES: Final = 64 * 1024**2  # above those of a process that has looked at no file
+MAX_BYTES: Final = 64 * 1024**2  # compared with a process that has opened no file
 MAX_SECONDS: Final = 20  # Python's start included
 _PROBE_SCRIPT: Final = """
 import resource, sys
@@ -87,7 +87,7 @@ def test_a_decompression_bomb_is_refused_with_little_memory(
 
 
 def probe_in_subprocess(file: Path) -> tuple[str, int]:
-    """What is said of a file, and how many bytes more it took to say so."""
+    """The probe's message for a file, and the additional memory that it took, in bytes."""
     done = subprocess.run(
         [sys.executable, "-c", _PROBE_SCRIPT, file], capture_output=True, text=True, timeout=MAX_SECONDS, check=True
     )
@@ -96,8 +96,8 @@ def probe_in_subprocess(file: Path) -> tuple[str, int]:
 
 
 def test_unused_video_tracks_take_no_memory(tmp_path: Path) -> None:
-    """FFmpeg decodes the first picture of every track when it opens a file, and keeps all of them."""
-    picture = decompression_bombs.png(2000)  # 32 MB once it is unpacked
+    """FFmpeg decodes the first frame of every track when it opens a file, and keeps them all."""
+    picture = decompression_bombs.png(2000)  # 32 MB when unpacked
     peaks = {}
     for count in (1, 20):
         file = tmp_path / f"{count}.mp4"
@@ -116,11 +116,11 @@ def test_metadata_memory_is_bounded(tmp_path: Path, make: Callable[[], bytes]) -
     file.write_bytes(make())
     said, peak = probe_in_subprocess(file)
     assert "too many tags, chapters or pictures of its own" in said
-    assert peak < 6 * MAX_BYTES  # FFmpeg keeps 12 MB of them, in 22 times as much room
+    assert peak < 6 * MAX_BYTES  # FFmpeg keeps 12 MB of them, in 22 times as much memory
 
 
 def test_audio_with_a_gap_of_years_is_refused(tmp_path: Path) -> None:
-    """Silence would be put in for all of them when a lecture's words are looked for."""
+    """Extracting a lecture's audio would fill the whole gap with silence."""
     content = BytesIO()
     with av.open(content, "w", "matroska") as target:
         track = target.add_stream("pcm_s16le", rate=8000, layout="mono")
@@ -154,14 +154,14 @@ def test_audio_longer_than_declared_is_not_fully_decoded(tmp_path: Path) -> None
             target.mux(track.encode(frame))
         target.mux(track.encode(None))
     content = bytearray(file.read_bytes())
-    content[22:26] = (8000 * 2).to_bytes(4, "big")  # samples in all: two seconds, it says
+    content[22:26] = (8000 * 2).to_bytes(4, "big")  # declared number of samples: two seconds
     file.write_bytes(content)
     with pytest.raises(InvalidMedia, match="there is more in it than 3 s can hold"):
         probe_audio(file, max_seconds=3)
 
 
 def test_raw_audio_has_no_sample_limit(tmp_path: Path) -> None:
-    """Three minutes as cameras record them are eight million, and no bomb."""
+    """Three minutes, as cameras record them, are eight million samples and no bomb."""
     file = tmp_path / "camera.mov"
     with av.open(str(file), "w", options={"movflags": "faststart"}) as target:
         track = target.add_stream("pcm_s16le", rate=48000, layout="stereo")
@@ -194,7 +194,7 @@ def test_an_index_is_scanned_only_once(content: bytes) -> None:
 
 
 def test_a_file_that_opens_too_slowly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of its tags is compared with all before it."""
+    """FFmpeg compares each of its tags with all before it."""
     monkeypatch.setattr(header_limit, "MAX_HEADER_SECONDS", 0.2)
     tags = b"".join(struct.pack("<4sI", b"%04x" % number, 4) + b"abcd" for number in range(40_000))
     body = b"WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)

@@ -1,4 +1,4 @@
-"""The before/after picture shows the right instants, upright, with captions and outlines."""
+"""The comparison image shows the right instants, upright, with captions and outlines."""
 
 import io
 from collections.abc import Callable
@@ -21,7 +21,7 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 @pytest.fixture
 def make_two_color_video(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a video that is red for two seconds, then blue for two."""
+    """A video that is red for two seconds, then blue for two."""
 
     def make(name: str, size: tuple[int, int] = (320, 180), rotation: int = 0, aspect: Fraction = Fraction(1)) -> Path:
         with av.open(tmp_path / name, "w") as film:
@@ -35,7 +35,7 @@ def make_two_color_video(tmp_path: Path) -> Callable[..., Path]:
             for number in range(20):
                 color = RED if number < 10 else BLUE
                 picture = np.full((size[1], size[0], 3), color, np.uint8)
-                picture[: size[1] // 4] = 255  # a white band tells where the top is
+                picture[: size[1] // 4] = 255  # a white band marks the top
                 frame = VideoFrame.from_ndarray(picture, format="rgb24")
                 film.mux(track.encode(frame))
             film.mux(track.encode(None))
@@ -83,8 +83,8 @@ def test_areas_are_outlined_and_captions_written(make_two_color_video: Callable[
     outlined = decode_jpeg(render_comparison(film, film, 1, 1, [(0.25, 0.5, 0.5, 0.25)])).astype(int)
     changed = np.abs(outlined - plain).max(axis=2) > 50
     assert changed[CAPTION_HEIGHT + 90, 100]  # on the upper edge of the area
-    assert not changed[CAPTION_HEIGHT + 110, 160]  # within it
-    assert plain[:CAPTION_HEIGHT, :320].min() < 100  # ink on paper
+    assert not changed[CAPTION_HEIGHT + 110, 160]  # inside the area
+    assert plain[:CAPTION_HEIGHT, :320].min() < 100  # dark text on a light background
 
 
 @pytest.mark.parametrize(("time", "color"), [(0.0, RED), (1.95, RED), (2.0, BLUE), (3.9, BLUE), (99.0, BLUE)])

@@ -1,4 +1,4 @@
-"""Recordings one behind the other in one file: never half of it without a word, and no harmless file is refused."""
+"""Concatenated recordings in one file: a file is never silently cut in half, and no harmless file is rejected."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ def audio_spec(codec: str, layout: str = "mono", **options: str) -> MediaSpec:
 
 
 def make_wav(*data_chunks: bytes, trailer: bytes = b"", rate: int = SAMPLE_RATE, length: int | None = None) -> bytes:
-    """A WAV with a chunk of samples for each sound; `length` is what it says of itself, if it is not the truth."""
+    """A WAV with a chunk of samples for each sound; `length` is its declared length, if that is wrong."""
     about = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
     parts = b"".join(
         struct.pack("<4sI", b"data", len(each) if length is None else length) + each for each in data_chunks
@@ -124,7 +124,7 @@ def test_a_mono_and_a_stereo_mp3_are_refused(tmp_path: Path, make: Callable[[byt
 
 
 def test_a_stream_that_repeats_its_beginning_is_one_recording(tmp_path: Path) -> None:
-    """Such a beginning holds no samples, and the times behind it go on."""
+    """The repeated header holds no samples, and the times after it continue."""
     content = (
         MediaSpec(options={"movflags": "frag_keyframe+empty_moov+default_base_moof"})
         .write(tmp_path / "film.mp4")

@@ -1,4 +1,4 @@
-"""Picture and sound that begin or end apart: times mean what a player shows, or the file is refused."""
+"""Picture and sound that start or end at different times: times match a player's, or the file is rejected."""
 
 import io
 from dataclasses import replace
@@ -31,7 +31,7 @@ def test_a_video_track_that_starts_late_is_refused(
 
 @pytest.mark.parametrize(("ending", "film"), FORMATS)
 def test_a_slightly_late_video_track_passes(tmp_path: Path, ending: str, film: MediaSpec) -> None:
-    """As encoders and recorders have it: B-frames without an edit list, the first pieces of AAC."""
+    """As encoders and recorders write it: B-frames without an edit list, the first AAC packets."""
     late = replace(film, video_start=Fraction(4, 25), audio_seconds=2.16)
     assert probe_source_video(late.write(tmp_path / f"late.{ending}")).duration == pytest.approx(2, abs=0.01)
 
@@ -66,7 +66,7 @@ def test_audio_longer_than_the_video_is_refused(tmp_path: Path, ending: str, fil
     path = replace(film, audio_seconds=5).write(tmp_path / f"long.{ending}")
     with pytest.raises(InvalidMedia, match=r"its picture ends at 2\.0 s, but its sound goes on until 5\.0 s; export"):
         probe_source_video(path)
-    assert probe_video(path).duration == pytest.approx(2, abs=0.01)  # what a vendor made and was paid for is taken
+    assert probe_video(path).duration == pytest.approx(2, abs=0.01)  # a paid vendor result is accepted
     assert probe_playback(path).total_seconds == pytest.approx(5, abs=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Every kind of file that people really have is taken, and its facts are right."""
+"""Every kind of file that users have is accepted, with the right facts."""
 
 import io
 from dataclasses import replace
@@ -32,7 +32,7 @@ EXPECTED_FACTS = VideoFacts(
         (
             "old.avi",
             MediaSpec(video_codec="mpeg4", audio_codec="libmp3lame"),
-            {"container": "avi", "duration": pytest.approx(2, abs=0.05)},  # the first picture waits for the sound
+            {"container": "avi", "duration": pytest.approx(2, abs=0.05)},  # the first frame waits for the sound
         ),
         ("camera.avi", MediaSpec(video_codec="mjpeg", audio_codec="pcm_s16le"), {"container": "avi"}),
         ("hevc.mp4", MediaSpec(video_codec="libx265"), {}),

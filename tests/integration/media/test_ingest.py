@@ -1,4 +1,4 @@
-"""Files come in whole from wherever they may lie, or with an error that says what to do. Over real connections."""
+"""Files are ingested completely from any source, or with an error that says what to do. Over real connections."""
 
 import asyncio
 import tempfile
@@ -12,12 +12,12 @@ from videojobs.media.ingest import ExpiredUrl, fetch_to_temp, is_s3_uri, open_s3
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.storage.object_store import ObjectStore
 
-LOCAL_POLICY = UrlPolicy(allow_private=True, allow_http=True)  # the website is on this machine
+LOCAL_POLICY = UrlPolicy(allow_private=True, allow_http=True)  # the website runs on this machine
 
 
 @pytest.fixture(autouse=True)
 def temp_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files of the test go."""
+    """The folder for the test's temporary files."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -26,7 +26,7 @@ def temp_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def short_read_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link that says nothing is given up after a fifth of a second."""
+    """A read from a silent link times out after a fifth of a second."""
     monkeypatch.setenv("VIDEOJOBS_LINK_WINDOW_SECONDS", "0.2")
 
 

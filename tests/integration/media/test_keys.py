@@ -1,4 +1,4 @@
-"""What lies where in the bucket."""
+"""The layout of keys in the bucket."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Objects go in and come out whole, or not at all. Against a real S3 server."""
+"""Objects are stored and read completely, or not at all. Against a real S3 server."""
 
 import random
 import tracemalloc
@@ -28,10 +28,10 @@ def split_chunks(content: bytes, size: int = MIB) -> Iterator[bytes]:
 
 
 def is_store_empty(store: ObjectStore, s3: "S3Client") -> bool:
-    """No object, and no half-sent one either."""
+    """Neither objects nor unfinished uploads are left."""
     try:
         half_sent = s3.list_multipart_uploads(Bucket=store.bucket).get("Uploads", [])
-    except s3.exceptions.NoSuchUpload:  # rclone's way to say that there is none
+    except s3.exceptions.NoSuchUpload:  # rclone's response if there are none
         half_sent = []
     return not half_sent and not list(store.list_keys(""))
 

@@ -1,4 +1,4 @@
-"""TLS to an address that was looked up and checked before: the name is still what the certificate has to fit."""
+"""TLS to an address that was resolved and checked before: the certificate still has to match the host name."""
 
 import ssl
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ __all__ = ["fake_network"]
 
 
 def make_certificate(folder: Path, name: str) -> Path:
-    """A certificate of its own making, with its key, in one file."""
+    """A self-signed certificate with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -49,7 +49,7 @@ ServerNames = list[str | None]
 
 @pytest.fixture
 def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Website, ServerNames]]:
-    """A site outside with the certificate of `media.example`, and the names that clients asked it for."""
+    """A public site with the certificate of `media.example`, and the server names that clients requested."""
     file = make_certificate(tmp_path, "media.example")
     monkeypatch.setattr(pinned_transport, "_tls_context", lambda: ssl.create_default_context(cafile=str(file)))
     asked: ServerNames = []
@@ -85,7 +85,7 @@ async def test_a_certificate_for_another_name_is_refused(
 async def test_a_slow_tls_handshake_completes(
     tls_site: tuple[Website, ServerNames], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Longer than one slice of waiting, which then goes on where it was."""
+    """The handshake takes longer than one wait interval, and then continues."""
     site, _ = tls_site
     monkeypatch.setattr(paced_network, "WAIT_SLICE_SECONDS", 0.02)
 

@@ -1,6 +1,7 @@
-"""A link never leads inside, whatever its name, its redirects or its resolver say. Over real connections.
+"""A link never reaches an internal address, whatever its name, its redirects or its resolver say. Over real
+connections.
 
-Two web servers on this machine: 127.0.0.2 stands for the internet, 127.0.0.1 for the inside.
+Two web servers run on this machine: 127.0.0.2 represents the internet, 127.0.0.1 the internal network.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""The figures tell a good result from every kind of bad one."""
+"""The metrics distinguish a good result from every kind of bad one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from deployments.local.sample import Caption, write_clip
 SPEECH = Path(write_clip.__code__.co_filename).parent / "speech"
 CAPTION = Caption(2.4, 3.4, 0.3, 0.3, 0.4, 0.4, "Text")
 AREA = Area("erasure", 0.3, 0.3, 0.4, 0.4, 2.4, 3.4)
-# A segment of 0.4 s gets the clip of 1.1 s, another of 1 s gets its first 0.6 s: all that follows is 0.3 s later.
+# A segment of 0.4 s gets the clip of 1.1 s, another of 1 s gets its first 0.6 s: everything after them is 0.3 s later.
 TIMELINE_PIECES: list[TimeMapping] = [
     (0.0, 0.4, 0.0, 1.1),
     (0.4, 1.0, 1.1, 1.7),
@@ -37,7 +37,7 @@ TIMELINE_PIECES: list[TimeMapping] = [
 ]
 ERASED_INTERVAL = (2.7, 3.7)
 FPS = 10
-ERASURE_TINT = 16  # of 255, by which a vendor's filling differs from the truth
+ERASURE_TINT = 16  # of 255, by which a vendor's fill differs from the ideal one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ def sample_inputs(tmp_path_factory: pytest.TempPathFactory) -> SampleInputs:
 
 @dataclass(frozen=True, slots=True)
 class FakeResult:
-    """What a vendor made of the source."""
+    """A vendor's result for the source."""
 
     pieces: Sequence[TimeMapping] = tuple(TIMELINE_PIECES)
     erased: tuple[float, float] = ERASED_INTERVAL  # seconds of the result
-    erasure_strength: float = 1.0  # of the wiping
-    has_stain: bool = False  # a stain where nothing had to change
+    erasure_strength: float = 1.0  # of the erasure
+    has_stain: bool = False  # a stain where nothing should change
     audio_delay: float = 0.0  # seconds by which the sound is late
     loudness: float = 0.3
     has_wrong_voice: bool = False

@@ -1,4 +1,4 @@
-"""The sample is what the owner's second acceptance test asks for, and the same in every run."""
+"""The sample matches the owner's second acceptance test, and is the same in every run."""
 
 import json
 from fractions import Fraction

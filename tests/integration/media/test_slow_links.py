@@ -1,6 +1,6 @@
-"""Links that are slow on purpose: each is given up, and none holds anything up for anybody else. Over real connections.
+"""Links that are slow on purpose: each times out, and none delays other transfers. Over real connections.
 
-What the server does for ever is given up by us within a fifth of a second here; by default, within half a minute.
+The server would continue forever; the timeouts are a fifth of a second here, and half a minute by default.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from videojobs.media.ingest import fetch_to_temp, stream_url_to_store
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.storage.object_store import ObjectStore
 
-LOCAL_POLICY = UrlPolicy(allow_private=True, allow_http=True)  # the servers are on this machine
-TRANSFER_COUNT: Final = 40  # transfers: more than there are threads for inputs
-PROMPT_SECONDS: Final = 2.0  # seconds, on a busy machine; no patience of ours is as short
+LOCAL_POLICY = UrlPolicy(allow_private=True, allow_http=True)  # the servers run on this machine
+TRANSFER_COUNT: Final = 40  # more than there are threads for inputs
+PROMPT_SECONDS: Final = 2.0  # seconds, on a busy machine; all production timeouts are longer
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def short_rate_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def unresponsive_address() -> Iterator[str]:
-    """An address where nobody accepts connections: its queue is full."""
+    """An address that accepts no connections: its queue is full."""
     with socket.socket() as server, socket.socket() as first, socket.socket() as second:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -48,7 +48,7 @@ def unresponsive_address() -> Iterator[str]:
 
 @pytest.fixture
 def silent_server() -> Iterator[socket.socket]:
-    """A server that accepts connections and says nothing, so that TLS never begins."""
+    """A server that accepts connections and sends nothing, so that TLS never starts."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(128)
@@ -66,7 +66,7 @@ async def fetch(url: str) -> bytes:
 
 @asynccontextmanager
 async def concurrent_fetches(url: str) -> AsyncIterator[list[asyncio.Task[bytes]]]:
-    """A crowd of transfers from one link, cancelled in the end."""
+    """Many transfers from one link, cancelled at the end."""
     tasks = [asyncio.create_task(fetch(url)) for _ in range(TRANSFER_COUNT)]
     try:
         yield tasks
@@ -90,7 +90,7 @@ async def test_a_trickling_link_is_aborted_with_its_rate_not_its_url(slow_site: 
 async def test_a_slow_link_above_the_minimum_rate_is_downloaded(
     slow_site: Website, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The megabyte comes when the server likes, over many windows: of 20 ms, so that each has to be judged."""
+    """The megabyte arrives over many windows of 20 ms, each of which has to be checked."""
     monkeypatch.setenv("VIDEOJOBS_LINK_WINDOW_SECONDS", "0.02")
     monkeypatch.setenv("VIDEOJOBS_LINK_MIN_BYTES_PER_SECOND", "1")
     assert await fetch(slow_site.url("steady")) == CONTENT
@@ -130,7 +130,7 @@ async def test_a_transfer_cancelled_while_connecting_frees_its_thread(
 ) -> None:
     where = unresponsive_address if scheme == "http" else address(silent_server)
     async with concurrent_fetches(f"{scheme}://{where}/") as tasks:
-        await asyncio.wait(tasks, timeout=0.3)  # nothing tells when a connection is being made
+        await asyncio.wait(tasks, timeout=0.3)  # no event shows that a connection attempt is in progress
     begun = monotonic()
     assert await fetch(slow_site.url("file")) == CONTENT
     assert monotonic() - begun < PROMPT_SECONDS
@@ -162,5 +162,5 @@ async def test_a_silent_tls_server_times_out_and_is_disconnected(
     connection, _ = silent_server.accept()
     with connection, connection.makefile("rb") as sent:
         connection.settimeout(PROMPT_SECONDS)
-        assert sent.read()  # up to the end: the greeting, and then it is closed
-    assert told.value  # which holds all that took part in it
+        assert sent.read()  # up to the end: the ClientHello, and then the connection is closed
+    assert told.value  # keeps the exception's traceback, and with it the objects in its frames, alive

@@ -1,4 +1,4 @@
-"""A storage that fails, lies or forgets gives an error of the right kind, and never a half object."""
+"""A store that fails, corrupts or loses data causes an error of the right kind, and never a partial object."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,7 +61,7 @@ def test_each_s3_error_has_its_own_exception(raised: Exception, expected: type[E
 
 
 class FaultyS3Client:
-    """A storage that takes everything, keeps `kept` bytes of it, and gives that back whatever it is asked for."""
+    """A store that accepts everything, keeps `kept` bytes of it, and returns those for any request."""
 
     def __init__(self, kept: bytes | None) -> None:
         self._kept = kept

@@ -1,4 +1,4 @@
-"""What a process that is killed leaves behind, and who removes it."""
+"""What a killed process leaves behind, and what removes it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Alerts: what `make deploy` brings the Prefect server to."""
+"""Alerts: the automations that `make deploy` creates on the Prefect server."""
 
 from typing import Any, cast
 from unittest.mock import AsyncMock

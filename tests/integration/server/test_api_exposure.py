@@ -1,4 +1,4 @@
-"""What the doctor says about a Prefect server that lets in others than those who should be."""
+"""The doctor's findings about a Prefect server that is too widely accessible."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +27,10 @@ BASIC_HEADER = "Basic c29tZWJvZHk6c2VjcmV0"
 def serve_prefect_api(
     *, requires_login: bool, allowed_origin: str | None, denied_status: int, denied_content_type: str
 ) -> Iterator[str]:
-    """A server that gives its version: it `asks` for the login, and `allows` an origin to read what it answers.
+    """A server that reports its version. `requires_login` protects it, and `allowed_origin` is an origin that may read
+    responses.
 
-    `otherwise` and `kind` are how it answers those without the login.
+    `denied_status` and `denied_content_type` are those of its responses without the login.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,14 +45,14 @@ def serve_prefect_api(
             self.wfile.write(f'"{prefect_version}"'.encode() if is_let_in else b"no")
 
         def do_POST(self) -> None:
-            """Prefect Cloud, asked for its work pools."""
+            """Like Prefect Cloud's list of work pools."""
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(b"[]")
 
         def log_message(self, *_: object) -> None:
-            """Nothing on the screen of a test."""
+            """Keeps the test's output free of logs."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}).start()
@@ -69,7 +70,7 @@ def configured_prefect_api(
     denied_status: int = 401,
     denied_content_type: str = "application/json",
 ) -> Iterator[str]:
-    """Such a server as the one that is configured, with the right login."""
+    """Such a server with the right login, as the configured one."""
     with serve_prefect_api(
         requires_login=requires_login,
         allowed_origin=allowed_origin,
@@ -82,7 +83,7 @@ def configured_prefect_api(
 
 
 async def failure_text(check: Callable[[Connections], Awaitable[str]]) -> str:
-    """What the doctor finds wrong."""
+    """The problems that the doctor reports."""
     with pytest.raises(CheckFailed) as trouble:
         await check(Connections())
     return str(trouble.value)

@@ -1,4 +1,4 @@
-"""docs/configuration.md says what the settings models say."""
+"""docs/configuration.md matches the settings models."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ class SampleSettings(BaseSettings):
 
 
 def settings_classes(package: str) -> list[str]:
-    """Classes with an environment prefix or file of their own, and fields."""
+    """Classes with fields and with an environment prefix or file of their own."""
     return [
         node.name
         for file in (ROOT / package).rglob("*.py")

@@ -1,4 +1,4 @@
-"""The automations that look for dead runs leave those alone that live."""
+"""The automations that look for dead runs ignore runs that are alive."""
 
 import pytest
 from prefect.client.schemas.objects import StateType

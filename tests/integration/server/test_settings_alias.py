@@ -1,4 +1,4 @@
-"""Environment variables that were renamed still work under their old names."""
+"""Renamed environment variables still work under their old names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The addresses that vendors are given to report to."""
+"""The callback addresses given to vendors."""
 
 import pytest
 

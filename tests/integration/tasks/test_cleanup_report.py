@@ -1,4 +1,4 @@
-"""The clean-up's table, which people copy ids from."""
+"""The clean-up's table, from which people copy ids."""
 
 from tasks.cleanup import report
 

@@ -1,4 +1,4 @@
-"""Clients are shared by all who use them at once, and made anew when their block has changed."""
+"""Concurrent users share clients, and a changed block gets new clients."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ class FakeClient:
 
 
 class ShopAccount(CredentialsBlock):
-    """An account somewhere."""
+    """A credentials block for a made-up vendor."""
 
     callback_secret_field = "key"
     base_url: str = "https://shop.test"
@@ -35,7 +35,7 @@ class ShopAccount(CredentialsBlock):
 
 
 class BlockServer:
-    """Gives the block, as it is at the moment."""
+    """Returns the block in its current state."""
 
     def __init__(self) -> None:
         self.key = "first"

@@ -1,4 +1,4 @@
-"""A place at a vendor is waited for, kept alive while it is held, and given back, whatever the server says."""
+"""Vendor slots are waited for, renewed while held, and released, whatever the server responds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ LEASE = uuid4()
 
 
 class FakePrefectClient:
-    """Prefect's client, as far as a place needs it; it answers in turn what is planned, then grants."""
+    """Prefect's client, as far as a slot needs it. It gives the planned responses in order, then grants."""
 
     def __init__(self, *refusals: Exception) -> None:
         self.refusals = list(refusals)

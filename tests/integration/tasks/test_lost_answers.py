@@ -1,4 +1,4 @@
-"""What GhostCut's answers say about a submission whose answer was lost."""
+"""What GhostCut's responses say about a submission whose response was lost."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def work_row(url: str | None, number: int = 7) -> dict[str, Any]:
 
 
 class FakeGhostCutAccount:
-    """GhostCut as it answers by the kind of question, and our books."""
+    """GhostCut with a response for each kind of query, and our database."""
 
     def __init__(
         self, listed: Sequence[dict[str, Any]] | ScriptedReply = (), *, named: ScriptedReply | None = None
@@ -181,7 +181,7 @@ async def test_a_named_but_unlisted_work_may_have_been_accepted(known: dict[str,
 
 
 async def test_a_list_without_our_confirmed_works_proves_nothing() -> None:
-    """Our filter, or the account, is not what we believe."""
+    """Our filter, or the account, is not what we assume."""
     account = FakeGhostCutAccount([work_row(OTHER_USERS_URL, 9)])
     account.other_vendor_ids = {"5", "6"}
     assert isinstance(await account.find(lost_submission()), Inconclusive)

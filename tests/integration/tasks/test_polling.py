@@ -1,4 +1,4 @@
-"""Waiting for what is paid for: only the vendor's own word about it ends the wait."""
+"""Waiting for paid work: only the vendor's own status ends the wait."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ NO_ANSWERS = [
 
 
 class FakeRepository:
-    """What a job that waits asks the ledger, and tells it."""
+    """The database calls of a waiting job."""
 
     def __init__(self) -> None:
         self.age = timedelta(hours=1)
@@ -76,7 +76,7 @@ def repository() -> FakeRepository:
 
 @pytest.fixture
 def announced_vendors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What operators are told about vendors."""
+    """The events about vendors that operators get."""
     told: list[str] = []
     monkeypatch.setattr(polling, "emit_vendor_unresponsive", lambda vendor, reason: told.append(vendor))
     monkeypatch.setattr(polling, "_failing_since", {})
@@ -95,7 +95,6 @@ async def attempt(
 
 
 def next_attempt(attempt: PollAttempt) -> PollAttempt:
-    """The next attempt."""
     return PollAttempt(attempt._repository, attempt._run, attempt._submission)
 
 
@@ -199,7 +198,7 @@ async def test_operators_are_alerted_to_persistent_errors(
 ) -> None:
     now = 1_000.0
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-    for _ in range(2):  # attempts, each shorter than the spell of errors
+    for _ in range(2):  # attempts, each shorter than the series of errors
         await next_attempt(attempt).query(fail_with(error))
         now += seconds
     assert bool(announced_vendors) is alerted

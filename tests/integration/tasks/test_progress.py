@@ -1,4 +1,4 @@
-"""The progress artifact belongs to the run: what told of the progress is not kept with it."""
+"""The progress artifact belongs to the run: it does not keep the context of the task that reported progress."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from videojobs.db import VideoJob
 
 
 class StepContext:
-    """What Prefect keeps for a step: dozens of objects."""
+    """A task's Prefect context: dozens of objects."""
 
 
 _current_step: ContextVar[StepContext | None] = ContextVar("step", default=None)
@@ -25,7 +25,7 @@ _current_step: ContextVar[StepContext | None] = ContextVar("step", default=None)
 
 @pytest.fixture
 def shown_progress(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, StepContext | None]]:
-    """What was shown, and in whose context."""
+    """The progress that was shown, and the context in which it was shown."""
     found: list[tuple[float, StepContext | None]] = []
 
     async def create(progress: float, **_: Any) -> Any:
@@ -64,7 +64,7 @@ async def test_a_finished_steps_context_is_released(
     monkeypatch.setattr(tasks.runtime.progress, "MIN_UPDATE_INTERVAL_SECONDS", 0)
     async with progress_artifact(job_at(0)):
         await wait_until(lambda: len(shown_progress) == 1)
-        for _ in range(20):  # until nobody paints any more, so that the step's news makes somebody begin
+        for _ in range(20):  # until no flush is in progress, so that the step's report starts one
             await asyncio.sleep(0)
         kept = await asyncio.create_task(step(10))
         await wait_until(lambda: len(shown_progress) == 2)

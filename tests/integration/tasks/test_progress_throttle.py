@@ -1,4 +1,4 @@
-"""A job that waits tells how far its vendor is now and then, not each time that it hears something."""
+"""A waiting job reports its vendor's progress at intervals, not after each status."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Minutes of work in a run: told about, and stopped when nobody wants it any more."""
+"""Long work in a run: it reports progress, and stops when its result is no longer needed."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ from videojobs.states import RecoveryPoint
 
 
 class FakeRepository:
-    """Takes down what is told; raises what it is given first."""
+    """Records progress reports; first raises the given errors."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -52,7 +52,7 @@ def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def report_half_and_wait(repository: FakeRepository) -> Any:
-    """Work that is half done when somebody has heard of it, and then ends."""
+    """Work that reports half, waits for that report, and then ends."""
 
     def work(told: ProgressCallback, stop: Event) -> str:
         told(0.5)

@@ -1,4 +1,4 @@
-"""A vendor that asks to wait is waited for, as long as it says; a job never fails of it."""
+"""If a vendor asks to wait, the job waits that long and never fails because of it."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ def default_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def recorded_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What a step waited for; no time passes."""
+    """The requested sleeps of a step; no time passes."""
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:

@@ -14,7 +14,7 @@ from tests.support.worker_pool import WorkerPool
 WORKER_SETTINGS = {
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.2",
     "VIDEOJOBS_LEASE_SECONDS": "3",  # how long a killed run keeps its job
-    "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "31",  # just above the least that it takes
+    "VIDEOJOBS_HEARTBEAT_TIMEOUT_SECONDS": "31",  # just above the minimum
     "VIDEOJOBS_WORKER_HEARTBEAT_SECONDS": "3",
     "VIDEOJOBS_WORKER_ORPHAN_SCAN_INTERVAL_SECONDS": "3",
     "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",
@@ -40,7 +40,7 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stac
 
 @pytest.fixture
 async def worker_pool(driver: StackDriver, request: pytest.FixtureRequest) -> AsyncIterator[WorkerPool]:
-    """No worker yet, and no pool: the test's first worker makes one of its own."""
+    """A pool without workers. It is created by the test's first worker."""
     worker_pool = WorkerPool(driver, name=request.node.name[:60])
     yield worker_pool
     await worker_pool.kill_all()
@@ -48,7 +48,7 @@ async def worker_pool(driver: StackDriver, request: pytest.FixtureRequest) -> As
 
 @pytest.fixture(scope="module")
 async def shared_pool(driver: StackDriver) -> AsyncIterator[WorkerPool]:
-    """A crew of one worker, for all tests of a file that leave it alive, in the pool that `make deploy` makes."""
+    """One worker in the pool that `make deploy` creates, shared by all tests of a file that leave it alive."""
     worker_pool = WorkerPool(driver)
     await worker_pool.start_worker("one")
     yield worker_pool

@@ -26,8 +26,8 @@ OWNERS: Final[tuple[type, ...]] = (AsyncFlowRunEngine, BaseWorker, BaseJobConfig
 HEIRS: Final = {
     Path(inspect.getfile(cls)) for cls in (CooperativeRunEngine, CoroutineWorker, CoroutineJobConfiguration)
 }
-"""Files with classes that inherit Prefect's, by way of ours."""
-# What a worker of one's own sets, by Prefect's guide to it: part of the public API, whatever the underscore says.
+"""Files with classes that inherit from Prefect's through ours."""
+# Prefect's guide tells custom workers to set it: it is public API in spite of the underscore.
 DOCUMENTED: Final = {"_display_name", "_description"}
 
 METHODS: Final = [
@@ -69,7 +69,7 @@ FUNCTIONS: Final = [
 
 
 def members(owner: type) -> set[str]:
-    """What Prefect's class and its bases define, also what is only set in a method."""
+    """The members of Prefect's class and its bases, including those only set in a method."""
     bases = [base for base in owner.__mro__ if base.__module__.startswith("prefect.")]
     return set(dir(owner)).union(*(re.findall(r"\bself\.(\w+)\s*[:=]", inspect.getsource(base)) for base in bases))
 
@@ -124,7 +124,7 @@ def test_client_contexts_can_be_entered_and_hold_a_client(context: type) -> None
     ],
 )
 def test_prefect_uses_none_of_our_names(theirs: type, ours: tuple[type, ...]) -> None:
-    """A name that Prefect adds later would be overridden by ours without an error."""
+    """Our attribute would silently override a member that Prefect adds later."""
     used = {name for owner, name, _ in METHODS if owner is theirs} | {n for owner, n in ATTRIBUTES if owner is theirs}
     added = {name for cls in ours for name in members_of_source(cls)} - used - overridable(theirs)
     clashes = sorted(added & members(theirs))
@@ -165,7 +165,7 @@ def product_files() -> Iterator[Path]:
 
 
 def private_imports(file: Path) -> list[str]:
-    """Imports of what Prefect hides or keeps for its engine, and assignments to its modules."""
+    """Imports of Prefect's private or engine modules, and assignments to its modules."""
     hidden = re.compile(
         r"^prefect(\.\w+)*\._(?!_)|^prefect\.(flow_engine|task_engine|context|utilities\.(engine|callables))\b"
     )

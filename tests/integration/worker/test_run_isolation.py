@@ -1,4 +1,4 @@
-"""Runs share a process, and nothing else: not their fate, not their logs, not their states."""
+"""Runs share a process and nothing else: neither failures, logs nor states."""
 
 from uuid import uuid4
 
@@ -48,7 +48,7 @@ async def test_a_misbehaving_run_does_not_affect_other_runs(
 
 
 async def test_a_raised_error_is_stored_with_prefect_results(shared_pool: WorkerPool) -> None:
-    """Not among the machine's temporary files, where each failed run would leave one that nobody looks for."""
+    """Not in the machine's temporary folder, where each failed run would leave a file behind."""
     wrong = await shared_pool.wait_for_state(await shared_pool.start_run(misbehave, how="raise"), "Failed")
     assert wrong.state is not None
     kept = Path(str(wrong.state.data.storage_key))
@@ -86,7 +86,7 @@ async def test_a_suspended_run_stops_and_restarts_on_resume(shared_pool: WorkerP
 
 
 async def test_a_run_presumed_dead_restarts_without_overlap(shared_pool: WorkerPool) -> None:
-    """As when its signs of life got lost on their way: the automation has it Crashed, and scheduled again."""
+    """As after lost heartbeats: the automation marks the run Crashed, and schedules it again."""
     run = await shared_pool.start_run(nap, seconds=3)
     await shared_pool.wait_for_log(run, expected_line="hello from the step")
     await shared_pool.set_state(run, Crashed(message="The run has fallen silent."))

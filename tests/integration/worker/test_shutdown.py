@@ -1,4 +1,4 @@
-"""What becomes of jobs when their worker ends: asked to, or killed."""
+"""The jobs of a worker that is stopped or killed."""
 
 from signal import SIGTERM
 from typing import Any
@@ -17,7 +17,7 @@ async def test_sigterm_finishes_the_paid_call_and_hands_over_the_job(worker_pool
     first = await worker_pool.start_worker("leaving", "--type", "coroutine")
     run, job_id = await worker_pool.start_job(areas=True)
     await worker_pool.driver.inject_fault("ghostcut", "slow", job_id, when="after", seconds=4)
-    await worker_pool.wait_until_submitted(job_id, "ghostcut")  # on its books; its answer is on its way
+    await worker_pool.wait_until_submitted(job_id, "ghostcut")  # recorded by the vendor; the response is on its way
     await first.stop(SIGTERM, timeout=30)
     assert await first.wait() == 0
     assert await worker_pool.driver.submission_state(job_id, Stage.TEXT_REMOVAL) == SubmissionState.ACCEPTED

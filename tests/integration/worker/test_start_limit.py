@@ -1,4 +1,4 @@
-"""Only some runs of a worker begin at once: the next one begins when one of them waits for others, or is over."""
+"""A worker starts a limited number of runs at once: the next one starts when one of them waits or ends."""
 
 from typing import Any
 

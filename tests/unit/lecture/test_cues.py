@@ -1,4 +1,4 @@
-"""Words become subtitles that can be read."""
+"""Words are grouped into readable subtitles."""
 
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ DEFAULT_OPTIONS = SubtitleOptions()
 
 
 def words_of(text: str, start: float = 0.0, pace: float = 0.3) -> list[Word]:
-    """The words of a text, spoken at an even pace."""
+    """The words of a text, spoken at a constant pace."""
     return [
         Word(text=f" {word}", start=start + number * pace, end=start + (number + 0.9) * pace)
         for number, word in enumerate(text.split())

@@ -1,4 +1,4 @@
-"""What takes minutes is done beside the event loop, and ends when nobody waits for it any more."""
+"""Long work runs outside the event loop, and ends when its result is no longer needed."""
 
 import asyncio
 from threading import Event

@@ -26,7 +26,7 @@ FIELDS = [
 @pytest.mark.parametrize("field", [field for _, field in FIELDS], ids=[name for name, _ in FIELDS])
 def test_every_field_has_a_title_description_and_position(field: dict[str, Any]) -> None:
     referenced = SCHEMA["$defs"].get(field.get("$ref", "").removeprefix("#/$defs/"), {})
-    field = {**referenced, **field}  # what equals the referenced model's is left out
+    field = {**referenced, **field}  # values equal to the referenced model's are omitted
     assert field["title"]
     assert field["description"].endswith(".")
     assert len(field["description"]) > 15

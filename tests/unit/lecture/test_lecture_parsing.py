@@ -1,4 +1,4 @@
-"""What clients send for a lecture, and what they are told about it."""
+"""Parsing of lecture requests, and their error messages."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which words stand below which slide."""
+"""The assignment of words to slides."""
 
 from videojobs.lecture.models import Slide, SlideDeck, Span, Word
 from videojobs.lecture.paragraphs import paragraphs_by_slide, split_paragraphs

@@ -1,4 +1,4 @@
-"""What every registered provider has to do. A package that adds a provider can run this module over it."""
+"""The contract of every registered provider. A package that adds a provider can run this module against it."""
 
 import json
 import re

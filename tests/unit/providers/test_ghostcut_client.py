@@ -1,4 +1,4 @@
-"""GhostCut's verbs: what is asked, how answers are read, and what each error code means."""
+"""GhostCut's API methods: requests, parsing of responses, and the meaning of each error code."""
 
 import json
 from decimal import Decimal
@@ -100,7 +100,7 @@ async def test_a_refusal_is_final_and_carries_code_and_text(code: int) -> None:
     assert type(error) is VendorRejected
     assert error.vendor_code == str(code)
     assert str(error) == f"GhostCut refused the request (code {code}): urls 不能为空"
-    if code != 3003:  # for a single id that is an answer
+    if code != 3003:  # for a single id it is a valid answer
         assert type(await status_error(ghostcut_envelope(code=code))) is VendorRejected
 
 

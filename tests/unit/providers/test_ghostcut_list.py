@@ -1,4 +1,4 @@
-"""GhostCut's list of works: read in full, or not taken for a list at all."""
+"""GhostCut's list of works: read completely, or rejected as a list."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ def work_rows(*numbers: int) -> list[dict[str, Any]]:
 
 
 def page_with_envelope_count(count: int, *numbers: int) -> httpx.Response:
-    """A page that counts in the envelope, where the vendor's samples have it."""
+    """A page with its count in the envelope, as in the vendor's samples."""
     return httpx.Response(200, json={"code": 1000, "body": {"content": work_rows(*numbers)}, "count": count})
 
 

@@ -1,4 +1,4 @@
-"""The bytes that GhostCut gets, and the vendor's rules for them."""
+"""The bytes sent to GhostCut, and the vendor's rules for them."""
 
 import json
 from dataclasses import replace

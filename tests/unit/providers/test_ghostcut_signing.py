@@ -1,4 +1,4 @@
-"""GhostCut's signature, of requests and of callbacks."""
+"""GhostCut's signatures of requests and callbacks."""
 
 import pytest
 from pydantic import SecretStr

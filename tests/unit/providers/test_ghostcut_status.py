@@ -1,4 +1,4 @@
-"""What GhostCut says about a work."""
+"""GhostCut's status of a work."""
 
 from decimal import Decimal
 from typing import Any

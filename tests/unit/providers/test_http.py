@@ -1,4 +1,4 @@
-"""How a vendor is reached, and what a missing answer means."""
+"""HTTP requests to vendors, and the meaning of a missing response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ async def test_a_paid_request_possibly_sent_has_an_unknown_outcome(failure: Exce
     with pytest.raises(OutcomeUnknown, match="may or may not have taken") as caught:
         await send_request(vendor, paid=True)
     assert caught.value.vendor_id is None
-    assert len(vendor.requests) == 1  # and is never sent again by itself
+    assert len(vendor.requests) == 1  # and is never sent again automatically
 
 
 @pytest.mark.parametrize("failure", POSSIBLY_SENT, ids=repr)

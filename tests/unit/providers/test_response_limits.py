@@ -1,4 +1,4 @@
-"""A vendor's answer has bounds, whatever it says, and one that breaks them tells nothing about what was bought."""
+"""Limits for a vendor's response, whatever its headers claim. One over the limits proves nothing about the purchase."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ from videojobs.providers.response_limits import MAX_RESPONSE_BYTES
 
 
 def compressed_reply(content: bytes, *codings: str, times: int = 1) -> Callable[[httpx.Request], httpx.Response]:
-    """Answers with it, as a server sends it: a response that httpx makes of bytes would be unpacked at once."""
+    """Respond with a stream, as a server does: httpx would decompress a response made of bytes at once."""
     for _ in range(times):
         content = gzip.compress(content)
 
@@ -75,7 +75,7 @@ async def test_an_endless_answer_is_aborted() -> None:
 
 @asynccontextmanager
 async def trickling_server(start: bytes, repeated: bytes, client_left: asyncio.Event) -> AsyncIterator[str]:
-    """A vendor that answers for ever, a little at a time, and notices when nobody listens any more."""
+    """A vendor that responds without end, a little at a time, and notices when the client disconnects."""
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n" + start)
@@ -83,7 +83,7 @@ async def trickling_server(start: bytes, repeated: bytes, client_left: asyncio.E
             while True:
                 writer.write(repeated)
                 await writer.drain()
-                await asyncio.sleep(0.01)  # between two drips
+                await asyncio.sleep(0.01)  # between two chunks
         except ConnectionError:
             client_left.set()
 

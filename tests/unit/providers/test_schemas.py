@@ -1,4 +1,4 @@
-"""What vendors say is made fit for messages; what they answer is read tolerantly."""
+"""Vendors' texts are sanitized for messages; their responses are parsed leniently."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sync.so's verbs: what is asked, and how good answers are read. Bad answers: test_sync_so_refusals."""
+"""Sync.so's API methods: requests, and parsing of successful responses. Error responses: test_sync_so_refusals."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a Sync.so generation says about itself."""
+"""The fields of a Sync.so generation."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from videojobs.providers.sync_so.schemas import Generation
 
 TOKEN = "token-never-shown"
-# As the vendor answers right after a create: everything unset is an explicit null.
+# The vendor's response to a create: every unset field is an explicit null.
 NEW_GENERATION: dict[str, Any] = {
     "id": "6f1c2a9e-0000-4000-8000-000000000001",
     "createdAt": "2026-11-20T10:00:00.000Z",

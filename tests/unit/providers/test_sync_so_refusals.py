@@ -1,4 +1,4 @@
-"""Every error answer of Sync.so, and what it means for the caller."""
+"""Every error response of Sync.so, and its meaning for the caller."""
 
 from typing import Any
 
@@ -179,7 +179,7 @@ async def test_a_request_in_progress_is_resolved_by_the_same_key() -> None:
     ("more", "vendor_id"), [({}, None), ({"generationId": "g-7"}, "g-7"), ({"generationId": 7}, "7")]
 )
 async def test_an_unknown_outcome_keeps_the_vendors_generation_id(more: dict[str, Any], vendor_id: str | None) -> None:
-    for status in (503, 409):  # documented as 503; its code counts under any status
+    for status in (503, 409):  # documented as 503; the code decides under any status
         error = await create_error(error_response(status, "IDEMPOTENCY_OUTCOME_UNKNOWN", **more))
         assert type(error) is OutcomeUnknown
         assert error.vendor_id == vendor_id

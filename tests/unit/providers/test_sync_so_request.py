@@ -1,4 +1,4 @@
-"""The bytes that Sync.so gets."""
+"""The bytes sent to Sync.so."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Only Sync.so's own, fresh webhooks count."""
+"""Only genuine and recent Sync.so webhooks are accepted."""
 
 import hmac
 from hashlib import sha256

@@ -6,7 +6,7 @@ from deployments.local.emulators.ghostcut.app import Api
 from deployments.local.emulators.ghostcut.lifecycle import GhostCutEmulator
 from deployments.local.emulators.server import parse_options, serve
 
-# Known to everyone who can read this: the emulator guards nothing.
+# Public: the emulator protects nothing.
 LOCAL_APP_KEY = "ghostcut-local-key"
 LOCAL_APP_SECRET = "ghostcut-local-secret"  # noqa: S105
 

@@ -1,4 +1,4 @@
-"""The addresses of GhostCut's API, who may call them, and which faults they are open to."""
+"""GhostCut's API: its routes, authentication, and fault injection."""
 
 import hmac
 from typing import Any
@@ -18,7 +18,7 @@ from deployments.local.emulators.ghostcut.signing import sign
 from deployments.local.emulators.ghostcut.submit import SubmitApi
 
 API_PREFIX = "/v-w-c/gateway/ve"
-ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # all are answered, only POST with a yes
+ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]  # only POST succeeds; the others get an error response
 
 
 class Api:
@@ -47,13 +47,13 @@ class Api:
         return create_app(self._emulator, routes, handlers)
 
     def _instrument(self, name: str, endpoint: Endpoint) -> Endpoint:
-        """A call under the name that faults are aimed at."""
+        """Count the call, and inject faults, under `name`."""
         return self._emulator.count_calls(
             name, self._emulator.faults.wrap_endpoint(name, endpoint, match_text_of=self._submitted_request)
         )
 
     def _status_endpoint(self, read: ReadApi) -> Endpoint:
-        """Without ids it is a list of works, and open to what can go wrong with lists."""
+        """Without ids it lists works, and takes the faults of lists."""
         of_ids, of_all = (
             self._instrument("status", self._require_signature(read.status)),
             self._instrument("list", self._require_signature(read.list_works)),
@@ -65,7 +65,7 @@ class Api:
         return status
 
     def _submitted_request(self, request: Request, body: bytes) -> str:
-        """What the works that a call is about were submitted with."""
+        """The submissions of the works that a call refers to."""
         if "key" in request.path_params:
             row = self._emulator.db.find_by_file_key(request.path_params["key"])
             return row["request"] if row is not None else ""
@@ -89,7 +89,7 @@ class Api:
         return wrapped
 
     def _require_signature(self, endpoint: Endpoint) -> Endpoint:
-        """A POST whose exact bytes are signed with the account's secret."""
+        """Require a POST, and a signature of its exact bytes with the account's secret."""
 
         async def checked(request: Request) -> Response:
             key, signature = request.headers.get("AppKey"), request.headers.get("AppSign")

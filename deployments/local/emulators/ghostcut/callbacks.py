@@ -12,7 +12,7 @@ from deployments.local.emulators.sqlite_store import Row
 
 
 class CallbackSender:
-    """Delivered means: HTTP 200 with a non-empty body. Everything else is tried again."""
+    """HTTP 200 with a non-empty body is accepted; everything else is retried."""
 
     def __init__(self, http_client: httpx.AsyncClient, db: GhostCutStore, secret: str) -> None:
         self._http_client = http_client
@@ -34,7 +34,7 @@ class CallbackSender:
         return accepted
 
     async def wait_for_retry(self, work: Row, seconds: float, window: float) -> bool:
-        """Wait until the next try; False where the work is too old for one."""
+        """Wait until the next attempt; False if the work is too old for one."""
         if time.time() + seconds > work["created_at"] + window:
             return False
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""The GhostCut emulator's database: works, and what was paid for them."""
+"""The GhostCut emulator's database: works and their charges."""
 
 import json
 import time
@@ -9,8 +9,8 @@ from typing import Any
 from deployments.local.emulators.ghostcut.statuses import NO_POINTS_TO_UNLOCK, PROCESSING, QUEUED, STATUS_ORDER
 from deployments.local.emulators.sqlite_store import Row, SqliteStore
 
-# The magnitudes that were seen live in September 2026 (fact sheet 2): clients must not assume 32 bits
-# or mix the two up.
+# Magnitudes observed live in September 2026 (fact sheet 2): clients must not assume 32 bits,
+# or confuse the two.
 FIRST_PROJECT_ID, FIRST_WORK_ID = 249_807_732, 541_461_135
 
 SCHEMA = """
@@ -43,7 +43,7 @@ class GhostCutStore(SqliteStore):
         super().__init__(folder, SCHEMA)
 
     def create_works(self, request: Row, forced_statuses: list[Row | None]) -> list[Row]:
-        """Enter an accepted request: one project, one work for each URL."""
+        """Store an accepted request: one project, one work for each URL."""
         works: list[Row] = []
         with self.transaction():
             for url, ending in zip(request["urls"], forced_statuses, strict=True):
@@ -65,11 +65,11 @@ class GhostCutStore(SqliteStore):
         return int(self.fetch_all("SELECT last_insert_rowid() AS number")[0]["number"])
 
     def get_work(self, work_id: int) -> Row:
-        """A work that is known to exist."""
+        """A work that must exist."""
         return self.fetch_all("SELECT * FROM works WHERE id = ?", work_id)[0]
 
     def find_works(self, works: set[int], projects: set[int]) -> list[Row]:
-        """The works with these ids or of these projects; unknown ids are simply not there."""
+        """The works with these ids or of these projects, without unknown ids."""
         return self.fetch_all(
             "SELECT * FROM works WHERE id IN (SELECT value FROM json_each(?))"
             " OR id_project IN (SELECT value FROM json_each(?)) ORDER BY number",
@@ -77,7 +77,7 @@ class GhostCutStore(SqliteStore):
         )
 
     def list_created_between(self, since: float, until: float) -> list[Row]:
-        """The works of this time (Unix seconds), the newest first."""
+        """The works of this period (Unix seconds), newest first."""
         query = "SELECT * FROM works WHERE created_at >= ? AND created_at < ? ORDER BY created_at DESC, number DESC"
         return self.fetch_all(query, since, until)
 
@@ -92,7 +92,7 @@ class GhostCutStore(SqliteStore):
         return self.fetch_all("SELECT * FROM works WHERE status > ? AND callback = 'owed'", PROCESSING)
 
     def advance_status(self, work_id: int, status: int) -> None:
-        """A step forward; a work that was taken up again does not fall back."""
+        """Advance the status; that of a resumed work never goes back."""
         if STATUS_ORDER.index(status) > STATUS_ORDER.index(self.get_work(work_id)["status"]):
             self.execute("UPDATE works SET status = ? WHERE id = ?", status, work_id)
 
@@ -112,7 +112,7 @@ class GhostCutStore(SqliteStore):
         self.execute("UPDATE works SET callback = ? WHERE id = ?", state, work_id)
 
     def rotate_file_key(self, work_id: int) -> None:
-        """The result moves to another address."""
+        """Move the result to a new URL."""
         self.execute("UPDATE works SET file_key = ? WHERE id = ?", token_hex(8), work_id)
 
     def find_by_file_key(self, key: str) -> Row | None:

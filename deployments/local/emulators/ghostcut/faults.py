@@ -24,7 +24,7 @@ class ErrorCode(ResponseFault):
 
 
 class MissingWorkIds(ResponseFault):
-    """The works are accepted, and the answer names their project only."""
+    """The works are accepted, and the response contains only their project's id."""
 
     kind: Literal["no_work_ids"]
     when: Literal["before", "after"] = "after"
@@ -37,7 +37,7 @@ class MissingWorkIds(ResponseFault):
 
 
 class ExpiredLink(ResponseFault):
-    """The result's address has stopped working."""
+    """The result's URL has expired."""
 
     kind: Literal["expired_link"]
     on: str = "file"
@@ -56,7 +56,7 @@ class ForcedStatus(Fault):
 
 
 class CallbackFault(Fault):
-    """A callback is lost, comes twice, or comes again with another `videoUrl`."""
+    """A callback is lost, sent twice, or sent again with another `videoUrl`."""
 
     kind: Literal["callback"]
     on: Literal["callback"] = "callback"
@@ -64,9 +64,9 @@ class CallbackFault(Fault):
 
 
 class ListingFault(Fault):
-    """A work in a list of works: shown without our link, with a link that has lost its query, or late.
+    """A work in a list of works: without our URL, with its URL's query removed, or late.
 
-    `times` counts the lists that it would have been in; `seconds` is how late.
+    `times` counts the lists that would contain it; `seconds` is the delay.
     """
 
     kind: Literal["listed"]
@@ -75,7 +75,7 @@ class ListingFault(Fault):
     seconds: float = Field(default=3600.0, gt=0)
 
     def apply(self, work: Row) -> Row | None:
-        """The work as the list has it; None while it has it not."""
+        """The work as listed; None while it is not listed."""
         if self.effect == "late":
             return None if time.time() < work["created_at"] + self.seconds else work
         return work | {"url": work["url"].partition("?")[0] if self.effect == "bare_url" else ""}

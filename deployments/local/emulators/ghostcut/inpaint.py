@@ -1,7 +1,7 @@
-"""Fills a hole in a picture from its rim, as smoothly as a soap film spans a wire.
+"""Fills a hole in a picture smoothly from its edge.
 
-`cv2.inpaint` grows inwards from all sides and meets itself in a visible seam; measured against the truth on
-a moving gradient it was 5 to 10 dB worse, for whole boxes and for letters.
+`cv2.inpaint` fills inwards from all sides, and leaves a visible seam. Measured against the original of a moving
+gradient, it was 5 to 10 dB worse, for whole boxes and for letters.
 """
 
 from typing import Any
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from deployments.local.emulators.ghostcut.yuv_planes import Plane, Selection
 
-WORKING_SIZE = 160  # pixels on the long side: what is filled is smooth, so it need not be finer
-SMOOTHING_ROUNDS = 10  # of averaging at each size
+WORKING_SIZE = 160  # pixels on the long side: the fill is smooth, so it needs no more
+SMOOTHING_ROUNDS = 10  # averaging passes at each size
 
 Image = NDArray[np.float32]
 
 
 def fill_hole(patch: Plane, hole: Selection) -> Plane:
-    """The patch (height, width, 3) with its hole filled; nothing from inside the hole shines through."""
-    if hole.all():  # no rim is left: one colour
+    """The patch (height, width, 3) with its hole filled, without using any pixel inside the hole."""
+    if hole.all():  # no edge is left: one colour
         return np.full_like(patch, patch.reshape(-1, 3).mean(axis=0).astype(np.uint8))
     high, wide = hole.shape
     scale = min(1.0, WORKING_SIZE / max(high, wide))
@@ -30,7 +30,7 @@ def fill_hole(patch: Plane, hole: Selection) -> Plane:
 
 
 def _fill_coarse_to_fine(image: Image, hole: Selection) -> Image:
-    """Fill the hole roughly from a picture of half the size, then average with the rim held fast."""
+    """Fill the hole from a picture of half the size, then average with its edge fixed."""
     if not hole.any():
         return image
     high, wide = hole.shape
@@ -42,7 +42,7 @@ def _fill_coarse_to_fine(image: Image, hole: Selection) -> Image:
 
 
 def _downscale(image: Image, hole: Selection, size: tuple[int, int]) -> tuple[Image, Selection]:
-    """Shrink, averaging over known pixels only; a pixel is a hole where none was known."""
+    """Shrink, averaging known pixels only; a pixel without any becomes part of the hole."""
     known = (~hole).astype(np.float32)
     weight: Any = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
     total: Any = cv2.resize(image * known[..., None], size, interpolation=cv2.INTER_AREA)

@@ -15,12 +15,12 @@ from deployments.local.emulators.ghostcut.validation import MODE_OFF, MODE_WHOLE
 
 MAX_SECONDS = 15 * 60
 MAX_BYTES = 1000 * 2**20
-DEFAULT_CRF = 14  # finer than the vendor's 17: what is not erased has to stay comparable pixel by pixel
-SECONDS_PER_POINT = 60  # a 3-second and a 12-second clip both cost one point: the real unit is not known
+DEFAULT_CRF = 14  # finer than the vendor's 17: tests compare the unchanged parts pixel by pixel
+SECONDS_PER_POINT = 60  # a 3-second and a 12-second clip both cost one point: the real unit is unknown
 
 
 class WorkFailed(Exception):
-    """A work cannot be made; `status` is the vendor's `processStatus`."""
+    """The work failed; `status` is the vendor's `processStatus`."""
 
     def __init__(self, status: int, detail: str = "") -> None:
         super().__init__(f"{status} {detail}")
@@ -29,7 +29,7 @@ class WorkFailed(Exception):
 
 
 async def download_source(http_client: httpx.AsyncClient, url: str, target: Path) -> float:
-    """Fetch the source and return its length in seconds. Raises Failure."""
+    """Download the source and return its length in seconds. Raises WorkFailed."""
     if not url.isascii():
         raise WorkFailed(statuses.URL_UNRESOLVED, "the URL contains characters that are not allowed")
     try:
@@ -42,7 +42,7 @@ async def download_source(http_client: httpx.AsyncClient, url: str, target: Path
 
 
 def _validate_source(source: Path) -> float:
-    """Seconds, of a video that the vendor takes."""
+    """The length in seconds, if the vendor accepts the video. Raises WorkFailed."""
     if source.stat().st_size >= MAX_BYTES:
         raise WorkFailed(statuses.TOO_LARGE)
     try:
@@ -55,7 +55,7 @@ def _validate_source(source: Path) -> float:
 
 
 def to_render_spec(request: WorkRequest, source: Path) -> RenderSpec:
-    """A validated request."""
+    """The render spec of a validated request."""
     extra = request.parsed_options()
     masks = read_masks(request.masks) if request.masks and request.mode != MODE_OFF else []
     return RenderSpec(
@@ -69,5 +69,5 @@ def to_render_spec(request: WorkRequest, source: Path) -> RenderSpec:
 
 
 def cost_in_points(seconds: float) -> float:
-    """What a work of that length costs."""
+    """The cost of a work of this length."""
     return float(max(1, -(-seconds // SECONDS_PER_POINT)))

@@ -20,13 +20,13 @@ from deployments.local.emulators.server import ServerOptions
 from deployments.local.emulators.sqlite_store import Row
 from deployments.local.emulators.video import UndecodableMedia
 
-# shares of the processing time at which a work walks on
+# shares of the processing time at which the status advances
 PREPARING_AT, PROCESSING_AT = 0.1, 0.2
 log = logging.getLogger(__name__)
 
 
 class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
-    """GhostCut without its HTTP side."""
+    """GhostCut without its HTTP API."""
 
     def __init__(self, options: ServerOptions, secret: str) -> None:
         super().__init__(options, GhostCutStore(options.data), Settings, create_fault_registry())
@@ -39,7 +39,7 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
             self.runner.start(self._send_callback(row["id"]))
 
     def accept(self, request: Row) -> list[Row]:
-        """Take a submission. There is no way to recognise a duplicate: each one is new, and costs."""
+        """Accept a submission. Duplicates cannot be recognised: each one is new, and costs."""
         text = json.dumps(request)
         faults = [self.faults.consume(ForcedStatus, "accepted", text) for _ in request["urls"]]
         forced_statuses = [fault.model_dump(exclude={"times"}) if fault else None for fault in faults]
@@ -52,7 +52,7 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
         return self.results / f"{work_id}.mp4"
 
     def to_json(self, row: Row) -> Row:
-        """A work as status answers and callbacks show it."""
+        """A work as in status responses and callbacks."""
         running = row["status"] <= statuses.PROCESSING
         progress = min(99.0, 100 * self.runner.progress_ratio(row["created_at"])) if running else 100.0
         url = f"{self.base_url}/cdn/{row['file_key']}.mp4"
@@ -66,7 +66,7 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
             self._charge_locked_works()
 
     def _charge_locked_works(self) -> None:
-        """Points that came in pay for what waits for them, as an owner does in the vendor's dashboard."""
+        """Pay locked works with new points, as an owner does in the vendor's dashboard."""
         while row := self.db.find_first_locked():
             cost = inputs.cost_in_points(row["duration"])
             if self.settings.points < cost:
@@ -87,7 +87,7 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
         await self._send_callback(work_id)
 
     async def _process(self, row: Row) -> None:
-        """Bring the work to its end, no sooner than its time. Raises Failure."""
+        """Process the work, for at least its processing time. Raises WorkFailed."""
         await self.runner.wait_for_share(row["created_at"], PREPARING_AT)
         self.db.advance_status(row["id"], statuses.PREPARING)
         request = WorkRequest.model_validate(json.loads(row["request"]))
@@ -121,7 +121,7 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
         draft.replace(self.result_file(row["id"]))
 
     def _charge(self, work_id: int, cost: float) -> None:
-        """A finished work is paid for, or locked until there are points."""
+        """Charge a finished work, or lock it until there are enough points."""
         left = self.settings.points - cost
         if left < 0:
             raise WorkFailed(statuses.NO_POINTS_TO_UNLOCK)
@@ -130,12 +130,12 @@ class GhostCutEmulator(Emulator[GhostCutStore, Settings]):
             super().update_settings({"points": left})
 
     async def _send_callback(self, work_id: int) -> None:
-        """Send the final state to the work's callback, unless that is done."""
+        """Send the final state to the work's callback, unless already sent."""
         if self.db.get_work(work_id)["callback"] == "owed":
             await self._deliver_callback(work_id)
 
     async def _deliver_callback(self, work_id: int) -> None:
-        """With whatever fault is armed for it. An earlier delivery may still be on its way."""
+        """Apply an armed fault. An earlier delivery may still be in progress."""
         work = self.db.get_work(work_id)
         fault = self.faults.consume(CallbackFault, "callback", work["request"])
         if fault and fault.effect == "drop":

@@ -12,7 +12,7 @@ TIME_EPSILON = 1e-6  # seconds; times are decimal, frame times are not
 
 
 class InvalidMasks(Exception):
-    """The masks are not what the vendor's guide describes; the message says why."""
+    """The masks do not follow the vendor's guide; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class PixelBox:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A box in fractions of the picture (0..1), seen from `start` up to, not including, `end` (seconds).
+    """A box in fractions of the picture (0..1), shown from `start` up to, not including, `end` (seconds).
 
-    `end` counts from the end of the video where it is negative or zero.
+    A negative or zero `end` counts from the end of the video.
     """
 
     kind: MaskKind
@@ -76,7 +76,7 @@ _MASK_LIST = TypeAdapter(list[_MaskElement])
 
 
 def read_masks(text: str) -> list[Mask]:
-    """Parse the JSON string. Boxes are clamped to the picture. Raises Unreadable."""
+    """Parse the JSON string. Boxes are clamped to the picture. Raises InvalidMasks."""
     try:
         elements = _MASK_LIST.validate_python(json.loads(text))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The calls that cost nothing: status, points, the status enumeration, and the results themselves."""
+"""The free calls: status, points, the status enumeration, and the results themselves."""
 
 import json
 import time
@@ -24,20 +24,20 @@ class ReadApi:
         self._emulator = emulator
 
     async def status(self, request: Request) -> Response:
-        """The requested works, by id or project; unknown ids are left out."""
+        """The requested works, by id or project, without unknown ids."""
         rows = self.requested_works(await request.body())
         for row in rows:
             self._emulator.db.count_poll(row["id"])
         return success_response({"content": [self._emulator.to_json(row) for row in rows]}, count=len(rows))
 
     def requested_works(self, body: bytes) -> list[Row]:
-        """The rows of the works that a status request is about: ids of works win. Raises Refusal 4001."""
+        """The rows of the works in a status request; work ids take precedence. Raises VendorApiError 4001."""
         given = _parse_object(body)
         works, projects = _parse_ids(given.get("idWorks")), _parse_ids(given.get("idProjects"))
         return self._emulator.db.find_works(works, set() if works else projects)
 
     async def list_works(self, request: Request) -> Response:
-        """A page of all works, the newest first; `count` is of all pages. More than 2000 to a page are refused."""
+        """A page of all works, newest first; `count` covers all pages. Rejects more than 2000 per page."""
         query = parse_page_request(await request.body())
         now, settings = time.time(), self._emulator.settings
         until = min(query.before, now - settings.list_lag_seconds)
@@ -54,7 +54,7 @@ class ReadApi:
         return fault.apply(row) if fault else row
 
     async def points(self, request: Request) -> Response:
-        """The account's assets: here always a single one."""
+        """The account's assets: here always one."""
         given = _parse_object(await request.body())
         balance = self._emulator.settings.points
         asset = {
@@ -73,7 +73,7 @@ class ReadApi:
         return success_response({"pointAssets": assets, "count": len(assets)})
 
     async def enum(self, request: Request) -> Response:
-        """Only the enumeration that the facts describe. The vendor's own descriptions are Chinese."""
+        """Only the enumeration in the fact sheet. The vendor's own descriptions are Chinese."""
         if _parse_object(await request.body()).get("text") != "ProcessStatus":
             return success_response([])
         return success_response(
@@ -84,7 +84,7 @@ class ReadApi:
         )
 
     async def file(self, request: Request) -> Response:
-        """A result on the CDN: no login; gone once the work has another `videoUrl` or the link is too old."""
+        """A result on the CDN, without login. Gone once the work has another `videoUrl`, or the link has expired."""
         row = self._emulator.db.find_by_file_key(request.path_params["key"])
         if row is None or row["status"] != statuses.SUCCESS:
             return Response("Not Found", 404)
@@ -95,7 +95,7 @@ class ReadApi:
 
 
 def has_ids(body: bytes) -> bool:
-    """Whether a status request names works, instead of all."""
+    """Whether a status request contains ids; without them it lists all works."""
     try:
         given = _parse_object(body)
     except VendorApiError:
@@ -114,6 +114,6 @@ def _parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _parse_ids(given: object) -> set[int]:
-    """Ids as numbers or strings, both forms are in the vendor's samples."""
+    """Ids as numbers or strings: the vendor's samples contain both."""
     items = given if isinstance(given, list) else []
     return {int(item) for item in items if str(item).isascii() and str(item).isdigit()}

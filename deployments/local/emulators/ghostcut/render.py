@@ -1,4 +1,4 @@
-"""Makes a work's video: cleaned pictures at their own times, the sound as it was."""
+"""Renders a work's video: cleaned pictures with unchanged times and audio."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from deployments.local.emulators.video import CancelCheck, UndecodableMedia
 
 @dataclass(frozen=True, slots=True)
 class RenderSpec:
-    """What is made of the source. `ceiling` limits the short side (pixels), `excerpt` cuts (seconds)."""
+    """How to render the source. `max_short_side` limits the size (pixels), `time_range` cuts (seconds)."""
 
     source: Path
     masks: Sequence[Mask]
@@ -29,7 +29,7 @@ class RenderSpec:
 
 
 def render(check_cancelled: CancelCheck, spec: RenderSpec, target: Path) -> None:
-    """Write the result. Raises Unusable."""
+    """Write the result. Raises UndecodableMedia."""
     facts = video.probe(spec.source)
     eraser = TextEraser(spec.masks, spec.whole_frame, facts.duration)
     start, end = spec.time_range or (0.0, float("inf"))
@@ -60,7 +60,7 @@ def render(check_cancelled: CancelCheck, spec: RenderSpec, target: Path) -> None
 
 
 def _limit_size(picture: VideoFrame, max_short_side: int) -> VideoFrame:
-    """Scaled down to the ceiling; never up."""
+    """Scale down to the maximum; never up."""
     short = min(picture.width, picture.height)
     if short <= max_short_side:
         return picture
@@ -77,7 +77,7 @@ def _round_to_even(length: Fraction) -> int:
 
 
 def _add_audio(output: OutputContainer, spec: RenderSpec) -> AudioStreamCopier | AudioTrackWriter | None:
-    """Copied where the container takes it; an excerpt and foreign codecs are encoded anew."""
+    """Copy the audio if the container can hold it; re-encode excerpts and other codecs."""
     if not audio.has_audio(spec.source):
         return None
     if spec.time_range is None and audio.can_copy_audio(spec.source):

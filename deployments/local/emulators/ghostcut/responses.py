@@ -1,4 +1,4 @@
-"""How GhostCut writes its answers: an envelope with HTTP 200 for everything, and the rows of works."""
+"""GhostCut's responses: an envelope with HTTP 200 for everything, and the JSON of works."""
 
 from secrets import token_hex
 
@@ -21,7 +21,7 @@ MESSAGES = {
 
 
 class VendorApiError(Exception):
-    """A business error: its code, and words."""
+    """A business error with its code and message."""
 
     def __init__(self, code: int, message: str | None = None) -> None:
         self.code = code
@@ -30,20 +30,20 @@ class VendorApiError(Exception):
 
 
 def success_response(body: object, count: int | None = None) -> Response:
-    """A request that was accepted, or a query that was answered."""
+    """The envelope of a successful call."""
     content = {"msg": MESSAGES[SUCCESS_CODE], "trace": token_hex(8), "code": SUCCESS_CODE, "body": body}
     return JSONResponse(content if count is None else content | {"count": count})
 
 
 def error_response(_request: Request, error: Exception) -> Response:
-    """Still HTTP 200; only an address that does not exist is a 404."""
+    """Also HTTP 200; only an unknown path is a 404."""
     if isinstance(error, VendorApiError):
         return JSONResponse({"msg": error.message, "trace": token_hex(8), "code": error.code, "body": None})
     return JSONResponse({"status": 404, "error": "Not Found"}, 404)
 
 
 def work_json(row: Row, progress: float, video_url: str, language: str, *, ids_as_strings: bool) -> Row:
-    """One `content[]` item, and the body of a callback. Without a result there is no `videoUrl`."""
+    """A `content[]` item, also the body of a callback. Without a result it has no `videoUrl`."""
     to_id = str if ids_as_strings else int
     item = {
         "id": to_id(row["id"]),

@@ -1,4 +1,4 @@
-"""The body of a submission: its types, and the options that hide in JSON strings."""
+"""The body of a submission: its types, and the options in JSON strings."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class WorkRequest(BaseModel):
 
 
 class PageRequest(BaseModel):
-    """Which works a list is to show. Times are the vendor's clock, in milliseconds."""
+    """The parameters of a list of works. Times are the vendor's clock, in milliseconds."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
@@ -65,12 +65,12 @@ class PageRequest(BaseModel):
 
     @property
     def before(self) -> float:
-        """Unix seconds, infinite where no end was given."""
+        """Unix seconds; infinite without an end."""
         return float("inf") if self.before_ms is None else self.before_ms / 1000
 
 
 def parse_request(body: bytes) -> WorkRequest:
-    """The submission in typed form. Raises Refusal 3008 or 4001."""
+    """The submission in typed form. Raises VendorApiError 3008 or 4001."""
     try:
         given = json.loads(body)
     except ValueError as error:
@@ -82,14 +82,14 @@ def parse_request(body: bytes) -> WorkRequest:
 
 
 def parse_page_request(body: bytes) -> PageRequest:
-    """Which page of the list of works is wanted. Raises Refusal 4001."""
+    """The requested page of the list of works. Raises VendorApiError 4001."""
     with _validation_as_refusal():
         return PageRequest.model_validate_json(body)
 
 
 @contextmanager
 def _validation_as_refusal() -> Iterator[None]:
-    """A parameter that is wrong is refused by its name."""
+    """Convert validation errors to VendorApiError with the parameter's name."""
     try:
         yield
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What can be changed on the GhostCut emulator while it runs."""
+"""Settings of the GhostCut emulator, changeable while it runs."""
 
 from typing import Literal
 
@@ -10,10 +10,10 @@ from deployments.local.emulators.emulator import CommonSettings
 class Settings(CommonSettings):
     """Durations in seconds. The vendor's half hour between callbacks is scaled down to seconds."""
 
-    points: float = Field(default=1000.0, ge=0)  # the account's balance; works are paid from it
-    ids_as_strings: bool = False  # the vendor's samples show both forms
-    parameter_errors: Literal["code", "status"] = "code"  # refused with 4001, or accepted and ended with 26
-    result_ttl: float | None = Field(default=None, gt=0)  # how long `videoUrl` works
-    list_lag_seconds: float = Field(default=0.0, ge=0)  # after which a work is listed; by its id it is shown at once
+    points: float = Field(default=1000.0, ge=0)  # the account's balance, which pays for works
+    ids_as_strings: bool = False  # the vendor's samples contain both
+    parameter_errors: Literal["code", "status"] = "code"  # rejected with 4001, or accepted and ended with 26
+    result_ttl: float | None = Field(default=None, gt=0)  # lifetime of `videoUrl`
+    list_lag_seconds: float = Field(default=0.0, ge=0)  # delay before a work is listed; by id it is shown at once
     callback_retry_seconds: float = Field(default=5.0, gt=0)  # scaled down from 30 minutes
     callback_window_seconds: float = Field(default=240.0, gt=0)  # 24 hours, on the same scale

@@ -1,4 +1,4 @@
-"""The vendor's `processStatus`: 1 is success, less is still working, more has failed (fact sheet 5)."""
+"""The vendor's `processStatus`: 1 is success, lower is in progress, higher has failed (fact sheet 5)."""
 
 QUEUED, PREPARING, PROCESSING = -1, -2, 0
 SUCCESS = 1

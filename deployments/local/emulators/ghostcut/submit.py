@@ -1,4 +1,4 @@
-"""POST work/free and work/fast: takes works, as often as they are sent."""
+"""POST work/free and work/fast."""
 
 import json
 
@@ -12,7 +12,7 @@ from deployments.local.emulators.ghostcut.validation import find_parameter_error
 
 
 class SubmitApi:
-    """No idempotency key, no client reference: a submission sent twice makes two paid works."""
+    """No idempotency key and no client reference: sending a submission twice creates two paid works."""
 
     def __init__(self, emulator: GhostCutEmulator) -> None:
         self._emulator = emulator

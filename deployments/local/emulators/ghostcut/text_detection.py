@@ -1,4 +1,4 @@
-"""Finds text by its strokes: thin, of high contrast, and in the whole picture also set in lines."""
+"""Detects text by its strokes: thin, of high contrast, and in whole pictures also arranged in lines."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,16 @@ import numpy as np
 
 from deployments.local.emulators.ghostcut.yuv_planes import Plane, Selection
 
-# Lengths are shares of the picture's height.
-MAX_STROKE_WIDTH = 1 / 22  # wider ones do not count as text
-RIM_WIDTH = 1 / 130  # the soft edge of a stroke, which goes with it
-SHADOW_REACH = 1 / 30  # how far a shadow or outline may reach
+# Lengths are fractions of the picture's height.
+MAX_STROKE_WIDTH = 1 / 22  # wider strokes are not text
+RIM_WIDTH = 1 / 130  # the soft edge of a stroke, part of its mask
+SHADOW_REACH = 1 / 30  # maximum extent of a shadow or outline
 LINE_HEIGHT = (0.02, 0.2)
 LETTER_GAP = 0.04
 
-CONTRAST, FAINT_CONTRAST = 40, 8  # of 255: of a stroke, and of the shadow that belongs to one
+CONTRAST, FAINT_CONTRAST = 40, 8  # of 255: of a stroke, and of its shadow
 MIN_SPECK_PIXELS = 6  # pixels; smaller spots are noise
-MIN_STROKES, STROKES_PER_HEIGHT = 6, 0.8  # that a row through a line meets, at all and on a line's height
+MIN_STROKES, STROKES_PER_HEIGHT = 6, 0.8  # minimum strokes in a row through a line: absolute, and per line height
 
 
 def stroke_mask(luma: Plane, picture_height: int) -> Selection:
@@ -27,7 +27,7 @@ def stroke_mask(luma: Plane, picture_height: int) -> Selection:
 
 
 def text_line_mask(luma: Plane) -> Selection:
-    """The strokes of a whole picture that stand in lines, as letters do and other detail seldom does."""
+    """The strokes of a whole picture that form lines, as letters do and other detail seldom does."""
     height = luma.shape[0]
     bright, dark = _stroke_contrast(luma, height)
     letters = np.zeros(luma.shape, np.bool_)
@@ -38,7 +38,7 @@ def text_line_mask(luma: Plane) -> Selection:
 
 
 def _stroke_contrast(luma: Plane, picture_height: int) -> tuple[Plane, Plane]:
-    """How much brighter, and how much darker, a pixel is than what lies around a stroke there."""
+    """How much brighter, and how much darker, each pixel is than the surroundings of a stroke there."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, _kernel_size(picture_height * MAX_STROKE_WIDTH / 2))
     bright = cv2.morphologyEx(luma, cv2.MORPH_TOPHAT, kernel)
     dark = cv2.morphologyEx(luma, cv2.MORPH_BLACKHAT, kernel)
@@ -46,7 +46,7 @@ def _stroke_contrast(luma: Plane, picture_height: int) -> tuple[Plane, Plane]:
 
 
 def _line_areas(detail: Selection, picture_height: int) -> Iterator[tuple[slice, slice]]:
-    """The boxes around detail of a line's proportions that is crossed by as many strokes as a line has."""
+    """Boxes around detail with the proportions and the number of strokes of a line of text."""
     gap = max(3, round(picture_height * LETTER_GAP))
     joined = cv2.morphologyEx(detail.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, gap), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
@@ -58,7 +58,7 @@ def _line_areas(detail: Selection, picture_height: int) -> Iterator[tuple[slice,
 
 
 def _count_strokes(part: Selection) -> int:
-    """By a row through the middle, or one above or below it."""
+    """Count strokes in the middle row, or one above or below it."""
     rows = part[[part.shape[0] // 3, part.shape[0] // 2, 2 * part.shape[0] // 3]]
     begins = rows & ~np.pad(rows, ((0, 0), (1, 0)))[:, :-1]
     return int(begins.sum(axis=1).max())
@@ -72,7 +72,7 @@ def _remove_specks(detail: Selection) -> Selection:
 
 
 def _add_shadows(found: Selection, contrast: Plane, picture_height: int) -> Selection:
-    """Strokes, their rims, and whatever faint contrast lies close to them."""
+    """Strokes, their edges, and faint contrast close to them."""
     near = _dilate(found, picture_height * SHADOW_REACH)
     return _dilate(found | (near & (contrast > FAINT_CONTRAST)), picture_height * RIM_WIDTH)
 

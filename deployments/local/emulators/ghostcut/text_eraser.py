@@ -16,14 +16,14 @@ FILL_MARGIN = 6  # pixels around a box from which it is filled
 
 @dataclass(frozen=True, slots=True)
 class TextEraser:
-    """What is to go. `everywhere` removes the text of the whole picture; `duration` is in seconds."""
+    """Erases the given masks. `everywhere` removes the text of the whole picture; `duration` is in seconds."""
 
     masks: Sequence[Mask]
     whole_frame: bool
     duration: float
 
     def erase(self, frame: VideoFrame, moment: float) -> VideoFrame:
-        """The picture without what has to go at that second; the very same object if nothing has."""
+        """The picture with everything erased that is active at `moment` seconds; the same object if nothing is."""
         active = [mask for mask in self.masks if mask.is_active(moment, self.duration)]
         if not self.whole_frame and all(mask.kind == "keep" for mask in active):
             return frame
@@ -43,7 +43,7 @@ class TextEraser:
 
 
 def _editable_pixels(active: Sequence[Mask], planes: YuvPlanes) -> Selection:
-    """Pixels that may change: protection wins over every removal."""
+    """Pixels that may change: protection takes precedence over every removal."""
     free = np.ones(planes.luma.shape, np.bool_)
     high, wide = planes.luma.shape
     for mask in active:
@@ -78,7 +78,7 @@ def _erase_strokes(planes: YuvPlanes, area: PixelBox, selected: Selection) -> No
 
 
 def _erase_box(planes: YuvPlanes, box: PixelBox, free: Selection) -> None:
-    """Fill the box from what surrounds it; nothing from inside it shines through."""
+    """Fill the box from its surroundings, without using any pixel inside it."""
     area = planes.padded_box(box, FILL_MARGIN)
     hole = _box_selection(area, box)
     planes.write_patch(

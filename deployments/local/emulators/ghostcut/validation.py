@@ -1,4 +1,4 @@
-"""Which combinations of parameters the vendor takes (fact sheet 3 and 4)."""
+"""Validates the combination of parameters (fact sheet 3 and 4)."""
 
 from pydantic import ValidationError
 
@@ -8,11 +8,11 @@ from deployments.local.emulators.ghostcut.schemas import WorkRequest
 MODE_OFF, MODE_WHOLE_FRAME, MODE_REGIONS = 0, 1, 2
 LANGUAGES = ("all", "zh", "en", "ja", "ko", "ar")
 MAX_LITE_BOXES = 10
-MAX_BOX_AREA = {"advanced": 0.2, "advanced_large_box": 0.4}  # share of the picture that the one box may cover
+MAX_BOX_AREA = {"advanced": 0.2, "advanced_large_box": 0.4}  # fraction of the picture that the one box may cover
 
 
 def find_parameter_error(request: WorkRequest) -> str | None:
-    """What is wrong with the parameters themselves, None if nothing."""
+    """An error in the parameters themselves, or None."""
     if request.names is not None and len(request.names) != len(request.urls):
         return "names: not as many as urls"
     if request.mode not in (MODE_OFF, MODE_WHOLE_FRAME, MODE_REGIONS):
@@ -23,7 +23,7 @@ def find_parameter_error(request: WorkRequest) -> str | None:
 
 
 def _find_json_option_error(request: WorkRequest) -> str | None:
-    """The same for what comes as JSON strings."""
+    """The same for options in JSON strings."""
     try:
         request.parsed_options()
         masks = read_masks(request.masks) if request.masks is not None else []
@@ -37,7 +37,7 @@ def _find_json_option_error(request: WorkRequest) -> str | None:
 
 
 def find_model_error(request: WorkRequest) -> str | None:
-    """What the chosen erase model does not take; such works are accepted and end with 26."""
+    """What the chosen erase model does not support; such works are accepted and end with 26."""
     model = request.parsed_options().extra_inpaint_config.model
     if model is None or request.mode == MODE_OFF:
         return None

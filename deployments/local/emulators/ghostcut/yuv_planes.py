@@ -1,4 +1,4 @@
-"""A picture as its three planes, changed only where it is meant to be: all other bytes stay."""
+"""A picture as its three planes. Edits change only the selected pixels; all other bytes stay."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ class YuvPlanes:
         return np.dstack([luma, *chroma]).astype(np.uint8)
 
     def write_patch(self, box: PixelBox, patch: Plane, selection: Selection) -> None:
-        """Take over the selected pixels of a patch. A chroma sample changes if all of its four pixels do."""
+        """Write the selected pixels of a patch. A chroma sample changes if all of its four pixels do."""
         self.luma[box.top : box.bottom, box.left : box.right][selection] = patch[..., 0][selection]
         half = slice(box.top // 2, box.bottom // 2), slice(box.left // 2, box.right // 2)
         high, wide = selection.shape

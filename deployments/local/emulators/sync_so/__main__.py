@@ -6,7 +6,7 @@ from deployments.local.emulators.server import parse_options, serve
 from deployments.local.emulators.sync_so.app import Api
 from deployments.local.emulators.sync_so.lifecycle import SyncSoEmulator
 
-# Known to everyone who can read this: the emulator guards nothing.
+# Public: the emulator protects nothing.
 LOCAL_API_KEY = "sync-so-local-key"
 LOCAL_WEBHOOK_SECRET = "whsec_local"  # noqa: S105
 

@@ -1,4 +1,4 @@
-"""The addresses of Sync.so's API, who may call them, and which faults they are open to."""
+"""Sync.so's API: its routes, authentication, and fault injection."""
 
 import hmac
 from typing import Any
@@ -77,13 +77,13 @@ class Api:
         return wrapped
 
     def _instrument(self, name: str, endpoint: Endpoint) -> Endpoint:
-        """A call under the name that faults are aimed at."""
+        """Count the call, and inject faults, under `name`."""
         return self._emulator.count_calls(
             name, self._emulator.faults.wrap_endpoint(name, endpoint, match_text_of=self._submitted_request)
         )
 
     def _require_api_key(self, endpoint: Endpoint) -> Endpoint:
-        """A call that needs the API key."""
+        """Require the API key."""
 
         async def authenticated(request: Request) -> Response:
             key = request.headers.get("x-api-key")
@@ -91,13 +91,13 @@ class Api:
                 raise VendorApiError(401, "Either Cookie or x-api-key header must be provided")
             if not hmac.compare_digest(key.encode(), self._api_key.encode()):
                 refusal = VendorApiError(401, "Unauthorized")
-                del refusal.body["error"]  # this one comes without (fact sheet 1)
+                del refusal.body["error"]  # this 401 has none (fact sheet 1)
                 raise refusal
             return await endpoint(request)
 
         return authenticated
 
     def _submitted_request(self, request: Request, _body: bytes) -> str:
-        """What the generation that a call is about was submitted with."""
+        """The submission of the generation that a call refers to."""
         row = self._emulator.db.find_generation(request.path_params.get("id", ""))
         return row["request"] if row is not None else ""

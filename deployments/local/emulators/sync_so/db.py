@@ -1,4 +1,4 @@
-"""The Sync.so emulator's database: generations and the tokens of their result links."""
+"""The Sync.so emulator's database: generations and the tokens of their result URLs."""
 
 import json
 import time
@@ -43,7 +43,7 @@ class SyncSoStore(SqliteStore):
         super().__init__(folder, SCHEMA)
 
     def create_generation(self, request: object, digest: str, key: str | None, forced_status: object) -> Row:
-        """Enter an accepted request as a new generation."""
+        """Store an accepted request as a new generation."""
         identity = str(uuid4())
         self.execute(
             "INSERT INTO generations (id, created_at, request, digest, idempotency_key, ending)"
@@ -57,7 +57,7 @@ class SyncSoStore(SqliteStore):
         return self.fetch_one("SELECT * FROM generations WHERE id = ? AND NOT deleted", generation_id)
 
     def get_generation(self, generation_id: str) -> Row:
-        """A generation that is known to exist."""
+        """A generation that must exist."""
         return self.fetch_all("SELECT * FROM generations WHERE id = ?", generation_id)[0]
 
     def find_by_key(self, key: str) -> Row | None:
@@ -95,7 +95,7 @@ class SyncSoStore(SqliteStore):
         self.execute("UPDATE generations SET deleted = 1 WHERE id = ?", generation_id)
 
     def issue_token(self, generation_id: str) -> str:
-        """A fresh token for the result link."""
+        """A new token for the result URL."""
         token = str(uuid4())
         self.execute("INSERT INTO tokens VALUES (?, ?, ?)", token, generation_id, time.time())
         return token

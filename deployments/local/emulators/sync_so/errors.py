@@ -1,12 +1,12 @@
-"""How Sync.so says no: the catalog of error codes, HTTP refusals, and failures of accepted generations."""
+"""Sync.so's errors: the catalog of codes, HTTP errors, and failures of accepted generations."""
 
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-# code -> message. The codes are those of the public catalog (fact sheet 12); the wording is ours except
-# where a fact gives it, since the vendor's clients are told to branch on the code.
+# code -> message. The codes are those of the public catalog (fact sheet 12). The wording is ours unless a fact
+# gives it, since the vendor advises clients to branch on the code.
 CATALOG = {
     "generation_unsupported_model": "This model is not supported",
     "generation_input_validation_failed": "The generation input is invalid",
@@ -64,11 +64,11 @@ CATALOG = {
     "generation_not_deletable_while_processing": "A generation in progress cannot be deleted",
 }
 
-SLOT_RETRY_SECONDS = 5  # what a 429 for concurrency advises
+SLOT_RETRY_SECONDS = 5  # in a 429 for concurrency
 
 
 class VendorApiError(Exception):
-    """A request is rejected. `message` is a list for a wrong shape, as the vendor's framework sends it."""
+    """The request is rejected. `message` is a list for a schema error, as the vendor's framework sends it."""
 
     def __init__(self, status: int, message: str | list[str], code: str | None = None, **details: object) -> None:
         super().__init__(str(message))
@@ -85,7 +85,7 @@ class VendorApiError(Exception):
 
     @classmethod
     def from_catalog(cls, status: int, code: str) -> "VendorApiError":
-        """A refusal with the catalog's own message."""
+        """An error with the catalog's own message."""
         return cls(status, CATALOG[code], code)
 
 
@@ -104,7 +104,7 @@ def concurrency_limit_error(active: int, limit: int) -> VendorApiError:
 
 
 class GenerationFailed(Exception):
-    """An accepted generation, or one about to be accepted, cannot be made."""
+    """A generation fails, after or just before it is accepted."""
 
     def __init__(self, code: str) -> None:
         super().__init__(CATALOG[code])
@@ -112,8 +112,8 @@ class GenerationFailed(Exception):
 
 
 class InvalidSegments(GenerationFailed):
-    """Segments that do not fit their media, or one another. An accepted generation ends with the text and without a
-    code (fact sheet 15); the code is only told where the request is refused at once.
+    """Segments do not fit their media, or one another. An accepted generation ends with the text and without a
+    code (fact sheet 15); only a request that is rejected at once gets the code.
     """
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class InvalidSegments(GenerationFailed):
 
 
 def error_response(_request: Request, error: Exception) -> Response:
-    """The JSON body of a refusal; an unknown path is refused in the same form."""
+    """The JSON body of an error; an unknown path has the same form."""
     if isinstance(error, VendorApiError):
         return JSONResponse(error.body, error.status)
     return JSONResponse({"message": "Cannot serve this path", "error": "Not Found", "statusCode": 404}, 404)

@@ -26,7 +26,7 @@ class RateLimited(ResponseFault):
 
 
 class ClientErrorFault(ResponseFault):
-    """A refusal in the vendor's own form: a 401 for a key in rotation, a 404 for an id that is too new."""
+    """An error in the vendor's own form: a 401 for a key in rotation, a 404 for an id that is too new."""
 
     kind: Literal["refused"]
     status: int = Field(default=401, ge=400, le=499)
@@ -46,7 +46,7 @@ class ConcurrencyLimited(ResponseFault):
 
 
 class OutcomeUnknown(ResponseFault):
-    """The generation is created, and the vendor says that it does not know. It may name the id."""
+    """The generation is created, and the vendor reports an unknown outcome. The response may contain the id."""
 
     kind: Literal["outcome_unknown"]
     when: Literal["before", "after"] = "after"
@@ -60,7 +60,7 @@ class OutcomeUnknown(ResponseFault):
 
 
 class ExpiredLink(ResponseFault):
-    """The result link has expired before its time."""
+    """The result URL expired early."""
 
     kind: Literal["expired_link"]
     on: str = "result"
@@ -83,7 +83,7 @@ class ForcedStatus(Fault):
 
 
 class WebhookFault(Fault):
-    """A webhook is lost, comes twice, carries a signature made with another secret, or one of an hour ago."""
+    """A webhook is lost, sent twice, signed with another secret, or has a signature from an hour ago."""
 
     kind: Literal["webhook"]
     on: Literal["webhook"] = "webhook"

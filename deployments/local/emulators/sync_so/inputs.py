@@ -1,4 +1,4 @@
-"""Fetches a generation's media and writes down what is to be made of them."""
+"""Downloads a generation's media, and builds its render spec."""
 
 import math
 from pathlib import Path
@@ -15,7 +15,7 @@ from deployments.local.emulators.sync_so.settings import Settings
 async def download_media(
     http_client: httpx.AsyncClient, request: GenerateRequest, folder: Path, settings: Settings
 ) -> RenderSpec:
-    """Fetch all media into the folder. Raises Failure where one cannot be had."""
+    """Download all media into the folder. Raises GenerationFailed if one is unavailable."""
     visual = request.visual_inputs()[0]
     picture = await _download_input(http_client, visual, folder / "visual")
     sounds: dict[str | None, Path] = {}
@@ -30,7 +30,7 @@ async def download_media(
 
 
 async def download_visual(http_client: httpx.AsyncClient, request: GenerateRequest, folder: Path) -> Path:
-    """Only the picture: enough to know how long it is."""
+    """Download only the video or image: enough for its duration."""
     return await _download_input(http_client, request.visual_inputs()[0], folder / "visual")
 
 
@@ -47,7 +47,7 @@ async def _download_input(
     http_client: httpx.AsyncClient, item: VisualInput | AudioInput | TextInput, target: Path
 ) -> Path:
     if isinstance(item, TextInput):
-        raise GenerationFailed("elevenlabs_api_key_invalid")  # no voice is invented here
+        raise GenerationFailed("elevenlabs_api_key_invalid")  # the emulator has no voices
     try:
         await download(http_client, item.url or "", target)
     except (UnresolvableUrl, DownloadFailed) as error:

@@ -19,12 +19,12 @@ from deployments.local.emulators.sync_so.result_urls import ResultLinks
 from deployments.local.emulators.sync_so.schemas import GenerateRequest, parse_request
 from deployments.local.emulators.sync_so.settings import Settings
 
-PENDING_SHARE = 0.1  # of the processing time, before a worker takes the generation
+PENDING_SHARE = 0.1  # of the processing time, before a worker starts the generation
 log = logging.getLogger(__name__)
 
 
 class SyncSoEmulator(Emulator[SyncSoStore, Settings]):
-    """Sync.so without its HTTP side."""
+    """Sync.so without its HTTP API."""
 
     def __init__(self, options: ServerOptions, webhook_secret: str) -> None:
         super().__init__(options, SyncSoStore(options.data), Settings, create_fault_registry())
@@ -37,7 +37,7 @@ class SyncSoEmulator(Emulator[SyncSoStore, Settings]):
             self._start(row["id"])
 
     def accept(self, request: object, digest: str, key: str | None) -> Row:
-        """Take a checked request: from here on it counts and costs."""
+        """Accept a validated request: from here on it uses concurrency and costs money."""
         ending = self.faults.consume(ForcedStatus, "accepted", json.dumps(request))
         forced_status = ending.model_dump(by_alias=True, exclude={"times"}) if ending else None
         row = self.db.create_generation(request, digest, key, forced_status)
@@ -49,7 +49,7 @@ class SyncSoEmulator(Emulator[SyncSoStore, Settings]):
         self.runner.start(self._run_generation(generation_id))
 
     async def wait_until_ended(self, generation_id: str, seconds: float) -> None:
-        """Return when the generation has ended, or when that time is over."""
+        """Return when the generation has ended, or after `seconds`."""
         if event := self._end_events.get(generation_id):
             with suppress(TimeoutError):
                 await asyncio.wait_for(event.wait(), seconds)
@@ -82,7 +82,7 @@ class SyncSoEmulator(Emulator[SyncSoStore, Settings]):
             self.db.mark_failed(generation_id, "FAILED", failure.code, str(failure))
 
     async def _process(self, row: Row) -> None:
-        """Bring the generation to its end, no sooner than its time. Raises Failure."""
+        """Process the generation, for at least its processing time. Raises GenerationFailed."""
         if row["ending"] is not None:
             await self.runner.wait_for_share(row["created_at"], 1.0)
             ending = ForcedStatus.model_validate_json(row["ending"])
@@ -107,7 +107,7 @@ class SyncSoEmulator(Emulator[SyncSoStore, Settings]):
             return duration
 
     async def _send_webhook(self, row: Row) -> None:
-        """Send the webhook, if one is wanted and the vendor has one for this end."""
+        """Send the webhook, if requested and if the vendor has one for this status."""
         url = json.loads(row["request"]).get("webhookUrl")
         if not url or (row["status"] == "REJECTED" and not self.settings.webhook_on_rejected):
             return

@@ -1,4 +1,4 @@
-"""Reads a generation's media and settles what comes when; refuses media that do not fit the request."""
+"""Reads a generation's media and builds its timeline; rejects media that do not fit the request."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from deployments.local.emulators.sync_so import timeline
 from deployments.local.emulators.sync_so.errors import GenerationFailed, InvalidSegments
 from deployments.local.emulators.video import UndecodableMedia
 
-IMAGE_FRAME_RATE = Fraction(25)  # the vendor bills 25 pictures per second
+IMAGE_FRAME_RATE = Fraction(25)  # the vendor bills 25 frames per second
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentClip:
-    """A segment of the request: source seconds, mode, sound file, and its crop in seconds."""
+    """A segment of the request: source seconds, mode, audio file, and its crop in seconds."""
 
     start: float
     end: float
@@ -28,7 +28,7 @@ class SegmentClip:
 
 @dataclass(frozen=True, slots=True)
 class SegmentTolerance:
-    """Seconds by which an end may lie past its file, and seconds that have to lie between two segments."""
+    """Seconds by which an end may exceed its file, and minimum seconds between two segments."""
 
     max_overhang: float
     min_gap: float
@@ -36,7 +36,7 @@ class SegmentTolerance:
 
 @dataclass(frozen=True, slots=True)
 class RenderSpec:
-    """What a generation is made from. A clip that ends at infinity lasts as long as the video."""
+    """The input of a generation. A clip that ends at infinity lasts as long as the video."""
 
     visual: Path
     is_image: bool
@@ -47,9 +47,9 @@ class RenderSpec:
 
 @dataclass(frozen=True, slots=True)
 class DecodedMedia:
-    """The media, read: the number of the source picture to show at each step, and the whole sound.
+    """The decoded media: the index of the source frame at each step, and all audio.
 
-    `facts` are those of the source video, None for an image.
+    `facts` describe the source video; None for an image.
     """
 
     rate: Fraction
@@ -59,7 +59,7 @@ class DecodedMedia:
 
 
 def decode_media(spec: RenderSpec) -> DecodedMedia:
-    """Read everything. Raises Failure with the vendor's code where the media refuse the request."""
+    """Decode everything. Raises GenerationFailed with the vendor's code if the media do not fit the request."""
     if spec.is_image:
         return _decode_image(spec.clips[0])
     facts = probe_video(spec.visual)
@@ -76,7 +76,7 @@ def decode_media(spec: RenderSpec) -> DecodedMedia:
 
 
 def probe_video(file: Path) -> video.VideoProperties:
-    """The facts of a video. Raises Failure."""
+    """The properties of a video. Raises GenerationFailed."""
     try:
         return video.probe(file)
     except UndecodableMedia as error:
@@ -84,7 +84,7 @@ def probe_video(file: Path) -> video.VideoProperties:
 
 
 def _decode_image(clip: SegmentClip) -> DecodedMedia:
-    """An image becomes a video as long as its sound; `sync_mode` has no say (fact sheet 2)."""
+    """An image becomes a video as long as its audio; `sync_mode` has no effect (fact sheet 2)."""
     samples = _decode_audio(clip.sound)
     return DecodedMedia(IMAGE_FRAME_RATE, [0] * math.ceil(audio.duration_of(samples) * IMAGE_FRAME_RATE), samples)
 
@@ -97,7 +97,7 @@ def _decode_audio(file: Path) -> audio.Samples:
 
 
 def _check_segment_times(clips: Sequence[SegmentClip], duration: float, tolerance: SegmentTolerance) -> None:
-    """Segments past the end of the video are refused, and such as touch (fact sheet 15)."""
+    """Reject segments past the end of the video, and segments that touch (fact sheet 15)."""
     if any(_is_past(clip.end, duration, tolerance) for clip in clips if not math.isinf(clip.end)):
         raise InvalidSegments
     ordered = sorted(clips, key=lambda clip: clip.start)
@@ -110,7 +110,7 @@ def _is_past(end: float, length: float, tolerance: SegmentTolerance) -> bool:
 
 
 def _decode_clip_audio(clip: SegmentClip, tolerance: SegmentTolerance) -> audio.Samples:
-    """The cropped sound of a segment, once the crop is known to lie within its file."""
+    """The cropped audio of a segment. Raises GenerationFailed if the crop exceeds its file."""
     samples = _decode_audio(clip.sound)
     if clip.crop is None:
         return samples
@@ -124,7 +124,7 @@ def _decode_clip_audio(clip: SegmentClip, tolerance: SegmentTolerance) -> audio.
 def _mix_audio(
     parts: Sequence[timeline.OutputPiece], sounds: Sequence[audio.Samples], source_audio: audio.Samples
 ) -> audio.Samples:
-    """The sound of all pieces, one after the other, without the rounding of lengths adding up."""
+    """The audio of all pieces in order, without accumulating rounding errors."""
     result = audio.silence(timeline.total_length(parts))
     begin = 0.0
     for part in parts:

@@ -1,4 +1,4 @@
-"""The models on offer, and what a generation costs (fact sheet 2 and 8; US dollars)."""
+"""The available models and their prices (fact sheet 2 and 8; US dollars)."""
 
 import math
 
@@ -15,7 +15,7 @@ MODELS = {
 
 
 def price(model: str, seconds: float) -> float:
-    """Billed by started picture at 25 pictures per second."""
+    """Billed per started frame at 25 frames per second."""
     return round(billed_frames(seconds) / BILLED_FRAME_RATE * MODELS[model], 4)
 
 
@@ -24,7 +24,7 @@ def billed_frames(seconds: float, rate: float = BILLED_FRAME_RATE) -> int:
 
 
 def model_catalog() -> list[dict[str, object]]:
-    """The answer of `GET /v2/models`."""
+    """The response of `GET /v2/models`."""
     return [
         {
             "id": name,

@@ -1,4 +1,4 @@
-"""What needs no API key (results, storage, the error catalog), and what only informs (models, prices)."""
+"""Routes without API key (results, storage, the error catalog), and information (models, prices)."""
 
 import asyncio
 import tempfile
@@ -18,7 +18,7 @@ STORAGE_ERROR_XML = "<Error><Code>{code}</Code><Message>{message}</Message></Err
 
 
 class EstimateRequest(BaseModel):
-    """Seconds and pictures per second."""
+    """`duration` in seconds, `fps` in frames per second."""
 
     model: str
     duration: float = Field(gt=0)
@@ -39,7 +39,7 @@ class PublicApi:
         return RedirectResponse(self._emulator.links.storage_url(identity, token), 302)
 
     async def stored_result(self, request: Request) -> Response:
-        """The storage host. It knows no API keys, and one that arrives here has leaked."""
+        """The storage host. It needs no API key; one that arrives here has leaked."""
         if "x-api-key" in request.headers:
             return _storage_error(400, "InvalidArgument", "An API key was sent to the storage host")
         identity, token = request.path_params["id"], request.path_params["token"]
@@ -77,7 +77,7 @@ class PublicApi:
         )
 
     async def estimate_by_request(self, request: Request) -> Response:
-        """The body of a generation, not made: the older form, which the SDK uses."""
+        """The body of a generation, without creating it: the older form, which the SDK uses."""
         generate_request = parse_request(request_body.parse_json(await request.body()))
         validate_request(generate_request)
         emulator = self._emulator

@@ -12,7 +12,7 @@ STATUSES = ("PENDING", "PROCESSING", "COMPLETED", "FAILED", "REJECTED")
 
 @dataclass(frozen=True, slots=True)
 class StatusQuery:
-    """The query of `GET /v2/generate/{id}`: answer at once, or wait up to `wait_seconds`."""
+    """The query of `GET /v2/generate/{id}`: respond at once, or wait up to `wait_seconds`."""
 
     wait_seconds: float | None
     with_progress: bool
@@ -30,7 +30,7 @@ class StatusQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """How generations are listed: which, how many, after which one."""
+    """The query of a list of generations: filter, page size, cursor."""
 
     statuses: list[str]
     ids: list[str]
@@ -56,7 +56,7 @@ class ListQuery:
         )
 
     def select_page(self, newest_first: list[Row]) -> list[Row]:
-        """The wanted ones: a page of the newest, or without a limit all of them in no order."""
+        """The matching ones: a page of the newest, or without a limit all of them, unordered."""
         rows = [row for row in newest_first if self._matches(row)]
         if self.limit is None:
             return sorted(rows, key=lambda row: str(row["id"]))  # ids are random: clients must not rely on the order
@@ -70,12 +70,12 @@ class ListQuery:
         return (
             (not self.statuses or row["status"] in self.statuses)
             and (not self.ids or row["id"] in self.ids)
-            and self.project is None  # the emulator keeps no projects: all of them are foreign
+            and self.project is None  # the emulator has no projects: none matches
         )
 
 
 def _list_parameter(request: Request, name: str) -> list[str]:
-    """A comma list, a repeated parameter, or both."""
+    """A comma-separated list, a repeated parameter, or both."""
     given = ",".join(request.query_params.getlist(name))
     return [item.strip() for item in given.split(",") if item.strip()]
 

@@ -48,7 +48,7 @@ class ReadApi:
         return JSONResponse({"count": sum(not statuses or row["status"] in statuses for row in rows)})
 
     async def download_link(self, request: Request) -> Response:
-        """A fresh link as plain text."""
+        """A new result URL as plain text."""
         row = self._find(request)
         if row["status"] != "COMPLETED":
             raise VendorApiError(404, "The generation has no output")

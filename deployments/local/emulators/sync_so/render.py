@@ -1,4 +1,4 @@
-"""Makes a generation's video: the pictures in their new order, with their new sound. Nothing is drawn."""
+"""Renders a generation's video: reordered frames with the new audio. No lip is redrawn."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -12,11 +12,11 @@ from deployments.local.emulators.sync_so import media
 from deployments.local.emulators.sync_so.errors import GenerationFailed
 from deployments.local.emulators.video import CancelCheck, UndecodableMedia
 
-CRF = 12  # finer than the vendor's 17: what passes through has to stay comparable pixel by pixel
+CRF = 12  # finer than the vendor's 17: tests compare passed-through frames pixel by pixel
 
 
 def render(check_cancelled: CancelCheck, spec: media.RenderSpec, target: Path) -> float:
-    """Write the result and return its length in seconds. Raises Failure with the vendor's code."""
+    """Write the result and return its length in seconds. Raises GenerationFailed with the vendor's code."""
     decoded = media.decode_media(spec)
     check_cancelled()
     if decoded.source_info is None:
@@ -31,7 +31,7 @@ def render(check_cancelled: CancelCheck, spec: media.RenderSpec, target: Path) -
 
 
 def reorder_frames(source: Iterator[VideoFrame], order: Sequence[int]) -> Iterator[VideoFrame]:
-    """The source's pictures in the wanted order, each held no longer than until its last use."""
+    """The source's frames in the given order; each is released after its last use."""
     last_use = {number: position for position, number in enumerate(order)}
     held: dict[int, VideoFrame] = {}
     arriving = enumerate(source)

@@ -19,7 +19,7 @@ JSON_PARTS = ("input", "options", "segments", "dubParams")
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The one `Idempotency-Key`, None without one. Raises Refusal 400."""
+    """The only `Idempotency-Key`; None without one. Raises VendorApiError 400."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
@@ -29,19 +29,19 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def digest(body: object) -> str:
-    """The same for two bodies that say the same, in whatever order of fields."""
+    """Equal for two equal bodies, in any order of fields."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 async def read_body(request: Request, uploads: Path, uploads_url: str) -> Any:
-    """The request as JSON. Files of a form are stored, and appear as inputs with a URL."""
+    """The request as JSON. A form's files are stored, and become inputs with a URL."""
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         return await _read_form(request, uploads, uploads_url)
     return parse_json(await request.body())
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Strict JSON: no NaN, no Infinity, no number that becomes one. Raises Refusal 400."""
+    """Strict JSON: no NaN, no Infinity, no number that becomes one. Raises VendorApiError 400."""
     try:
         return json.loads(text, parse_constant=_reject_constant, parse_float=_parse_finite)
     except ValueError as error:
@@ -77,7 +77,7 @@ async def _read_form(request: Request, uploads: Path, uploads_url: str) -> dict[
 
 
 async def _store_upload(part: str, upload: UploadFile, uploads: Path, uploads_url: str) -> dict[str, str]:
-    """Stored under its own hash, so that the same form sent twice is the same request."""
+    """Store the file under its hash, so that the same form sent twice is the same request."""
     if part not in FILE_PARTS:
         raise VendorApiError(400, [f"{part} is not a file field"])
     content = await upload.read()

@@ -1,11 +1,11 @@
-"""How Sync.so writes a generation on the wire."""
+"""Sync.so's JSON of a generation."""
 
 import json
 from datetime import UTC, datetime
 
 from deployments.local.emulators.sqlite_store import Row
 
-# what a webhook leaves out (fact sheet 7)
+# omitted in webhooks (fact sheet 7)
 NOT_IN_WEBHOOKS = ("outputFileName", "projectId", "synthesizedAudioUrl", "outputMediaUrl", "segments")
 
 
@@ -34,7 +34,7 @@ def generation_json(row: Row, output_url: str | None) -> Row:
 
 
 def webhook_json(row: Row, output_url: str | None) -> Row:
-    """The body of a webhook: nearly a Generation, with `error_code` in snake case."""
+    """The body of a webhook: a Generation without some fields, and with `error_code` in snake case."""
     body = generation_json(row, output_url)
     for name in NOT_IN_WEBHOOKS:
         del body[name]

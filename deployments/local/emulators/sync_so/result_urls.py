@@ -1,4 +1,4 @@
-"""Result links of Sync.so: a token in the address, which may expire (fact sheet 5)."""
+"""Sync.so's result URLs: they contain a token, which may expire (fact sheet 5)."""
 
 import time
 
@@ -7,14 +7,14 @@ from deployments.local.emulators.sync_so.db import SyncSoStore
 
 
 class ResultLinks:
-    """Issues links and judges tokens. `ttl` is in seconds, None for links that never expire."""
+    """Issues URLs and validates tokens. `ttl` is in seconds; None for URLs that never expire."""
 
     def __init__(self, base_url: str, db: SyncSoStore) -> None:
         self._base_url = base_url
         self._db = db
 
     def current_url(self, row: Row, ttl: float | None) -> str | None:
-        """The generation's link, None before there is a result. An expired token is replaced."""
+        """The generation's URL; None before there is a result. Replaces an expired token."""
         if row["status"] != "COMPLETED":
             return None
         token = self._db.find_newest_token(row["id"])
@@ -23,7 +23,7 @@ class ResultLinks:
         return self._result_url(row["id"], token["token"])
 
     def new_url(self, row: Row) -> str:
-        """A link that was never given out before."""
+        """A new URL with a new token."""
         return self._result_url(row["id"], self._db.issue_token(row["id"]))
 
     def is_valid(self, generation_id: str, token: str, ttl: float | None) -> bool:
@@ -31,7 +31,7 @@ class ResultLinks:
         return issued is not None and not _is_expired(issued, ttl)
 
     def storage_url(self, generation_id: str, token: str) -> str:
-        """Where the link redirects to: the storage host, which wants no API key."""
+        """The URL's redirect target: the storage host, which needs no API key."""
         return f"{self._base_url}/storage/results/{generation_id}/{token}.mp4"
 
     def _result_url(self, generation_id: str, token: str) -> str:

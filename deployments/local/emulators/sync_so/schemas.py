@@ -1,4 +1,4 @@
-"""The shape of a generate request: types and ranges. A wrong shape is a 400 with a list of messages."""
+"""The schema of a generate request: types and ranges. A violation is a 400 with a list of messages."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,13 +14,13 @@ ITEM_TYPES = ("video", "image", "audio", "text")
 
 
 class RequestModel(BaseModel):
-    """Unknown fields are kept, not refused: whether they matter is a question of meaning, not of shape."""
+    """Keeps unknown fields: `validation` decides about them, not the schema."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, alias_generator=to_camel, allow_inf_nan=False)
 
 
 class SyncOptions(BaseModel):
-    """The one object with snake_case keys. Options that we do not know are ignored, as the vendor does."""
+    """The only object with snake_case keys. Ignores unknown options, as the vendor does."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False)
 
@@ -70,7 +70,7 @@ class AudioReference(RequestModel):
 
 
 class Segment(RequestModel):
-    """Seconds of the source video, and the sound that belongs there."""
+    """Seconds of the source video, and their new audio."""
 
     start_time: float
     end_time: float
@@ -103,7 +103,7 @@ class GenerateRequest(RequestModel):
 
 
 def parse_request(body: object) -> GenerateRequest:
-    """The request in typed form. Raises Refusal 400 with one message per wrong field."""
+    """The request in typed form. Raises VendorApiError 400 with one message per invalid field."""
     try:
         return GenerateRequest.model_validate(body)
     except ValidationError as error:
@@ -112,7 +112,7 @@ def parse_request(body: object) -> GenerateRequest:
 
 
 def _format_location(location: tuple[int | str, ...]) -> str:
-    """`input.0.url`: without the item type that pydantic puts after the number."""
+    """`input.0.url`: without the item type that pydantic adds after the index."""
     steps = [
         str(step)
         for before, step in zip((None, *location), location, strict=False)

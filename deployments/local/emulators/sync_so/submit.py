@@ -1,4 +1,4 @@
-"""POST /v2/generate: what has to hold before a generation is accepted and paid for."""
+"""POST /v2/generate: the checks before a generation is accepted and charged."""
 
 import asyncio
 import tempfile
@@ -17,7 +17,7 @@ from deployments.local.emulators.sync_so.validation import validate_request
 
 
 class SubmitApi:
-    """Idempotency first, then the rules, then the plan's limits; a refusal leaves the key unused."""
+    """Idempotency first, then validation, then the plan's limits. A rejected request leaves the key unused."""
 
     def __init__(self, emulator: SyncSoEmulator) -> None:
         self._emulator = emulator
@@ -36,7 +36,7 @@ class SubmitApi:
             return self._replay(key, body) or await self._accept(body, key)
 
     def _replay(self, key: str, body: Any) -> Response | None:
-        """The generation that this key already has, None if it has none."""
+        """The response for this key's earlier generation; None if there is none."""
         known = self._emulator.db.find_by_key(key)
         if known is None:
             return None
@@ -62,7 +62,7 @@ class SubmitApi:
             raise concurrency_limit_error(active, limit)
 
     async def _check_media(self, request: GenerateRequest) -> None:
-        """Checks that need the media: the plan's duration limit, and all others if so configured."""
+        """Checks that need the media: the plan's duration limit, and with `at_submit` all others."""
         settings = self._emulator.settings
         if settings.plan_duration is None and settings.media_checks == "later":
             return

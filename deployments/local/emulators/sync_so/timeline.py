@@ -1,4 +1,4 @@
-"""Where every moment of the result comes from: the effect of segments and `sync_mode` on time. Pure arithmetic."""
+"""Maps the result's times to the source's: the effect of segments and `sync_mode`. Pure arithmetic."""
 
 import math
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from typing import Literal
 
 SyncMode = Literal["bounce", "loop", "cut_off", "silence", "remap"]
 SegmentLength = Literal["changes", "kept", "odd"]
-ODD_TAIL_SECONDS = 1.0  # the unexplained rest at the end of an "odd" result
+ODD_TAIL_SECONDS = 1.0  # the unexplained extra time at the end of an "odd" result
 TIME_EPSILON = 1e-6  # seconds; sums of decimal times are not exact
 
 
 @dataclass(frozen=True, slots=True)
 class OutputPiece:
-    """A stretch of the result, `length` seconds long, showing the source's seconds `start` to `end`.
+    """A part of the result, `length` seconds long, which shows the source's seconds `start` to `end`.
 
-    `clip` is the segment that gives the sound, None where the source's own sound stays. `sounding` is how
-    much of the piece, from its start, that sound lasts. Mode None shows the source as it is.
+    `clip` is the segment with the audio; None keeps the source's own. `audio_length` is its duration, from
+    the start of the piece. Mode None shows the source unchanged.
     """
 
     start: float
@@ -28,7 +28,7 @@ class OutputPiece:
     audio_length: float = 0.0
 
     def source_time(self, moment: float) -> float:
-        """The source's second that is seen `moment` seconds into this piece."""
+        """The source time shown `moment` seconds into this piece."""
         span = self.end - self.start
         if self.mode == "remap":
             return self.start + moment * span / self.length
@@ -42,7 +42,7 @@ class OutputPiece:
 
 @dataclass(frozen=True, slots=True)
 class SegmentTiming:
-    """A segment: source seconds, the length of its sound in seconds, and its effective mode."""
+    """A segment: source seconds, the length of its audio in seconds, and its effective mode."""
 
     start: float
     end: float
@@ -51,7 +51,7 @@ class SegmentTiming:
 
 
 def build_pieces(cues: Sequence[SegmentTiming], duration: float, segment_length: SegmentLength) -> list[OutputPiece]:
-    """The whole result in order. What lies between the cues passes through with its own sound."""
+    """The whole result in order. The source between the cues passes through with its own audio."""
     result: list[OutputPiece] = []
     here = 0.0
     for number, cue in sorted(enumerate(cues), key=lambda numbered: numbered[1].start):
@@ -87,7 +87,7 @@ def total_length(parts: Sequence[OutputPiece]) -> float:
 
 
 def frame_order(parts: Sequence[OutputPiece], rate: Fraction, frames: int) -> list[int]:
-    """For each picture of the result, the number of the source picture that it shows."""
+    """The index of the source frame for each frame of the result."""
     order: list[int] = []
     begin = 0.0
     for piece in parts:

@@ -1,4 +1,4 @@
-"""What a well-formed generate request may not say: refused with a 4xx and an `errorCode`."""
+"""Validates a well-formed generate request; violations are a 4xx with an `errorCode`."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,7 +12,7 @@ INVALID_SEGMENTS = "generation_input_segments_invalid"
 
 
 def validate_request(request: GenerateRequest) -> None:
-    """Raise the first Refusal that applies. Media are not looked at."""
+    """Raise the first VendorApiError that applies. Does not read the media."""
     if request.model not in MODELS:
         raise VendorApiError.from_catalog(422, "generation_unsupported_model")
     _check_visual(request)
@@ -20,7 +20,7 @@ def validate_request(request: GenerateRequest) -> None:
     if request.segments is not None and not _are_segments_valid(request, request.segments):
         raise VendorApiError.from_catalog(422, INVALID_SEGMENTS)
     if any(isinstance(item, VisualInput | AudioInput) and item.url is None for item in request.input):
-        raise VendorApiError.from_catalog(404, "asset_not_found")  # the emulator keeps no assets
+        raise VendorApiError.from_catalog(404, "asset_not_found")  # the emulator has no assets
     if request.project_id is not None:
         raise VendorApiError.from_catalog(422, "project_not_found")  # nor projects
 

@@ -20,7 +20,7 @@ def signature_header(secret: str, moment: int, body: bytes) -> str:
 async def send_webhook(
     http_client: httpx.AsyncClient, url: str, payload: Row, secret: str, fault: WebhookFault | None
 ) -> list[tuple[str, str]]:
-    """Deliver a webhook as far as the armed fault lets it; returns (body, outcome) of each delivery."""
+    """Deliver a webhook, changed by the armed fault; returns (body, outcome) of each delivery."""
     body = json.dumps(payload, separators=(",", ":")).encode()
     effect = fault.effect if fault else None
     if effect == "drop":
