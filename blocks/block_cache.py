@@ -24,8 +24,7 @@ async def load_block(kind: type[BlockT], name: str) -> BlockT:
     except ValueError as error:
         block_path = f"{kind.get_block_type_slug()}/{name}"
         raise ConfigurationError(
-            f"the Prefect server has no block {block_path}: set its variables (see .env.example) and run `make "
-            "register`"
+            f"the Prefect server has no block {block_path}: set its variables (see .env.example) and run `make deploy`"
         ) from error
     except httpx.HTTPError as error:
         raise RetryableError(f"the Prefect server did not give the block {name} ({type(error).__name__})") from error

@@ -59,7 +59,7 @@ async def test_registering_again_creates_no_duplicates(driver: StackDriver) -> N
 
 async def test_registering_without_a_value_keeps_its_block(driver: StackDriver) -> None:
     lines = await register(EMPTY_ENVIRONMENT)
-    assert any("block sync-so: left alone" in line for line in lines)
+    assert any("block sync-so: unchanged" in line for line in lines)
     block = await load_block(SyncSoCredentials, "sync-so")
     assert block.api_key.get_secret_value() == driver.stack.variables["SYNC_SO_API_KEY"]
 

@@ -47,7 +47,7 @@ async def test_the_recorded_request_has_the_callback_address(driver: StackDriver
     await run_lip_sync_job(driver, job_id)
     [submission] = await driver.repository.list_submissions(job_id)
     [generation] = await driver.vendor_submissions("sync_so", job_id)
-    address = f"{driver.stack.address_of('api')}/callbacks/sync-so/{submission.callback_token}"
+    address = f"{driver.stack.address_of('api')}/callbacks/sync_so/{submission.callback_token}"
     assert json.loads(submission.request_body)["webhookUrl"] == generation["request"]["webhookUrl"] == address
     assert await webhook_outcomes(driver, job_id) == ["200"]
     assert await callback_vendor_ids(driver, job_id) == []

@@ -135,5 +135,5 @@ def test_sigterm_lets_the_request_in_flight_finish(tmp_path: Path) -> None:
         process.wait(30)
         lines = [json.loads(line) for line in log_capture.read_text().splitlines()]
     [request] = [line for line in lines if line.get("route")]
-    assert (request["route"], request["status"]) == ("/callbacks/sync-so/{token}", 503)
+    assert (request["route"], request["status"]) == ("/callbacks/{provider}/{token}", 503)
     assert token not in json.dumps(lines)

@@ -29,7 +29,7 @@ async def test_a_log_line_has_job_and_request_ids_and_no_secret(
     assert work["request_id"] == request["request_id"]
     assert {name: request[name] for name in ("method", "route", "status")} == {
         "method": "POST",
-        "route": "/callbacks/sync-so/{token}",
+        "route": "/callbacks/{provider}/{token}",
         "status": 200,
     }
     assert submission.callback_token not in json.dumps(log_capture.lines)
@@ -45,7 +45,7 @@ async def test_a_guessed_callback_token_is_not_logged(repository: JobRepository,
     api = CallbackClient(FakeServices(repository))
     await api.send_callback(SYNC_SO, "g" * 43, SYNC_SO.report_body("42"))
     await api.http.get("/anything?X-Amz-Signature=secret")
-    assert [line["route"] for line in log_capture.lines] == ["/callbacks/sync-so/{token}", "(none)"]
+    assert [line["route"] for line in log_capture.lines] == ["/callbacks/{provider}/{token}", "(none)"]
     assert not [word for word in ("g" * 43, "secret", "anything") if word in json.dumps(log_capture.lines)]
 
 
