@@ -14,6 +14,7 @@ from videojobs.providers.registry import get_provider
 
 # Seconds, for one request. The next clean-up asks again; the other jobs of this one must not wait.
 _QUERY_TIMEOUT: Final = 30
+_MAX_CONCURRENCY: Final = 5  # requests to an account
 
 StatusQuery = tuple[VideoJob, Submission]
 
@@ -24,7 +25,7 @@ def job_connections(job: VideoJob, default: Connections) -> Connections:
 
 
 async def query_vendors(queries: Sequence[StatusQuery], default: Connections) -> dict[str, VendorStatus]:
-    """The status of each submission, by job id. One request for all submissions of an account, as far as they fit."""
+    """The status of each submission, by job id, in as few requests as the provider allows."""
 
     def account_key(query: StatusQuery) -> tuple[str, str]:
         job, submission = query
@@ -35,11 +36,21 @@ async def query_vendors(queries: Sequence[StatusQuery], default: Connections) ->
         batch = list(group)
         account = VendorAccount(get_provider(provider), job_connections(batch[0][0], default))
         jobs = {str(submission.vendor_id): submission.job_id for _, submission in batch}
-        ids, size = list(jobs), account.provider.poll_timings.max_batch
-        for first in range(0, len(ids), size):
-            statuses = await _query(account, ids[first : first + size])
-            found |= {jobs[id_]: status for id_, status in statuses.items()}
+        found |= {jobs[id_]: status for id_, status in (await _query_account(account, list(jobs))).items()}
     return found
+
+
+async def _query_account(account: VendorAccount, vendor_ids: Sequence[str]) -> dict[str, VendorStatus]:
+    """A decision may fail or park a job, so it needs the vendor's newest word."""
+    size = 1 if account.provider.capabilities.lists_lag else account.provider.poll_timings.max_batch
+    semaphore = asyncio.Semaphore(_MAX_CONCURRENCY)
+
+    async def query_batch(first: int) -> dict[str, VendorStatus]:
+        async with semaphore:
+            return await _query(account, vendor_ids[first : first + size])
+
+    batches = await asyncio.gather(*(query_batch(first) for first in range(0, len(vendor_ids), size)))
+    return {id_: status for batch in batches for id_, status in batch.items()}
 
 
 async def _query(account: VendorAccount, vendor_ids: Sequence[str]) -> dict[str, VendorStatus]:

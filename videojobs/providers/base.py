@@ -34,6 +34,7 @@ class Capabilities:
 
     idempotent_retry: bool = False  # a repeated submission with the same key and bytes is not charged again
     long_poll: bool = False  # it can hold a status request open until the submission ends
+    lists_lag: bool = False  # its list may be older than the record of one submission, read by itself
     quotes: bool = False  # it estimates the cost of a request itself
     https_callbacks_only: bool = False  # it refuses a request whose callback URL is plain http
 

@@ -54,7 +54,9 @@ class SyncSoProvider(Provider[SyncSoClient]):
     key = "sync_so"
     display_name = "Sync.so"
     stage = Stage.LIP_SYNC
-    capabilities = Capabilities(idempotent_retry=True, long_poll=True, quotes=True, https_callbacks_only=True)
+    capabilities = Capabilities(
+        idempotent_retry=True, long_poll=True, lists_lag=True, quotes=True, https_callbacks_only=True
+    )
     credentials_block = "blocks.sync_so:SyncSoCredentials"
     limit_settings = SyncSoLimits
     worker_settings = (SyncSoPolling, SyncSoPrices)
