@@ -65,4 +65,4 @@ class PrefectServerService(Service):
     async def start(self) -> None:
         await self._server.start()
         # Health needs no password. The first start creates the tables and copies the UI: 7 s, more on a busy machine.
-        await self._server.wait_until_ready(lambda: is_healthy(f"{self._api}/health"), timeout=120)
+        await self._server.wait_until_ready(lambda: is_healthy(f"{self._api}/health"), timeout=300)

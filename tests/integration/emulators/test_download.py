@@ -17,7 +17,7 @@ async def _serve_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     for _ in range(8):
         writer.write(b".")
         await writer.drain()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
     writer.close()
 
 
@@ -26,7 +26,7 @@ def _file_contents(folder: Path) -> list[bytes]:
 
 
 async def test_150_concurrent_jobs_all_fetch_their_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "HTTP_TIMEOUT", 0.5)
+    monkeypatch.setattr(download, "HTTP_TIMEOUT", 1.0)
     server = await asyncio.start_server(_serve_slowly, "127.0.0.1", 0, backlog=JOBS)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4"
     async with server, download.create_http_client() as network:
