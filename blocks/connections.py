@@ -73,6 +73,10 @@ class Connections(BaseModel):
             return value
         return {**{key: default_block_name(key) for key in providers()}, **value}
 
+    def unknown_names(self) -> list[str]:
+        """Fields that name the block of no installed provider: misspelt, or of a provider that is gone."""
+        return [name for name in self.__pydantic_extra__ if name not in providers()]
+
     def block_name(self, provider_key: str) -> str:
         name: str = self.__pydantic_extra__[provider_key]
         return name

@@ -1,12 +1,14 @@
-"""The door: read the request, report every problem at once, put the job on the books."""
+"""Admission: parse the request, report every problem at once, create the job."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from prefect.runtime import flow_run
 
 from blocks import Connections
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository
+from videojobs.db.repository_base import UnknownJob
 from videojobs.errors import FieldError, InvalidRequest
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.requests.models import validate_job_id
@@ -16,7 +18,7 @@ from videojobs.states import JobKind
 
 @job_task("check the request")
 async def admit(job_id: str, raw: Mapping[str, object], connections: Connections) -> None:
-    """Open the job. Raises InvalidRequest (recorded as a failed job, nothing paid) or RequestMismatch."""
+    """Create the job. Raises InvalidRequest (recorded as a failed job, nothing paid) or JobRequestConflict."""
     await _admit(JobKind.PRO_VIDEO, job_id, raw, connections)
 
 
@@ -32,16 +34,28 @@ async def _admit(kind: JobKind, job_id: str, raw: Mapping[str, object], connecti
     actor = f"flow run {flow_run.get_id()}"
     try:
         request = parse_lecture(raw) if kind is JobKind.LECTURE else parse_request(raw)
+        await _reject_unknown_connections(repository, job_id, connections)
     except InvalidRequest as error:
         await _record_rejection(repository, kind, job_id, raw, error, actor)
         raise
     await repository.create(job_id, request, actor=actor, connections=connections.model_dump())
 
 
+async def _reject_unknown_connections(repository: JobRepository, job_id: str, connections: Connections) -> None:
+    """A misspelt name would charge the default account. A job that exists may name a provider that is gone."""
+    if not (unknown := connections.unknown_names()):
+        return
+    with suppress(UnknownJob):
+        await repository.get_job(job_id)
+        return
+    known = ", ".join(name for name in connections.model_dump() if name not in unknown)
+    raise InvalidRequest([FieldError(f"connections.{name}", f"does not exist; there are {known}") for name in unknown])
+
+
 async def _record_rejection(
     repository: JobRepository, kind: JobKind, job_id: str, raw: Mapping[str, object], error: InvalidRequest, actor: str
 ) -> None:
-    """Leave a row, so that who only looks at the job state sees why there is no video."""
+    """Record the rejected job, so that the job state alone shows why there is no video."""
     await repository.create_rejected(
         job_id,
         user_id=_to_storable_text(raw.get("user_id"))[:200],
@@ -54,5 +68,5 @@ async def _record_rejection(
 
 
 def _to_storable_text(value: object) -> str:
-    """A refused text as far as a row can hold it: Postgres takes neither NUL nor half a surrogate pair."""
+    """The text without what Postgres cannot store: NUL and half a surrogate pair."""
     return value.replace("\0", "").encode("utf-8", "ignore").decode() if isinstance(value, str) else ""

@@ -51,7 +51,7 @@ class VendorRecord:
     source_urls: frozenset[str]
 
 
-class SubmissionLedger(Protocol):
+class SubmissionRecords(Protocol):
     """What is recorded about submissions, as far as a search for a lost one needs it (`JobRepository`)."""
 
     async def submission_age(self, submission: Submission) -> timedelta: ...
@@ -64,7 +64,7 @@ class Lookup:
     """The search for a submission whose response was lost. Await `pace` before each request that lists."""
 
     submission: Submission
-    ledger: SubmissionLedger
+    repository: SubmissionRecords
     pace: Callable[[], Awaitable[None]]
 
 

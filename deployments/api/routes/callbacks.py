@@ -22,7 +22,6 @@ from deployments.api.metrics import get_metrics
 from deployments.api.middleware import request_context
 from deployments.api.request_body import read_body
 from deployments.api.services import Services
-from deployments.api.settings import ApiSettings
 from videojobs.db import JobRepository, Submission
 from videojobs.providers.base import CallbackEvent, CallbackMalformed, CallbackRejected, Provider
 from videojobs.providers.registry import providers
@@ -38,7 +37,7 @@ router = APIRouter(prefix=PREFIX, tags=["callbacks"], responses=error_responses(
 async def receive_callback(provider: str, token: str, request: Request, state: AppStateDep) -> str:
     """The vendor has ended a submission. It may report the same again. Vendors may need a body that is not empty."""
     sender = _find_provider(provider)
-    async with _timed(request, sender.display_name):
+    async with _timed(request, sender.display_name, state.settings.callback_timeout_seconds):
         body = await read_body(request, sender.max_callback_bytes)
         submission = await find_submission(await state.services.repository(), token, sender)
         event = await _verify(state.services, sender, submission, request, body)
@@ -75,11 +74,11 @@ async def _verify(
 
 
 @asynccontextmanager
-async def _timed(request: Request, vendor: str) -> AsyncIterator[None]:
+async def _timed(request: Request, vendor: str, timeout: float) -> AsyncIterator[None]:
     """Bound the time, and count the outcome."""
     metrics = get_metrics(request)
     try:
-        async with asyncio.timeout(ApiSettings().callback_timeout_seconds):
+        async with asyncio.timeout(timeout):
             yield
     except HTTPException:
         metrics.record_callback(vendor, "rejected")

@@ -86,14 +86,14 @@ async def _search_work_list(client: GhostCutClient, lookup: Lookup) -> LookupRes
     """The account's list of works, read to its end."""
     submission = lookup.submission
     since, until = submission.intended_at - MAX_CLOCK_SKEW, submission.intended_at + MAX_CLOCK_SKEW
-    age = await lookup.ledger.submission_age(submission)  # before the list is read, so that all of it is as old
+    age = await lookup.repository.submission_age(submission)  # before the list is read, so that all of it is as old
     await lookup.pace()
     rows: list[WorkStatus] = []
     async for page in client.works_between(since, until):
         if accepted := _match_by_source(lookup, page):  # also in a list that breaks off later
             return accepted
         rows += page
-    known = {row.vendor_id for row in await lookup.ledger.list_submissions(submission.job_id)}
+    known = {row.vendor_id for row in await lookup.repository.list_submissions(submission.job_id)}
     if candidates := [row.id for row in rows if row.id not in known and _may_match(lookup, row)]:
         return Inconclusive(
             f"GhostCut lists works that may be it ({', '.join(candidates[:5])}), without the link that it was sent"
@@ -124,7 +124,7 @@ async def _is_list_trustworthy(
     client: GhostCutClient, lookup: Lookup, settling: timedelta, rows: list[WorkStatus]
 ) -> bool:
     """Whether the list shows works that are surely accepted: of these days, or older ones if there are none."""
-    submission, accepted_ids = lookup.submission, lookup.ledger.accepted_ids_around
+    submission, accepted_ids = lookup.submission, lookup.repository.accepted_ids_around
     others = await accepted_ids(submission, MAX_CLOCK_SKEW, settling)
     if not others and (others := await accepted_ids(submission, LISTING_WINDOW, settling)):
         since, until = submission.intended_at - LISTING_WINDOW - MAX_CLOCK_SKEW, submission.intended_at + MAX_CLOCK_SKEW
