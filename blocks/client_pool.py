@@ -1,6 +1,6 @@
 """What all jobs of a process share: the blocks, and per event loop the vendors' clients.
 
-Opened for each step they would cost more than the rest of a job: three requests to the Prefect server for a block,
+Opened for each step, they would cost more than the rest of a job: three requests to the Prefect server for a block,
 milliseconds of CPU for a client, and idle connections for each of a thousand jobs.
 """
 

@@ -44,7 +44,7 @@ class Settings(AliasedSettings):
 
     @classmethod
     def current(cls) -> Self:
-        """As the environment of this process gave them when they were first asked for."""
+        """Parsed once per process, on first use."""
         if cls not in _current:
             _current[cls] = cls()
         return cast("Self", _current[cls])
@@ -108,7 +108,8 @@ class LimitSettings(Settings):
     """What Sync.so lists for video (Sync.so 8)."""
 
     audio_containers: Containers = Field(default=frozenset({"wav", "mp3", "ogg", "flac", "mp4"}), min_length=1)
-    """What Sync.so lists for audio with full support; m4a and aac are "limited", whatever that means (Sync.so 8)."""
+    """What Sync.so lists for audio with full support; m4a and aac are "limited", which it does not explain (Sync.so
+    8)."""
 
 
 class TimingSettings(Settings):
