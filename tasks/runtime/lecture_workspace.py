@@ -97,7 +97,7 @@ async def _report_loop(run: JobRun, workspace: Workspace) -> None:
     pause = _FIRST_REPORT_SECONDS
     while True:
         await asyncio.sleep(pause)
-        pause = LectureSettings.current().news_seconds
+        pause = LectureSettings.current().progress_interval_seconds
         with suppress(DatabaseUnavailable):
             job = await repository.get_job(run.job_id)
             share = sum(workspace.progress_by_step.values()) / len(workspace.progress_by_step)

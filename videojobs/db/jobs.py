@@ -137,8 +137,8 @@ class JobWrites(RepositoryBase):
                 job.status = Status.PROCESSING
                 job.completed_at = None
                 clear_error(job)
-            abandoned = {"left_behind_by": previous_holder} if previous_holder not in (None, lease.holder) else {}
-            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **abandoned})
+            expired = {"expired_holder": previous_holder} if previous_holder not in (None, lease.holder) else {}
+            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **expired})
             return None
 
     async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:

@@ -268,7 +268,7 @@ class SubmissionWrites(RepositoryBase):
                 ):  # else the last callback requested a run that was never started
                     return None
             elif row.reported_vendor_id != vendor_id:
-                _record_candidate(session, job, row, vendor_id, batch_id)
+                _record_reported_id(session, job, row, vendor_id, batch_id)
             await session.flush()
             await session.refresh(job)  # the database's clock has set `updated_at`
             alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
@@ -276,14 +276,14 @@ class SubmissionWrites(RepositoryBase):
             return job if unattended else None
 
 
-def _record_candidate(
+def _record_reported_id(
     session: AsyncSession, job: VideoJob, row: Submission, vendor_id: str, batch_id: str | None
 ) -> None:
     row.reported_vendor_id = vendor_id
     row.vendor_batch_id = batch_id or row.vendor_batch_id
     if row.state == SubmissionState.WAITING:
         row.state = SubmissionState.UNKNOWN  # it was received after all: do not send it again
-    _unpark_after_callback(session, job, {**submission_summary(row), "candidate": vendor_id})
+    _unpark_after_callback(session, job, {**submission_summary(row), "reported_vendor_id": vendor_id})
 
 
 def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:

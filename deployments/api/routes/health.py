@@ -66,8 +66,8 @@ class ReadinessProbe:
 
 @router.get("/readyz", responses={503: {"description": "A dependency is unavailable; the answer names it."}})
 async def readyz(request: Request) -> JSONResponse:
-    """200 if every dependency answers in time, else 503: `{"postgres": "up", "prefect": "away", "storage": "up"}`."""
+    """200 if all dependencies answer in time, else 503: `{"postgres": "up", "prefect": "unavailable", ...}`."""
     readiness: ReadinessProbe = request.app.state.readiness
     parts = await readiness.check_all()
-    statuses = {name: "up" if is_up else "away" for name, is_up in parts.items()}
+    statuses = {name: "up" if is_up else "unavailable" for name, is_up in parts.items()}
     return JSONResponse(statuses, 200 if all(parts.values()) else 503)
