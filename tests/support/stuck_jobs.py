@@ -182,7 +182,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     ),
     "taken by GhostCut, and named by its callback": StuckJobCase(
         RecoveryAction.RESUME,
-        "named a work",
+        "reported an id",
         COMPLETED,
         (1, 1),
         ("db.record_accepted.before_commit", 2),
@@ -273,7 +273,7 @@ async def make_stuck_job(driver: StackDriver, case: StuckJobCase, job_id: str, f
         point, nth = case.fault_point
         (fault_dir / f"{job_id}.json").write_text(json.dumps({"point": point, "nth": nth, "action": "raise"}))
         state = await driver.run_to_state(request, job_id)
-        assert "a test asked to raise" in str(state.message), f"{case.reason}: {state.message}"
+        assert "a test requested raise" in str(state.message), f"{case.reason}: {state.message}"
     if not case.slow_vendor:
         await wait_until(lambda: vendors_are_done(driver, job_id))
     if case.setup is not None:

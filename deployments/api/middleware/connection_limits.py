@@ -127,17 +127,17 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        assert isinstance(config, ServerConfig)  # noqa: S101  # what makes these
+        assert isinstance(config, ServerConfig)  # noqa: S101  # which creates the connections
         self._settings, self._limiter = config.settings, config.limiter
-        self._header_lines = self._header_bytes = 0  # of this request's head, and of what stands behind its body
-        self._unparsed_bytes = 0  # bytes that have come since something was complete: the parser may keep all of them
+        self._header_lines = self._header_bytes = 0  # of this request's headers, and of the trailers behind its body
+        self._unparsed_bytes = 0  # received since the last complete element: the parser may keep all of them
         self._is_in_head = False
-        self._discards_input = False  # whatever still comes is dropped
+        self._discards_input = False  # further input is dropped
         self._error_status: HTTPStatus | None = None  # why the parser was stopped
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
-    # ---- from its beginning to its end -------------------------------------------------------------------
+    # ---- life cycle --------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -176,7 +176,7 @@ class Connection(HttpToolsProtocol):
         self._discards_input = True
         self.cycle.keep_alive = False
 
-    # ---- what the parser finds ---------------------------------------------------------------------------
+    # ---- parser callbacks --------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -215,7 +215,7 @@ class Connection(HttpToolsProtocol):
         self._unparsed_bytes = 0
         super().on_message_complete()
 
-    # ---- time --------------------------------------------------------------------------------------------
+    # ---- time-outs ---------------------------------------------------------------------------------------
 
     @property
     def _is_idle(self) -> bool:
@@ -266,7 +266,7 @@ class Connection(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
 
-    # ---- refusals ----------------------------------------------------------------------------------------
+    # ---- rejections --------------------------------------------------------------------------------------
 
     def _abort_parsing(self, status: HTTPStatus) -> None:
         """In a parser callback: stops the parser, which then calls `send_400_response`."""

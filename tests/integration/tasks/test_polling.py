@@ -221,5 +221,5 @@ async def test_an_attempt_that_ends_says_why(attempt: PollAttempt, monkeypatch: 
         async for _ in attempt.polls():
             await attempt.query(fail_with(ConfigurationError("401")))
 
-    with pytest.raises(StillRunning, match="GhostCut gives no answer: 401"):
+    with pytest.raises(StillRunning, match="GhostCut did not report a status: 401"):
         await poll_to_the_end()
