@@ -18,7 +18,7 @@ from videojobs.aio.per_loop import PerLoop
 
 BLOCK_CACHE: Final = BlockCache(
     ttl_seconds=60,  # a changed key should apply within about a minute
-    load_timeout=15,  # Prefect answers in 0.05 s, and on a very busy machine in seconds
+    load_timeout=15,  # Prefect responds in 0.05 s, and on a very busy machine in seconds
 )
 """Of this process."""
 

@@ -1,4 +1,4 @@
-"""The tree of errors. Callers choose by type, never by message; `code` names the type in job rows and API answers.
+"""The tree of errors. Callers choose by type, never by message; `code` names the type in job rows and API responses.
 
 VideoJobError
 ├── RetryableError           may succeed later; nothing was bought
@@ -205,9 +205,9 @@ class WorkCancelled(VideoJobError):
 
 
 class OutcomeUnknown(VideoJobError):
-    """A paid call was sent and its answer is missing: the vendor may or may not have accepted it.
+    """A paid call was sent and its response is missing: the vendor may or may not have accepted it.
 
-    `vendor_id` is set if the vendor named what it had created before the answer broke off. `accepted`: the vendor has
+    `vendor_id` is set if the vendor named what it had created before the response broke off. `accepted`: the vendor has
     confirmed the call, so a missing entry in its lists does not prove that nothing was bought.
     """
 

@@ -101,7 +101,7 @@ class LimitSettings(Settings):
     not said; the decimal one is the smaller."""
 
     max_result_bytes: int = Field(default=20 * GIB, gt=0, le=78 * GIB)
-    """Ours: four times the largest video that goes in, since vendors encode anew. A file without an end must not fill
+    """Ours: four times the largest input video, since vendors re-encode. A file without an end must not fill
     the storage; more than 78 GiB cannot be stored in parts of 8 MiB."""
 
     video_containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi"}), min_length=1)

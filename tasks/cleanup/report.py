@@ -42,8 +42,8 @@ class ReportRow:
 
     def __str__(self) -> str:
         run = f" ({self.run_id})" if self.run_id else ""
-        stands = f"{self.point}, {self.progress} for {self.age}"
-        return f"Job {self.job_id} ({stands}): {self.action}, {self.reason}; {self.result}{run}"
+        state = f"{self.point}, {self.progress} for {self.age}"
+        return f"Job {self.job_id} ({state}): {self.action}, {self.reason}; {self.result}{run}"
 
 
 def row_for_stuck_job(stuck_job: StuckJob, result: ActionResult) -> ReportRow:
@@ -137,7 +137,7 @@ def summarize(rows: Sequence[ReportRow], *, dry_run: bool) -> str:
     """One sentence, for the state of the run and above the table."""
     if not rows:
         return "No job is stuck, and no old test job is left."
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(line.action for line in rows).items())
+    counts = ", ".join(f"{count} {action}" for action, count in Counter(line.action for line in rows).items())
     jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
     return f"{'Dry run, nothing was changed. ' if dry_run else ''}{jobs}: {counts}."
 

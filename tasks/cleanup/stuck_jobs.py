@@ -72,12 +72,12 @@ async def diagnose_stuck_jobs(connections: Connections, older_than: timedelta, l
     found = await (await connections.repository()).find_stuck(older_than, limit)
     scheduled_runs = await scheduled_runs_by_job() if found else {}
     queries = [
-        (standing.job, submission)
-        for standing in found
-        if (submission := submission_to_query(standing, scheduled_runs.get(standing.job.id))) is not None
+        (snapshot.job, submission)
+        for snapshot in found
+        if (submission := submission_to_query(snapshot, scheduled_runs.get(snapshot.job.id))) is not None
     ]
     statuses = await query_vendors(queries, connections)
-    return [_diagnose(standing, statuses.get(standing.job.id, NOT_QUERIED), scheduled_runs) for standing in found]
+    return [_diagnose(snapshot, statuses.get(snapshot.job.id, NOT_QUERIED), scheduled_runs) for snapshot in found]
 
 
 def _diagnose(snapshot: JobSnapshot, vendor_status: VendorStatus, scheduled_runs: dict[str, str]) -> StuckJob:

@@ -23,7 +23,7 @@ from videojobs.aio.per_loop import PerLoop
 from videojobs.settings import TimingSettings
 
 _RENEWAL_FRACTION: Final = 2 / 3  # of a lease
-_RETRY_SECONDS: Final = 10.0  # if the server did not answer: several tries before the lease expires
+_RETRY_SECONDS: Final = 10.0  # if the server did not respond: several tries before the lease expires
 
 _releases: Final[set[asyncio.Task[None]]] = set()  # the event loop itself holds only weak references to tasks
 _queues: Final = PerLoop[dict[str, asyncio.Lock]](dict)  # by limit
@@ -63,7 +63,7 @@ async def rate_limit(name: str) -> None:
     Prefect's own `rate_limit` also emits an event per request: one in eight of all events of a job.
     """
     async with _fair_queue(name), get_client() as client:
-        # If Prefect does not answer, send anyway: the vendor may reject a surplus request with "wait".
+        # If Prefect does not respond, send anyway: the vendor may reject a surplus request with "wait".
         with suppress(HTTPStatusError, TransportError):
             await _retry_while_locked(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
 
@@ -115,7 +115,7 @@ async def _renew_loop(client: PrefectClient, lease: UUID, seconds: int) -> None:
 
 
 async def _release(lease: UUID) -> None:
-    """If Prefect does not answer, the lease expires by itself."""
+    """If Prefect does not respond, the lease expires by itself."""
     with suppress(HTTPStatusError, TransportError):
         async with get_client() as client:
             await client.release_concurrency_slots_with_lease(lease)

@@ -110,7 +110,7 @@ class RepositoryBase:
 
 
 def _unavailable_reason(error: SQLAlchemyError) -> str | None:
-    """Why the connection is missing or lost; None where the database has answered.
+    """Why the connection is missing or lost; None if the database has responded.
 
     Postgres also closes the connection of a process that stalls in a transaction (`videojobs.db.engine`).
     """
@@ -119,7 +119,7 @@ def _unavailable_reason(error: SQLAlchemyError) -> str | None:
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
-        return f"does not answer ({type(error.orig).__name__})"
+        return f"does not respond ({type(error.orig).__name__})"
     return None
 
 

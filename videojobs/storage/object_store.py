@@ -274,7 +274,7 @@ class ObjectStore:
             try:
                 pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
                 found = [upload for page in pages for upload in page.get("Uploads", [])]
-            except self._client.exceptions.NoSuchUpload:  # rclone's answer if there is none
+            except self._client.exceptions.NoSuchUpload:  # rclone's response if there is none
                 return 0
         fault_point("store.abort.before")
         for upload in found:

@@ -23,7 +23,7 @@ from deployments.api.settings import ApiSettings
 
 _MAX_URL_BYTES: Final = 16 * 1024  # a cursor and a file name take less than 1 KB; browsers and proxies allow 8 to 64 KB
 _MAX_PIPELINED_REQUESTS: Final = 8  # behind the current one; no current browser or HTTP library sends any
-_LINGER_SECONDS: Final = 1.0  # in which a rejected client may still send and read the answer
+_LINGER_SECONDS: Final = 1.0  # in which a rejected client may still send and read the response
 _ACCEPT_BACKLOG: Final = 128  # connections accepted in one round of the event loop; as many wait in the kernel
 _RESERVED_FILES: Final = 512  # 60 of our own (Postgres, storage, Prefect), and three rounds of new connections
 _LOG_INTERVAL_SECONDS: Final = 60  # between two log lines about the connection limit
@@ -114,7 +114,7 @@ def _fit_to_open_files(requested: int) -> int:
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection. Headers are limited in bytes, lines and time; answers have to be read in time.
+    """A client's connection. Headers are limited in bytes, lines and time; responses have to be read in time.
 
     Trailers of a chunked body count as headers. They are dropped: no endpoint reads them.
     """
@@ -169,7 +169,7 @@ class Connection(HttpToolsProtocol):
         self._stop_write_timer()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Requests for WebSocket or HTTP/2 get a normal HTTP/1.1 answer, as HTTP allows, and no log line.
+        """Requests for WebSocket or HTTP/2 get a normal HTTP/1.1 response, as HTTP allows, and no log line.
 
         The parser does not treat what follows such a request as its body, so it is not read at all.
         """
@@ -257,7 +257,7 @@ class Connection(HttpToolsProtocol):
             self._stop_write_timer()
 
     def _start_write_timer(self) -> None:
-        """A client that does not read its answer would hold the connection for ever: closing waits for it, too."""
+        """A client that does not read its response would hold the connection for ever: closing waits for it, too."""
         if self._write_timer is None and self.transport.get_write_buffer_size():
             self._write_timer = self.loop.call_later(self._settings.write_timeout_seconds, self.transport.abort)
 
@@ -278,7 +278,7 @@ class Connection(HttpToolsProtocol):
         self._reject(self._error_status or HTTPStatus.BAD_REQUEST)
 
     def _reject(self, status: HTTPStatus) -> None:
-        """Read nothing more. An open request is answered first, unless the error is its own."""
+        """Read nothing more. An open request gets its response first, unless the error is its own."""
         self._discards_input = True
         self._stop_head_timer()
         if self._is_idle:
@@ -293,7 +293,7 @@ class Connection(HttpToolsProtocol):
             self._send_error(status)
 
     def _send_error(self, status: HTTPStatus) -> None:
-        """Close after a pause: closing at once while the client still sends would often lose the answer."""
+        """Close after a pause: closing at once while the client still sends would often lose the response."""
         self._limiter.mark_idle(self)
         self._write_error(status)
         if self.transport.can_write_eof():
