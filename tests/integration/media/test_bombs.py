@@ -56,11 +56,11 @@ def huge_png() -> bytes:
             lambda huge_png: decompression_bombs.multi_track_video(
                 huge_png, 1, size=(decompression_bombs.HUGE_SIDE, decompression_bombs.HUGE_SIDE)
             ),
-            "8000 x 8000 pixels, and 8,847,360 in all",
+            "8000 x 8000 pixels; the maximum is 8,847,360 in all",
         ),
         (
             lambda _: decompression_bombs.multi_track_video(decompression_bombs.png(5000), 1, size=(5000, 5000)),
-            "5000 x 5000 pixels, and 8,847,360 in all",
+            "5000 x 5000 pixels; the maximum is 8,847,360 in all",
         ),
         (lambda _: decompression_bombs.multi_track_video(decompression_bombs.png(2000), 40), "more than 24 tracks"),
     ],
