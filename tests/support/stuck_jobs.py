@@ -155,7 +155,12 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
         RecoveryAction.LEAVE, "yet", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, setup=_set_unknown_vendor_id
     ),
     "not shown by Sync.so for hours": StuckJobCase(
-        RecoveryAction.PARK, "any more", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, setup=_set_old_unknown_vendor_id
+        RecoveryAction.PARK,
+        "no longer lists",
+        PROCESSING,
+        (1, 0),
+        ACCEPTED_BY_SYNC_SO,
+        setup=_set_old_unknown_vendor_id,
     ),
     "Sync.so out of reach": StuckJobCase(
         RecoveryAction.LEAVE,
@@ -233,7 +238,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     ),
     "not shown by GhostCut for hours": StuckJobCase(
         RecoveryAction.PARK,
-        "any more",
+        "no longer lists",
         PROCESSING,
         (1, 1),
         ACCEPTED_BY_GHOSTCUT,

@@ -86,7 +86,7 @@ async def test_a_submission_proven_absent_is_resent_and_recorded(repository: Job
     vendor = FakeVendor(lost_answer(), "gen")
     buying = paid_call(vendor, FakeSearch(NotReceived(PROOF)))
     with pytest.raises(
-        VendorUnavailable, match=r"GhostCut has not accepted the submission .*connection reset.*sent again"
+        VendorUnavailable, match=r"GhostCut has not accepted the submission .*connection reset.*sending it again"
     ):
         await submit_idempotently(repository, lease, buying)
     assert await submission_state(repository, lease) == SubmissionState.WAITING

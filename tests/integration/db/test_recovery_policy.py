@@ -263,7 +263,7 @@ CASES = {
     "GhostCut has not shown it for hours": StuckJobCase(
         RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
         RecoveryAction.PARK,
-        "any more",
+        "no longer lists",
         OVERDUE_AT_GHOSTCUT,
         VendorStatus(VendorState.NOT_FOUND),
     ),
