@@ -54,7 +54,7 @@ _current: Final[dict[type[Settings], Settings]] = {}
 
 
 class LimitSettings(Settings):
-    """What a job may ask for: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
+    """Limits of a job request: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LIMIT_")
 
@@ -69,7 +69,7 @@ class LimitSettings(Settings):
     """Pixels. Sync.so writes at most 4096 x 2160 (Sync.so 8)."""
 
     max_picture_short_side: int = Field(default=2160, ge=16, le=16_384)
-    """Pixels. As above; which side is which is not said, so a portrait picture gets the same room."""
+    """Pixels. As above; Sync.so does not say which side, so a portrait picture gets the same limits."""
 
     max_audio_seconds: float = Field(default=300, gt=0, le=7200)
     """Sync.so's cap for one audio (Sync.so 8, an older figure, and the newest that there is)."""

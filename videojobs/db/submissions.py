@@ -121,7 +121,7 @@ class SubmissionWrites(RepositoryBase):
                 add_event(session, job, lease.holder, "accepted_after_write_off", submission_summary(row))
                 return job
             if row.state in IN_DOUBT_STATES:
-                job.parked_reason = job.error_code = None  # if it was parked, then for this doubt
+                job.parked_reason = job.error_code = None  # if it was parked, then for this unknown outcome
             row.state, row.error = SubmissionState.ACCEPTED, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
