@@ -25,7 +25,8 @@ from tests.acceptance.conftest import StackDriver
 from videojobs.db import SubmissionState, UnknownJob
 from videojobs.states import Stage
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2  # each poll of a run costs the Prefect server 10 ms of CPU
+WAIT_SECONDS = 180.0  # reached only when something is broken: on a loaded machine, a run may take a minute to start
 
 
 @dataclass
@@ -127,7 +128,7 @@ class WorkerPool:
     async def read_run(self, run: FlowRun) -> FlowRun:
         return await self.prefect.read_flow_run(run.id)
 
-    async def wait_for_state(self, run: FlowRun, *names: str, timeout: float = 60) -> FlowRun:
+    async def wait_for_state(self, run: FlowRun, *names: str, timeout: float = WAIT_SECONDS) -> FlowRun:
         """Wait until the run is in a state of one of these names."""
 
         async def has_state() -> bool:
@@ -169,7 +170,7 @@ async def start_and_wait(worker: Process) -> None:
     await worker.wait_until_ready(is_polling, timeout=120)
 
 
-async def wait_until(condition: Callable[[], Awaitable[bool]], *, timeout: float = 60) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool]], *, timeout: float = WAIT_SECONDS) -> None:
     async with asyncio.timeout(timeout):
         while not await condition():  # noqa: ASYNC110  # another process changes it
             await asyncio.sleep(POLL_SECONDS)

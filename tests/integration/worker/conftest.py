@@ -19,6 +19,7 @@ WORKER_SETTINGS = {
     "VIDEOJOBS_WORKER_ORPHAN_SCAN_INTERVAL_SECONDS": "3",
     "VIDEOJOBS_WORKER_DRAIN_SECONDS": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "VIDEOJOBS_SLOTS_SYNC_SO": "20",  # killed workers keep theirs for minutes, and no clean-up runs here
 }
 
 
