@@ -29,8 +29,9 @@ from videojobs.lecture.validation import validate_lecture
 from videojobs.media.ingest import is_s3_uri
 from videojobs.pipeline.facts import JobFacts, LectureDocuments, SpeechSummary, StoredInputs
 from videojobs.settings import TimingSettings
-from videojobs.states import RecoveryPoint, has_reached
+from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import ObjectStore, content_type, lecture_key, video_key
+from videojobs.transitions import has_reached
 
 TRANSCRIPT_FILE: Final = "transcript.json"
 SLIDE_TIMES_FILE: Final = "times.json"

@@ -9,10 +9,11 @@ from tasks.runtime.progress import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import InvalidRequest
 from videojobs.pipeline.segment_adjustment import fit_request_segments
+from videojobs.progress import LIP_SYNC_DONE
 from videojobs.providers.base import StageInputs
 from videojobs.requests.media_rules import validate_segments
 from videojobs.settings import LimitSettings
-from videojobs.states import LIP_SYNC_DONE, RecoveryPoint, Stage
+from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
 
 

@@ -19,10 +19,11 @@ from videojobs.media.ingest import fetch_to_temp, is_s3_uri, open_s3
 from videojobs.media.probe import probe_audio, probe_source_video
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.pipeline.facts import JobFacts, StoredInputs
+from videojobs.progress import POINT_SPECS, progress_within
 from videojobs.requests.media_rules import validate_media
 from videojobs.requests.models import JobRequest
 from videojobs.settings import AccessSettings, LimitSettings
-from videojobs.states import POINT_SPECS, RecoveryPoint, progress_within
+from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import ObjectStore, audio_key, content_type, video_key
 
 FactsT = TypeVar("FactsT", VideoFacts, AudioFacts)

@@ -22,8 +22,9 @@ from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
 from videojobs.db import SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, JobParked, RetryableError, VendorFailed, VideoJobError
-from videojobs.states import RecoveryPoint, has_reached
+from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
+from videojobs.transitions import has_reached
 
 _OPEN_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
 _PAID_STATES = (*_OPEN_STATES, SubmissionState.DONE)

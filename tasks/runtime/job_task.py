@@ -24,7 +24,8 @@ from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import RetryableError, VendorRateLimited
 from videojobs.settings import TimingSettings
-from videojobs.states import RecoveryPoint, has_reached
+from videojobs.states import RecoveryPoint
+from videojobs.transitions import has_reached
 
 P = ParamSpec("P")
 R = TypeVar("R")

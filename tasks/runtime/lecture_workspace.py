@@ -21,8 +21,8 @@ from videojobs.media.executors import run_long_cpu_bound
 from videojobs.media.ingest import download_objects, fetch_to_dir
 from videojobs.media.temp_dirs import temporary_dir
 from videojobs.media.url_policy import UrlPolicy
+from videojobs.progress import progress_within
 from videojobs.settings import AccessSettings
-from videojobs.states import progress_within
 from videojobs.storage.object_store import lecture_key
 
 T = TypeVar("T")

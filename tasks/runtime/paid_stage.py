@@ -22,10 +22,11 @@ from tasks.runtime.vendor_account import VendorAccount
 from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.errors import JobParked, VendorFailed, VendorUnavailable, VideoJobError
 from videojobs.pipeline.cost_estimate import cost_estimate_of
+from videojobs.progress import POINT_SPECS, progress_within
 from videojobs.providers.base import Provider, StageInputs, VendorState, VendorStatus
 from videojobs.providers.registry import get_provider, provider_of
 from videojobs.settings import TimingSettings
-from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, progress_within
+from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore
 
 

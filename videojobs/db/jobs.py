@@ -32,8 +32,9 @@ from videojobs.errors import (
 )
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
+from videojobs.progress import POINT_SPECS, completed_message
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
-from videojobs.states import POINT_SPECS, UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status, completed_message
+from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status
 
 
 @dataclass(frozen=True, slots=True)

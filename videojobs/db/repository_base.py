@@ -16,17 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from videojobs.db.models import LIVE_STATES, JobEvent, Json, Submission, VideoJob
 from videojobs.errors import DatabaseUnavailable, LeaseLost, VideoJobError
 from videojobs.pipeline.facts import JobFacts
-from videojobs.states import (
-    POINT_SPECS,
-    RecoveryPoint,
-    Stage,
-    Status,
-    can_transition,
-    has_reached,
-    paid_step_at,
-    resolve_arrival,
-)
+from videojobs.progress import POINT_SPECS
+from videojobs.states import RecoveryPoint, Stage, Status, paid_step_at
 from videojobs.testing.fault_injection import fault_point
+from videojobs.transitions import can_transition, has_reached, resolve_arrival
 
 NOW = func.clock_timestamp()
 

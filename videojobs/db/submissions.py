@@ -25,7 +25,8 @@ from videojobs.db.repository_base import (
 )
 from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
 from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
-from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, Status
+from videojobs.progress import POINT_SPECS
+from videojobs.states import RecoveryPoint, Stage, Status
 
 IN_DOUBT_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
 _ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)

@@ -11,7 +11,8 @@ from videojobs.db import JobEvent, Submission, VideoJob
 from videojobs.errors import FieldError
 from videojobs.pipeline.cost_estimate import cost_estimate_of
 from videojobs.providers.registry import StageSettings, display_name
-from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
+from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status
+from videojobs.transitions import has_reached
 
 _LEGACY_STATUS: Final[dict[Status, LegacyStatus]] = {
     Status.PENDING: "processing",
