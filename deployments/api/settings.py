@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
 """As browsers send it: no path, no slash at the end. No `*`: an allowed page may read what a cookie gives access to."""
@@ -16,10 +16,10 @@ def _split_list(value: object) -> object:
     return [item.strip().lower() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-class ApiSettings(AliasedSettings):
+class ApiSettings(Settings):
     """The address that clients and vendors use is a setting of its own: `VIDEOJOBS_PUBLIC_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_")
 
     host: str = "127.0.0.1"
     """Address to listen on. As a rule, a proxy on the same machine faces the internet and ends TLS."""
