@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
 from tasks.runtime.lecture_workspace import Workspace, run_with_progress
-from tasks.runtime.progress import report_progress, slugify
+from tasks.runtime.progress_artifact import report_progress, slugify
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest
 from videojobs.lecture.models import LectureInfo, SlideDeck, Transcript

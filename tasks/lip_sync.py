@@ -3,9 +3,10 @@
 from prefect.logging import get_run_logger
 
 from tasks.runtime.job_run import JobRun
-from tasks.runtime.job_task import job_task, polling_task
+from tasks.runtime.job_task import job_task
 from tasks.runtime.paid_stage import await_stage, find_provider, presign_for_vendor, store_stage, submit_stage
-from tasks.runtime.progress import report_progress
+from tasks.runtime.polling import polling_task
+from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import InvalidRequest
 from videojobs.pipeline.segment_adjustment import fit_request_segments

@@ -10,7 +10,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
-from tasks.runtime.progress import report_progress
+from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, TransferInterrupted
 from videojobs.media.executors import run_cpu_bound

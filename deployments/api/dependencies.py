@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from deployments.api.background.cleanup import remove_abandoned_uploads
+from deployments.api.background.abandoned_uploads import remove_abandoned_uploads
 from deployments.api.background.job_watcher import JobWatcher
 from deployments.api.background.run_launcher import RunLauncher
 from deployments.api.rate_limit import TokenBuckets

@@ -17,9 +17,9 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.cleanup.vendor_status import job_connections, query_vendors
 from tasks.runtime.failures import failure_details
-from tasks.runtime.job_events import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.job_run import run_history
 from tasks.runtime.job_task import job_task
+from tasks.runtime.operator_alerts import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.prefect_runs import resume_job, scheduled_runs_by_job
 from videojobs.db import JobRepository, Lease, SubmissionState
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter

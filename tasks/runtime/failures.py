@@ -17,9 +17,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from tasks.runtime.job_events import JOB_PARKED, emit_operator_event
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
+from tasks.runtime.operator_alerts import JOB_PARKED, emit_operator_event
 from videojobs.db import SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, JobParked, RetryableError, VendorFailed, VideoJobError
 from videojobs.states import RecoveryPoint

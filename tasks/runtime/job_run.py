@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
-from tasks.runtime.progress import progress_artifact
+from tasks.runtime.progress_artifact import progress_artifact
 from videojobs.db import JobRepository, Lease, VideoJob
 from videojobs.db.lease_renewal import lease_renewer_for
 from videojobs.db.models import Json
@@ -35,7 +35,7 @@ class JobRun(BaseModel):
 
 
 @asynccontextmanager
-async def claimed_job(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
+async def claim_job(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
     """Hold the job's lease to continue the job. Raises LeaseLost if another run holds it."""
     async with job_lease(job_id, connections) as run, progress_artifact(await _load_runnable_job(run)):
         yield run

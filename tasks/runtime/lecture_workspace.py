@@ -12,7 +12,7 @@ from threading import Event
 from typing import Final, TypeVar
 
 from tasks.runtime.job_run import JobRun
-from tasks.runtime.progress import report_progress
+from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import VideoJob
 from videojobs.errors import DatabaseUnavailable
 from videojobs.lecture.progress import ProgressCallback

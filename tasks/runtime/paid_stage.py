@@ -15,7 +15,7 @@ from tasks.runtime.concurrency import vendor_slot
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.paid_call import PaidCall, submit_paid
 from tasks.runtime.polling import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
-from tasks.runtime.progress import report_progress
+from tasks.runtime.progress_artifact import report_progress
 from tasks.runtime.result_storage import store_result
 from tasks.runtime.status_feed import StatusFeed, StatusUpdate, cache_status, pop_status
 from tasks.runtime.vendor_account import VendorAccount
