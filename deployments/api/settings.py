@@ -113,7 +113,7 @@ class ApiSettings(Settings):
     """Average rate that an upload needs after `upload_stall_seconds`: a tenth of a bad mobile connection. A slower
     upload holds a buffer that others need."""
 
-    direct_upload_hours: float = Field(default=24, gt=0, le=24 * 7)
+    direct_upload_url_ttl_hours: float = Field(default=24, gt=0, le=24 * 7)
     """Lifetime of a direct upload's links. Unfinished uploads are removed after it."""
 
     max_direct_uploads: int = Field(default=50, ge=1, le=10_000)
@@ -160,6 +160,7 @@ _OLD_FIELD_NAMES: Final = {
     "max_uploads": "uploads_at_once",
     "upload_buffers": "upload_parts",
     "min_upload_bytes_per_second": "upload_slowest",
+    "direct_upload_url_ttl_hours": "direct_upload_hours",
     "max_direct_uploads": "direct_uploads_at_once",
     "download_url_ttl_minutes": "link_minutes",
     "max_streams": "streams_at_once",
@@ -167,7 +168,7 @@ _OLD_FIELD_NAMES: Final = {
     "launch_retry_seconds": "start_again_seconds",
     "cleanup_interval_minutes": "sweep_minutes",
 }
-# Until 0.1 the prefix was VIDEOJOBS_GATEWAY_.
+# Until 0.1 the prefix was VIDEOJOBS_GATEWAY_; the last one had another name under the new prefix too.
 ApiSettings.old_names = {
     f"VIDEOJOBS_GATEWAY_{_OLD_FIELD_NAMES.get(field, field).upper()}": field for field in ApiSettings.model_fields
-}
+} | {"VIDEOJOBS_API_DIRECT_UPLOAD_HOURS": "direct_upload_url_ttl_hours"}

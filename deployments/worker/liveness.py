@@ -24,7 +24,7 @@ class LoopWatchdog:
         self._responded_at = time.monotonic()
 
     async def is_responsive(self) -> bool:
-        """Whether the loop responds. Exits the process after `heartbeat_timeout_seconds`: its runs count as dead by then."""
+        """Whether the loop responds. Exits the process once its runs count as dead (`heartbeat_timeout_seconds`)."""
         try:
             async with asyncio.timeout(UNRESPONSIVE_SECONDS):
                 await self._loop.run(asyncio.sleep(0))
