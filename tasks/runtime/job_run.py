@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
 from tasks.runtime.progress_artifact import progress_artifact
-from videojobs.db import JobRepository, Lease, VideoJob
+from videojobs.db import JobEventKind, JobRepository, Lease, VideoJob
 from videojobs.db.lease_renewal import lease_renewer_for
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
@@ -116,7 +116,7 @@ async def _park_crash_looping_job(repository: JobRepository, lease: Lease, job: 
 
 async def run_history(repository: JobRepository, job: VideoJob) -> list[Json]:
     """The runs since the last progress, and their errors, as details of an event."""
-    kinds = ("lease_acquired", "interrupted")
+    kinds = (JobEventKind.LEASE_ACQUIRED, JobEventKind.INTERRUPTED)
     return [
         {"at": event.at.isoformat(), "run": event.actor, "what": event.kind, **(event.detail or {})}
         for event in await repository.list_events(job.id)

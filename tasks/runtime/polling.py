@@ -21,7 +21,7 @@ from tasks.runtime.job_task import StepTask, job_task
 from tasks.runtime.operator_alerts import emit_vendor_unresponsive
 from videojobs import errors
 from videojobs.aio.idle_signal import notify_idle
-from videojobs.db import JobRepository, Submission
+from videojobs.db import JobEventKind, JobRepository, Submission
 from videojobs.db.repository_base import submission_summary
 from videojobs.errors import (
     VENDOR_OVERDUE_CODE,
@@ -155,7 +155,7 @@ class PollAttempt:
             error,
         )
         detail = {**submission_summary(self._submission), "error": str(error)}
-        await self._repository.record_event(self._run.lease, "no_answer", detail)
+        await self._repository.record_event(self._run.lease, JobEventKind.NO_ANSWER, detail)
         needs_operator = isinstance(error, errors.PermanentError) and not isinstance(error, VendorIdNotFound)
         if needs_operator or self._clock() >= _failing_since[self.vendor] + RECOVERY_GRACE_SECONDS:
             emit_vendor_unresponsive(self.vendor, str(error))

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from videojobs.db.models import LIVE_STATES, JobEvent, Json, Submission, VideoJob
+from videojobs.db.models import LIVE_STATES, JobEvent, JobEventKind, Json, Submission, VideoJob
 from videojobs.errors import DatabaseUnavailable, LeaseLost, VideoJobError
 from videojobs.pipeline.facts import JobFacts
 from videojobs.progress import POINT_SPECS
@@ -162,7 +162,7 @@ async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: J
     clear_error(job)
     job.progress_message = POINT_SPECS[job.recovery_point].message
     job.claims = 1
-    add_event(session, job, actor, "reopened", reason)
+    add_event(session, job, actor, JobEventKind.REOPENED, reason)
 
 
 def clear_error(job: VideoJob) -> None:
@@ -178,7 +178,7 @@ def merge_json(job: VideoJob, metadata: Json | None, facts: JobFacts | None) -> 
         job.facts_json = {**job.facts_json, **facts.to_json()}
 
 
-def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: str, detail: Json | None = None) -> None:
+def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: JobEventKind, detail: Json | None = None) -> None:
     """Add one event with the job's current point, progress and message."""
     session.add(
         JobEvent(
