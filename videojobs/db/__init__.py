@@ -4,7 +4,7 @@ from videojobs.db.engine import get_engine
 from videojobs.db.jobs import ClientKey
 from videojobs.db.models import IN_DOUBT_STATES, JobEvent, JobEventKind, Submission, SubmissionState, VideoJob
 from videojobs.db.repository import JobRepository
-from videojobs.db.repository_base import Lease, UnknownJob
+from videojobs.db.repository_base import Lease
 from videojobs.db.submissions import Intent
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "Lease",
     "Submission",
     "SubmissionState",
-    "UnknownJob",
     "VideoJob",
     "get_engine",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from videojobs.db.models import LIVE_STATES, JobEvent, JobEventKind, Json, Submission, VideoJob
-from videojobs.errors import DatabaseUnavailable, LeaseLost, VideoJobError
+from videojobs.errors import DatabaseUnavailable, LeaseLost, UnknownJob, VideoJobError
 from videojobs.pipeline.facts import JobFacts
 from videojobs.progress import POINT_SPECS
 from videojobs.states import RecoveryPoint, Stage, Status, paid_step_at
@@ -22,12 +22,6 @@ from videojobs.testing.fault_injection import fault_point
 from videojobs.transitions import can_transition, has_reached, resolve_arrival
 
 NOW = func.clock_timestamp()
-
-
-class UnknownJob(VideoJobError):
-    """No job has this id."""
-
-    code = "job_not_found"
 
 
 @dataclass(frozen=True, slots=True)
