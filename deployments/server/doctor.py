@@ -145,7 +145,7 @@ async def check_provider(provider: Provider[Any], names: Connections) -> str:
     block = await _load_block(credentials_block(provider), names.block_name(provider.key))
     try:
         async with block.client() as client:
-            detail = await provider.check(client)
+            detail = await provider.check_account(client)
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
     if AccessSettings.current().public_url is not None and block.callback_secret is None:
