@@ -132,6 +132,5 @@ async def _download_results(stack: Stack, job: VideoJob, output: Path, console: 
         await asyncio.to_thread(store.download, key, file)
     console.print(f"The final video:          {final}")
     console.print(f"The before/after picture: {picture}")
-    link = store.presign(result_key(job.user_id, job.id), 3600)
-    console.print(f"Link for an hour, while the stack runs (`make up`): {link}", soft_wrap=True)
+    console.print("The stack stops now, and keeps the job. `make up` starts it again, with a page of each job.")
     return final
