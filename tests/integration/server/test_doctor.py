@@ -1,78 +1,76 @@
-"""The doctor's findings about providers. Its other checks are in tests/acceptance/test_operations.py."""
+"""The doctor's checks, with a Prefect server that lacks something."""
 
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prefect.exceptions import ObjectNotFound
 
 from blocks import Connections
 from deployments.server import doctor
-from deployments.server.doctor import CheckFailed, check_providers, list_checks
-from videojobs.errors import ConfigurationError
-from videojobs.providers import registry
+from deployments.server.doctor import CheckFailed, check_deployments
+from deployments.server.environment import REPOSITORY_ROOT
+from tasks.runtime.deployment_names import DEPLOYMENTS
+
+PREFECT_YAML = (REPOSITORY_ROOT / "prefect.yaml").read_text()
 
 
-class FakeDatabase:
-    """A job database block, and its repository."""
+class FakeClient:
+    """A server with everything but `missing`."""
 
-    def __init__(self, open_submissions: dict[str, int]) -> None:
-        self._open_submissions = open_submissions
+    def __init__(self, missing: str) -> None:
+        self._missing = missing
 
-    def repository(self) -> "FakeDatabase":
-        return self
+    async def read_deployment_by_name(self, name: str) -> Any:
+        self._find(name)
+        return SimpleNamespace(work_pool_name="lectures" if name == "lecture/lecture" else "video-jobs")
 
-    async def count_open_submissions(self) -> dict[str, int]:
-        return self._open_submissions
+    async def read_work_pool(self, name: str) -> None:
+        self._find(name)
 
+    async def read_global_concurrency_limit_by_name(self, name: str) -> None:
+        self._find(name)
 
-@pytest.fixture
-def open_submissions(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Unfinished paid calls by provider."""
-    found: dict[str, int] = {}
+    async def read_workers_for_work_pool(self, name: str) -> Any:
+        return [SimpleNamespace(status="OFFLINE" if f"worker of {name}" == self._missing else "ONLINE")]
 
-    async def load_block(*_: Any) -> FakeDatabase:
-        return FakeDatabase(found)
-
-    monkeypatch.setattr(doctor, "load_block", load_block)
-    return found
-
-
-async def test_sound_providers_are_named_with_their_stage(open_submissions: dict[str, int]) -> None:
-    open_submissions["sync_so"] = 3
-    assert await check_providers(Connections()) == "Sync.so for lip sync, GhostCut for text removal"
+    def _find(self, name: str) -> None:
+        if name == self._missing:
+            raise ObjectNotFound(Exception())
 
 
-async def test_a_missing_provider_of_paid_calls_is_a_finding(open_submissions: dict[str, int]) -> None:
-    open_submissions["gone"] = 2
-    with pytest.raises(CheckFailed, match=r"2 unfinished paid calls .*'gone', which is not installed"):
-        await check_providers(Connections())
+def lack(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def get_client() -> AsyncIterator[FakeClient]:
+        yield FakeClient(missing)
+
+    monkeypatch.setattr(doctor, "get_client", get_client)
 
 
-@pytest.mark.parametrize("key", ["nobody", "ghostcut"])
-async def test_a_wrong_provider_setting_is_a_finding(
-    open_submissions: dict[str, int], monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
-    monkeypatch.setenv("VIDEOJOBS_LIP_SYNC_PROVIDER", key)
-    with pytest.raises(CheckFailed, match=f"VIDEOJOBS_LIP_SYNC_PROVIDER is '{key}'"):
-        await check_providers(Connections())
-    assert {"Providers", "GhostCut"} < list_checks().keys()
+@pytest.mark.parametrize("missing", [*DEPLOYMENTS, "lectures", "video-jobs", "ghostcut-works"])
+async def test_a_missing_registration_fails_the_check(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lack(missing, monkeypatch)
+    with pytest.raises(CheckFailed, match="make deploy"):
+        await check_deployments(Connections())
 
 
-async def test_a_broken_vendor_package_is_a_finding(
-    open_submissions: dict[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = registry.Registry(
-        registry.providers(), {"acme": "the provider 'acme' (package acme) cannot be used: boom"}
-    )
-    monkeypatch.setattr(doctor, "load_registry", lambda: broken)
-    with pytest.raises(CheckFailed, match=r"'acme'.*boom"):
-        await check_providers(Connections())
+async def test_a_pool_without_a_worker_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    lack("worker of lectures", monkeypatch)
+    with pytest.raises(CheckFailed, match="prefect worker start --pool lectures"):
+        await check_deployments(Connections())
 
 
-async def test_the_providers_are_checked_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own check reports that it cannot be read."""
+async def test_the_finding_names_each_pool_and_its_deployments(monkeypatch: pytest.MonkeyPatch) -> None:
+    lack("nothing", monkeypatch)
+    finding = await check_deployments(Connections())
+    assert "cleanup/cleanup in pool video-jobs; lecture/lecture in pool lectures: a worker is online" in finding
 
-    async def load_block(*_: Any) -> None:
-        raise ConfigurationError("the Prefect server has no block job-database")
 
-    monkeypatch.setattr(doctor, "load_block", load_block)
-    assert "Sync.so" in await check_providers(Connections())
+def test_the_doctor_knows_every_deployment_of_prefect_yaml() -> None:
+    deployed = re.findall(r"^  - name: (\S+).*?^    entrypoint: (\S+)\.(\w+)", PREFECT_YAML, re.MULTILINE | re.DOTALL)
+    flows = [(name, getattr(import_module(module), function)) for name, module, function in deployed]
+    assert {f"{flow.name}/{name}" for name, flow in flows} == set(DEPLOYMENTS)
