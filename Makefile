@@ -73,14 +73,17 @@ lint: .venv/.dev ## Check format and style
 typecheck: .venv/.dev ## Check types
 	@$(BIN)/mypy
 
+# Every variable of .env, where there is one; those of the environment win.
+WITH_DOTENV = $(if $(wildcard .env),$(BIN)/dotenv run --no-override --)
+
 doctor: .venv/.local ## Check the configuration, and say in plain words what is missing
-	@$(BIN)/python -m deployments.server.doctor $(ARGS)
+	@$(WITH_DOTENV) $(BIN)/python -m deployments.server.doctor $(ARGS)
 
 deploy: .venv/.local ## Bring the Prefect server to the wanted state
-	@$(BIN)/python -m deployments.server.register
+	@$(WITH_DOTENV) $(BIN)/python -m deployments.server.register
 
 migrate: .venv/.local ## Bring the job database to the newest schema
-	@$(if $(wildcard .env),$(BIN)/dotenv run --no-override --) $(BIN)/python -m videojobs.db.migrate
+	@$(WITH_DOTENV) $(BIN)/python -m videojobs.db.migrate
 
 requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
 	@$(call compile,dev,--extra local --extra lecture --extra whisper --extra dev)
