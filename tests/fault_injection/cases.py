@@ -328,7 +328,7 @@ VENDOR_FAULTS: Final = [
     ),
     replace(
         CHAINED,
-        name="both vendors: time-outs of questions about the status",
+        name="both vendors: time-outs of status requests",
         faults=[
             sync_so_fault("slow", on="status", seconds=BEYOND_TIMEOUT),
             ghostcut_fault("slow", on="status", seconds=BEYOND_TIMEOUT),
@@ -365,8 +365,8 @@ outage with the longest recovery comes first."""
 
 # ---- points without an injection, and why ----------------------------------------------------------------
 
-_NO_LINK: Final = "Asked where a finished generation names no result only: tests/unit/providers/test_sync_so_client.py"
-_DOCTOR: Final = "Asked by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
+_NO_LINK: Final = "Called only where a finished generation names no result: tests/unit/providers/test_sync_so_client.py"
+_DOCTOR: Final = "Called by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "sync_so.download_url.before_call": _NO_LINK,
     "sync_so.download_url.after_call": _NO_LINK,
