@@ -9,7 +9,7 @@ from prefect.logging import get_run_logger
 from tasks.estimate_cost import publish_cost_artifact
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
-from tasks.runtime.progress import report_progress, slugify
+from tasks.runtime.progress_artifact import report_progress, slugify
 from videojobs.db import VideoJob
 from videojobs.media.comparison_image import render_comparison
 from videojobs.media.executors import run_cpu_bound

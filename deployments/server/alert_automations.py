@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from deployments.server.recovery_automations import ANY_FLOW_RUN, FINAL_EVENTS, TAGGED_RUNS
-from tasks.runtime.job_events import (
+from tasks.runtime.operator_alerts import (
     JOB_PARKED,
     JOB_RESOURCE_PREFIX,
     JOB_STUCK,
@@ -25,7 +25,7 @@ from tasks.runtime.job_events import (
     VENDOR_RESOURCE_PREFIX,
 )
 from videojobs.errors import ConfigurationError
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 _ANY_JOB_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{JOB_RESOURCE_PREFIX}*"})
 _ANY_VENDOR_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR_RESOURCE_PREFIX}*"})
@@ -34,10 +34,10 @@ _RUN_TEMPLATE: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state
 _EVENT_TEMPLATE: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
 
 
-class AlertSettings(AliasedSettings):
+class AlertSettings(Settings):
     """Where alerts go, and their thresholds: `VIDEOJOBS_ALERT_...`, applied by `make deploy`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_")
     old_names: ClassVar = {
         "VIDEOJOBS_ALERT_RUN_HOURS": "max_run_hours",
         "VIDEOJOBS_ALERT_BACKLOG": "max_late_runs",
@@ -61,7 +61,7 @@ class AlertSettings(AliasedSettings):
 
 async def build_alert_automations(client: PrefectClient, settings: AlertSettings | None = None) -> list[AutomationCore]:
     """The alerts that `make deploy` creates or updates, by name. Raises ConfigurationError if the block is missing."""
-    settings = settings or AlertSettings()
+    settings = settings or AlertSettings.current()
     block_id = await _read_notification_block_id(client, settings.block) if settings.block else None
     return [
         _alert_automation("a job has failed", _run_event_trigger({"prefect.flow-run.Failed"}), _RUN_TEMPLATE, block_id),

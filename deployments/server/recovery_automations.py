@@ -15,7 +15,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 AUTO_RECOVER_TAG: Final = "auto-recover"
 """Runs of deployments with this tag (prefect.yaml) recover automatically. Their flows must be safe to run again."""
@@ -42,10 +42,10 @@ TAGGED_RUNS: Final = ResourceSpecification(
 )
 
 
-class LivenessSettings(AliasedSettings):
+class LivenessSettings(Settings):
     """When a run counts as dead: `VIDEOJOBS_...`, applied by `make deploy`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
     old_names: ClassVar = {
         "VIDEOJOBS_SILENCE_SECONDS": "heartbeat_timeout_seconds",
         "VIDEOJOBS_START_SECONDS": "pending_timeout_seconds",
@@ -74,7 +74,7 @@ def build_recovery_automations() -> list[AutomationCore]:
                 match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=LivenessSettings().heartbeat_timeout_seconds),
+                within=timedelta(seconds=LivenessSettings.current().heartbeat_timeout_seconds),
             ),
             actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run sends no heartbeats.")],
         ),
@@ -90,7 +90,7 @@ def build_recovery_automations() -> list[AutomationCore]:
                 match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=LivenessSettings().pending_timeout_seconds),
+                within=timedelta(seconds=LivenessSettings.current().pending_timeout_seconds),
             ),
             actions=[
                 ChangeFlowRunState(

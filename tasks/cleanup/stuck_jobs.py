@@ -17,11 +17,11 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.cleanup.vendor_status import job_connections, query_vendors
 from tasks.runtime.failures import failure_details
-from tasks.runtime.job_events import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.job_run import run_history
 from tasks.runtime.job_task import job_task
+from tasks.runtime.operator_alerts import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.prefect_runs import resume_job, scheduled_runs_by_job
-from videojobs.db import JobRepository, Lease, SubmissionState
+from videojobs.db import JobEventKind, JobRepository, Lease, SubmissionState
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter
 from videojobs.errors import DatabaseUnavailable, VendorFailed
 from videojobs.pipeline.recovery_policy import (
@@ -98,7 +98,7 @@ async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionR
         if lease is None:
             return ActionResult(CHANGED_TEXT)
         detail = {"verdict": stuck_job.decision.action.value, "reason": stuck_job.decision.reason}
-        await repository.record_event(lease, "cleanup_action", detail)
+        await repository.record_event(lease, JobEventKind.CLEANUP_ACTION, detail)
         if stuck_job.decision.action is RecoveryAction.FAIL:
             await _fail_job(repository, lease, stuck_job, connections)
         if stuck_job.decision.action is RecoveryAction.PARK:

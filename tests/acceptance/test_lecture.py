@@ -18,8 +18,8 @@ from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_cancellation import wait_until
 from tests.integration.lecture.test_bad_lectures import write_hours_long_video
 from tests.support.sample_lecture import SPEECH, SampleLecture
-from videojobs.db import JobRepository, Lease, UnknownJob, VideoJob
-from videojobs.errors import ConfigurationError
+from videojobs.db import JobRepository, Lease, VideoJob
+from videojobs.errors import ConfigurationError, UnknownJob
 from videojobs.states import JobKind, RecoveryPoint, Status
 from videojobs.storage.object_store import lecture_key, parse_uri
 from videojobs.testing.fault_injection import InjectedFault

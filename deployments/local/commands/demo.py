@@ -20,7 +20,8 @@ from deployments.local.stack.prefect_client import prefect_client
 from deployments.local.stack.signals import cancel_on_signal
 from deployments.local.stack.stack import Stack
 from deployments.server.storage import object_store_from_env
-from videojobs.db import JobRepository, UnknownJob, VideoJob, get_engine
+from videojobs.db import JobRepository, VideoJob, get_engine
+from videojobs.errors import UnknownJob
 from videojobs.states import Status
 from videojobs.storage.object_store import comparison_image_key, result_key
 
