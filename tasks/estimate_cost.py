@@ -54,7 +54,7 @@ async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
 
 async def _vendor_quote(run: JobRun, job: VideoJob, listed: Cost) -> Cost | None:
     provider = provider_for_stage(Stage.LIP_SYNC)
-    if not provider.capabilities.quotes:
+    if not provider.capabilities.gives_quotes:
         return None
     body = provider.build_request(lip_sync_inputs(job, await run.connections.store()), None)
     try:

@@ -189,13 +189,13 @@ async def publish_lecture_artifacts(run: JobRun) -> None:
     """A link to each document, as artifacts of the run."""
     job = await (await run.connections.repository()).get_job(run.job_id)
     store = await run.connections.store()
-    days = TimingSettings.current().result_url_ttl_days
+    timings = TimingSettings.current()
     for name in (PDF, *job.facts.lecture_documents.subtitles.files, SLIDES_ARCHIVE):
         await acreate_link_artifact(
             key=f"{name.replace('.', '-')}-{slugify(job.id)}",
-            link=store.presign(lecture_key(job.user_id, job.id, name), int(days * 86_400)),
+            link=store.presign(lecture_key(job.user_id, job.id, name), timings.result_url_ttl_seconds),
             link_text=name,
-            description=f"{job.progress_message}. The link works for {days:g} days.",
+            description=f"{job.progress_message}. The link works for {timings.result_url_ttl_days:g} days.",
         )
 
 

@@ -83,7 +83,7 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
         return
     provider = get_provider(submission.provider)
     async with run.connections.provider_client(provider) as client:
-        record = await provider.read(client, vendor_id)
+        record = await provider.read_record(client, vendor_id)
     if record is None:
         problem = f"{provider.display_name} does not know {vendor_id}; look up the id in its dashboard"
         raise InvalidRequest([FieldError("vendor_id", problem)])

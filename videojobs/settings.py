@@ -16,7 +16,7 @@ from videojobs.settings_alias import AliasedSettings
 
 GIB = 1024**3
 MIB = 1024**2
-DAY_SECONDS = 86_400.0
+DAY_SECONDS = 86_400
 
 
 def _split_commas(value: object) -> object:
@@ -145,7 +145,7 @@ class TimingSettings(Settings):
     lease_seconds: DelaySeconds = 60
     """Lifetime of a job lease: how long a crashed run blocks its job."""
 
-    slot_lease_seconds: int = Field(default=300, ge=60, le=86_400)
+    slot_lease_seconds: int = Field(default=300, ge=60, le=DAY_SECONDS)
     """Lifetime of a vendor slot's lease: how long a crashed run occupies its slot. With file-based leases, the Prefect
     server rewrites the list of all leases at each renewal: the more jobs wait, the longer this should be."""
 
@@ -160,6 +160,10 @@ class TimingSettings(Settings):
 
     retry_delay_seconds: float = Field(default=10, ge=0, le=3600)
     """The pause before a retry, if the other side named none."""
+
+    @property
+    def result_url_ttl_seconds(self) -> int:
+        return round(self.result_url_ttl_days * DAY_SECONDS)
 
 
 class LinkSettings(Settings):

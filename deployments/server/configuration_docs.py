@@ -23,7 +23,7 @@ from deployments.server.recovery_automations import LivenessSettings
 from deployments.worker.settings import WorkerSettings
 from videojobs.lecture.settings import LectureSettings
 from videojobs.pipeline.costs import BudgetSettings
-from videojobs.providers.registry import StageSettings, providers
+from videojobs.providers.registry import ProviderSelection, providers
 from videojobs.settings import AccessSettings, LimitSettings, LinkSettings, TimingSettings
 
 PAGE: Final = REPOSITORY_ROOT / "docs/configuration.md"
@@ -50,7 +50,7 @@ GROUPS: Final = (
         "Workers and API",
         "Set the same values for every worker and every API process, and where you run `make doctor`.",
         (
-            StageSettings,
+            ProviderSelection,
             LimitSettings,
             TimingSettings,
             LinkSettings,

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from blocks import Connections, JobDatabase, callback_secret_variable, credentials_block, load_block
 from deployments.server.api_exposure import UNAUTHORIZED_MESSAGE, find_exposures, sends_cleartext_credentials
 from deployments.server.concurrency_limits import concurrency_limits
-from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from videojobs.db import get_engine
 from videojobs.db.migrate import is_behind
 from videojobs.errors import ConfigurationError, VideoJobError
@@ -145,7 +145,7 @@ async def check_provider(provider: Provider[Any], names: Connections) -> str:
     block = await _load_block(credentials_block(provider), names.block_name(provider.key))
     try:
         async with block.client() as client:
-            detail = await provider.check(client)
+            detail = await provider.check_account(client)
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
     if AccessSettings.current().public_url is not None and block.callback_secret is None:

@@ -15,7 +15,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from videojobs.settings import Settings
+from videojobs.settings import DAY_SECONDS, Settings
 
 AUTO_RECOVER_TAG: Final = "auto-recover"
 """Runs of deployments with this tag (prefect.yaml) recover automatically. Their flows must be safe to run again."""
@@ -51,11 +51,11 @@ class LivenessSettings(Settings):
         "VIDEOJOBS_START_SECONDS": "pending_timeout_seconds",
     }
 
-    heartbeat_timeout_seconds: float = Field(default=90, gt=30, le=86_400)
+    heartbeat_timeout_seconds: float = Field(default=90, gt=30, le=DAY_SECONDS)
     """Time without a heartbeat after which a run is Crashed. Ours: three heartbeats of 30 s, the least that
     `PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers accepts."""
 
-    pending_timeout_seconds: float = Field(default=300, ge=10, le=86_400)
+    pending_timeout_seconds: float = Field(default=300, ge=10, le=DAY_SECONDS)
     """From the moment that a worker claims a run until it is Running. A process starts in seconds; a container may wait
     for a machine and pull its image first."""
 

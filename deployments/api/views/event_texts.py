@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from videojobs.db import JobEvent, JobEventKind
-from videojobs.providers.registry import StageSettings, display_name
+from videojobs.providers.registry import ProviderSelection, display_name
 from videojobs.states import RecoveryPoint, Stage
 
 Tone = Literal["plain", "good", "wait", "bad"]
@@ -82,10 +82,10 @@ def event_message(event: JobEvent) -> str:
     stage = detail.get("stage")
     if stage in list(Stage) and event.kind in _VENDOR_EVENT_TEXT:
         # Events of older versions name the stage only.
-        provider = detail.get("provider") or StageSettings.current().key_for(Stage(stage))
+        provider = detail.get("provider") or ProviderSelection.current().key_for(Stage(stage))
         return _VENDOR_EVENT_TEXT[event.kind].format(display_name(provider))
     if event.kind == JobEventKind.SHORTENED:
-        vendor = display_name(StageSettings.current().lip_sync_provider)
+        vendor = display_name(ProviderSelection.current().lip_sync_provider)
         return f"Some ends were moved forward for {vendor}: {_join_first(detail['changes'])}."
     if changes := detail.get("changes"):
         listed = _join_first(changes, _MAX_LISTED_FORM_CHANGES)

@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from videojobs.pipeline.costs import Money
-from videojobs.settings import DelaySeconds, Settings
+from videojobs.settings import DAY_SECONDS, DelaySeconds, Settings
 
 
 class GhostCutLimits(Settings):
@@ -49,7 +49,7 @@ class GhostCutPrices(Settings):
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_PRICE_")
 
-    seconds_per_point: float = Field(default=60, gt=0, le=86_400)
+    seconds_per_point: float = Field(default=60, gt=0, le=DAY_SECONDS)
     """The length of the unit that costs one point; a started unit counts as a whole one. The unit is not published; a
     clip of 3 s and one of 12 s cost one point each (GhostCut 9), so it is 12 s or more, and such prices are usually per
     minute. Each run's cost artifact shows the points that were paid beside the estimate: correct this setting if they
