@@ -49,14 +49,14 @@ class AlertSettings(Settings):
     secret. Unset: no notifications."""
 
     max_run_hours: float = Field(default=8, gt=0, le=24 * 14)
-    """How long one run may last. Jobs wait for a vendor for six hours at most (`poll_give_up_hours`); a lecture of five
-    hours takes two on a slow core."""
+    """How long one run may last. Jobs wait for a vendor for six hours at most (`VIDEOJOBS_POLL_GIVE_UP_HOURS`); a
+    lecture of five hours takes two on a slow core."""
 
     max_late_runs: int = Field(default=10, ge=1, le=10_000)
     """Late runs within `late_runs_window_minutes` that cause an alert: workers are missing, or too few."""
 
     late_runs_window_minutes: float = Field(default=10, gt=0, le=24 * 60)
-    """See `max_late_runs`."""
+    """The period in which late runs are counted, see `max_late_runs`."""
 
 
 async def build_alert_automations(client: PrefectClient, settings: AlertSettings | None = None) -> list[AutomationCore]:

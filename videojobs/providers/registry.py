@@ -37,10 +37,10 @@ class ProviderSelection(Settings):
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     lip_sync_provider: str = "sync_so"
-    """The one that ships with this package."""
+    """Default: the included provider."""
 
     text_removal_provider: str = "ghostcut"
-    """As above."""
+    """Default: the included provider."""
 
     def key_for(self, stage: Stage) -> str:
         return {Stage.LIP_SYNC: self.lip_sync_provider, Stage.TEXT_REMOVAL: self.text_removal_provider}[stage]
