@@ -36,6 +36,8 @@ from videojobs.storage.object_store import ObjectStore, parse_uri
 
 DEPLOYMENT = JOB_DEPLOYMENTS[JobKind.PRO_VIDEO]
 
+RUN_TIMEOUT_SECONDS = 300  # reached only when something is broken, even on a loaded machine
+
 
 @contextmanager
 def prefect_settings(stack: Stack) -> Iterator[None]:
@@ -110,7 +112,7 @@ class StackDriver:
 
     async def wait_for_run(self, flow_run: FlowRun) -> FlowRun:
         with prefect_settings(self.stack):
-            return await wait_for_flow_run(flow_run.id, timeout=150, poll_interval=1, client=self.prefect)
+            return await wait_for_flow_run(flow_run.id, timeout=RUN_TIMEOUT_SECONDS, client=self.prefect)
 
     async def wait_for_job(self, flow_run: FlowRun) -> VideoJob:
         """The job of a run that has ended."""
