@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from videojobs.states import JobKind
+from videojobs.testing.fault_injection import DELIVERY_POINTS
 
 Outcome = Literal["completed", "failed", "cancelled", "parked", "processing", "pending", "no row"]
 Action = Literal["kill", "raise", "hang"]
@@ -366,11 +367,13 @@ outage with the longest recovery comes first."""
 # ---- points without an injection, and why ----------------------------------------------------------------
 
 _NO_LINK: Final = "Asked where a finished generation names no result only: tests/unit/providers/test_sync_so_client.py"
+_WEBHOOKS: Final = "Passed by the API only, when it sends webhooks: tests/integration/api/test_webhook_faults.py"
 _DOCTOR: Final = "Asked by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "sync_so.download_url.before_call": _NO_LINK,
     "sync_so.download_url.after_call": _NO_LINK,
     "ghostcut.balance.before_call": _DOCTOR,
     "ghostcut.balance.after_call": _DOCTOR,
+    **dict.fromkeys(DELIVERY_POINTS, _WEBHOOKS),
 }
 """Fault points that no job passes here, and the tests that cover their failures."""

@@ -21,11 +21,22 @@ from videojobs.db.stats import JobStats
 from videojobs.db.submissions import SubmissionWrites
 from videojobs.db.tokens import TokenStore
 from videojobs.db.uploads import UploadStore
+from videojobs.db.webhook_deliveries import WebhookDeliveryStore
+from videojobs.db.webhook_endpoints import WebhookEndpointStore
 from videojobs.states import Stage
 
 
 class JobRepository(
-    JobWrites, SubmissionWrites, SpendTracking, JobMaintenance, JobStats, JobQueries, TokenStore, UploadStore
+    JobWrites,
+    SubmissionWrites,
+    SpendTracking,
+    JobMaintenance,
+    JobStats,
+    JobQueries,
+    TokenStore,
+    UploadStore,
+    WebhookEndpointStore,
+    WebhookDeliveryStore,
 ):
     """Job state in Postgres. Construct it with an engine of `videojobs.db.engine`."""
 

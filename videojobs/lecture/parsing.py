@@ -18,6 +18,7 @@ from videojobs.lecture.request import LectureRequest
 from videojobs.requests.field_rules import source_error
 from videojobs.requests.parsing import ERROR_MESSAGES, ErrorMessages, decode_json_text, validate_model
 from videojobs.settings import AccessSettings
+from videojobs.webhooks.url_rules import callback_url_errors
 
 _MODELS_BY_PATH: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     (): LectureRequest,
@@ -44,12 +45,10 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
     request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
     problems += field_errors
     video = fields.get("video")
-    if (
-        isinstance(video, str)
-        and video.strip()
-        and (error_text := source_error(video.strip(), access or AccessSettings.current()))
-    ):
+    access = access or AccessSettings.current()
+    if isinstance(video, str) and video.strip() and (error_text := source_error(video.strip(), access)):
         problems.append(FieldError("video", error_text))
+    problems += callback_url_errors(fields, access)
     if request is None or problems:
         raise InvalidRequest(problems)
     return request
