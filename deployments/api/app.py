@@ -100,6 +100,7 @@ def _add_operations(app: FastAPI, state: AppState) -> None:
     """Probes, metrics, logs and shutdown. `RequestLoggingMiddleware` is added last, so it is the outermost."""
     app.state.readiness = ReadinessProbe(state.services, state.settings)
     app.state.metrics = Metrics(state.settings, state.services.repository)
+    state.webhook_dispatcher.on_outcome = app.state.metrics.record_webhook
     app.state.shutting_down = asyncio.Event()
     app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
     app.include_router(health.router)

@@ -36,6 +36,7 @@ CLIENT_READS = {"build_request", "timeout"}
 HTTP_CLIENT_FACTORIES = {
     ("videojobs/providers/http.py", "vendor_http_client"),  # the vendors' client, used by `send`
     ("videojobs/media/pinned_transport.py", "ssrf_safe_client"),  # file downloads, checked while they stream
+    ("videojobs/webhooks/sender.py", "__init__"),  # webhooks, whose `send` has fault points
 }
 
 

@@ -21,6 +21,7 @@ from videojobs.db.webhook_endpoints import disable_endpoint, require_enabled
 from videojobs.db.webhook_models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from videojobs.db.webhook_outbox import OUTBOX_TOPIC
 from videojobs.errors import VideoJobError
+from videojobs.webhooks.sender import AttemptResult
 
 _GONE: Final = 410  # the receiver wants nothing any more (Standard Webhooks)
 # An endpoint that gets a message a month is not disabled for the first try that fails after a long silence.
@@ -75,16 +76,6 @@ class ClaimLimits:
     failing: int
     busy_lanes: Mapping[str, int]
     """Deliveries of each lane that this process is sending."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptResult:
-    """What came of a try. `error` is None after a success."""
-
-    status: int | None
-    error: str | None
-    response: str
-    duration_ms: int
 
 
 @dataclass(frozen=True, slots=True)

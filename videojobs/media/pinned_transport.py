@@ -55,15 +55,15 @@ class _PinnedTransport(httpx.BaseTransport):
         self._resolver = resolver
         # Kept connections are shared by address, and two names at one address are two sites to TLS.
         self._network = httpcore.ConnectionPool(
-            _tls_context(), max_keepalive_connections=0, network_backend=WatchedNetworkBackend(watchdog)
+            tls_context(), max_keepalive_connections=0, network_backend=WatchedNetworkBackend(watchdog)
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         failure: Exception | None = None
-        for address in self._resolve_allowed(request.url)[:MAX_ADDRESSES]:
+        for address in resolve_public(request.url, self._policy, self._resolver):
             try:
-                with _as_httpx_errors():
-                    response = self._network.handle_request(_pin_request(request, address))
+                with as_httpx_errors():
+                    response = self._network.handle_request(pin_request(request, address))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
             else:
@@ -73,29 +73,32 @@ class _PinnedTransport(httpx.BaseTransport):
     def close(self) -> None:
         self._network.close()
 
-    def _resolve_allowed(self, url: httpx.URL) -> Sequence[str]:
-        host = _host_name(url)
-        if error_text := self._policy.host_error(host):
-            raise UnfetchableUrl(f"the link {error_text}")
-        try:
-            addresses = self._resolver(host, url.port or _PORTS[url.scheme])
-        except (OSError, UnicodeError) as error:
-            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-                raise TransferInterrupted("the link's host name cannot be resolved now") from None
-            addresses = []
-        # One private address among public ones is an attack on guards that check only one of them.
-        if not addresses or not all(map(self._policy.allows_address, addresses)):
-            raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
-        return addresses
+
+def resolve_public(url: httpx.URL, policy: UrlPolicy, resolver: Resolver) -> Sequence[str]:
+    """The addresses that a request to this URL may go to, best first. Raises UnfetchableUrl or TransferInterrupted."""
+    host = _host_name(url)
+    if error_text := policy.host_error(host):
+        raise UnfetchableUrl(f"the link {error_text}")
+    try:
+        addresses = resolver(host, url.port or _PORTS[url.scheme])
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise TransferInterrupted("the link's host name cannot be resolved now") from None
+        addresses = []
+    # One private address among public ones is an attack on guards that check only one of them.
+    if not addresses or not all(map(policy.allows_address, addresses)):
+        raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
+    return addresses[:MAX_ADDRESSES]
 
 
-def _pin_request(request: httpx.Request, address: str) -> httpcore.Request:
+def pin_request(request: httpx.Request, address: str, content: bytes | None = None) -> httpcore.Request:
     """The same request to this address; its `Host` header and TLS's SNI keep the name, and so does the certificate."""
     url = request.url
     return httpcore.Request(
         request.method,
         httpcore.URL(scheme=url.raw_scheme, host=address, port=url.port, target=url.raw_path),
         headers=request.headers.raw,
+        content=content,
         extensions={**request.extensions, "sni_hostname": _host_name(url).rstrip(".")},
     )
 
@@ -107,7 +110,7 @@ class _ResponseStream(httpx.SyncByteStream):
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        with _as_httpx_errors():
+        with as_httpx_errors():
             yield from self._response.iter_stream()
 
     def close(self) -> None:
@@ -115,7 +118,7 @@ class _ResponseStream(httpx.SyncByteStream):
 
 
 @contextmanager
-def _as_httpx_errors() -> Iterator[None]:
+def as_httpx_errors() -> Iterator[None]:
     """Convert httpcore's errors to httpx's, which have the same names."""
     try:
         yield
@@ -129,6 +132,6 @@ def _host_name(url: httpx.URL) -> str:
 
 
 @cache
-def _tls_context() -> SSLContext:
+def tls_context() -> SSLContext:
     """Cached: loading the certificates takes 40 ms. Respects `SSL_CERT_FILE`."""
     return httpx.create_ssl_context()

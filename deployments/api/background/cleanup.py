@@ -1,4 +1,4 @@
-"""Removes what aborted uploads and killed API processes left in the storage."""
+"""Removes what aborted uploads and killed API processes left in the storage, and old deliveries of webhooks."""
 
 import asyncio
 import logging
@@ -7,6 +7,7 @@ from typing import Final
 
 from deployments.api.services import Services
 from videojobs.storage.object_store import ObjectStore
+from videojobs.webhooks.settings import WebhookSettings
 
 _BATCH_SIZE: Final = 100  # uploads per call
 
@@ -20,6 +21,13 @@ async def remove_abandoned_uploads(services: Services, max_age_hours: float) -> 
         await asyncio.to_thread(_delete_prefix, await services.store(), upload.prefix)
         await repository.delete_upload(upload.id)
         log.info("Upload %s of %s was abandoned; its objects are deleted", upload.id, upload.user_id)
+
+
+async def delete_old_webhooks(services: Services) -> None:
+    """Delete deliveries that are older than `VIDEOJOBS_WEBHOOK_RETENTION_DAYS`."""
+    repository = await services.repository()
+    while count := await repository.delete_old_deliveries(timedelta(days=WebhookSettings.current().retention_days)):
+        log.info("%d old webhook deliveries are deleted", count)
 
 
 def _delete_prefix(store: ObjectStore, prefix: str) -> None:

@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from videojobs.db import JobRepository, get_engine
 from videojobs.db.webhook_deliveries import (
-    AttemptResult,
     ClaimedDelivery,
     ClaimLimits,
     RetryPolicy,
@@ -19,6 +18,7 @@ from videojobs.db.webhook_deliveries import (
 from videojobs.db.webhook_endpoints import EndpointChanges, EndpointDisabled, TooManyEndpoints, UnknownEndpoint
 from videojobs.db.webhook_models import WebhookDelivery, WebhookEndpoint
 from videojobs.webhooks.events import DEFAULT_EVENTS
+from videojobs.webhooks.sender import AttemptResult
 from videojobs.webhooks.settings import WebhookSettings
 
 SETTINGS: Final = WebhookSettings()
