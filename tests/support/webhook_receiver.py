@@ -1,7 +1,8 @@
-"""A receiver of webhooks that behaves as the path says: /ok, /status/410, /redirect/..., /hang, /drip, /flaky/2."""
+"""A receiver of webhooks that behaves as the path says: /ok, /status/410, /redirect, /hang, /flaky/2 and so on."""
 
 import json
 import queue
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ def run_webhook_receiver() -> Iterator[WebhookReceiver]:
                     receiver.release.wait(60)
                 case "flaky":
                     self._answer(503 if count <= int(rest[0]) else 200, b"flaky")
+                case "killed" if count <= int(rest[0]):  # it has read the message, and dies before it answers
+                    self.connection.shutdown(socket.SHUT_RDWR)
                 case "large":
                     self._answer(500, b"\0<b>" + b"x" * 1_000_000)
                 case _:

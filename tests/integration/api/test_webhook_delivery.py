@@ -156,6 +156,13 @@ async def test_a_receiver_that_is_away_is_tried_again(api: ApiServer, user: str)
     assert {item.error for item in tries} == {"the connection failed (ConnectError)"}
 
 
+async def test_a_receiver_that_is_killed_gets_it_again(api: ApiServer, receiver: WebhookReceiver, user: str) -> None:
+    delivery, tries = await deliver(api, user, f"{receiver.url}/killed/1/{user}")
+    assert delivery.state == "delivered"
+    assert [item.status for item in tries] == [None, 200]
+    assert [(await next_request(receiver)).id for _ in range(2)] == [delivery.id] * 2
+
+
 async def test_a_hanging_receiver_is_given_up_and_delays_nobody(
     api: ApiServer, receiver: WebhookReceiver, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
