@@ -10,10 +10,11 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
-from deployments.api.background.cleanup import delete_old_webhooks, remove_abandoned_uploads
+from deployments.api.background.abandoned_uploads import remove_abandoned_uploads
 from deployments.api.background.job_watcher import JobWatcher
 from deployments.api.background.run_launcher import RunLauncher
 from deployments.api.background.webhook_dispatcher import WebhookDispatcher
+from deployments.api.background.webhook_retention import delete_old_webhooks
 from deployments.api.rate_limit import TokenBuckets
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
@@ -51,7 +52,7 @@ class AppState:
     @asynccontextmanager
     async def run_background_tasks(self) -> AsyncIterator[None]:
         """Launch pending runs, send webhooks and clean up until the context ends; then close all connections."""
-        remove_uploads = partial(remove_abandoned_uploads, self.services, self.settings.direct_upload_hours)
+        remove_uploads = partial(remove_abandoned_uploads, self.services, self.settings.direct_upload_url_ttl_hours)
         launching = run_periodically(
             self.run_launcher.launch_pending,
             self.settings.launch_retry_seconds,

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.db.models import Json, Submission, VideoJob
+from videojobs.db.models import JobEventKind, Json, Submission, VideoJob
 from videojobs.db.repository_base import (
     NOW,
     Lease,
@@ -34,8 +34,9 @@ from videojobs.errors import (
 )
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
+from videojobs.progress import POINT_SPECS, completed_message
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
-from videojobs.states import POINT_SPECS, UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status, completed_message
+from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status
 from videojobs.webhooks.events import WebhookEvent
 
 
@@ -76,7 +77,7 @@ class JobWrites(RepositoryBase):
         async with self._transaction("create", job_id) as session:
             if await _insert_job(session, row):
                 job = await load_job(session, job_id)
-                add_event(session, job, actor, "opened", {"changes": list(changes)} if changes else None)
+                add_event(session, job, actor, JobEventKind.OPENED, {"changes": list(changes)} if changes else None)
                 return job
             if client_key and (first := await _find_by_client_key(session, request.user_id, client_key)):
                 return first
@@ -123,7 +124,7 @@ class JobWrites(RepositoryBase):
         async with self._transaction("create_rejected", job_id) as session:
             if await _insert_job(session, row):
                 job = await load_job(session, job_id)
-                add_event(session, job, actor, "refused", {"error": error})
+                add_event(session, job, actor, JobEventKind.REFUSED, {"error": error})
                 await enqueue_webhooks(session, job, WebhookEvent.FAILED, callback_url=callback_url)
 
     # ---- the lease ---------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ class JobWrites(RepositoryBase):
                 job.completed_at = None
                 clear_error(job)
             expired = {"expired_holder": previous_holder} if previous_holder not in (None, lease.holder) else {}
-            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **expired})
+            add_event(session, job, lease.holder, JobEventKind.LEASE_ACQUIRED, {"claims": job.claims, **expired})
             if starts:
                 await enqueue_webhooks(session, job, WebhookEvent.STARTED)
             return None
@@ -196,7 +197,9 @@ class JobWrites(RepositoryBase):
         async with self._locked_job("advance", lease) as (session, job):
             if move_to_point(job, target):
                 merge_json(job, metadata, facts)
-                await add_public_event(session, job, lease.holder, "advanced", WebhookEvent.PROGRESS, metadata)
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.ADVANCED, WebhookEvent.PROGRESS, metadata
+                )
             return job
 
     async def update_progress(
@@ -208,10 +211,10 @@ class JobWrites(RepositoryBase):
             if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
                 job.progress_percentage = higher
                 job.progress_message = message
-                await add_public_event(session, job, lease.holder, "progress", WebhookEvent.PROGRESS, detail)
+                await add_public_event(session, job, lease.holder, JobEventKind.PROGRESS, WebhookEvent.PROGRESS, detail)
             return job
 
-    async def record_event(self, lease: Lease, kind: str, detail: Json) -> None:
+    async def record_event(self, lease: Lease, kind: JobEventKind, detail: Json) -> None:
         """Add an event that changes neither recovery point nor progress."""
         async with self._locked_job("record_event", lease) as (session, job):
             add_event(session, job, lease.holder, kind, detail)
@@ -228,7 +231,9 @@ class JobWrites(RepositoryBase):
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
                 detail = {"output_url": output_url}
-                await add_public_event(session, job, lease.holder, "completed", WebhookEvent.COMPLETED, detail)
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.COMPLETED, WebhookEvent.COMPLETED, detail
+                )
             return job
 
     async def fail(
@@ -251,7 +256,9 @@ class JobWrites(RepositoryBase):
             job.error_problems = _problems_json(problems)
             job.output_url = fallback_url
             job.completed_at = await session.scalar(select(NOW))
-            await add_public_event(session, job, lease.holder, "failed", WebhookEvent.FAILED, {"error": error})
+            await add_public_event(
+                session, job, lease.holder, JobEventKind.FAILED, WebhookEvent.FAILED, {"error": error}
+            )
             return job
 
     async def park(
@@ -278,7 +285,7 @@ class JobWrites(RepositoryBase):
             job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
             detail = {"reason": reason, **(detail or {})}
-            await add_public_event(session, job, lease.holder, "parked", WebhookEvent.PARKED, detail)
+            await add_public_event(session, job, lease.holder, JobEventKind.PARKED, WebhookEvent.PARKED, detail)
             return job
 
     async def cancel(self, job_id: str, flow_run_id: str, message: str, *, actor: str) -> VideoJob | None:
@@ -297,7 +304,7 @@ class JobWrites(RepositoryBase):
             job.error_code = WorkCancelled.code
             job.completed_at = await session.scalar(select(NOW))
             detail = {"run": flow_run_id, "message": message}
-            await add_public_event(session, job, actor, "cancelled", WebhookEvent.CANCELLED, detail)
+            await add_public_event(session, job, actor, JobEventKind.CANCELLED, WebhookEvent.CANCELLED, detail)
             return job
 
     async def reopen(self, lease: Lease, reason: Json) -> VideoJob:

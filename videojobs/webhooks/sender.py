@@ -23,10 +23,10 @@ from videojobs.media.pinned_transport import (
     pin_request,
     resolve,
     resolve_public,
-    tls_context,
 )
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.testing.fault_injection import fault_point
+from videojobs.tls import tls_context
 
 EXCERPT_BYTES: Final = 1000  # of an answer, for its owner to find the reason of a failure
 # Name look-ups block a thread each, for seconds if a name server is down. They have threads of their own, so that

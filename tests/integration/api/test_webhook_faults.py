@@ -98,8 +98,9 @@ def _free_port() -> int:
 @contextmanager
 def run_process(environment: dict[str, str], *module_and_options: str) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", *module_and_options]
-    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, **output) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             yield process
         finally:
