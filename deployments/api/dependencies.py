@@ -70,14 +70,14 @@ class AppState:
         sending = run_periodically(
             self.webhook_dispatcher.run, WEBHOOK_RETRY_SECONDS, log, name="sending webhooks", immediately=True
         )
-        forgetting = run_periodically(
+        expiring = run_periodically(
             partial(delete_old_webhooks, self.services),
             self.settings.cleanup_interval_minutes * 60,
             log,
             name="deleting old webhook deliveries",
             immediately=True,
         )
-        tasks = [asyncio.create_task(work) for work in (launching, cleaning, sending, forgetting)]
+        tasks = [asyncio.create_task(work) for work in (launching, cleaning, sending, expiring)]
         try:
             yield
         finally:

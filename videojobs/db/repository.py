@@ -2,7 +2,8 @@
 
 `JobRepository` is composed of one class per concern, each in the module of that name; they share the transactions and
 row locks of `repository_base`. Flows use `jobs` (life cycle and lease), `submissions` (paid calls) and `budgets`; the
-clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens` and `uploads`. Reads for a single job are here.
+clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens`, `uploads` and `webhook_...`. Reads for a single
+job are here.
 """
 
 from collections.abc import Sequence
