@@ -1,23 +1,23 @@
 """Load check of webhooks: many deliveries to many endpoints, one of which never answers.
 
-python -m tests.benchmarks.webhooks [--deliveries 10000] [--endpoints 100]
+python -m tests.benchmarks.webhooks [--deliveries 10000] [--endpoints 100] [--dead 1 0]
 
-One API process sends, as in production; Postgres, the receiver and this program are on the same machine. It runs twice:
-with one endpoint that accepts connections and never answers, and with none. It fails if a message is lost.
+One process sends, with the code of the API process; Postgres, the receiver and this program are on the same machine.
+It runs once for each number of `--dead` endpoints, which accept connections and never answer. A lost message is an
+error.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ class Receiver:
     seconds_by_id: dict[str, float] = field(default_factory=dict)  # from the event to the first arrival
     arrivals: Counter[str] = field(default_factory=Counter)
     dead_requests: int = 0
+    broken_requests: int = 0  # the sender gave up before it had sent everything
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -59,6 +60,8 @@ class Receiver:
             self.seconds_by_id.setdefault(message_id, (datetime.now(UTC) - happened).total_seconds())
             writer.write(_RESPONSE)
             await writer.drain()
+        except asyncio.IncompleteReadError:
+            self.broken_requests += 1
         finally:
             writer.close()
 
@@ -73,32 +76,19 @@ async def run_receiver() -> AsyncIterator[Receiver]:
 
 
 @contextmanager
-def run_api_process(database_url: str) -> Iterator[None]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def run_sender(database_url: str) -> Iterator[None]:
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
         "VIDEOJOBS_ALLOW_PLAIN_HTTP": "true",
         "VIDEOJOBS_ALLOW_PRIVATE_INPUTS": "true",
     }
-    command = [sys.executable, "-m", "tests.support.api_process", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
+    command = [sys.executable, "-m", "tests.support.webhook_sender_process"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
-            _wait_until_listening(port, process)
             yield
         finally:
             process.terminate()
-
-
-def _wait_until_listening(port: int, process: "subprocess.Popen[bytes]") -> None:
-    while process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("the API process does not start")
 
 
 async def measure(repository: JobRepository, database_url: str, deliveries: int, endpoints: int, dead: int) -> str:
@@ -109,7 +99,7 @@ async def measure(repository: JobRepository, database_url: str, deliveries: int,
         for number in range(endpoints):
             url = f"{base}/dead" if number < dead else f"{base}/ok/{number}"
             await repository.create_webhook_endpoint(user, url, DEFAULT_EVENTS, "", limit=endpoints)
-        with run_api_process(database_url):
+        with run_sender(database_url):
             began = time.monotonic()
             for _ in range(events):
                 job_id = f"job-{uuid.uuid4()}"
@@ -128,18 +118,19 @@ async def measure(repository: JobRepository, database_url: str, deliveries: int,
     return (
         f"{dead} of {endpoints} dead: {len(waits)} of {expected} arrived, {duplicates} twice; events written in "
         f"{written:.0f} s, all arrived after {took:.0f} s ({len(waits) / took:.0f}/s); from event to arrival median "
-        f"{p50:.1f} s, p95 {p95:.1f} s, max {waits[-1]:.1f} s; tries at the dead one: {receiver.dead_requests}"
+        f"{p50:.1f} s, p95 {p95:.1f} s, max {waits[-1]:.1f} s; tries at dead ones: {receiver.dead_requests}, "
+        f"broken off: {receiver.broken_requests}"
     )
 
 
-async def main(deliveries: int, endpoints: int) -> None:
+async def main(deliveries: int, endpoints: int, dead_counts: Sequence[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(data=Path(folder), environment=EMPTY_ENVIRONMENT, services={"job_database"}, keep_data=False)
         async with stack:
             url = stack.variables["DATABASE_URL"]
             repository = JobRepository(get_engine(url))
             print(f"load average before: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
-            for dead in (1, 0):
+            for dead in dead_counts:
                 print(await measure(repository, url, deliveries, endpoints, dead), flush=True)
             await close_engines()
 
@@ -148,5 +139,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deliveries", type=int, default=10_000)
     parser.add_argument("--endpoints", type=int, default=100)
+    parser.add_argument("--dead", type=int, nargs="+", default=[1, 0])
     options = parser.parse_args()
-    asyncio.run(main(options.deliveries, options.endpoints))
+    asyncio.run(main(options.deliveries, options.endpoints, options.dead))

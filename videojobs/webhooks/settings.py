@@ -33,8 +33,9 @@ class WebhookSettings(Settings):
     secret_overlap_hours: float = Field(default=24, ge=0, le=24 * 30)
     """How long messages are signed with the old secret, too, after a rotation: time to update all receivers."""
 
-    max_concurrent: int = Field(default=200, ge=2, le=10_000)
-    """Messages that one API process sends at a time. Each holds a socket, and no thread."""
+    max_concurrent: int = Field(default=64, ge=2, le=10_000)
+    """Messages that one API process sends at a time. Slow receivers need many; but each takes some milliseconds of
+    processor time, and with 200 on a machine with a tenth of a core left, tries ran out of time."""
 
     max_concurrent_per_endpoint: int = Field(default=4, ge=1, le=1000)
     """Of these for one endpoint, so that a slow one leaves room for the others. An endpoint whose last try failed
