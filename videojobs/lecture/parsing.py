@@ -36,6 +36,25 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
     """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with all errors."""
     if not isinstance(raw, Mapping):
         raise InvalidRequest([FieldError("request", "must be an object")])
+    request, problems = _parse_shape(raw)
+    video, access = raw.get("video"), access or AccessSettings.current()
+    if isinstance(video, str) and video.strip() and (error_text := source_error(video.strip(), access)):
+        problems.append(FieldError("video", error_text))
+    problems += callback_url_errors(raw, access)
+    if request is None or problems:
+        raise InvalidRequest(problems)
+    return request
+
+
+def parse_admitted_lecture(raw: Mapping[str, object]) -> LectureRequest:
+    """The request of a lecture that was admitted before: without the rule for its source, which may have changed."""
+    request, problems = _parse_shape(raw)
+    if request is None or problems:
+        raise InvalidRequest(problems)
+    return request
+
+
+def _parse_shape(raw: Mapping[str, object]) -> tuple[LectureRequest | None, list[FieldError]]:
     fields, problems = dict(raw), []
     try:
         fields["options"] = decode_json_text(raw.get("options")) or {}
@@ -43,12 +62,4 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
         fields["options"] = {}
         problems.append(FieldError("options", str(error)))
     request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
-    problems += field_errors
-    video = fields.get("video")
-    access = access or AccessSettings.current()
-    if isinstance(video, str) and video.strip() and (error_text := source_error(video.strip(), access)):
-        problems.append(FieldError("video", error_text))
-    problems += callback_url_errors(fields, access)
-    if request is None or problems:
-        raise InvalidRequest(problems)
-    return request
+    return request, [*problems, *field_errors]
