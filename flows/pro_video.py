@@ -27,6 +27,7 @@ from videojobs.errors import JobParked, LeaseLost
 from videojobs.requests.models import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment
 from videojobs.states import Stage
 from videojobs.testing.fault_injection import current_job_id
+from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 
 def _run_name() -> str:
@@ -58,6 +59,7 @@ async def pro_video(
     display_name: Annotated[str, Field(max_length=200)] = "",
     user_id: Annotated[str, Field(pattern=ID_PATTERN)] = "default",
     options: Options = Options(),  # noqa: B008  # frozen
+    callback_url: Annotated[str, Field(max_length=MAX_URL_LENGTH)] = "",
     job_id: str | None = None,
     connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> State[Any] | str:
@@ -71,6 +73,7 @@ async def pro_video(
         display_name: The job's name in lists.
         user_id: Whose job it is; the results are stored under users/{user_id}/.
         options: Models and modes of the vendors. The defaults are right for most videos.
+        callback_url: Where the job's events are sent, as signed webhooks. Do not put a secret into it.
         job_id: Leave empty: the run's own id is used. Give the id of an earlier job to continue it.
         connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
@@ -82,6 +85,7 @@ async def pro_video(
         "display_name": display_name,
         "user_id": user_id,
         "options": options,
+        "callback_url": callback_url,
     }
     job_id = job_id or str(flow_run.get_id())
     current_job_id.set(job_id)

@@ -14,6 +14,7 @@ from videojobs.lecture.request import LectureRequest
 from videojobs.requests.models import JobRequest, validate_job_id
 from videojobs.requests.parsing import parse_admitted_request, parse_request
 from videojobs.states import JobKind
+from videojobs.webhooks.url_rules import valid_webhook_url
 
 
 @job_task("check the request")
@@ -90,6 +91,7 @@ async def _record_rejection(
         problems=[FieldError(_to_storable_text(item.path), _to_storable_text(item.message)) for item in error.errors],
         kind=kind,
         actor=actor,
+        callback_url=valid_webhook_url(raw.get("callback_url")),
     )
 
 

@@ -32,6 +32,7 @@ from deployments.api.routes import (
     lectures,
     metrics,
     uploads,
+    webhooks,
 )
 from deployments.api.routes.health import ReadinessProbe
 from deployments.api.services import Services
@@ -57,7 +58,7 @@ class _ApiApplication(FastAPI):
             stack,
             allow_origins=state.settings.cors_origins,
             allow_credentials=True,
-            allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
             allow_headers=["*"],
         )
 
@@ -91,7 +92,7 @@ def create_app(services: Services | None = None) -> FastAPI:
 
 def _build_api_router() -> APIRouter:
     api = APIRouter(prefix=API_PREFIX)
-    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads):
+    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads, webhooks):
         api.include_router(route_module.router)
     return api
 
@@ -100,6 +101,7 @@ def _add_operations(app: FastAPI, state: AppState) -> None:
     """Probes, metrics, logs and shutdown. `RequestLoggingMiddleware` is added last, so it is the outermost."""
     app.state.readiness = ReadinessProbe(state.services, state.settings)
     app.state.metrics = Metrics(state.settings, state.services.repository)
+    state.webhook_dispatcher.on_outcome = app.state.metrics.record_webhook
     app.state.shutting_down = asyncio.Event()
     app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
     app.include_router(health.router)

@@ -8,9 +8,11 @@ from fastapi.openapi.utils import get_openapi
 from deployments.api.errors import PROBLEM_MEDIA_TYPE
 from deployments.api.schemas.problems import ProblemDetails
 from deployments.api.schemas.uploads import UploadCreate, UploadParts
+from deployments.api.schemas.webhooks import WebhookEndpointCreate, WebhookEndpointUpdate, WebhookReplaySince
 from videojobs.lecture.request import LectureRequest
 from videojobs.requests.models import JobRequest
 
+_WEBHOOK_REQUESTS: Final = (WebhookEndpointCreate, WebhookEndpointUpdate, WebhookReplaySince)
 _REF_TEMPLATE: Final = "#/components/schemas/{model}"
 _API_DESCRIPTION: Final = """
 Jobs replace the speech in time ranges of a video, and remove burned-in text from areas of the picture. Lectures produce
@@ -34,7 +36,7 @@ def install_openapi(app: FastAPI) -> None:
 def _build_openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version="1", description=_API_DESCRIPTION.strip(), routes=app.routes)
     schemas = document["components"]["schemas"]
-    for model in (ProblemDetails, JobRequest, LectureRequest, UploadCreate, UploadParts):
+    for model in (ProblemDetails, JobRequest, LectureRequest, UploadCreate, UploadParts, *_WEBHOOK_REQUESTS):
         schema = model.model_json_schema(ref_template=_REF_TEMPLATE)
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema

@@ -1,4 +1,4 @@
-"""Pages of job lists: whose jobs are listed, and the cursor of the next page."""
+"""Pages of lists: whose jobs are listed, and the cursor of the next page."""
 
 import base64
 import binascii
@@ -9,6 +9,7 @@ from deployments.api.auth import Principal
 from deployments.api.errors import ApiError, validation_error
 from videojobs.db import VideoJob
 from videojobs.db.queries import Cursor
+from videojobs.db.webhook_models import WebhookDelivery
 from videojobs.errors import FieldError
 from videojobs.requests.models import ID_PATTERN
 
@@ -20,9 +21,9 @@ def resolve_owner(principal: Principal, user: str | None) -> str | None:
     return user or principal.owner
 
 
-def encode_cursor(job: VideoJob) -> str:
-    """The cursor of the page that follows this job."""
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode()
+def encode_cursor(row: VideoJob | WebhookDelivery) -> str:
+    """The cursor of the page that follows this row."""
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
 
 
 def decode_cursor(cursor: str) -> Cursor:

@@ -25,6 +25,7 @@ from videojobs.lecture.settings import LectureSettings
 from videojobs.pipeline.costs import BudgetSettings
 from videojobs.providers.registry import ProviderSelection, providers
 from videojobs.settings import AccessSettings, LimitSettings, LinkSettings, TimingSettings
+from videojobs.webhooks.settings import WebhookSettings
 
 PAGE: Final = REPOSITORY_ROOT / "docs/configuration.md"
 
@@ -61,7 +62,7 @@ GROUPS: Final = (
         ),
     ),
     SettingsGroup("Coroutine worker", "Read by the worker process only.", (WorkerSettings,)),
-    SettingsGroup("API process", "Read by `python -m deployments.api` only.", (ApiSettings,)),
+    SettingsGroup("API process", "Read by `python -m deployments.api` only.", (ApiSettings, WebhookSettings)),
     SettingsGroup(
         "Prefect server",
         "Read by `make deploy`, which writes them to the Prefect server: run it again after a change. Coroutine "

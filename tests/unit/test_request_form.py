@@ -42,7 +42,7 @@ def test_form_fields_are_in_source_order(name: str, schema: dict[str, Any]) -> N
 def test_the_form_uses_the_public_names() -> None:
     definitions = SCHEMA["$defs"]
     assert list(SCHEMA["properties"]) == [
-        "video", "audio", "segments", "effects", "display_name", "user_id", "options",
+        "video", "audio", "segments", "effects", "display_name", "user_id", "options", "callback_url",
     ]  # fmt: skip
     assert list(definitions["Segment"]["properties"]) == ["startTime", "endTime", "audioInput", "label"]
     assert list(definitions["AudioInput"]["properties"]) == ["refId", "startTime", "endTime"]

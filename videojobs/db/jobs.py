@@ -14,6 +14,7 @@ from videojobs.db.repository_base import (
     Lease,
     RepositoryBase,
     add_event,
+    add_public_event,
     clear_error,
     load_job,
     merge_json,
@@ -21,6 +22,7 @@ from videojobs.db.repository_base import (
     parse_flow_run_id,
     reopen_job,
 )
+from videojobs.db.webhook_outbox import enqueue_webhooks
 from videojobs.errors import (
     FieldError,
     InvalidRequest,
@@ -35,6 +37,7 @@ from videojobs.pipeline.facts import JobFacts
 from videojobs.progress import POINT_SPECS, completed_message
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status
+from videojobs.webhooks.events import WebhookEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,12 @@ class JobWrites(RepositoryBase):
         problems: Sequence[FieldError] = (),
         actor: str,
         kind: JobKind = JobKind.PRO_VIDEO,
+        callback_url: str | None = None,
     ) -> None:
-        """Record a rejected request, so that the client can see why. Does not change an existing job."""
+        """Record a rejected request, so that the client can see why. Does not change an existing job.
+
+        `callback_url` is that of the request, if it is valid.
+        """
         row: Json = {
             "id": job_id,
             "kind": kind,
@@ -116,7 +123,9 @@ class JobWrites(RepositoryBase):
         }
         async with self._transaction("create_rejected", job_id) as session:
             if await _insert_job(session, row):
-                add_event(session, await load_job(session, job_id), actor, JobEventKind.REFUSED, {"error": error})
+                job = await load_job(session, job_id)
+                add_event(session, job, actor, JobEventKind.REFUSED, {"error": error})
+                await enqueue_webhooks(session, job, WebhookEvent.FAILED, callback_url=callback_url)
 
     # ---- the lease ---------------------------------------------------------------------------------------
 
@@ -134,12 +143,15 @@ class JobWrites(RepositoryBase):
             job.lease_holder = lease.holder
             job.lease_until = await session.scalar(select(NOW + timedelta(seconds=seconds)))
             job.claims += 1
-            if job.status in (Status.PENDING, Status.CANCELLED):
+            starts = job.status in (Status.PENDING, Status.CANCELLED)
+            if starts:
                 job.status = Status.PROCESSING
                 job.completed_at = None
                 clear_error(job)
             expired = {"expired_holder": previous_holder} if previous_holder not in (None, lease.holder) else {}
             add_event(session, job, lease.holder, JobEventKind.LEASE_ACQUIRED, {"claims": job.claims, **expired})
+            if starts:
+                await enqueue_webhooks(session, job, WebhookEvent.STARTED)
             return None
 
     async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:
@@ -185,7 +197,9 @@ class JobWrites(RepositoryBase):
         async with self._locked_job("advance", lease) as (session, job):
             if move_to_point(job, target):
                 merge_json(job, metadata, facts)
-                add_event(session, job, lease.holder, JobEventKind.ADVANCED, metadata)
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.ADVANCED, WebhookEvent.PROGRESS, metadata
+                )
             return job
 
     async def update_progress(
@@ -197,7 +211,7 @@ class JobWrites(RepositoryBase):
             if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
                 job.progress_percentage = higher
                 job.progress_message = message
-                add_event(session, job, lease.holder, JobEventKind.PROGRESS, detail)
+                await add_public_event(session, job, lease.holder, JobEventKind.PROGRESS, WebhookEvent.PROGRESS, detail)
             return job
 
     async def record_event(self, lease: Lease, kind: JobEventKind, detail: Json) -> None:
@@ -216,7 +230,10 @@ class JobWrites(RepositoryBase):
                 job.progress_message = completed_message(last_point)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
-                add_event(session, job, lease.holder, JobEventKind.COMPLETED, {"output_url": output_url})
+                detail = {"output_url": output_url}
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.COMPLETED, WebhookEvent.COMPLETED, detail
+                )
             return job
 
     async def fail(
@@ -239,7 +256,9 @@ class JobWrites(RepositoryBase):
             job.error_problems = _problems_json(problems)
             job.output_url = fallback_url
             job.completed_at = await session.scalar(select(NOW))
-            add_event(session, job, lease.holder, JobEventKind.FAILED, {"error": error})
+            await add_public_event(
+                session, job, lease.holder, JobEventKind.FAILED, WebhookEvent.FAILED, {"error": error}
+            )
             return job
 
     async def park(
@@ -265,7 +284,8 @@ class JobWrites(RepositoryBase):
                     )
             job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
-            add_event(session, job, lease.holder, JobEventKind.PARKED, {"reason": reason, **(detail or {})})
+            detail = {"reason": reason, **(detail or {})}
+            await add_public_event(session, job, lease.holder, JobEventKind.PARKED, WebhookEvent.PARKED, detail)
             return job
 
     async def cancel(self, job_id: str, flow_run_id: str, message: str, *, actor: str) -> VideoJob | None:
@@ -283,7 +303,8 @@ class JobWrites(RepositoryBase):
             job.error_message = job.progress_message = message
             job.error_code = WorkCancelled.code
             job.completed_at = await session.scalar(select(NOW))
-            add_event(session, job, actor, JobEventKind.CANCELLED, {"run": flow_run_id, "message": message})
+            detail = {"run": flow_run_id, "message": message}
+            await add_public_event(session, job, actor, JobEventKind.CANCELLED, WebhookEvent.CANCELLED, detail)
             return job
 
     async def reopen(self, lease: Lease, reason: Json) -> VideoJob:

@@ -2,7 +2,8 @@
 
 `JobRepository` is composed of one class per concern, each in the module of that name; they share the transactions and
 row locks of `repository_base`. Flows use `jobs` (life cycle and lease), `submissions` (paid calls) and `budgets`; the
-clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens` and `uploads`. Reads for a single job are here.
+clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens`, `uploads` and `webhook_...`. Reads for a single
+job are here.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,22 @@ from videojobs.db.stats import JobStats
 from videojobs.db.submissions import SubmissionWrites
 from videojobs.db.tokens import TokenStore
 from videojobs.db.uploads import UploadStore
+from videojobs.db.webhook_deliveries import WebhookDeliveryStore
+from videojobs.db.webhook_endpoints import WebhookEndpointStore
 from videojobs.states import Stage
 
 
 class JobRepository(
-    JobWrites, SubmissionWrites, SpendTracking, JobMaintenance, JobStats, JobQueries, TokenStore, UploadStore
+    JobWrites,
+    SubmissionWrites,
+    SpendTracking,
+    JobMaintenance,
+    JobStats,
+    JobQueries,
+    TokenStore,
+    UploadStore,
+    WebhookEndpointStore,
+    WebhookDeliveryStore,
 ):
     """Job state in Postgres. Construct it with an engine of `videojobs.db.engine`."""
 

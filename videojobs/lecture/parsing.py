@@ -18,6 +18,7 @@ from videojobs.lecture.request import LectureRequest
 from videojobs.requests.field_rules import source_error
 from videojobs.requests.parsing import ERROR_MESSAGES, ErrorMessages, decode_json_text, validate_model
 from videojobs.settings import AccessSettings
+from videojobs.webhooks.url_rules import callback_url_errors
 
 _MODELS_BY_PATH: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     (): LectureRequest,
@@ -36,13 +37,10 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
     if not isinstance(raw, Mapping):
         raise InvalidRequest([FieldError("request", "must be an object")])
     request, problems = _parse_shape(raw)
-    video = raw.get("video")
-    if (
-        isinstance(video, str)
-        and video.strip()
-        and (error_text := source_error(video.strip(), access or AccessSettings.current()))
-    ):
+    video, access = raw.get("video"), access or AccessSettings.current()
+    if isinstance(video, str) and video.strip() and (error_text := source_error(video.strip(), access)):
         problems.append(FieldError("video", error_text))
+    problems += callback_url_errors(raw, access)
     if request is None or problems:
         raise InvalidRequest(problems)
     return request

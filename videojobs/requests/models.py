@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from videojobs.errors import FieldError, InvalidRequest
+from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 LipSyncModel = Literal["lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "sync-3"]
 SyncMode = Literal["remap", "bounce", "loop", "cut_off", "silence"]
@@ -40,6 +41,12 @@ PATTERN_MESSAGES: Final = {
     REF_ID_PATTERN: "must be 1 to 64 letters, digits, - or _",
     ID_PATTERN: "must be 1 to 64 letters, digits, -, _ or ., and start with a letter or a digit",
 }
+
+
+CALLBACK_URL_HELP: Final = (
+    "Where the job's events are sent, as signed webhooks: an https address that anyone on the internet can reach. "
+    "Operators can read it, so put no secret into it."
+)
 
 
 def to_microseconds(seconds: float) -> float:
@@ -62,6 +69,7 @@ _SOURCE_CONSTRAINTS = StringConstraints(strip_whitespace=True, min_length=1, max
 _LABEL_CONSTRAINTS = StringConstraints(strip_whitespace=True, max_length=200)
 Source = Annotated[str, _SOURCE_CONSTRAINTS, AfterValidator(_reject_control_chars)]
 Label = Annotated[str, _LABEL_CONSTRAINTS, AfterValidator(_reject_control_chars)]
+CallbackUrl = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_URL_LENGTH)]
 RefId = Annotated[str, Field(pattern=REF_ID_PATTERN)]
 
 
@@ -287,8 +295,14 @@ class JobRequest(FrozenModel):
         description="Options for the vendors. The defaults are right for most videos.",
         json_schema_extra=form_position(6),
     )
+    callback_url: CallbackUrl | None = Field(
+        default=None,
+        title="Callback address",
+        description=CALLBACK_URL_HELP,
+        json_schema_extra=form_position(7),
+    )
 
-    @field_validator("display_name", mode="before")
+    @field_validator("display_name", "callback_url", mode="before")
     @classmethod
     def _blank_to_none(cls, value: object) -> object:
         """An HTML form sends an empty field as an empty string."""

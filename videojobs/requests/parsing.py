@@ -28,6 +28,7 @@ from videojobs.requests.models import (
 )
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import safe_display
+from videojobs.webhooks.url_rules import callback_url_errors
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -54,6 +55,7 @@ def parse_request(
     request, model_errors = validate_model(JobRequest, fields, _REQUEST_MESSAGES)
     problems += [item for item in model_errors if item.path not in unreadable]
     problems += validate_fields(fields, unreadable, limits, access)
+    problems += callback_url_errors(fields, access)
     if request is None or problems:
         raise InvalidRequest(problems)
     return _sort_segments(request)

@@ -11,6 +11,7 @@ from deployments.api.jobs.creation import IdempotencyKey
 from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.schemas.jobs import JobCreated
 from deployments.api.views.status import submission_response
+from videojobs.requests.models import CALLBACK_URL_HELP
 from videojobs.states import JobKind
 
 router = APIRouter()
@@ -43,6 +44,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
                         "options": {"type": "string", "description": "As in JobRequest, as JSON text."},
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
+                        "callback_url": {"type": "string", "maxLength": 2048, "description": CALLBACK_URL_HELP},
                     },
                 },
                 "example": {

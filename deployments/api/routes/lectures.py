@@ -19,7 +19,7 @@ from deployments.api.views.lecture_view import (
     to_lecture_summary,
 )
 from videojobs.lecture.request import LectureRequest
-from videojobs.requests.models import ID_PATTERN
+from videojobs.requests.models import CALLBACK_URL_HELP, ID_PATTERN
 from videojobs.states import JobKind
 
 router = APIRouter(tags=["lectures"])
@@ -45,6 +45,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
                         },
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
+                        "callback_url": {"type": "string", "maxLength": 2048, "description": CALLBACK_URL_HELP},
                     },
                 },
                 "example": {"display_name": "On water"},

@@ -45,6 +45,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         "effects": form.effects,
         "display_name": truncate_name(texts.get("display_name")),
         "user_id": principal.user_id,
+        "callback_url": texts.get("callback_url"),
         **({"options": texts["options"]} if "options" in texts else {}),
     }
     request = None
@@ -65,7 +66,9 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
 def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
     """As `to_job_request`, for a lecture."""
     texts, problems = received.texts, _form_problems(received, principal)
-    raw: dict[str, object] = {name: texts[name] for name in ("display_name", "options") if name in texts}
+    raw: dict[str, object] = {
+        name: texts[name] for name in ("display_name", "options", "callback_url") if name in texts
+    }
     if speech := {name: texts[name] for name in ("language", "without_speech") if texts.get(name)}:
         if texts.get("options"):
             problems += [FieldError(name, "is a part of options, which is given too; give it there") for name in speech]

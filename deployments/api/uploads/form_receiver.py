@@ -27,8 +27,8 @@ from videojobs.text import safe_display
 
 VIDEO_FIELD: Final = "file"
 AUDIO_FIELD: Final = "audio_files"
-TEXT_FIELDS: Final = ("segments_data", "effects", "options", "display_name", "user_id")
-LECTURE_TEXT_FIELDS: Final = ("options", "language", "without_speech", "display_name", "user_id")
+TEXT_FIELDS: Final = ("segments_data", "effects", "options", "display_name", "user_id", "callback_url")
+LECTURE_TEXT_FIELDS: Final = ("options", "language", "without_speech", "display_name", "user_id", "callback_url")
 _EXTRA_PARTS: Final = 16  # besides the files: each field once, and some sent by mistake
 
 
