@@ -59,6 +59,7 @@ class _ApiApplication(FastAPI):
             allow_credentials=True,
             allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
             allow_headers=["*"],
+            expose_headers=["Retry-After"],  # scripts may read this header only if it is named
         )
 
 

@@ -1,14 +1,31 @@
 """Settings of the API process: `VIDEOJOBS_API_...` in its environment."""
 
+import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from videojobs.settings_alias import AliasedSettings
 
-Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
-"""As browsers send it: no path, no slash at the end. No `*`: an allowed page may read what a cookie gives access to."""
+_ORIGIN_PATTERN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
+
+
+def _validate_origin(text: str) -> str:
+    """`text`, if it is an origin as browsers send it. Raises ValueError."""
+    if "*" in text:
+        raise ValueError(
+            f"{text} would let unknown websites read what a signed-in user may see; name each origin instead"
+        )
+    if not _ORIGIN_PATTERN.fullmatch(text):
+        raise ValueError(
+            f"{text} is not an origin; write scheme and host, such as https://editor.example.com, without a path or a "
+            "slash at the end"
+        )
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_validate_origin)]
 
 
 def _split_list(value: object) -> object:

@@ -354,10 +354,23 @@ async def test_a_rate_limit_response_has_cors_headers(service_variables: dict[st
             answers = [await http.get(JOBS_PAGE_URL) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [401, 429]
     assert {answer.headers["Access-Control-Allow-Origin"] for answer in answers} == {EDITOR_ORIGIN}
+    assert answers[1].headers["Access-Control-Expose-Headers"] == "Retry-After"
 
 
-@pytest.mark.parametrize("origin", ["*", "editor.example.com", f"{EDITOR_ORIGIN}/", f"{EDITOR_ORIGIN}/jobs", "null"])
-async def test_an_invalid_cors_origin_is_rejected_at_startup(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
-    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", origin)
-    with pytest.raises(ValueError, match="cors_origins"):
+@pytest.mark.parametrize(
+    ("origin", "reason"),
+    [
+        ("*", r"\* would let unknown websites read .*; name each origin"),
+        ("https://*.example.com", "name each origin"),
+        ("editor.example.com", "is not an origin; write scheme and host, such as https://editor.example.com"),
+        (f"{EDITOR_ORIGIN}/", "without a path or a slash at the end"),
+        (f"{EDITOR_ORIGIN}/jobs", "without a path"),
+        ("null", "null is not an origin"),
+    ],
+)
+def test_an_invalid_cors_origin_is_rejected_at_startup(
+    monkeypatch: pytest.MonkeyPatch, origin: str, reason: str
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_API_CORS_ORIGINS", f"https://a.example, {origin}")
+    with pytest.raises(ValueError, match=f"cors_origins(.|\n)*{reason}"):
         asgi_client(BrokenServices(DatabaseUnavailable("away")))
