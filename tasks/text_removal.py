@@ -18,9 +18,9 @@ from videojobs.states import TEXT_REMOVAL_STARTING, RecoveryPoint, Stage
 from videojobs.storage.object_store import lip_sync_result_key, result_key
 
 
-@job_task("look for text to remove")
+@job_task("check for text to remove")
 async def has_text_to_remove(run: JobRun) -> bool:
-    """Whether the job goes on to text removal: it has areas, and something of them is left in the lip-sync result."""
+    """Whether the job continues with text removal: it has areas, and part of them is in the lip-sync result."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if not job.has_areas:
@@ -49,7 +49,7 @@ async def submit_text_removal(run: JobRun, repository: JobRepository, job: Video
 
 
 async def _record_timeline(run: JobRun, repository: JobRepository, job: VideoJob) -> None:
-    """How the areas' times were carried over to the lip-sync result."""
+    """How the areas' times were mapped to the lip-sync result."""
     request = job.video_request
     decision = resolve_timeline(request, job.facts)
     explanation = explain_timeline(request, decision)

@@ -43,7 +43,7 @@ async def stage_slot(run: JobRun, stage: Stage) -> AsyncIterator[None]:
 
 
 def presign_for_vendor(store: ObjectStore, key: str) -> str:
-    """A link that lasts until the vendor has worked off its queue."""
+    """A link that lasts until the vendor has processed its queue."""
     return store.presign(key, int(TimingSettings.current().input_url_ttl_hours * 3600))
 
 
@@ -153,7 +153,7 @@ async def store_stage(
         status = await _final_status(account, str(submission.vendor_id))
         url = await account.result_url(str(submission.vendor_id), status)
     if url is None:
-        raise VendorUnavailable(f"{provider.display_name} says that it is done, and names no result yet")
+        raise VendorUnavailable(f"{provider.display_name} reports that it is done, but has no result URL yet")
     video = await store_result(url, store, key, vendor=provider.display_name)
     await repository.record_outcome(
         run.lease, submission, SubmissionState.DONE, answer=status.response, paid_points=status.paid_points
@@ -169,7 +169,7 @@ async def store_stage(
 
 
 async def _final_status(account: VendorAccount, vendor_id: str) -> VendorStatus:
-    """The cached one, or a fresh one where another run takes the job up: links expire."""
+    """The cached one, or a fresh one if another run resumes the job: links expire."""
     if cached := pop_status(account.provider.key, vendor_id):
         return cached
     if status := (await account.status([vendor_id])).get(vendor_id):
