@@ -9,7 +9,7 @@ from blocks import Connections
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository
 from videojobs.db.repository_base import UnknownJob
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.requests.models import validate_job_id
 from videojobs.requests.parsing import parse_request
@@ -49,7 +49,8 @@ async def _reject_unknown_connections(repository: JobRepository, job_id: str, co
         await repository.get_job(job_id)
         return
     known = ", ".join(name for name in connections.model_dump() if name not in unknown)
-    raise InvalidRequest([FieldError(f"connections.{name}", f"does not exist; there are {known}") for name in unknown])
+    message = f"does not exist; there are {known}"
+    raise InvalidRequest([FieldError(f"connections.{name}", message, ProblemCode.UNKNOWN_FIELD) for name in unknown])
 
 
 async def _record_rejection(
@@ -61,7 +62,10 @@ async def _record_rejection(
         user_id=_to_storable_text(raw.get("user_id"))[:200],
         display_name=_to_storable_text(raw.get("display_name"))[:200] or None,
         error=_to_storable_text(str(error)),
-        problems=[FieldError(_to_storable_text(item.path), _to_storable_text(item.message)) for item in error.errors],
+        problems=[
+            FieldError(_to_storable_text(item.path), _to_storable_text(item.message), item.code)
+            for item in error.errors
+        ],
         kind=kind,
         actor=actor,
     )

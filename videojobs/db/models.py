@@ -116,7 +116,9 @@ class VideoJob(Base):
     parked_reason: Mapped[str | None] = mapped_column(Text)
     error_message: Mapped[str | None] = mapped_column(Text)  # for operators, word for word
     error_code: Mapped[str | None] = mapped_column(Text)  # `videojobs.errors`; of a parked job: why it was parked
-    error_problems: Mapped[list[Json] | None] = mapped_column(JSONB)  # of an invalid request: {path, message}
+    error_problems: Mapped[list[Json] | None] = mapped_column(
+        JSONB
+    )  # of an invalid request: {path, message, code}; old rows have no code
     output_url: Mapped[str | None] = mapped_column(Text)
     zhaoli_task_id: Mapped[str | None] = mapped_column(Text)  # the Sync.so generation id; a historic name
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 
 LipSyncModel = Literal["lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "sync-3"]
 SyncMode = Literal["remap", "bounce", "loop", "cut_off", "silence"]
@@ -299,7 +299,7 @@ def validate_job_id(value: object) -> str:
     """`value`, if it can name a job: it becomes a part of object keys and of vendor titles. Raises InvalidRequest."""
     if isinstance(value, str) and re.fullmatch(ID_PATTERN, value):
         return value
-    raise InvalidRequest([FieldError("job_id", PATTERN_MESSAGES[ID_PATTERN])])
+    raise InvalidRequest([FieldError("job_id", PATTERN_MESSAGES[ID_PATTERN], ProblemCode.INVALID_FORMAT)])
 
 
 def to_canonical_json(request: BaseModel) -> dict[str, Any]:

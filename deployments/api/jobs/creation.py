@@ -13,7 +13,7 @@ from deployments.api.dependencies import AppState
 from deployments.api.errors import validation_error
 from deployments.api.middleware.request_context import bind_job
 from videojobs.db import ClientKey, JobRepository, VideoJob
-from videojobs.errors import DatabaseUnavailable, FieldError
+from videojobs.errors import DatabaseUnavailable, FieldError, ProblemCode
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.lecture.request import LectureRequest
 from videojobs.requests.models import JobRequest, fingerprint
@@ -95,7 +95,8 @@ async def launch_run(state: AppState, job: VideoJob) -> None:
 def with_owner(raw: Mapping[str, object], principal: Principal) -> Mapping[str, object]:
     """The request with the token's user. Raises ApiError (422) if it names another user."""
     if raw.get("user_id", principal.user_id) != principal.user_id:
-        raise validation_error([FieldError("user_id", "is not the user of your token; leave it out")])
+        message = "is not the user of your token; leave it out"
+        raise validation_error([FieldError("user_id", message, ProblemCode.WRONG_USER)])
     return {**raw, "user_id": principal.user_id}
 
 
@@ -111,8 +112,9 @@ async def _require_own_uploads(repository: JobRepository, principal: Principal, 
     """Our keys open the whole bucket, so a request may name only its user's uploads there. Raises ApiError (422)."""
     stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
     own_uploads = await repository.filter_owned_sources(principal.user_id, list(stored.values())) if stored else set()
+    message = "is not an upload of yours that is complete and less than a week old; upload it first"
     problems = [
-        FieldError(path, "is not an upload of yours that is complete and less than a week old; upload it first")
+        FieldError(path, message, ProblemCode.INVALID_SOURCE)
         for path, source in stored.items()
         if source not in own_uploads
     ]

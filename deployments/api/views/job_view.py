@@ -1,6 +1,6 @@
 """Jobs as the API shows them: status, possible actions, events, costs. Nothing secret."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -8,7 +8,7 @@ from deployments.api.errors import to_field_problems
 from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, LegacyStatus, StageCost
 from deployments.api.schemas.problems import FieldProblem
 from videojobs.db import JobEvent, Submission, VideoJob
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.pipeline.cost_estimate import cost_estimate_of
 from videojobs.providers.registry import StageSettings, display_name
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
@@ -100,8 +100,16 @@ def to_summary(job: VideoJob) -> JobSummary:
 
 
 def _problems(job: VideoJob) -> list[FieldProblem]:
-    problems = [FieldError(item["path"], item["message"]) for item in job.error_problems or ()]
-    return [FieldProblem(**problem) for problem in to_field_problems(problems)]
+    problems = [FieldError(item["path"], item["message"], _stored_code(item)) for item in job.error_problems or ()]
+    return [FieldProblem.model_validate(problem) for problem in to_field_problems(problems)]
+
+
+def _stored_code(problem: Mapping[str, str]) -> ProblemCode:
+    """Old rows have no code, and a newer version may have stored one that is unknown here."""
+    try:
+        return ProblemCode(problem["code"])
+    except (KeyError, ValueError):
+        return ProblemCode.INVALID_VALUE
 
 
 # ---- costs -------------------------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ async def error_detail(http: httpx.AsyncClient, **changes: Any) -> str:
     body = answer.json()
     assert (answer.status_code, body["status_code"]) == (422, 422)
     detail: str = body["detail"]
-    assert all(f"{item['field']}: {item['message']}" in detail for item in body["problems"])
+    first = body["problems"][0]
+    assert detail.startswith(f"{first['field']}: {first['message']}.")
     return detail
 
 
@@ -143,21 +144,35 @@ async def test_a_file_count_mismatch_names_both_counts(
 ) -> None:
     segments = [make_segment(number, number + 1, name) for number, name in enumerate(ref_ids)]
     detail = await error_detail(http, segments=segments, sounds=AUDIO_FILES[:files])
-    assert detail.startswith("The request has 1 problem: audio_files: one is required for each refId")
+    assert detail.startswith("audio_files: one is required for each refId")
     assert f"these have {len(set(ref_ids))}; the form has {files}" in detail
 
 
 # ---- errors ------------------------------------------------------------------------------------------------
 
 
-async def test_the_detail_of_an_error_names_every_reason(http: httpx.AsyncClient) -> None:
-    detail = await error_detail(
-        http,
-        segments=[make_segment(2, 1, DIALOG_REF_ID), make_segment(3, 4, DROP_ZONE_REF_ID)],
-        effects=[make_area(x=0.9)],
-    )
-    assert "segments_data[0].endTime: must be later than the start (2 s)" in detail
-    assert "effects[0].region.width: exceeds the picture on the right: x + w is 1.3" in detail
+async def test_the_detail_of_an_error_is_short(http: httpx.AsyncClient) -> None:
+    wrong = make_segment(2, 1, DIALOG_REF_ID)
+    rest = make_segment(3, 4, DROP_ZONE_REF_ID)
+    reason = "segments_data[0].endTime: must be later than the start (2 s)."
+    assert await error_detail(http, segments=[wrong, rest]) == reason
+    detail = await error_detail(http, segments=[wrong, rest], effects=[make_area(x=0.9)])
+    assert detail == f"{reason} There is 1 more problem."
+    detail = await error_detail(http, segments=[wrong, rest], effects=[make_area(x=0.9)] * 2)
+    assert detail == f"{reason} There are 2 more problems."
+
+
+async def test_every_problem_of_a_form_has_a_code(http: httpx.AsyncClient) -> None:
+    wrong = make_segment(2, 1, DIALOG_REF_ID)
+    parts = [*editor_form(segments=[wrong], sounds=[], effects=[make_area(x=0.9)]), ("colour", (None, b"red"))]
+    body = (await http.post(PROCESS_URL, files=parts)).json()
+    assert {item["field"]: item["code"] for item in body["problems"]} == {
+        "colour": "unknown_field",
+        "audio_files": "file_count",
+        "segments_data[0].endTime": "end_before_start",
+        "effects[0].region.width": "outside_picture",
+    }
+    assert (body["code"], body["omitted_problems"]) == ("invalid_request", 0)
 
 
 async def test_protection_areas_alone_are_rejected_with_the_reason(http: httpx.AsyncClient) -> None:
@@ -172,8 +187,7 @@ async def test_an_unsupported_audio_format_lists_the_supported_ones(
 ) -> None:
     detail = await error_detail(http, sounds=[(name, head), AUDIO_FILES[1]])
     assert detail == (
-        "The request has 1 problem: audio_files[0]: is not an audio file in a supported format; "
-        "send one of FLAC, MP3, MP4, OGG, WAV"
+        "audio_files[0]: is not an audio file in a supported format; send one of FLAC, MP3, MP4, OGG, WAV."
     )
 
 
@@ -273,7 +287,7 @@ async def test_an_invalid_page_number_is_rejected_with_a_message(
 ) -> None:
     answer = await http.get(f"{JOBS_PAGE_URL}?{query}")
     assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, field)
-    assert answer.json()["detail"].startswith(f"The request has 1 problem: {field}: ")
+    assert answer.json()["detail"].startswith(f"{field}: ")
 
 
 async def test_a_job_is_cancelled_from_the_jobs_page(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
