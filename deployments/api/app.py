@@ -31,6 +31,7 @@ from deployments.api.routes import (
     jobs,
     lectures,
     metrics,
+    result_links,
     uploads,
 )
 from deployments.api.routes.health import ReadinessProbe
@@ -72,6 +73,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.app_state = state
     app.include_router(callbacks.router)
     app.include_router(_build_api_router())
+    app.include_router(result_links.open_router)
     add_pages(app)
     add_exception_handlers(app)
     app.add_middleware(
@@ -92,7 +94,7 @@ def create_app(services: Services | None = None) -> FastAPI:
 
 def _build_api_router() -> APIRouter:
     api = APIRouter(prefix=API_PREFIX)
-    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads):
+    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, result_links, uploads):
         api.include_router(route_module.router)
     return api
 

@@ -139,6 +139,10 @@ class ApiSettings(AliasedSettings):
     download_url_ttl_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     """Lifetime of a download link: as long as someone may watch the video."""
 
+    result_link_days: float = Field(default=7, gt=0, le=366)
+    """Lifetime of `output_url`, a link that needs no token: a week, the limit of storage links. A job shows a new link
+    each hour, and its links can be revoked."""
+
     max_streams: int = Field(default=1000, ge=1, le=100_000)
     """Open event streams. Each holds a connection, but none to Postgres."""
 

@@ -66,3 +66,11 @@ async def fetch_from_page(
     parts = [[field, name, list(content)] for field, (name, content) in files or []]
     answer: dict[str, Any] = json.loads(await page.evaluate(_FETCH_SCRIPT, [url, token, dict(texts or {}), parts]))
     return answer
+
+
+async def download_from_new_window(page: Page, url: str) -> tuple[str, bytes]:
+    """Open the URL in a new window, as the old jobs page does. The name and the content of the file that is saved."""
+    async with page.expect_download() as started:  # reported by the page that opened the window
+        await page.evaluate("url => { window.open(url) }", url)
+    download = await started.value
+    return download.suggested_filename, await asyncio.to_thread((await download.path()).read_bytes)

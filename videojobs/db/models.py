@@ -142,6 +142,9 @@ class VideoJob(Base):
     client_key: Mapped[str | None] = mapped_column(Text)  # the client's Idempotency-Key
     client_fingerprint: Mapped[str | None] = mapped_column(Text)  # of the request sent with it, file contents included
 
+    source_file_name: Mapped[str | None] = mapped_column(Text)  # the client's name of a video that came in a form
+    link_key: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())  # signs links to the result
+
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW, onupdate=_NOW)
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

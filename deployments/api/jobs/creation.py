@@ -64,10 +64,12 @@ async def create_job(
     principal: Principal,
     client_key: ClientKey | None,
     changes: Sequence[str] = (),
+    source_file_name: str | None = None,
 ) -> VideoJob:
     """Insert the job, or return the one that already has this key. Retries if the commit is not confirmed.
 
-    `changes` say what was normalised in the request; the job's first event lists them.
+    `changes` say what was normalised in the request; the job's first event lists them. `source_file_name` is the
+    client's own name of the video.
     """
 
     async def create() -> VideoJob:
@@ -78,6 +80,7 @@ async def create_job(
             connections=state.services.connections,
             client_key=client_key,
             changes=changes,
+            source_file_name=source_file_name,
         )
 
     retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Final
 
 from deployments.api.auth import Principal
@@ -81,6 +82,12 @@ def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedFo
     if request is None or problems:
         raise validation_error(problems)
     return ParsedForm(request)
+
+
+def client_file_name(received: ReceivedForm) -> str | None:
+    """The client's own name of the video, without folders, to show it in lists; never used in a path."""
+    name = received.video.name if received.video else ""
+    return truncate_name(PurePath(name.replace("\\", "/")).name) or None
 
 
 def _form_problems(received: ReceivedForm, principal: Principal) -> list[FieldError]:

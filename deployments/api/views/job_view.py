@@ -150,6 +150,7 @@ _EVENT_TEXT: Final = {
     "interrupted": "Its run was interrupted; another run continues.",
     "cleanup_action": "The clean-up checked the job, because it made no progress.",
     "given_up": "An operator gave the job up.",
+    "links_revoked": "All links to the result were revoked.",
 }
 _VENDOR_EVENT_TEXT: Final = {
     "intended": "The job is being sent to {}.",

@@ -13,7 +13,7 @@ from tests.support.api_server import BrokenServices, asgi_client
 from tests.support.editor_client import DIALOG_REF_ID, DROP_ZONE_REF_ID, FormPart, form_parts, make_area, make_segment
 from tests.support.measured_facts import video_facts
 from tests.support.multipart_forms import PROCESS_URL, audio_bytes, video_bytes
-from videojobs.db import VideoJob
+from videojobs.db import Lease, VideoJob
 from videojobs.errors import DatabaseUnavailable
 from videojobs.pipeline.facts import JobFacts
 from videojobs.states import RecoveryPoint
@@ -258,17 +258,45 @@ async def test_the_jobs_page_filters_by_status(api: ApiServer, http: httpx.Async
     assert (await http.get(f"{JOBS_PAGE_URL}?status_filter=cancelled")).json()["jobs"] == []
 
 
-@pytest.mark.parametrize("suffix", ["", "?download=1"])
-async def test_a_browser_opens_the_result_url_without_a_token(
-    api: ApiServer, http: httpx.AsyncClient, user: str, suffix: str
+async def test_the_address_without_a_slash_lists_pages_by_number_too(
+    api: ApiServer, http: httpx.AsyncClient, user: str
 ) -> None:
+    jobs = [(await create_job(api, user)).id for _ in range(3)]
+    bare = JOBS_PAGE_URL.rstrip("/")
+    for query in ("page=2&page_size=1", "page_size=1&page=2&status_filter=pending"):
+        page = (await http.get(f"{bare}?{query}")).json()
+        assert ([row["id"] for row in page.pop("jobs")], page) == ([jobs[1]], {"total": 3, "page": 2, "page_size": 1})
+    assert set((await http.get(bare)).json()) == {"jobs", "next_cursor"}
+    mixed = (await http.get(f"{bare}?page=2&cursor=x&limit=5")).json()
+    assert [item["field"] for item in mixed["problems"]] == ["limit", "cursor"]
+    assert "cannot be combined with page" in mixed["detail"]
+
+
+async def test_a_row_names_the_uploaded_file_and_its_start(api: ApiServer, http: httpx.AsyncClient) -> None:
+    job = await submit_editor_form(api, http, video=("C:\\films\\my talk (1).mp4", video_bytes()))
+    assert (await api.repository.get_job(job.id)).source_file_name == "my talk (1).mp4"
+    [row] = (await http.get(JOBS_PAGE_URL)).json()["jobs"]
+    assert (row["original_filename"], row["started_at"]) == ("my talk (1).mp4", None)
+    assert await api.repository.acquire_lease(Lease(job.id, "run-1/1"), 60) is None
+    [_, started] = await api.repository.list_events(job.id)
+    [row] = (await http.get(JOBS_PAGE_URL)).json()["jobs"]
+    assert row["started_at"] == started.at.strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+
+async def test_a_job_from_a_link_is_named_after_its_address(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    await create_job(api, user, video="https://example.com/films/talk%20one.mp4?signature=secret")
+    answer = await http.get(JOBS_PAGE_URL)
+    assert answer.json()["jobs"][0]["original_filename"] == "talk%20one.mp4"
+    assert "secret" not in answer.text
+
+
+async def test_one_job_has_every_field_of_a_row(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
     job = await create_completed_job(api, user)
     [row] = (await http.get(JOBS_PAGE_URL)).json()["jobs"]
-    status = (await http.get(f"/api/v1/jobs/{job.id}/status")).json()
-    async with httpx.AsyncClient() as browser:
-        for url in (row["output_url"], status["download_url"]):
-            assert (await browser.get(url + suffix)).content == b"0123456789"
-    assert (status["id"], status["status"], status["progress_percentage"]) == (job.id, "completed", 100)
+    shown = (await http.get(f"{JOBS_PAGE_URL}{job.id}")).json()
+    times = {name for name in row if name.endswith("_at")}
+    assert {name: shown[name] for name in row.keys() - times} == {name: row[name] for name in row.keys() - times}
+    assert {name: shown[name] for name in times} == {name: row[name] and f"{row[name]}Z" for name in times}
 
 
 @pytest.mark.parametrize(
@@ -290,11 +318,15 @@ async def test_an_invalid_page_number_is_rejected_with_a_message(
     assert answer.json()["detail"].startswith(f"{field}: ")
 
 
-async def test_a_job_is_cancelled_from_the_jobs_page(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+async def test_a_job_is_cancelled_and_retried_from_the_jobs_page(
+    api: ApiServer, http: httpx.AsyncClient, user: str
+) -> None:
     job = await create_job(api, user)
     answer = await http.post(f"/api/v1/jobs/{job.id}/cancel")
     assert (answer.is_success, "message" in answer.json()) == (True, True)
     assert (await http.get(JOBS_PAGE_URL)).json()["jobs"][0]["status"] == "cancelled"
+    answer = await http.post(f"/api/v1/jobs/{job.id}/retry")
+    assert (answer.is_success, "message" in answer.json()) == (True, True)
 
 
 # ---- a browser on another host -----------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import pytest
 from playwright.async_api import Page
 
 from tests.integration.api.conftest import ApiServer, run_api_server
-from tests.support.foreign_origin import browser_page, fetch_from_page, serve_editor_page
+from tests.integration.api.test_jobs import create_completed_job
+from tests.support.foreign_origin import browser_page, download_from_new_window, fetch_from_page, serve_editor_page
 from tests.support.multipart_forms import PROCESS_URL, form_fields, form_files
 
 pytestmark = pytest.mark.browser
@@ -54,3 +55,11 @@ async def test_a_page_of_another_origin_reads_nothing(editor: ForeignEditor) -> 
         await editor.page.goto(other_origin)
         answer = await fetch_from_page(editor.page, f"{editor.api.base_url}/api/v1/jobs/", editor.token)
     assert answer == {"blocked": "TypeError"}
+
+
+async def test_a_result_is_downloaded_without_a_token(editor: ForeignEditor, user: str) -> None:
+    job = await create_completed_job(editor.api, user)
+    listed = await fetch_from_page(editor.page, f"{editor.api.base_url}/api/v1/jobs/?page_size=10", editor.token)
+    [row] = listed["body"]["jobs"]
+    name, content = await download_from_new_window(editor.page, f"{row['output_url']}?download=1")
+    assert (row["id"], content, name.endswith("-result.mp4")) == (job.id, b"0123456789", True)
