@@ -6,6 +6,7 @@ when the page differs from the models, or when a settings model is missing from 
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from deployments.api.settings import ApiSettings
+from deployments.api.settings import ApiSettings, PartnerTokenSettings
 from deployments.server.alert_automations import AlertSettings
 from deployments.server.environment import REPOSITORY_ROOT, Environment
 from deployments.server.recovery_automations import LivenessSettings
@@ -58,7 +59,7 @@ GROUPS: Final = (
         ),
     ),
     SettingsGroup("Coroutine worker", "Read by the worker process only.", (WorkerSettings,)),
-    SettingsGroup("API process", "Read by `python -m deployments.api` only.", (ApiSettings,)),
+    SettingsGroup("API process", "Read by `python -m deployments.api` only.", (ApiSettings, PartnerTokenSettings)),
     SettingsGroup(
         "Prefect server",
         "Read by `make deploy`, which writes them to the Prefect server. Run it again after a change.",
@@ -160,6 +161,8 @@ def _default(field: FieldInfo) -> str:
             return f"`{str(flag).lower()}`"
         case frozenset() | tuple() as items:
             return f"`{','.join(sorted(map(str, items)))}`" if items else "none"
+        case dict() as pairs:
+            return f"`{json.dumps(pairs)}`"
         case float() as number:
             return f"`{number:.10g}`"
         case value:
