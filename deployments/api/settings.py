@@ -1,16 +1,17 @@
 """Settings of the API process: `VIDEOJOBS_API_...` in its environment."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from videojobs.db.tokens import Scope
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 MIN_RSA_BITS: Final = 2048  # RFC 7518, 3.3
 
@@ -39,10 +40,10 @@ def _split_list(value: object) -> object:
     return [item.strip().lower() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-class ApiSettings(AliasedSettings):
+class ApiSettings(Settings):
     """The address that clients and vendors use is a setting of its own: `VIDEOJOBS_PUBLIC_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_")
 
     host: str = "127.0.0.1"
     """Address to listen on. As a rule, a proxy on the same machine faces the internet and ends TLS."""
@@ -136,7 +137,7 @@ class ApiSettings(AliasedSettings):
     """Average rate that an upload needs after `upload_stall_seconds`: a tenth of a bad mobile connection. A slower
     upload holds a buffer that others need."""
 
-    direct_upload_hours: float = Field(default=24, gt=0, le=24 * 7)
+    direct_upload_url_ttl_hours: float = Field(default=24, gt=0, le=24 * 7)
     """Lifetime of a direct upload's links. Unfinished uploads are removed after it."""
 
     max_direct_uploads: int = Field(default=50, ge=1, le=10_000)
@@ -180,7 +181,7 @@ def _load_public_key(text: str) -> str:
     return pem
 
 
-class PartnerTokenSettings(BaseSettings):
+class PartnerTokenSettings(Settings):
     """Tokens (JWT, RS256) that a partner signs for its own users: `VIDEOJOBS_JWT_...`. Off unless `public_key` or
     `jwks_url` is set; then `issuer` and `audience` are required, too.
     """
@@ -218,7 +219,7 @@ class PartnerTokenSettings(BaseSettings):
     scope_claim: str = Field(default="scope", min_length=1)
     """The claim that says what its user may do: text with words, or a list of texts."""
 
-    scopes: dict[str, tuple[Scope, ...]] = {"submit": (Scope.SUBMIT,), "read": (Scope.READ,)}
+    scopes: Mapping[str, tuple[Scope, ...]] = {"submit": (Scope.SUBMIT,), "read": (Scope.READ,)}
     """Our scopes by the words of that claim, as JSON: `{"pro": ["submit", "read"]}`. The word `*` stands for every
     token, also without the claim. A token whose words give no scope is refused."""
 
@@ -260,6 +261,7 @@ _OLD_FIELD_NAMES: Final = {
     "max_uploads": "uploads_at_once",
     "upload_buffers": "upload_parts",
     "min_upload_bytes_per_second": "upload_slowest",
+    "direct_upload_url_ttl_hours": "direct_upload_hours",
     "max_direct_uploads": "direct_uploads_at_once",
     "download_url_ttl_minutes": "link_minutes",
     "max_streams": "streams_at_once",
@@ -267,7 +269,7 @@ _OLD_FIELD_NAMES: Final = {
     "launch_retry_seconds": "start_again_seconds",
     "cleanup_interval_minutes": "sweep_minutes",
 }
-# Until 0.1 the prefix was VIDEOJOBS_GATEWAY_.
+# Until 0.1 the prefix was VIDEOJOBS_GATEWAY_; the last one had another name under the new prefix too.
 ApiSettings.old_names = {
     f"VIDEOJOBS_GATEWAY_{_OLD_FIELD_NAMES.get(field, field).upper()}": field for field in ApiSettings.model_fields
-}
+} | {"VIDEOJOBS_API_DIRECT_UPLOAD_HOURS": "direct_upload_url_ttl_hours"}

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from videojobs.db.models import JobEvent, VideoJob
-from videojobs.db.repository_base import RepositoryBase, UnknownJob
+from videojobs.db.models import JobEvent, JobEventKind, VideoJob
+from videojobs.db.repository_base import RepositoryBase
+from videojobs.errors import UnknownJob
 from videojobs.states import JobKind, Status
 
 
@@ -68,7 +69,7 @@ class JobQueries(RepositoryBase):
         """When a run first started to work on each job; jobs that no run has leased are left out."""
         query = (
             select(JobEvent.job_id, func.min(JobEvent.at))
-            .where(JobEvent.job_id.in_(job_ids), JobEvent.kind == "lease_acquired")
+            .where(JobEvent.job_id.in_(job_ids), JobEvent.kind == JobEventKind.LEASE_ACQUIRED)
             .group_by(JobEvent.job_id)
         )
         async with self._read_session() as session:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, update
 
-from videojobs.db.models import VideoJob
+from videojobs.db.models import JobEventKind, VideoJob
 from videojobs.db.repository_base import RepositoryBase, add_event, load_job
 
 
@@ -16,4 +16,4 @@ class ResultLinkKeys(RepositoryBase):
         async with self._untracked_transaction() as session:
             job = await load_job(session, job_id)
             await session.execute(change.where(VideoJob.id == job_id))
-            add_event(session, job, actor, "links_revoked")
+            add_event(session, job, actor, JobEventKind.LINKS_REVOKED)

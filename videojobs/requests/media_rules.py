@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from videojobs.errors import FieldError, ProblemCode
 from videojobs.pipeline.segment_adjustment import fit_segment_ends
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
-from videojobs.providers.registry import StageSettings, display_name
+from videojobs.providers.registry import ProviderSelection, display_name
 from videojobs.requests.models import AnnotationArea, JobRequest, Segment, to_microseconds
 from videojobs.settings import LimitSettings
 from videojobs.text import format_seconds
@@ -178,7 +178,7 @@ def _crop_errors(
 
 
 def _lip_sync_vendor() -> str:
-    return display_name(StageSettings.current().lip_sync_provider)
+    return display_name(ProviderSelection.current().lip_sync_provider)
 
 
 def _exceeds(overhang: float, allowed: float) -> bool:

@@ -19,7 +19,7 @@ from deployments.api.views.job_view import (
 )
 from deployments.api.views.status import download_file_name, has_comparison_image, object_key, presign_existing
 from tasks.runtime.cancellation import cancellation_message
-from videojobs.db import VideoJob
+from videojobs.db import JobEventKind, VideoJob
 from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.states import JobKind, Status
 
@@ -59,7 +59,7 @@ async def load_details(state: AppState, job: VideoJob) -> Job:
     return Job(
         **fields,
         queued_at=job.created_at,
-        started_at=next((event.at for event in events if event.kind == "lease_acquired"), None),
+        started_at=next((event.at for event in events if event.kind == JobEventKind.LEASE_ACQUIRED), None),
         costs=stage_costs(job, submissions),
         timeline=event_log(events),
     )

@@ -13,7 +13,8 @@ from deployments.api.middleware.request_context import bind_job
 from deployments.api.result_links import LINK_PATTERN, LINK_PREFIX, LinkToken
 from deployments.api.schemas.jobs import LinksRevoked
 from deployments.api.views.status import presign_output
-from videojobs.db import UnknownJob, VideoJob
+from videojobs.db import VideoJob
+from videojobs.errors import UnknownJob
 
 open_router = APIRouter(tags=["jobs"])
 router = APIRouter(tags=["jobs"])
