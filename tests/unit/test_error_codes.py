@@ -36,6 +36,9 @@ def test_the_api_page_lists_every_problem_code() -> None:
     assert listed == Counter(code.value for code in ProblemCode)
 
 
+BOX = {"x1": 0.1, "y1": 0.2, "x2": 0.4, "y2": 0.6}
+
+
 def _changed(path: str, value: object) -> dict[str, Any]:
     """The example request with one value changed; `path` is that of the field, with dots."""
     *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
@@ -71,6 +74,13 @@ def _changed(path: str, value: object) -> dict[str, Any]:
         ("segments.0.audioInput.refId", "other", "segments[0].audioInput.refId", "unknown_ref_id"),
         ("segments.0.audioInput.refId", "other", "audio[0].refId", "unused_ref_id"),
         ("options", {"inpaint_model": "advanced"}, "effects[0].kind", "unsupported_by_model"),
+        ("segments.0.speakerBox", "left", "segments[0].speakerBox", "wrong_type"),
+        ("segments.0.speakerBox", {"x1": 0, "y1": 0, "x2": 1}, "segments[0].speakerBox.y2", "required"),
+        ("segments.0.speakerBox", {**BOX, "x2": 640}, "segments[0].speakerBox.x2", "out_of_range"),
+        ("segments.0.speakerBox", {**BOX, "x2": 0.1}, "segments[0].speakerBox.x2", "out_of_range"),
+        ("segments.0.speakerBox", {**BOX, "y2": 0.1}, "segments[0].speakerBox.y2", "out_of_range"),
+        ("segments.0.speakerBox", {**BOX, "method": "auto"}, "segments[0].speakerBox.method", "invalid_choice"),
+        ("segments.0.speakerBox", {**BOX, "w": 1}, "segments[0].speakerBox.w", "unknown_field"),
     ],
 )
 def test_a_problem_of_a_request_has_its_code(path: str, value: object, field: str, code: str) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from videojobs.errors import FieldError, ProblemCode
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.providers.registry import active_providers
-from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, to_microseconds
+from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, SpeakerBox, to_microseconds
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import format_seconds, safe_display
 
@@ -200,6 +200,15 @@ def _segment_errors(path: str, segment: Segment, limits: LimitSettings) -> Itera
     crop = segment.audioInput
     if crop.startTime is not None and crop.endTime is not None and crop.startTime >= crop.endTime:
         yield _end_before_start_error(f"{path}.audioInput.endTime", crop.startTime)
+    if segment.speakerBox is not None:
+        yield from _speaker_box_errors(f"{path}.speakerBox", segment.speakerBox)
+
+
+def _speaker_box_errors(path: str, box: SpeakerBox) -> Iterator[FieldError]:
+    for low, high, low_name, high_name in ((box.x1, box.x2, "x1", "x2"), (box.y1, box.y2, "y1", "y2")):
+        if high <= low:
+            message = f"must be greater than {low_name} ({low:g}), so that the box is not empty"
+            yield FieldError(f"{path}.{high_name}", message, ProblemCode.OUT_OF_RANGE)
 
 
 def _end_before_start_error(path: str, start: float) -> FieldError:

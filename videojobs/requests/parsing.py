@@ -24,6 +24,7 @@ from videojobs.requests.models import (
     JobRequest,
     Options,
     Segment,
+    SpeakerBox,
 )
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import safe_display
@@ -156,6 +157,7 @@ _NESTED_MODELS: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("audio",): AudioFile,
     ("segments",): Segment,
     ("segments", "audioInput"): AudioInput,
+    ("segments", "speakerBox"): SpeakerBox,
     ("effects",): AnnotationArea,
     ("options",): Options,
 }

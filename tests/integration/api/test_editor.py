@@ -129,6 +129,20 @@ async def test_small_editor_deviations_are_corrected_and_recorded(api: ApiServer
         assert what in told["message"]
 
 
+async def test_the_successors_crops_and_speaker_boxes_are_accepted(api: ApiServer, http: httpx.AsyncClient) -> None:
+    """Its crops are always the segment's own times."""
+    box = {"x1": 0.1, "y1": 0.2, "x2": 0.4, "y2": 0.6, "method": "manual"}
+    segments = [
+        make_segment(6, 9, DIALOG_REF_ID, startTime=6, endTime=9) | {"speakerBox": box},
+        make_segment(10, 12, DROP_ZONE_REF_ID, startTime=10, endTime=12),
+    ]
+    job = await submit_editor_form(api, http, segments=segments)
+    assert job.request["segments"] == segments
+    assert (await http.get(f"/api/v1/jobs/{job.id}")).json()["segments_data"]["segments"] == segments
+    detail = await error_detail(http, segments=[segments[0] | {"speakerBox": box | {"x2": 0.05}}, segments[1]])
+    assert detail == ("segments_data[0].speakerBox.x2: must be greater than x1 (0.1), so that the box is not empty.")
+
+
 async def test_a_label_is_accepted_even_if_empty(api: ApiServer, http: httpx.AsyncClient) -> None:
     labelled = [
         make_segment(0, 2, DIALOG_REF_ID) | {"label": "hello"},
