@@ -63,9 +63,11 @@ class PublishedKeys:
         self._keys: Mapping[str | None, RSAPublicKey] = {}
         self._fetched_at = self._tried_at = float("-inf")  # monotonic
         self._lock = asyncio.Lock()
+        self._is_failing = False  # whether the latest attempt failed
+        self._attempt: asyncio.Task[None] | None = None  # in the background
 
     async def find(self, key_id: str | None) -> RSAPublicKey | str:
-        await self._refresh_if(lambda: self._age > self._settings.jwks_cache_seconds)
+        await self._refresh_expired()
         if self._age > self._settings.jwks_cache_seconds + self._settings.jwks_max_stale_seconds:
             raise PartnerKeysUnavailable("the partner's keys cannot be fetched")
         if (key := self._get(key_id)) is None:  # the partner may have added it since
@@ -76,6 +78,19 @@ class PublishedKeys:
         if key is None:
             raise UnknownKey("its issuer has no key with the `kid` of its header")
         return key
+
+    async def _refresh_expired(self) -> None:
+        """During an outage of the partner nobody waits for its time-out: the next attempt runs beside the requests."""
+        if not self._is_expired():
+            return
+        if self._is_failing and self._keys:
+            if self._attempt is None or self._attempt.done():
+                self._attempt = asyncio.create_task(self._refresh_if(self._is_expired))
+        else:
+            await self._refresh_if(self._is_expired)
+
+    def _is_expired(self) -> bool:
+        return self._age > self._settings.jwks_cache_seconds
 
     @property
     def _age(self) -> float:
@@ -98,10 +113,14 @@ class PublishedKeys:
             try:
                 content = await asyncio.to_thread(self._fetch, stop)
                 self._keys = _parse_key_set(content)
+            except asyncio.CancelledError:
+                self._tried_at = float("-inf")  # the next caller tries
+                raise
             except (httpx.HTTPError, RetryableError, InvalidMedia, ValueError) as error:
+                self._is_failing = True
                 log.warning("The keys of VIDEOJOBS_JWT_JWKS_URL cannot be fetched: %s: %s", type(error).__name__, error)
             else:
-                self._fetched_at = monotonic()
+                self._is_failing, self._fetched_at = False, monotonic()
             finally:
                 stop.set()  # if this request was cancelled, the thread ends soon
 

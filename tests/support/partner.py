@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final
 
 import jwt
@@ -63,6 +63,8 @@ class KeyServer(ThreadingHTTPServer):
         self.status = 200
         self.content: bytes | None = None  # instead of the entries
         self.requests = 0
+        self.go_on = Event()  # cleared: it does not respond
+        self.go_on.set()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -75,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests += 1
+        self.server.go_on.wait(10)
         content = self.server.content or json.dumps({"keys": self.server.entries}).encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(content)))

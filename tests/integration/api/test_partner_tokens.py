@@ -275,7 +275,34 @@ async def test_an_outage_of_the_partner_is_bridged_for_an_hour(monkeypatch: pyte
             await verifier.verify(sign_token(kid="one"))
         server.status = 200
         clock += 60
+        await wait_until_accepted(verifier, sign_token(kid="one"))
+
+
+async def wait_until_accepted(verifier: PartnerTokenVerifier, token: str) -> None:
+    """The keys are fetched in the background after an outage."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await verifier.verify(token)
+                return
+            except PartnerKeysUnavailable:
+                await asyncio.sleep(0.02)
+
+
+async def test_nobody_waits_for_a_partner_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = time.monotonic()
+    monkeypatch.setattr(partner_keys, "monotonic", lambda: clock)
+    with publish_keys(jwk(KEY, "one")) as server:
+        verifier = published(server.url)
         await verifier.verify(sign_token(kid="one"))
+        server.status = 500
+        clock += 400
+        await verifier.verify(sign_token(kid="one"))  # this one notices the outage
+        server.go_on.clear()
+        clock += 40
+        async with asyncio.timeout(2):  # the partner does not respond any more
+            await verifier.verify(sign_token(kid="one"))
+        server.go_on.set()
 
 
 @pytest.mark.parametrize(
