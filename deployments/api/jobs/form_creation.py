@@ -14,8 +14,8 @@ from fastapi import Request
 
 from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
-from deployments.api.errors import DEPENDENCY_ERRORS
-from deployments.api.jobs.creation import create_job, launch_run
+from deployments.api.errors import DEPENDENCY_ERRORS, ApiError
+from deployments.api.jobs.creation import create_job, launch_run, require_provider
 from deployments.api.middleware.request_context import bind_job
 from deployments.api.request_body import reject_content_encoding
 from deployments.api.uploads.form_mapping import client_file_name, form_fingerprint, to_job_request, to_lecture_request
@@ -34,6 +34,7 @@ async def create_job_from_form(
 ) -> VideoJob:
     """Receive the form, create its job and launch the run. Raises ApiError, or one of `DEPENDENCY_ERRORS`."""
     reject_content_encoding(request)
+    require_provider(kind)
     await state.services.runs.ping()
     with state.upload_pool.admit(principal.user_id):
         job = await _receive_job(request, principal, state, idempotency_key, kind)
@@ -74,7 +75,7 @@ async def _receive_job(
             changes=parsed.changes,
             source_file_name=client_file_name(received),
         )
-    except JobRequestConflict:
+    except (JobRequestConflict, ApiError):
         await _run_to_completion(_discard_upload(receiver, repository, job_id))
         raise
     # After any other error the job may exist: its files stay. If it does not, the clean-up removes them.

@@ -8,7 +8,7 @@ from deployments.api.dependencies import AppState
 from deployments.api.result_links import result_link
 from deployments.api.schemas.editor import EditorJob, EditorJobStatus, OldJobFields
 from deployments.api.schemas.jobs import ProJobStatus
-from deployments.api.views.job_view import status_message
+from deployments.api.views.job_view import readable_facts, status_message
 from deployments.api.views.status import build_status
 from videojobs.db import VideoJob
 from videojobs.states import Status
@@ -16,7 +16,7 @@ from videojobs.states import Status
 
 def old_job_fields(state: AppState, job: VideoJob) -> OldJobFields:
     """The fields whose names the old system determines."""
-    video = job.facts.video
+    video = readable_facts(job).video
     return OldJobFields(
         id=job.id,
         is_pro_job=job.is_pro_job,
