@@ -12,7 +12,7 @@ from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
 from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import JobRepository, VideoJob
-from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, TransferInterrupted
+from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, ProblemCode, TransferInterrupted
 from videojobs.media.executors import run_cpu_bound
 from videojobs.media.facts import AudioFacts, VideoFacts
 from videojobs.media.ingest import fetch_to_temp, is_s3_uri, open_s3
@@ -89,7 +89,7 @@ async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: Ob
         try:
             return await _fetch_and_probe(stack, source, store, max_bytes, probe)
         except InvalidMedia as error:
-            problems.append(FieldError(path, str(error)))
+            problems.append(FieldError(path, str(error), ProblemCode.UNREADABLE_FILE))
             return None
         except TransferInterrupted as error:
             raise TransferInterrupted(str(FieldError(path, str(error)))) from error

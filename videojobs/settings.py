@@ -218,4 +218,5 @@ class AccessSettings(Settings):
     """Vendors' links into private networks. For local stacks, whose emulators run on the same machine."""
 
     public_url: str | None = Field(default=None, pattern="^https?://[^/?#]+(/[^?#]*)?$")
-    """The API's public URL, for the vendors' callbacks. Unset: no callbacks, only polling."""
+    """The API's public URL, for the vendors' callbacks and for links to results. Unset: no callbacks, only polling; and
+    links begin with the address to which the client sent its request."""

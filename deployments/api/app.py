@@ -31,6 +31,7 @@ from deployments.api.routes import (
     jobs,
     lectures,
     metrics,
+    result_links,
     uploads,
     webhooks,
 )
@@ -60,6 +61,7 @@ class _ApiApplication(FastAPI):
             allow_credentials=True,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
             allow_headers=["*"],
+            expose_headers=["Retry-After"],  # scripts may read this header only if it is named
         )
 
 
@@ -72,6 +74,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.app_state = state
     app.include_router(callbacks.router)
     app.include_router(_build_api_router())
+    app.include_router(result_links.open_router)
     add_pages(app)
     add_exception_handlers(app)
     app.add_middleware(
@@ -92,7 +95,17 @@ def create_app(services: Services | None = None) -> FastAPI:
 
 def _build_api_router() -> APIRouter:
     api = APIRouter(prefix=API_PREFIX)
-    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads, webhooks):
+    for route_module in (
+        job_forms,
+        job_requests,
+        lectures,
+        jobs,
+        editor_jobs,
+        events,
+        result_links,
+        uploads,
+        webhooks,
+    ):
         api.include_router(route_module.router)
     return api
 

@@ -15,9 +15,10 @@ from deployments.api.background.job_watcher import JobWatcher
 from deployments.api.background.run_launcher import RunLauncher
 from deployments.api.background.webhook_dispatcher import WebhookDispatcher
 from deployments.api.background.webhook_retention import delete_old_webhooks
+from deployments.api.partner_tokens import PartnerTokenVerifier
 from deployments.api.rate_limit import TokenBuckets
 from deployments.api.services import Services
-from deployments.api.settings import ApiSettings
+from deployments.api.settings import ApiSettings, PartnerTokenSettings
 from deployments.api.uploads.s3_stream import UploadPool
 from videojobs.aio.periodic import run_periodically
 from videojobs.db.engine import close_engines
@@ -35,6 +36,7 @@ class AppState:
     services: Services
     request_buckets: TokenBuckets = field(init=False)  # by token
     auth_failure_buckets: TokenBuckets = field(init=False)  # by address
+    partner_tokens: PartnerTokenVerifier | None = field(init=False)  # None: only our own tokens are accepted
     upload_pool: UploadPool = field(init=False)
     run_launcher: RunLauncher = field(init=False)
     job_watcher: JobWatcher = field(init=False)
@@ -44,6 +46,7 @@ class AppState:
         settings = self.settings
         self.request_buckets = TokenBuckets(settings.requests_per_minute)
         self.auth_failure_buckets = TokenBuckets(settings.failures_per_minute)
+        self.partner_tokens = PartnerTokenVerifier.from_settings(PartnerTokenSettings())
         self.upload_pool = UploadPool(max_uploads=settings.max_uploads, max_buffers=settings.upload_buffers)
         self.run_launcher = RunLauncher(self.services)
         self.job_watcher = JobWatcher(self.services.repository, settings)

@@ -10,7 +10,7 @@ from deployments.api.errors import ApiError, validation_error
 from videojobs.db import VideoJob
 from videojobs.db.queries import Cursor
 from videojobs.db.webhook_models import WebhookDelivery
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.requests.models import ID_PATTERN
 
 
@@ -39,4 +39,5 @@ def decode_cursor(cursor: str) -> Cursor:
 
 
 def _invalid_cursor() -> ApiError:
-    return validation_error([FieldError("cursor", "is not a cursor of this list; start without one")])
+    message = "is not a cursor of this list; start without one"
+    return validation_error([FieldError("cursor", message, ProblemCode.INVALID_FORMAT)])

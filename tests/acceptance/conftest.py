@@ -132,7 +132,7 @@ class StackDriver:
 
     async def fetch_link(self, url: str) -> bytes:
         """Download a link without credentials."""
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(follow_redirects=True) as http:
             answer = await http.get(url)
             answer.raise_for_status()
             return answer.content

@@ -1,5 +1,6 @@
 """Attacks through identifiers: ids, paths, tokens, and other users' resources."""
 
+import base64
 from typing import Final
 from urllib.parse import quote
 
@@ -50,6 +51,11 @@ attack_cases(
         "limit of 5000 digits": get_with_params(JOBS_URL, limit="9" * 5000),
         "user": get_with_params(JOBS_URL, user="../grace"),
         "status": get_with_params(JOBS_URL, status="completed' --"),
+        "page": get_with_params(JOBS_URL, page="-1"),
+        "page of 5000 digits": get_with_params(f"{JOBS_URL}/", page="9" * 5000),
+        "page size": get_with_params(f"{JOBS_URL}/", page_size="1000000000"),
+        "status filter": get_with_params(f"{JOBS_URL}/", status_filter="completed' --"),
+        "page and cursor": get_with_params(JOBS_URL, page="1", cursor="MjAyNi0wMS0wMSB4"),
     },
 )
 attack_cases(
@@ -127,6 +133,28 @@ attack_cases(
 )
 
 
+attack_cases(
+    "a link that is none",
+    (404, 422),
+    {
+        "guessed": lambda scene: scene.open_link("A" * 96),
+        "short": lambda scene: scene.open_link("A"),
+        "very long": lambda scene: scene.open_link("A" * 8000),
+        "traversal": lambda scene: scene.open_link("..%2F..%2Fetc%2Fpasswd"),
+        "NUL": lambda scene: scene.open_link("A" * 40 + "%00"),
+        "not Base64": lambda scene: scene.open_link("A" * 37),
+        "no job's id in it": lambda scene: scene.open_link("_" * 60),
+        "a job id": lambda scene: scene.open_link(scene.victim_job),
+        "signed with no key": lambda scene: scene.open_link(forged_link(scene.victim_job)),
+        "with another value of download": lambda scene: scene.open_link("A" * 96 + "?download=../x"),
+    },
+)
+
+
+def forged_link(job_id: str) -> str:
+    return base64.urlsafe_b64encode(b"\xff" * 4 + b"\0" * 16 + job_id.encode()).decode().rstrip("=")
+
+
 # ---- other users' resources --------------------------------------------------------------------------------
 
 attack_cases(
@@ -139,6 +167,8 @@ attack_cases(
         "events": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}/events"),
         "cancel": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/cancel"),
         "retry": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/retry"),
+        "status for the jobs page": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}/status"),
+        "revoking its links": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/links/revoke"),
     },
 )
 attack_cases(

@@ -248,6 +248,20 @@ def test_a_long_result_is_fine_without_text_removal() -> None:
     assert find_problems(b=longer, limits=limits, options={"sync_mode": "cut_off"}) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"video": replace(VIDEO, container="mkv")}, "unsupported_format"),
+        ({"video": replace(VIDEO, width=100_000)}, "too_large"),
+        ({"a": replace(CLIP, size=10**12)}, "too_large"),
+        ({"a": replace(CLIP, duration=1e6)}, "too_long"),
+        ({"effects": [{**AREA, "end": 100}]}, "outside_media"),
+    ],
+)
+def test_a_problem_of_a_file_has_its_code(changes: dict[str, Any], code: str) -> None:
+    assert [problem.code for problem in find_problems(**changes)] == [code]
+
+
 def test_all_problems_come_at_once() -> None:
     found = find_problems(
         replace(VIDEO, container="mkv", duration=5.9, width=8000),

@@ -44,7 +44,7 @@ def test_the_form_uses_the_public_names() -> None:
     assert list(SCHEMA["properties"]) == [
         "video", "audio", "segments", "effects", "display_name", "user_id", "options", "callback_url",
     ]  # fmt: skip
-    assert list(definitions["Segment"]["properties"]) == ["startTime", "endTime", "audioInput", "label"]
+    assert list(definitions["Segment"]["properties"]) == ["startTime", "endTime", "audioInput", "label", "speakerBox"]
     assert list(definitions["AudioInput"]["properties"]) == ["refId", "startTime", "endTime"]
     assert list(definitions["AnnotationArea"]["properties"]) == ["kind", "x", "y", "w", "h", "start", "end", "label"]
 

@@ -62,17 +62,20 @@ class JobWrites(RepositoryBase):
         connections: Mapping[str, str] | None = None,
         client_key: ClientKey | None = None,
         changes: Sequence[str] = (),
+        source_file_name: str | None = None,
     ) -> VideoJob:
         """Create a job, or return the existing one. Raises JobRequestConflict if that one has another request.
 
         `connections` are block names, stored so that the clean-up can resume the job through the same blocks.
         `changes` say what was interpreted differently from what was sent; they are stored in the event.
+        `source_file_name` is the client's own name of the video, for its lists.
         With a `client_key` that this user has used before, returns the job of that time, under its own id.
         """
         row = _job_row(job_id, request) | {
             "connections": dict(connections or {}),
             "client_key": client_key.value if client_key else None,
             "client_fingerprint": client_key.fingerprint if client_key else None,
+            "source_file_name": source_file_name,
         }
         async with self._transaction("create", job_id) as session:
             if await _insert_job(session, row):

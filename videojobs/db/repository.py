@@ -2,8 +2,8 @@
 
 `JobRepository` is composed of one class per concern, each in the module of that name; they share the transactions and
 row locks of `repository_base`. Flows use `jobs` (life cycle and lease), `submissions` (paid calls) and `budgets`; the
-clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens`, `uploads` and `webhook_...`. Reads for a single
-job are here.
+clean-up uses `maintenance`; the API uses `queries`, `result_links`, `stats`, `tokens`, `uploads` and `webhook_...`.
+Reads for a single job are here.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from videojobs.db.models import JobEvent, JobEventKind, Submission, VideoJob
 from videojobs.db.notifications import JobNotifications, notifications_for
 from videojobs.db.queries import JobQueries
 from videojobs.db.repository_base import NOW, load_job, load_live_submission
+from videojobs.db.result_links import ResultLinkKeys
 from videojobs.db.stats import JobStats
 from videojobs.db.submissions import SubmissionWrites
 from videojobs.db.tokens import TokenStore
@@ -34,6 +35,7 @@ class JobRepository(
     JobMaintenance,
     JobStats,
     JobQueries,
+    ResultLinkKeys,
     TokenStore,
     UploadStore,
     WebhookEndpointStore,

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 from videojobs.lecture.options import (
     LectureOptions,
     Mask,
@@ -35,11 +35,11 @@ _ERROR_MESSAGES: Final = ErrorMessages(_MODELS_BY_PATH, ERROR_MESSAGES | {"less_
 def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = None) -> LectureRequest:
     """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with all errors."""
     if not isinstance(raw, Mapping):
-        raise InvalidRequest([FieldError("request", "must be an object")])
+        raise InvalidRequest([FieldError("request", "must be an object", ProblemCode.WRONG_TYPE)])
     request, problems = _parse_shape(raw)
     video, access = raw.get("video"), access or AccessSettings.current()
     if isinstance(video, str) and video.strip() and (error_text := source_error(video.strip(), access)):
-        problems.append(FieldError("video", error_text))
+        problems.append(FieldError("video", error_text, ProblemCode.INVALID_SOURCE))
     problems += callback_url_errors(raw, access)
     if request is None or problems:
         raise InvalidRequest(problems)
@@ -60,6 +60,6 @@ def _parse_shape(raw: Mapping[str, object]) -> tuple[LectureRequest | None, list
         fields["options"] = decode_json_text(raw.get("options")) or {}
     except ValueError as error:
         fields["options"] = {}
-        problems.append(FieldError("options", str(error)))
+        problems.append(FieldError("options", str(error), ProblemCode.INVALID_JSON))
     request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
     return request, [*problems, *field_errors]

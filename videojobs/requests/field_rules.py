@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.providers.registry import active_providers
-from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, to_microseconds
+from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, SpeakerBox, to_microseconds
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import format_seconds, safe_display
 
@@ -113,7 +113,9 @@ def _source_errors(parsed: ParsedFields, access: AccessSettings) -> Iterator[Fie
     sources |= {f"audio[{index}].source": item.source for index, item in parsed.audio.items()}
     for path, source in sources.items():
         if error := source_error(source, access):
-            yield FieldError(path, error)  # without the source: its query may carry a signature
+            yield FieldError(
+                path, error, ProblemCode.INVALID_SOURCE
+            )  # without the source: its query may carry a signature
 
 
 def source_error(source: str, access: AccessSettings) -> str | None:
@@ -167,9 +169,10 @@ def _reference_errors(parsed: ParsedFields) -> Iterator[FieldError]:
     for index, ref_id in parsed.declared_ids.items():
         if first_index.setdefault(ref_id, index) != index:
             message = f"is already used by audio[{first_index[ref_id]}]; choose another name"
-            yield FieldError(f"audio[{index}].refId", message)
+            yield FieldError(f"audio[{index}].refId", message, ProblemCode.DUPLICATE)
         elif "segments" in parsed.complete_lists and ref_id not in referenced:
-            yield FieldError(f"audio[{index}].refId", "is not used by any segment; use it, or remove the file")
+            message = "is not used by any segment; use it, or remove the file"
+            yield FieldError(f"audio[{index}].refId", message, ProblemCode.UNUSED_REF_ID)
     if "audio" in parsed.complete_lists:
         known = ", ".join(map(safe_display, sorted(first_index)[:_MAX_LISTED_IDS])) + (
             ", ..." if len(first_index) > _MAX_LISTED_IDS else ""
@@ -177,7 +180,7 @@ def _reference_errors(parsed: ParsedFields) -> Iterator[FieldError]:
         for index, ref_id in parsed.referenced_ids.items():
             if ref_id not in first_index:
                 message = f"names no audio file; the audio files are {known}"
-                yield FieldError(f"segments[{index}].audioInput.refId", message)
+                yield FieldError(f"segments[{index}].audioInput.refId", message, ProblemCode.UNKNOWN_REF_ID)
 
 
 # ---- times ---------------------------------------------------------------------------------------------------
@@ -192,14 +195,24 @@ def _segment_errors(path: str, segment: Segment, limits: LimitSettings) -> Itera
         yield FieldError(
             f"{path}.endTime",
             f"makes the segment {length} long; the minimum is {format_seconds(min_length)}",
+            ProblemCode.TOO_SHORT,
         )
     crop = segment.audioInput
     if crop.startTime is not None and crop.endTime is not None and crop.startTime >= crop.endTime:
         yield _end_before_start_error(f"{path}.audioInput.endTime", crop.startTime)
+    if segment.speakerBox is not None:
+        yield from _speaker_box_errors(f"{path}.speakerBox", segment.speakerBox)
+
+
+def _speaker_box_errors(path: str, box: SpeakerBox) -> Iterator[FieldError]:
+    for low, high, low_name, high_name in ((box.x1, box.x2, "x1", "x2"), (box.y1, box.y2, "y1", "y2")):
+        if high <= low:
+            message = f"must be greater than {low_name} ({low:g}), so that the box is not empty"
+            yield FieldError(f"{path}.{high_name}", message, ProblemCode.OUT_OF_RANGE)
 
 
 def _end_before_start_error(path: str, start: float) -> FieldError:
-    return FieldError(path, f"must be later than the start ({format_seconds(start)})")
+    return FieldError(path, f"must be later than the start ({format_seconds(start)})", ProblemCode.END_BEFORE_START)
 
 
 def _overlap_errors(segments: Mapping[int, Segment]) -> Iterator[FieldError]:
@@ -214,7 +227,7 @@ def _overlap_errors(segments: Mapping[int, Segment]) -> Iterator[FieldError]:
             other = latest[1]
             span = f"{format_seconds(other.startTime)} to {format_seconds(other.endTime)}"
             message = f"overlaps segments[{latest[0]}] ({span}); segments may touch, not overlap"
-            yield FieldError(f"segments[{index}].startTime", message)
+            yield FieldError(f"segments[{index}].startTime", message, ProblemCode.OVERLAP)
         if latest is None or segment.endTime > latest[1].endTime:
             latest = (index, segment)
 
@@ -227,11 +240,15 @@ def _area_errors(path: str, area: AnnotationArea) -> Iterator[FieldError]:
         yield _end_before_start_error(f"{path}.end", area.start)
     if area.x + area.w > 1 + EDGE_TOLERANCE:
         yield FieldError(
-            f"{path}.w", f"exceeds the picture on the right: x + w is {area.x + area.w:g}, at most 1 is allowed"
+            f"{path}.w",
+            f"exceeds the picture on the right: x + w is {area.x + area.w:g}, at most 1 is allowed",
+            ProblemCode.OUTSIDE_PICTURE,
         )
     if area.y + area.h > 1 + EDGE_TOLERANCE:
         yield FieldError(
-            f"{path}.h", f"exceeds the picture at the bottom: y + h is {area.y + area.h:g}, at most 1 is allowed"
+            f"{path}.h",
+            f"exceeds the picture at the bottom: y + h is {area.y + area.h:g}, at most 1 is allowed",
+            ProblemCode.OUTSIDE_PICTURE,
         )
 
 
@@ -245,6 +262,7 @@ def _nothing_to_remove_errors(parsed: ParsedFields) -> Iterator[FieldError]:
             "effects",
             "has only areas of kind protection, so there is nothing to remove; add an area of kind erasure or text, "
             "or leave effects empty",
+            ProblemCode.REQUIRED,
         )
 
 

@@ -6,7 +6,7 @@ Segments have been sorted by then, so a message names its times: their number ma
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.pipeline.segment_adjustment import fit_segment_ends
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
 from videojobs.providers.registry import ProviderSelection, display_name
@@ -90,10 +90,11 @@ def validate_lip_sync_result(video: MediaInfo, limits: LimitSettings) -> list[Fi
     problems = []
     if video.duration > limits.inpaint_max_seconds:
         length, most = format_seconds(round(video.duration, 3)), format_seconds(limits.inpaint_max_seconds)
-        problems.append(FieldError("effects", f"text removal accepts at most {most}; the result is {length} long"))
+        message = f"text removal accepts at most {most}; the result is {length} long"
+        problems.append(FieldError("effects", message, ProblemCode.TOO_LONG))
     if video.size >= limits.inpaint_max_bytes:
         size = f"{_format_mb(video.size)}; text removal accepts less than {_format_mb(limits.inpaint_max_bytes)}"
-        problems.append(FieldError("effects", f"the lip-sync result has {size}"))
+        problems.append(FieldError("effects", f"the lip-sync result has {size}", ProblemCode.TOO_LARGE))
     return problems
 
 
@@ -103,7 +104,8 @@ def _video_errors(video: VideoInfo, limits: LimitSettings) -> Iterator[FieldErro
     short, long = sorted((video.width, video.height))
     if long > limits.max_picture_long_side or short > limits.max_picture_short_side:
         most = f"{limits.max_picture_long_side} x {limits.max_picture_short_side}"
-        yield FieldError("video", f"has {video.width} x {video.height} pixels; at most {most} are possible")
+        message = f"has {video.width} x {video.height} pixels; at most {most} are possible"
+        yield FieldError("video", message, ProblemCode.TOO_LARGE)
 
 
 def _audio_errors(path: str, audio: MediaInfo, limits: LimitSettings) -> Iterator[FieldError]:
@@ -113,15 +115,17 @@ def _audio_errors(path: str, audio: MediaInfo, limits: LimitSettings) -> Iterato
 
 def _container_errors(path: str, file: MediaInfo, allowed: frozenset[str]) -> Iterator[FieldError]:
     if file.container not in allowed:
-        yield FieldError(path, f"is a {file.container} file; convert it to one of {', '.join(sorted(allowed))}")
+        message = f"is a {file.container} file; convert it to one of {', '.join(sorted(allowed))}"
+        yield FieldError(path, message, ProblemCode.UNSUPPORTED_FORMAT)
 
 
 def _size_limit_errors(path: str, file: MediaInfo, max_seconds: float, max_bytes: int) -> Iterator[FieldError]:
     if file.duration > max_seconds:
         length, most = format_seconds(round(file.duration, 3)), format_seconds(max_seconds)
-        yield FieldError(path, f"is {length} long; at most {most} are allowed")
+        yield FieldError(path, f"is {length} long; at most {most} are allowed", ProblemCode.TOO_LONG)
     if file.size > max_bytes:
-        yield FieldError(path, f"has {_format_mb(file.size)}; at most {_format_mb(max_bytes)} are allowed")
+        message = f"has {_format_mb(file.size)}; at most {_format_mb(max_bytes)} are allowed"
+        yield FieldError(path, message, ProblemCode.TOO_LARGE)
 
 
 def _bounds_errors(
@@ -131,9 +135,9 @@ def _bounds_errors(
     start, end = (getattr(part, name) for name in names)
     lasts = f"the video lasts {format_seconds(round(video_seconds, 3))}"
     if start >= video_seconds:
-        yield FieldError(f"{path}.{names[0]}", f"is {format_seconds(start)}, but {lasts}")
+        yield FieldError(f"{path}.{names[0]}", f"is {format_seconds(start)}, but {lasts}", ProblemCode.OUTSIDE_MEDIA)
     if _exceeds(end - video_seconds, overhang):
-        yield FieldError(f"{path}.{names[1]}", f"is {format_seconds(end)}, but {lasts}")
+        yield FieldError(f"{path}.{names[1]}", f"is {format_seconds(end)}, but {lasts}", ProblemCode.OUTSIDE_MEDIA)
 
 
 def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits: LimitSettings) -> Iterator[FieldError]:
@@ -147,6 +151,7 @@ def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits:
             f"{format_seconds(max(0.0, sent.endTime))}, a little before the video ends or the next segment begins: "
             "that "
             f"leaves {remainder} of it; the minimum is {format_seconds(least)}",
+            ProblemCode.TOO_SHORT,
         )
 
 
@@ -159,13 +164,17 @@ def _crop_errors(
         return
     lasts = f"the audio {crop.refId} lasts {format_seconds(round(audio_seconds, 3))}"
     if crop.startTime >= audio_seconds:
-        yield FieldError(f"{path}.startTime", f"is {format_seconds(crop.startTime)}, but {lasts}")
+        yield FieldError(
+            f"{path}.startTime", f"is {format_seconds(crop.startTime)}, but {lasts}", ProblemCode.OUTSIDE_MEDIA
+        )
     if crop.endTime is not None and _exceeds(crop.endTime - audio_seconds, overhang):
-        yield FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}")
+        yield FieldError(
+            f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}", ProblemCode.OUTSIDE_MEDIA
+        )
     elif crop.startTime < audio_seconds and usable <= crop.startTime:
         most, name = format_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
         message = f"leaves no audio: {_lip_sync_vendor()} accepts the audio only up to {most}, since {lasts}"
-        yield FieldError(f"{path}.{name}", message)
+        yield FieldError(f"{path}.{name}", message, ProblemCode.OUTSIDE_MEDIA)
 
 
 def _lip_sync_vendor() -> str:
@@ -188,12 +197,12 @@ def _predicted_result_errors(
         if mode != "silence" and clip.audio_seconds * video.frame_rate < 1:
             span = f"from {format_seconds(clip.start)} to {format_seconds(clip.end)}"
             message = f"is shorter than one frame: nothing of the segment {span} would be left"
-            yield FieldError(f"segments[{index}].audioInput", message)
+            yield FieldError(f"segments[{index}].audioInput", message, ProblemCode.TOO_SHORT)
     length = predict_timeline(video.duration, timed, mode).result_duration
     if request.effects and length > limits.inpaint_max_seconds:
         most = f"text removal accepts at most {format_seconds(limits.inpaint_max_seconds)}"
         message = f"the lip-sync result will be about {format_seconds(round(length, 1))} long; {most}"
-        yield FieldError("effects", message)
+        yield FieldError("effects", message, ProblemCode.TOO_LONG)
 
 
 def _format_mb(size: int) -> str:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 LipSyncModel = Literal["lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "sync-3"]
@@ -137,6 +137,37 @@ class AudioInput(FrozenModel):
         return self.startTime, audio_seconds if self.endTime is None else self.endTime
 
 
+class SpeakerBox(FrozenModel):
+    """The face that speaks in a segment: a rectangle of the picture in fractions, origin at the top left."""
+
+    x1: Fraction = Field(
+        title="Left edge",
+        description="Distance of the left edge from the left, as a fraction of the picture's width.",
+        json_schema_extra=form_position(0),
+    )
+    y1: Fraction = Field(
+        title="Top edge",
+        description="Distance of the top edge from the top, as a fraction of the picture's height.",
+        json_schema_extra=form_position(1),
+    )
+    x2: Fraction = Field(
+        title="Right edge",
+        description="Distance of the right edge from the left, as a fraction of the picture's width.",
+        json_schema_extra=form_position(2),
+    )
+    y2: Fraction = Field(
+        title="Bottom edge",
+        description="Distance of the bottom edge from the top, as a fraction of the picture's height.",
+        json_schema_extra=form_position(3),
+    )
+    method: Literal["manual"] = Field(
+        default="manual",
+        title="How it was found",
+        description="manual: a person drew it.",
+        json_schema_extra=form_position(4),
+    )
+
+
 class Segment(FrozenModel):
     """A time range of the video that gets its own audio."""
 
@@ -158,6 +189,13 @@ class Segment(FrozenModel):
         title="Label",
         description="Your own name for the segment. It is never sent to a vendor.",
         json_schema_extra=form_position(3),
+    )
+    speakerBox: SpeakerBox | None = Field(
+        default=None,
+        title="Speaker",
+        description="Where the face is that speaks, if the picture shows several. It is stored and shown; "
+        "the lip-sync vendor does not receive it yet, and finds the speaker by itself.",
+        json_schema_extra=form_position(4),
     )
 
 
@@ -313,7 +351,7 @@ def validate_job_id(value: object) -> str:
     """`value`, if it can name a job: it becomes a part of object keys and of vendor titles. Raises InvalidRequest."""
     if isinstance(value, str) and re.fullmatch(ID_PATTERN, value):
         return value
-    raise InvalidRequest([FieldError("job_id", PATTERN_MESSAGES[ID_PATTERN])])
+    raise InvalidRequest([FieldError("job_id", PATTERN_MESSAGES[ID_PATTERN], ProblemCode.INVALID_FORMAT)])
 
 
 def to_canonical_json(request: BaseModel) -> dict[str, Any]:

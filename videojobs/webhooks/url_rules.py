@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.settings import AccessSettings
 
@@ -45,7 +45,7 @@ def callback_url_errors(fields: Mapping[str, object], access: AccessSettings) ->
     """What is wrong with a request's `callback_url`, if it has one."""
     url = fields.get("callback_url")
     if isinstance(url, str) and url.strip() and (error := webhook_url_error(url.strip(), access)):
-        yield FieldError("callback_url", error)
+        yield FieldError("callback_url", error, ProblemCode.INVALID_FORMAT)
 
 
 def valid_webhook_url(value: object) -> str | None:

@@ -14,7 +14,7 @@ from deployments.api.dependencies import AppState
 from deployments.api.errors import RETRY_AFTER_SECONDS, ApiError, validation_error
 from deployments.api.middleware.request_context import bind_job
 from videojobs.db import ClientKey, JobRepository, VideoJob
-from videojobs.errors import ConfigurationError, DatabaseUnavailable, FieldError
+from videojobs.errors import ConfigurationError, DatabaseUnavailable, FieldError, ProblemCode
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.lecture.request import LectureRequest
 from videojobs.providers.registry import selection_problems
@@ -69,11 +69,12 @@ async def create_job(
     principal: Principal,
     client_key: ClientKey | None,
     changes: Sequence[str] = (),
+    source_file_name: str | None = None,
 ) -> VideoJob:
     """Insert the job, or return the one that already has this key. Retries if the commit is not confirmed.
 
-    `changes` say what was normalised in the request; the job's first event lists them. Raises ApiError (503) if no
-    vendor is configured for a stage of the job.
+    `changes` say what was normalised in the request; the job's first event lists them. `source_file_name` is the
+    client's own name of the video. Raises ApiError (503) if no vendor is configured for a stage of the job.
     """
     if isinstance(request, JobRequest) and request.effects:
         _require_stage(Stage.TEXT_REMOVAL)
@@ -86,6 +87,7 @@ async def create_job(
             connections=state.services.connections,
             client_key=client_key,
             changes=changes,
+            source_file_name=source_file_name,
         )
 
     retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))
@@ -122,7 +124,8 @@ async def launch_run(state: AppState, job: VideoJob) -> None:
 def with_owner(raw: Mapping[str, object], principal: Principal) -> Mapping[str, object]:
     """The request with the token's user. Raises ApiError (422) if it names another user."""
     if raw.get("user_id", principal.user_id) != principal.user_id:
-        raise validation_error([FieldError("user_id", "is not the user of your token; leave it out")])
+        message = "is not the user of your token; leave it out"
+        raise validation_error([FieldError("user_id", message, ProblemCode.WRONG_USER)])
     return {**raw, "user_id": principal.user_id}
 
 
@@ -138,8 +141,9 @@ async def _require_own_uploads(repository: JobRepository, principal: Principal, 
     """Our keys open the whole bucket, so a request may name only its user's uploads there. Raises ApiError (422)."""
     stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
     own_uploads = await repository.filter_owned_sources(principal.user_id, list(stored.values())) if stored else set()
+    message = "is not an upload of yours that is complete and less than a week old; upload it first"
     problems = [
-        FieldError(path, "is not an upload of yours that is complete and less than a week old; upload it first")
+        FieldError(path, message, ProblemCode.INVALID_SOURCE)
         for path, source in stored.items()
         if source not in own_uploads
     ]

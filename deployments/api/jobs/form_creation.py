@@ -18,7 +18,7 @@ from deployments.api.errors import DEPENDENCY_ERRORS, ApiError
 from deployments.api.jobs.creation import create_job, launch_run, require_provider
 from deployments.api.middleware.request_context import bind_job
 from deployments.api.request_body import reject_content_encoding
-from deployments.api.uploads.form_mapping import form_fingerprint, to_job_request, to_lecture_request
+from deployments.api.uploads.form_mapping import client_file_name, form_fingerprint, to_job_request, to_lecture_request
 from deployments.api.uploads.form_receiver import FormReceiver, FormSpec
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.db.uploads import Upload
@@ -65,7 +65,16 @@ async def _receive_job(
         raise
     client_key = ClientKey(idempotency_key, form_fingerprint(parsed.request, received)) if idempotency_key else None
     try:
-        job = await create_job(state, repository, job_id, parsed.request, principal, client_key, parsed.changes)
+        job = await create_job(
+            state,
+            repository,
+            job_id,
+            parsed.request,
+            principal,
+            client_key,
+            changes=parsed.changes,
+            source_file_name=client_file_name(received),
+        )
     except (JobRequestConflict, ApiError):
         await _run_to_completion(_discard_upload(receiver, repository, job_id))
         raise

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from deployments.api.auth import Submitter
 from deployments.api.dependencies import AppStateDep
-from deployments.api.errors import ApiError
+from deployments.api.errors import MAX_PROBLEMS, ApiError
 from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.pages.job_card import CurrentUser
 from deployments.api.pages.page_route import SEE_OTHER, PageRoute
@@ -48,7 +48,7 @@ def _render_form(request: Request, principal: Submitter, api_error: ApiError | N
         _INVALID_STATUS if api_error else 200,
         current_user=CurrentUser.from_principal(principal),
         active_page="lecture",
-        problems=api_error.problems if api_error else (),
+        problems=api_error.problems[:MAX_PROBLEMS] if api_error else (),
         hours=f"{settings.max_seconds / HOUR:g}",
         containers=", ".join(sorted(name.upper() for name in settings.containers)),
         without_speech=SpeechOptions.model_fields["without_speech"].description,

@@ -72,4 +72,4 @@ async def create_pro_video_from_form(
 ) -> JobCreated:
     """Fields and files may come in any order. All mistakes are reported at once."""
     job = await create_job_from_form(request, principal, state, idempotency_key, JobKind.PRO_VIDEO)
-    return await submission_response(state, job)
+    return submission_response(state, job)

@@ -39,4 +39,4 @@ async def create_pro_video_from_json(
     reject_content_encoding(request)
     raw = await read_json_object(request)
     job = await create_job_from_json(state, principal, raw, idempotency_key, JobKind.PRO_VIDEO)
-    return await submission_response(state, job)
+    return submission_response(state, job)

@@ -4,14 +4,15 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Final
 
 from deployments.api.auth import Principal
 from deployments.api.errors import validation_error
 from deployments.api.uploads.editor_form import EditorForm, truncate_name
 from deployments.api.uploads.form_receiver import ReceivedForm, UploadedFile, file_stem
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.lecture.request import LectureRequest
 from videojobs.requests.models import JobRequest, to_canonical_json
@@ -57,7 +58,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         # that follow from its absence would only confuse.
         suppressed = _ANY_REF_ID if about_audio else _GENERATED_REF_ID
         found = [item for item in error.errors if not suppressed.search(item.path)]
-        problems += [FieldError(_form_field_name(form.client_path(item.path)), item.message) for item in found]
+        problems += [replace(item, path=_form_field_name(form.client_path(item.path))) for item in found]
     if request is None or problems:
         raise validation_error(problems)
     return ParsedForm(request, form.changes)
@@ -71,7 +72,8 @@ def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedFo
     }
     if speech := {name: texts[name] for name in ("language", "without_speech") if texts.get(name)}:
         if texts.get("options"):
-            problems += [FieldError(name, "is a part of options, which is given too; give it there") for name in speech]
+            message = "is a part of options, which is given too; give it there"
+            problems += [FieldError(name, message, ProblemCode.DUPLICATE) for name in speech]
         raw["options"] = {"speech": speech}
     raw["video"] = received.video.upload.stored.uri if received.video else _PLACEHOLDER_URI
     raw["user_id"] = principal.user_id
@@ -79,19 +81,25 @@ def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedFo
     try:
         request = parse_lecture(raw)
     except InvalidRequest as error:
-        problems += [FieldError(_form_field_name(item.path), item.message) for item in error.errors]
+        problems += [replace(item, path=_form_field_name(item.path)) for item in error.errors]
     if request is None or problems:
         raise validation_error(problems)
     return ParsedForm(request)
+
+
+def client_file_name(received: ReceivedForm) -> str | None:
+    """The client's own name of the video, without folders, to show it in lists; never used in a path."""
+    name = received.video.name if received.video else ""
+    return truncate_name(PurePath(name.replace("\\", "/")).name) or None
 
 
 def _form_problems(received: ReceivedForm, principal: Principal) -> list[FieldError]:
     """The problems so far, with those that every form may have."""
     problems = list(received.problems)
     if received.texts.get("user_id", principal.user_id) != principal.user_id:
-        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
+        problems.append(FieldError("user_id", "is not the user of your token; leave it out", ProblemCode.WRONG_USER))
     if received.video is None and not any(item.path == "file" for item in problems):
-        problems.append(FieldError("file", "is required: send the video"))
+        problems.append(FieldError("file", "is required: send the video", ProblemCode.REQUIRED))
     return problems
 
 
@@ -119,7 +127,8 @@ def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldE
     ):
         return []
     message = f"one is required for each refId of the segments, and these have {expected}; the form has {sent}"
-    return [FieldError("audio_files", f"{message}. Send them in the order in which the segments first name them")]
+    message += ". Send them in the order in which the segments first name them"
+    return [FieldError("audio_files", message, ProblemCode.FILE_COUNT)]
 
 
 def _form_field_name(path: str) -> str:

@@ -17,7 +17,7 @@ from deployments.api.settings import ApiSettings
 from deployments.api.uploads.form_parser import MultipartEvent, MultipartReader, PartData, PartEnd, PartStart
 from deployments.api.uploads.s3_stream import StoredUpload, StreamingUpload, UploadPool
 from deployments.api.uploads.throttle import enforce_min_rate
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.lecture.settings import LectureSettings
 from videojobs.media.sniff import SNIFF_BYTES, sniff_container
 from videojobs.settings import LimitSettings
@@ -162,7 +162,8 @@ class FormReceiver:
             self._current = _TextField(part.name)
         else:
             fields = ", ".join(self._spec.fields)
-            self._add_error(safe_display(part.name), f"is not a field of this form; remove it. The fields are {fields}")
+            message = f"is not a field of this form; remove it. The fields are {fields}"
+            self._add_error(safe_display(part.name), message, ProblemCode.UNKNOWN_FIELD)
 
     # ---- fields ------------------------------------------------------------------------------------------
 
@@ -174,12 +175,12 @@ class FormReceiver:
 
     def _store_field(self, text: _TextField) -> None:
         if text.name in self._received.texts:
-            self._add_error(text.name, "is given twice; give it once")
+            self._add_error(text.name, "is given twice; give it once", ProblemCode.DUPLICATE)
         try:
             self._received.texts[text.name] = text.content.decode()
         except UnicodeDecodeError:
             self._received.texts[text.name] = ""
-            self._add_error(text.name, "is not valid UTF-8; encode it as UTF-8")
+            self._add_error(text.name, "is not valid UTF-8; encode it as UTF-8", ProblemCode.INVALID_FORMAT)
 
     # ---- files -------------------------------------------------------------------------------------------
 
@@ -203,11 +204,12 @@ class FormReceiver:
         container = sniff_container(file.head)
         accepted_containers = self._spec.containers if file.is_video else self._limits.audio_containers
         if file.is_video and self._received.video is not None:
-            self._reject_file(file, "is given twice; a job has one video")
+            self._reject_file(file, "is given twice; a job has one video", ProblemCode.DUPLICATE)
         elif container is None or container not in accepted_containers:
             names = ", ".join(sorted(name.upper() for name in accepted_containers))
             expected = "a video" if file.is_video else "an audio file"
-            self._reject_file(file, f"is not {expected} in a supported format; send one of {names}")
+            message = f"is not {expected} in a supported format; send one of {names}"
+            self._reject_file(file, message, ProblemCode.UNSUPPORTED_FORMAT)
         else:
             key = video_key if file.is_video else self._audio_key
             media_type = content_type(container, audio_only=not file.is_video)
@@ -228,18 +230,19 @@ class FormReceiver:
             else:
                 self._received.audio.append(uploaded)
         elif (file.size or file.name) and not file.is_rejected:  # an empty file input of a browser has neither
-            self._add_error(file.path, "is empty or too short; send the whole file")
+            self._add_error(file.path, "is empty or too short; send the whole file", ProblemCode.TOO_SHORT)
 
-    def _reject_file(self, file: _IncomingFile, message: str) -> None:
+    def _reject_file(self, file: _IncomingFile, message: str, code: ProblemCode) -> None:
         file.is_rejected = True
-        self._add_error(file.path, message)
+        self._add_error(file.path, message, code)
 
-    def _add_error(self, path: str, message: str) -> None:
-        self._received.problems.append(FieldError(path, message))
+    def _add_error(self, path: str, message: str, code: ProblemCode) -> None:
+        self._received.problems.append(FieldError(path, message, code))
 
     def _too_large_error(self, path: str, max_bytes: int) -> ApiError:
         message = f"is too large; the limit is {max_bytes} bytes"
-        return ApiError(413, f"{path} {message}.".capitalize(), problems=[FieldError(path, message)])
+        problem = FieldError(path, message, ProblemCode.TOO_LARGE)
+        return ApiError(413, f"{path} {message}.".capitalize(), problems=[problem])
 
 
 def file_stem(name: str) -> str:

@@ -16,7 +16,7 @@ from videojobs.db import JobRepository
 from videojobs.db.webhook_deliveries import DeliveryCursor, UnknownDelivery
 from videojobs.db.webhook_endpoints import EndpointChanges, EndpointDisabled, TooManyEndpoints, UnknownEndpoint
 from videojobs.db.webhook_models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.requests.models import ID_PATTERN
 from videojobs.webhooks.settings import WebhookSettings
 from videojobs.webhooks.url_rules import webhook_url_error
@@ -154,7 +154,7 @@ async def _open_repository(state: AppState) -> AsyncIterator[JobRepository]:
 
 def _validate_url(url: str) -> None:
     if (error := webhook_url_error(url)) is not None:
-        raise validation_error([FieldError("url", error)])
+        raise validation_error([FieldError("url", error, ProblemCode.INVALID_FORMAT)])
 
 
 def _parse_id(text: str) -> uuid.UUID:

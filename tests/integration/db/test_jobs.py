@@ -21,6 +21,7 @@ from videojobs.errors import (
     JobRequestConflict,
     LeaseLost,
     OutcomeUnknown,
+    ProblemCode,
     UnknownJob,
     VideoJobError,
 )
@@ -217,13 +218,13 @@ async def test_an_error_code_stays_until_the_job_runs_again(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
     lease = await create_leased_job()
-    error = InvalidRequest([FieldError("video", "has no picture")])
+    error = InvalidRequest([FieldError("video", "has no picture", ProblemCode.UNREADABLE_FILE)])
     job = await repository.fail(lease, str(error), code=error.code, problems=error.errors)
     assert (job.error_message, job.error_code) == (
         "The request has 1 problem: video: has no picture",
         "invalid_request",
     )
-    assert job.error_problems == [{"path": "video", "message": "has no picture"}]
+    assert job.error_problems == [{"path": "video", "message": "has no picture", "code": "unreadable_file"}]
     job = await repository.reopen(lease, {"reason": "a test"})
     assert (job.error_message, job.error_code, job.error_problems) == (None, None, None)
 
