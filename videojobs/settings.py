@@ -100,6 +100,10 @@ class LimitSettings(Settings):
     """GhostCut refuses 1000 MB *and more* (GhostCut 5, status 100): a file must be smaller than this. Which MB is
     not said; the decimal one is the smaller."""
 
+    inpaint_containers: Containers = Field(default=frozenset({"mp4", "mov", "avi"}), min_length=1)
+    """What GhostCut lists for video (GhostCut 2), as far as we can tell it by its content. It counts for text removal
+    without lip-sync: the lip-sync result is an mp4."""
+
     max_result_bytes: int = Field(default=20 * GIB, gt=0, le=78 * GIB)
     """Ours: four times the largest video that goes in, since vendors encode anew. A file without an end must not fill
     the storage; more than 78 GiB cannot be stored in parts of 8 MiB."""

@@ -32,7 +32,7 @@ ENDED_STATUSES: Final = tuple(status for status in Status if status not in UNFIN
 class JobKind(StrEnum):
     """Which pipeline processes the job."""
 
-    PRO_VIDEO = "pro_video"  # lip-sync, and text removal where there are areas
+    PRO_VIDEO = "pro_video"  # lip-sync, text removal, or both: see `VideoJob.stages`
     LECTURE = "lecture"  # subtitles and a PDF of the slides; no paid calls
 
 
@@ -41,6 +41,10 @@ class Stage(StrEnum):
 
     LIP_SYNC = "lip_sync"
     TEXT_REMOVAL = "text_removal"
+
+
+Stages = tuple[Stage, ...]
+"""The paid stages that a job's request asks for, in the order in which they run; empty for a lecture."""
 
 
 class RecoveryPoint(StrEnum):
@@ -75,10 +79,17 @@ _COMPLETED_MESSAGES: Final = {
     RecoveryPoint.TEXT_REMOVAL_STORED: "Pro video processing completed (lip-sync + text inpainting)",
     RecoveryPoint.DOCUMENTS_STORED: "Lecture processing completed",
 }
+_REMOVAL_ONLY: Final[Stages] = (Stage.TEXT_REMOVAL,)
+_REMOVAL_ONLY_COMPLETED_MESSAGE: Final = "Pro video processing completed (text inpainting)"
 
 POINT_SPECS: Final[dict[RecoveryPoint, PointSpec]] = {
     RecoveryPoint.OPENED: PointSpec(0, 10, "Uploading files...", (RecoveryPoint.UPLOADED, RecoveryPoint.FETCHED)),
-    RecoveryPoint.UPLOADED: PointSpec(10, 10, "Lip-sync processing...", (RecoveryPoint.LIP_SYNC_SUBMITTED,)),
+    RecoveryPoint.UPLOADED: PointSpec(
+        10,
+        10,
+        "Lip-sync processing...",
+        (RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED),
+    ),
     RecoveryPoint.LIP_SYNC_SUBMITTED: PointSpec(10, 50, "Lip-sync processing...", (RecoveryPoint.LIP_SYNC_STORED,)),
     RecoveryPoint.LIP_SYNC_STORED: PointSpec(
         60, 60, "Lip-sync completed", (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, RecoveryPoint.COMPLETED)
@@ -100,17 +111,9 @@ POINT_SPECS: Final[dict[RecoveryPoint, PointSpec]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PaidStep:
-    """The paid stage of a recovery point, and the point before the purchase."""
-
-    stage: Stage
-    previous_point: RecoveryPoint
-
-
-_PAID_STEPS: Final = {
-    RecoveryPoint.LIP_SYNC_SUBMITTED: PaidStep(Stage.LIP_SYNC, RecoveryPoint.UPLOADED),
-    RecoveryPoint.TEXT_REMOVAL_SUBMITTED: PaidStep(Stage.TEXT_REMOVAL, RecoveryPoint.LIP_SYNC_STORED),
+_PAID_STAGES: Final = {
+    RecoveryPoint.LIP_SYNC_SUBMITTED: Stage.LIP_SYNC,
+    RecoveryPoint.TEXT_REMOVAL_SUBMITTED: Stage.TEXT_REMOVAL,
 }
 
 # Between two recovery points: only progress and message change.
@@ -143,14 +146,26 @@ def can_transition(current: RecoveryPoint, target: RecoveryPoint) -> bool:
     return target in POINT_SPECS[current].next_points
 
 
-def paid_step_at(point: RecoveryPoint) -> PaidStep | None:
-    """The paid step that a job at this point waits for, if any."""
-    return _PAID_STEPS.get(point)
+def paid_stage_at(point: RecoveryPoint) -> Stage | None:
+    """The paid stage that a job at this point waits for, if any."""
+    return _PAID_STAGES.get(point)
 
 
-def completed_message(last_point: RecoveryPoint) -> str:
+def point_before(stage: Stage, stages: Stages) -> RecoveryPoint:
+    """The recovery point from which a job with these stages submits `stage`."""
+    return RecoveryPoint.LIP_SYNC_STORED if stage is not stages[0] else RecoveryPoint.UPLOADED
+
+
+def point_message(point: RecoveryPoint, stages: Stages) -> str:
+    """The progress message of a job with these stages on arrival at `point`."""
+    if point is RecoveryPoint.UPLOADED and stages == _REMOVAL_ONLY:
+        return TEXT_REMOVAL_STARTING[1]
+    return POINT_SPECS[point].message
+
+
+def completed_message(last_point: RecoveryPoint, stages: Stages) -> str:
     """The final message of a job (M4), by its last point before the end."""
-    return _COMPLETED_MESSAGES[last_point]
+    return _REMOVAL_ONLY_COMPLETED_MESSAGE if stages == _REMOVAL_ONLY else _COMPLETED_MESSAGES[last_point]
 
 
 def progress_within(point: RecoveryPoint, fraction: float) -> int:

@@ -22,7 +22,7 @@ from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
 from videojobs.db import SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, JobParked, RetryableError, VendorFailed, VideoJobError
-from videojobs.states import RecoveryPoint, has_reached
+from videojobs.states import Stage, has_reached, point_before
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
 
 _OPEN_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
@@ -79,6 +79,7 @@ async def crash_orphaned_subflows() -> None:
 
 def failure_details(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
     """The owner's words for the failure, and the lip-sync result as the fallback where there is one (M7)."""
-    if not has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED) or not job.has_areas:
+    if not job.has_text_removal or not has_reached(job.recovery_point, point_before(Stage.TEXT_REMOVAL, job.stages)):
         return error, None
-    return f"Text inpainting failed: {error}", store.uri(lip_sync_result_key(job.user_id, job.id))
+    fallback = store.uri(lip_sync_result_key(job.user_id, job.id)) if job.has_lip_sync else None
+    return f"Text inpainting failed: {error}", fallback

@@ -42,9 +42,14 @@ async def stage_slot(run: JobRun, stage: Stage) -> AsyncIterator[None]:
         yield
 
 
-def presign_for_vendor(store: ObjectStore, key: str) -> str:
-    """A link that lasts until the vendor has worked off its queue."""
-    return store.presign(key, int(TimingSettings.current().input_url_ttl_hours * 3600))
+def presign_for_vendor(store: ObjectStore, key: str, *, download_name: str | None = None) -> str:
+    """A link that lasts until the vendor has worked off its queue.
+
+    Two links to one object that are signed in the same second are the same. Where a link has to tell one job from
+    another, `download_name` makes it the job's own.
+    """
+    seconds = int(TimingSettings.current().input_url_ttl_hours * 3600)
+    return store.presign(key, seconds, download_name=download_name)
 
 
 async def submit_stage(

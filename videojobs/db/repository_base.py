@@ -23,7 +23,9 @@ from videojobs.states import (
     Status,
     can_transition,
     has_reached,
-    paid_step_at,
+    paid_stage_at,
+    point_before,
+    point_message,
     resolve_arrival,
 )
 from videojobs.testing.fault_injection import fault_point
@@ -151,7 +153,7 @@ def move_to_point(job: VideoJob, target: RecoveryPoint) -> bool:
     spec = POINT_SPECS[target]
     job.recovery_point = target
     job.progress_percentage = max(job.progress_percentage, spec.progress)
-    job.progress_message = spec.message
+    job.progress_message = point_message(target, job.stages)
     job.claims = 1  # progress: earlier crashes no longer count towards the limit
     return True
 
@@ -160,14 +162,12 @@ async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: J
     """Let a parked, failed or cancelled job continue; from before its paid step, if that has no live submission."""
     if job.status == Status.COMPLETED:
         raise VideoJobError(f"job {job.id} is completed and stays so")
-    if (paid_step := paid_step_at(job.recovery_point)) and await load_live_submission(
-        session, job.id, paid_step.stage
-    ) is None:
-        job.recovery_point = paid_step.previous_point
+    if (stage := paid_stage_at(job.recovery_point)) and await load_live_submission(session, job.id, stage) is None:
+        job.recovery_point = point_before(stage, job.stages)
     job.status = Status.PROCESSING
     job.parked_reason, job.output_url, job.completed_at = None, None, None
     clear_error(job)
-    job.progress_message = POINT_SPECS[job.recovery_point].message
+    job.progress_message = point_message(job.recovery_point, job.stages)
     job.claims = 1
     add_event(session, job, actor, "reopened", reason)
 

@@ -25,7 +25,7 @@ from videojobs.db.repository_base import (
 )
 from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
 from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
-from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, Status
+from videojobs.states import RecoveryPoint, Stage, Status, point_message
 
 IN_DOUBT_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
 _ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)
@@ -290,7 +290,7 @@ def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -
     """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
     if job.parked_reason is not None:
         job.parked_reason = job.error_code = None
-        job.progress_message = POINT_SPECS[job.recovery_point].message
+        job.progress_message = point_message(job.recovery_point, job.stages)
         job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
     add_event(session, job, "callback", "callback_received", detail)
 

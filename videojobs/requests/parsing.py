@@ -41,7 +41,7 @@ def parse_request(
 ) -> JobRequest:
     """The request in `raw`, its segments sorted by start.
 
-    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; `effects` may be
+    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; the lists may be
     missing, null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with every
     error.
     """
@@ -63,7 +63,7 @@ def parse_request(
 
 def _decode_json_fields(raw: Mapping[str, object], limits: LimitSettings) -> tuple[dict[str, object], list[FieldError]]:
     """The fields with lists and options decoded. Unreadable ones are left empty and reported."""
-    # Every audio file belongs to a segment, so there cannot be more of them.
+    # Every audio file belongs to a segment, or is the only one, so there cannot be more of them.
     most = {"audio": limits.max_segments, "segments": limits.max_segments, "effects": limits.max_areas}
     fields, problems = dict(raw), []
     for name, count in most.items():
@@ -88,8 +88,6 @@ def _decode_list(name: str, value: object, max_entries: int) -> list[object]:
         value = []
     if not isinstance(value, list | tuple):
         raise ValueError(f"must be a list, or the JSON text of a list, not {json_type_name(value)}")
-    if not value and name != "effects":
-        raise ValueError("is required: give a list with at least one entry")
     if len(value) > max_entries:
         raise ValueError(f"has {len(value)} entries; at most {max_entries} are allowed")
     return list(value)

@@ -84,7 +84,7 @@ def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
     available = set(job.downloads)
     buttons = _LECTURE_DOWNLOAD_LABELS if row.kind is JobKind.LECTURE else _DOWNLOAD_LABELS
     after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
-    hidden = {"lip_sync"} if "result" in available and not row.has_areas else set()
+    hidden = {"lip_sync"} if "result" in available and not row.has_text_removal else set()
     return {
         "downloads": [(what, words) for what, words in buttons.items() if what in available - hidden],
         "before": "source" if "source" in available else None,

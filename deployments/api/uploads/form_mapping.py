@@ -9,7 +9,7 @@ from typing import Final
 
 from deployments.api.auth import Principal
 from deployments.api.errors import validation_error
-from deployments.api.uploads.editor_form import EditorForm, truncate_name
+from deployments.api.uploads.editor_form import EditorForm, is_empty_list, truncate_name
 from deployments.api.uploads.form_receiver import ReceivedForm, UploadedFile, file_stem
 from videojobs.errors import FieldError, InvalidRequest
 from videojobs.lecture.parsing import parse_lecture
@@ -34,7 +34,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
     """Raises ApiError (422) with all problems, under the form's own field names."""
     texts, problems = received.texts, _form_problems(received, principal)
     form = EditorForm.parse(texts.get("segments_data"), texts.get("effects"))
-    problems += _audio_count_errors(received, form)
+    problems += [*_missing_segments_errors(form), *_audio_count_errors(received, form)]
     raw = {
         "video": received.video.upload.stored.uri if received.video else _PLACEHOLDER_URI,
         "audio": [
@@ -55,8 +55,10 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         # The files' refIds were assigned here, by the segments. And if an audio file was rejected or is missing, errors
         # that follow from its absence would only confuse.
         suppressed = _ANY_REF_ID if about_audio else _GENERATED_REF_ID
+        known = {item.path for item in problems}
         found = [item for item in error.errors if not suppressed.search(item.path)]
-        problems += [FieldError(_form_field_name(form.client_path(item.path)), item.message) for item in found]
+        named = [FieldError(_form_field_name(form.client_path(item.path)), item.message) for item in found]
+        problems += [item for item in named if item.path not in known]
     if request is None or problems:
         raise validation_error(problems)
     return ParsedForm(request, form.changes)
@@ -104,6 +106,13 @@ def _assign_ref_ids(sounds: Sequence[UploadedFile], declared_ids: Sequence[str])
     by_index = {index: name for name, index in index_by_ref_id.items()}
     others = iter([name for name in declared_ids if name not in index_by_ref_id])
     return [by_index.get(index) or next(others, f"audio-{index + 1}") for index in range(len(sounds))]
+
+
+def _missing_segments_errors(form: EditorForm) -> list[FieldError]:
+    """This form is for segments: one audio for the whole video would be another price, and another form."""
+    if is_empty_list(form.segments):
+        return [FieldError("segments_data", "is required: give a list with at least one entry")]
+    return []
 
 
 def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldError]:

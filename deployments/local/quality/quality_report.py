@@ -26,6 +26,8 @@ def measure_job(
 def _expected_audio(request: JobRequest, pieces: Sequence[TimeMapping], audio: dict[str, Path]) -> list[ExpectedAudio]:
     """The new audio of each segment, with its time in the result."""
     heard = {source_start: (start, end) for source_start, _, start, end in pieces}
+    if not request.segments:  # one audio for the whole video, or none
+        return [ExpectedAudio(pieces[0][2], pieces[-1][3], audio[item.refId], 0.0) for item in request.audio]
     return [
         ExpectedAudio(*heard[segment.startTime], audio[segment.audioInput.refId], segment.audioInput.startTime or 0.0)
         for segment in request.segments
