@@ -39,11 +39,11 @@ up: .venv/.local ## Start the local stack and keep it running
 PYTEST_PARALLEL = $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 test: .venv/.dev ## Run every test that needs nothing but this [ARGS="-k word"]
-	@$(PYTEST_PARALLEL) -m "not browser and not crash" $(ARGS)
+	@$(PYTEST_PARALLEL) -m "not browser and not fault_injection" $(ARGS)
 
 # One run of everything: tests in a browser use the stacks that run anyway, and the fault tests fill the others' waits.
 test-all: .venv/.dev ## Run all tests: those of make test, in a browser, and the short fault-test
-	@CRASH_CASES=short $(PYTEST_PARALLEL) $(ARGS)
+	@FAULT_TEST_CASES=short $(PYTEST_PARALLEL) $(ARGS)
 
 browser: .venv/.dev ## Run the tests that need a browser (Debian: apt-get install chromium)
 	@$(BIN)/pytest -m browser $(ARGS)
@@ -56,13 +56,13 @@ unit: .venv/.dev ## Run the tests of the core: seconds
 # these words in their names, and replaces only their rows. CASES=short takes six minutes: each fault point of a job with
 # areas and of a lecture once, by few jobs that are killed again and again.
 fault-test: .venv/.dev ## Kill the real processes at every fault point; check that every job recovers [CASES=short|words]
-	@CRASH_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m crash tests/fault_injection $(ARGS)
+	@FAULT_TEST_CASES='$(CASES)' $(BIN)/pytest -n 0 --capture=no -m fault_injection tests/fault_injection $(ARGS)
 
 chaos: .venv/.dev ## Run many jobs while everything is killed at random [JOBS=200 MINUTES=10 SEED=7]
 	@$(BIN)/python -m tests.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 # All parts take hours on two cores; the short form of a to e takes four minutes. PROFILE=1 leaves worker.prof.
-# The front door (f) and lectures (g, h) have pages of their own: docs/benchmarks-front-door.md, docs/benchmarks-lecture.md.
+# The API (f) and lectures (g, h) have pages of their own: docs/benchmarks-api.md, docs/benchmarks-lecture.md.
 bench: .venv/.bench ## Measure, and write docs/benchmarks.md [FORM=short PART=a PROFILE=1]
 	@$(BIN)/python -m tests.benchmarks $(if $(FORM),--form $(FORM)) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile worker.prof)
 

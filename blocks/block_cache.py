@@ -1,4 +1,4 @@
-"""Blocks that were loaded before, so that not every step of every job asks the Prefect server for them."""
+"""A cache of blocks, so that not every step of every job loads them from the Prefect server."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ BlockLoader = Callable[[type[Block], str], Awaitable[Block]]
 
 
 async def load_block(kind: type[BlockT], name: str) -> BlockT:
-    """The block of this kind and name. Raises ConfigurationError with what to do, or Retryable."""
+    """The block of this kind and name. Raises ConfigurationError with what to do, or RetryableError."""
     try:
         return cast(BlockT, await kind.aload(name))
     except ValueError as error:
@@ -27,7 +27,7 @@ async def load_block(kind: type[BlockT], name: str) -> BlockT:
             f"the Prefect server has no block {block_path}: set its variables (see .env.example) and run `make deploy`"
         ) from error
     except httpx.HTTPError as error:
-        raise RetryableError(f"the Prefect server did not give the block {name} ({type(error).__name__})") from error
+        raise RetryableError(f"the Prefect server did not return the block {name} ({type(error).__name__})") from error
 
 
 @dataclass(slots=True)
@@ -37,10 +37,10 @@ class _CacheEntry:
 
 
 class BlockCache:
-    """Blocks, loaded anew when they are due. While the Prefect server is away, the last ones known.
+    """Blocks, reloaded when they are due. While the Prefect server is unavailable, the cached ones are used.
 
-    A block is believed to be unchanged for `seconds`; a known one is kept where the server takes longer than
-    `patience` seconds to give it again. The event loops of a process may share one of these.
+    A block counts as unchanged for `ttl_seconds`; the cached one is used if loading takes longer than `load_timeout`
+    seconds. The event loops of a process may share one cache.
     """
 
     def __init__(self, *, ttl_seconds: float, load_timeout: float, loader: BlockLoader = load_block) -> None:
@@ -50,13 +50,13 @@ class BlockCache:
         self._entries: dict[object, _CacheEntry] = {}
 
     async def get(self, kind: type[BlockT], name: str) -> BlockT:
-        """Raises ConfigurationError where there is no such block, Retryable where Prefect never gave it."""
+        """Raises ConfigurationError if there is no such block, RetryableError if Prefect never returned it."""
         key = (PREFECT_API_URL.value(), kind, name)
         entry = self._entries.get(key)
         if entry is None:
             entry = self._entries[key] = _CacheEntry(await self._load_with_timeout(kind, name), self._next_refresh())
         elif entry.refresh_at < time.monotonic():
-            entry.refresh_at = self._next_refresh()  # whoever comes meanwhile takes the one that is known
+            entry.refresh_at = self._next_refresh()  # concurrent callers use the cached one
             with suppress(RetryableError):
                 block = await self._load_with_timeout(kind, name)
                 entry.block = entry.block if entry.block == block else block
@@ -70,4 +70,4 @@ class BlockCache:
             async with asyncio.timeout(self._load_timeout):
                 return await self._loader(kind, name)
         except TimeoutError as error:
-            raise RetryableError(f"the Prefect server did not give the block {name} in time") from error
+            raise RetryableError(f"the Prefect server did not return the block {name} in time") from error

@@ -1,6 +1,6 @@
 """What all jobs of a process share: the blocks, and per event loop the vendors' clients.
 
-Opened for each step they would cost more than the rest of a job: three requests to the Prefect server for a block,
+Opened for each step, they would cost more than the rest of a job: three requests to the Prefect server for a block,
 milliseconds of CPU for a client, and idle connections for each of a thousand jobs.
 """
 
@@ -18,7 +18,7 @@ from videojobs.aio.per_loop import PerLoop
 
 BLOCK_CACHE: Final = BlockCache(
     ttl_seconds=60,  # a changed key should apply within about a minute
-    load_timeout=15,  # Prefect answers in 0.05 s, and on a very busy machine in seconds
+    load_timeout=15,  # Prefect responds in 0.05 s, and on a very busy machine in seconds
 )
 """Of this process."""
 

@@ -98,6 +98,6 @@ class Connections(BaseModel):
             yield client
 
     async def callback_secret(self, provider: Provider[Any], cache: BlockCache) -> SecretStr | None:
-        """What the provider signs its callbacks with; None where the block has none."""
+        """The secret with which the provider signs its callbacks; None if the block has none."""
         block = await cache.get(credentials_block(provider), self.block_name(provider.key))
         return block.callback_secret

@@ -7,11 +7,11 @@ from videojobs.db import JobRepository, get_engine
 
 
 class JobDatabase(Block):
-    """The Postgres database that holds the job state: the truth about every job."""
+    """The Postgres database that holds the state of all jobs."""
 
     _block_type_name = "Job Database"
     _block_type_slug = "job-database"
-    _description = "The Postgres database that holds the job state: the truth about every job."
+    _description = "The Postgres database that holds the state of all jobs."
     _documentation_url = "https://www.postgresql.org/docs/current/libpq-connect.html"  # type: ignore[assignment]  # Prefect's type is a URL
 
     url: SecretStr = Field(
@@ -19,5 +19,5 @@ class JobDatabase(Block):
     )
 
     def repository(self) -> JobRepository:
-        """The ledger on this database; its connections are shared by all jobs of this event loop."""
+        """The job repository on this database; all jobs of this event loop share its connections."""
         return JobRepository(get_engine(self.url.get_secret_value()))

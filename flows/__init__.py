@@ -1,1 +1,1 @@
-"""The stories, told once: each flow reads top to bottom in the words of the requirements."""
+"""One flow per deployment, plus the subflow. Each reads from top to bottom in the words of the requirements."""

@@ -1,4 +1,4 @@
-"""Stuck jobs, every few minutes: ask the vendors for the truth, then resume, complete, fail, park or leave each."""
+"""Stuck jobs, every few minutes: query the vendors, then resume, complete, fail, park or leave each job."""
 
 import logging
 from collections.abc import Coroutine
@@ -84,14 +84,14 @@ class PurgeConfig(BaseModel):
 
 
 class CleanupConfig(BaseModel):
-    """What a clean-up looks at, and whether it acts."""
+    """What a clean-up examines, and whether it acts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dry_run: bool = Field(
         default=True,
         title="Dry run",
-        description="Only say what would be done. Switch it off to do it.",
+        description="Only report what would be done. Switch it off to do it.",
         json_schema_extra={"position": 0},
     )
     stuck_after_minutes: int = Field(
@@ -99,7 +99,7 @@ class CleanupConfig(BaseModel):
         ge=1,
         le=7 * 24 * 60,
         title="Stuck after (minutes)",
-        description="How long a job must have made no progress. No job that a run is at work on is ever touched.",
+        description="How long a job must have made no progress. A job that a run is working on is never changed.",
         json_schema_extra={"position": 1},
     )
     batch_size: int = Field(
@@ -107,7 +107,7 @@ class CleanupConfig(BaseModel):
         ge=1,
         le=500,
         title="At most (stuck jobs)",
-        description="How many stuck jobs one clean-up looks into, those that are stuck for longest first.",
+        description="How many stuck jobs one clean-up examines, beginning with those that are stuck longest.",
         json_schema_extra={"position": 2},
     )
     purge: PurgeConfig = Field(
@@ -132,11 +132,11 @@ async def cleanup(
     config: CleanupConfig = CleanupConfig(),  # noqa: B008  # frozen
     connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> State[Any]:
-    """Find the jobs that make no progress, ask the vendors for the truth, and go on with each, end it, or leave it.
+    """Find the jobs without progress, query the vendors, and resume, complete, fail, park or leave each job.
 
     Args:
-        config: What to look at, and whether to act. The report is a table among this run's artifacts.
-        connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
+        config: What to examine, and whether to act. The report is a table among this run's artifacts.
+        connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
     rows: list[ReportRow] = []
     stuck_for = timedelta(minutes=config.stuck_after_minutes)
@@ -159,7 +159,7 @@ async def cleanup(
 
 
 async def _handle_job(stuck_job: StuckJob, config: CleanupConfig, connections: Connections) -> ReportRow:
-    """Do what the verdict says, and say so in the log."""
+    """Apply the decision, and log it."""
     kind, job = stuck_job.decision.action, stuck_job.snapshot.job
     if config.dry_run or kind is RecoveryAction.LEAVE:
         result = ActionResult(_DRY_RUN_TEXT[kind])
@@ -171,7 +171,7 @@ async def _handle_job(stuck_job: StuckJob, config: CleanupConfig, connections: C
 async def _record_cancellation(
     cancellation: UnrecordedCancellation, config: CleanupConfig, connections: Connections
 ) -> ReportRow:
-    """Record a cancellation that only Prefect knows of, and say so in the log."""
+    """Record a cancellation that only Prefect knows of, and log it."""
     result = ActionResult("record it")
     if not config.dry_run:
         result = await _run_safely(_run_as_action(backfill_cancellation(cancellation, connections), "it was recorded"))
@@ -179,7 +179,7 @@ async def _record_cancellation(
 
 
 async def _fix_run_state(orphan: OrphanedRun, config: CleanupConfig) -> ReportRow:
-    """Bring a run that nobody works on to the state that it is in, and say so in the log."""
+    """Set the state of a run that no worker executes, and log it."""
     result = ActionResult(f"set it to {orphan.target_state}")
     if not config.dry_run:
         result = await _run_safely(_run_as_action(set_run_state(orphan), f"it was set to {orphan.target_state}"))
@@ -187,10 +187,10 @@ async def _fix_run_state(orphan: OrphanedRun, config: CleanupConfig) -> ReportRo
 
 
 async def _release_slots(leaked: LeakedSlots, config: CleanupConfig) -> ReportRow:
-    """Free places at a vendor that nobody has, and say so in the log."""
-    result = ActionResult(f"give back {leaked.leaked}")
+    """Release slots that no job holds, and log it."""
+    result = ActionResult(f"release {leaked.leaked}")
     if not config.dry_run:
-        result = await _run_safely(_run_as_action(release_leaked_slots(leaked), f"{leaked.leaked} were given back"))
+        result = await _run_safely(_run_as_action(release_leaked_slots(leaked), f"{leaked.leaked} were released"))
     return _log_row(row_for_leaked_slots(leaked, result))
 
 
@@ -200,7 +200,7 @@ async def _run_as_action(action: Coroutine[Any, Any, None], message: str) -> Act
 
 
 async def _purge_job(snapshot: JobSnapshot, config: CleanupConfig, connections: Connections) -> ReportRow:
-    """Purge an old test job, and say so in the log."""
+    """Purge an old test job, and log it."""
     if config.dry_run:
         result = ActionResult("delete its files and its row")
     else:
@@ -210,7 +210,7 @@ async def _purge_job(snapshot: JobSnapshot, config: CleanupConfig, connections: 
 
 
 async def _run_safely(action: Coroutine[Any, Any, ActionResult]) -> ActionResult:
-    """One job that cannot be dealt with is no reason to leave the others alone."""
+    """A job that cannot be handled must not prevent the others from being handled."""
     try:
         return await action
     except Exception as error:

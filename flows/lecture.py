@@ -1,4 +1,4 @@
-"""The second job: a lecture's video becomes subtitles and a PDF of its slides with the spoken text. It buys nothing."""
+"""The second job kind: a lecture video becomes subtitles and a PDF of its slides with their text. It buys nothing."""
 
 from contextlib import suppress
 from typing import Annotated, Any
@@ -40,7 +40,7 @@ def _run_name() -> str:
 @flow(
     name="lecture",
     flow_run_name=_run_name,
-    # The door is `admit_lecture`: it reports every problem at once, and leaves them in the job's row.
+    # `admit_lecture` validates: it reports every problem at once, and records them in the job's row.
     validate_parameters=False,
     on_cancellation=[record_cancellation],
 )
@@ -56,11 +56,11 @@ async def lecture(
 
     Args:
         video: Where the video is: s3://bucket/key, https://..., or a file path on the worker's machine (local use).
-        display_name: What people call this lecture. It is also the PDF's title.
+        display_name: The lecture's name in lists, and the PDF's title.
         user_id: Whose job it is; the results are stored under users/{user_id}/.
         options: Speech, subtitles, slides and PDF. The defaults are right for most lectures.
-        job_id: Leave empty: the run's own id is used. Give the id of an earlier job to go on with it.
-        connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
+        job_id: Leave empty: the run's own id is used. Give the id of an earlier job to continue it.
+        connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
     raw = {"video": video, "display_name": display_name, "user_id": user_id, "options": options}
     job_id = job_id or str(flow_run.get_id())
@@ -71,13 +71,13 @@ async def lecture(
         async with claimed_job(job_id, connections) as run:
             return await _run_steps(run)
     except LeaseLost as error:
-        return Completed(name="Skipped", message=f"Nothing done here: {error}")
+        return Completed(name="Skipped", message=f"Nothing was done: {error}")
     except JobParked as error:
         return parked_state(job_id, error)
 
 
 async def _run_steps(run: JobRun) -> str:
-    """Each step looks into the ledger first, so a run that is repeated goes on where the last one stopped."""
+    """Each step reads the job's state first, so a repeated run continues where the last one stopped."""
     try:
         with open_workspace() as workspace:
             await fetch_lecture(run, workspace)

@@ -62,23 +62,23 @@ async def pro_video(
     job_id: str | None = None,
     connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> State[Any] | str:
-    """Give a video new speech, wipe burned-in text out of its picture, or do both.
+    """Give a video new speech, erase burned-in text from its picture, or do both.
 
     Args:
         video: Where the video is: s3://bucket/key, https://..., or a file path on the worker's machine (local use).
-        audio: The new speech: one entry for each sound file, with the name that segments refer to it by. Empty: text
+        audio: The new speech: one entry for each audio file, with the name by which segments refer to it. Empty: text
             removal only.
-        segments: Which time ranges of the video get new speech. They must not overlap. Empty: one sound file for the
+        segments: Which time ranges of the video get new speech. They must not overlap. Empty: one audio file for the
             whole video.
-        effects: Areas of the picture whose text goes (erasure, text) or stays (protection). None: lip-sync only, unless
+        effects: Areas whose text is removed (erasure, text) or protected (protection). None: lip-sync only, unless
             text is removed from the whole frame.
         text_removal: whole_frame removes text from the whole picture, except in areas of kind protection. Leave it
             empty to remove what the areas say.
-        display_name: What people call this job.
+        display_name: The job's name in lists.
         user_id: Whose job it is; the results are stored under users/{user_id}/.
-        options: Models and modes of the vendors. The defaults are a safe choice.
+        options: Models and modes of the vendors. The defaults are right for most videos.
         job_id: Leave empty: the run's own id is used. Give the id of an earlier job to continue it.
-        connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
+        connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
     raw = {
         "video": video,
@@ -98,7 +98,7 @@ async def pro_video(
         async with claimed_job(job_id, connections) as run:
             return await _run_steps(run)
     except LeaseLost as error:
-        return Completed(name="Skipped", message=f"Nothing done here: {error}")
+        return Completed(name="Skipped", message=f"Nothing was done: {error}")
     except JobParked as error:
         return parked_state(job_id, error)
     finally:

@@ -29,17 +29,17 @@ async def resolve_job(
     unproven: bool = False,
     connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> State[Any]:
-    """Decide about a job that is parked or has failed; it then goes on by itself.
+    """Decide about a job that is parked or has failed; it then continues by itself.
 
     Args:
         job_id: The job's id, as in its row and on its runs.
-        decision: adopt: the vendor has it, under the id below. resubmit: buy its present stage again. retry: go on from
-            the failed stage (what is stored is kept) or where it was parked. give up: end it as failed.
-        reason: Why, in your words. It is kept in the job's events.
+        decision: adopt: the vendor has it, under the id below. resubmit: buy its current stage again. retry: continue
+            from the failed stage (stored results are kept) or where it was parked. give up: end it as failed.
+        reason: The reason, in your words. It is kept in the job's events.
         vendor_id: For adopt: the id that the vendor's dashboard shows for this job.
-        accept_the_cost: For resubmit: yes, the stage is paid for again if the vendor took the first one.
-        unproven: For adopt: take the id although the vendor's record does not name this job's file.
-        connections: Which blocks to work with. Leave as it is unless you keep several sets of credentials.
+        accept_the_cost: For resubmit: confirms that the stage is paid for again if the vendor accepted the first one.
+        unproven: For adopt: accept the id although the vendor's record does not contain this job's file.
+        connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
     current_job_id.set(job_id)
     detail: Json = {"decision": decision, "reason": reason, "flow_run": str(flow_run.get_id())}
@@ -53,7 +53,7 @@ async def resolve_job(
     if decision == _GIVE_UP:
         return Completed(message=f"Job {job_id} is given up.")
     next_run_id = await resume_job(await (await connections.repository()).get_job(job_id))
-    return Completed(message=f"Flow run {next_run_id} goes on with job {job_id}.")
+    return Completed(message=f"Flow run {next_run_id} continues job {job_id}.")
 
 
 decide = resolve_job.with_options(name="decide")

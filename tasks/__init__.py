@@ -1,1 +1,1 @@
-"""One step of a job each: do it once, record it, be safe to run again."""
+"""The steps of a job. Each does its work once, records it, and is safe to run again."""

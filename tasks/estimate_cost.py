@@ -25,7 +25,7 @@ from videojobs.providers.registry import provider_for_stage
 from videojobs.states import RecoveryPoint, Stage
 from videojobs.text import format_seconds
 
-# The vendor's estimate is worth one request and no waiting: there is the price list.
+# The vendor's estimate is worth one request and no retry: otherwise the price list applies.
 ESTIMATE_TIMEOUT_SECONDS: Final = 10.0
 
 
@@ -46,7 +46,7 @@ async def estimate_cost(run: JobRun, repository: JobRepository, job: VideoJob) -
 
 
 async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
-    """By the price lists, with the lip-sync vendor's own estimate where it gives one."""
+    """By the price lists, with the lip-sync vendor's own estimate if it gives one."""
     listed = estimate_from_prices(job.video_request, job.facts)
     if not job.has_lip_sync:
         return listed
@@ -64,22 +64,22 @@ async def _vendor_quote(run: JobRun, job: VideoJob, listed: Cost) -> Cost | None
             return await provider.quote(client, body, listed, job.facts.source_video.frame_rate)
     except (VideoJobError, TimeoutError) as error:
         vendor = provider.display_name
-        get_run_logger().info("Job %s: the price list stands in for %s's estimate (%s)", job.id, vendor, error)
+        get_run_logger().info("Job %s: using the price list instead of %s's estimate (%s)", job.id, vendor, error)
         return None
 
 
 async def publish_cost_artifact(repository: JobRepository, job: VideoJob) -> None:
-    """The expected cost, and what was paid as far as it is known, as an artifact of the run. Never raises."""
+    """The expected cost, and the paid cost as far as it is known, as an artifact of the run. Never raises."""
     try:
         estimate = cost_estimate_of(job)
         await acreate_table_artifact(
             key=f"cost-{slugify(job.id)}",
             table=_cost_rows(estimate, await repository.list_submissions(job.id)),
-            description=f"What this job is expected to cost: {estimate.total}. "
-            "Vendors that charge points report what they took when they are done.",
+            description=f"Expected cost of this job: {estimate.total}. "
+            "Vendors that charge points report the charge when they are done.",
         )
     except Exception as error:
-        get_run_logger().warning("The cost could not be shown: %s", error)
+        get_run_logger().warning("Cannot write the cost artifact: %s", error)
 
 
 def _cost_rows(estimate: CostEstimate, submissions: Sequence[Submission]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The steps of a lecture, from its video to its published documents. Each is skipped when it is done already."""
+"""The steps of a lecture, from its video to its published documents. Each is skipped if it is done already."""
 
 import asyncio
 import zipfile
@@ -77,7 +77,7 @@ def _validate_lecture(video: Path, options: LectureOptions, on_progress: Progres
 
 @job_task("recognise the speech", retries=INPUT_RETRIES)
 async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
-    """Store the transcript with times in the job's folder. Raises NoSound or SpeechUnavailable, as the options say."""
+    """Store the transcript in the job's folder. Raises NoAudioTrack or SpeechUnavailable, as the options say."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if has_reached(job.recovery_point, RecoveryPoint.TRANSCRIBED):
@@ -98,7 +98,7 @@ async def recognise_speech(run: JobRun, workspace: Workspace) -> None:
 
 @job_task("find the slides", retries=INPUT_RETRIES)
 async def detect_slides(run: JobRun, workspace: Workspace) -> None:
-    """Store a picture of each slide and the times of all in the job's folder."""
+    """Store a picture of each slide, and the times of all, in the job's folder."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if has_reached(job.recovery_point, RecoveryPoint.SLIDES_FOUND):
@@ -154,7 +154,7 @@ def _render_documents(
 ) -> LectureDocuments:
     options = job.lecture_request.options
     subtitles = write_subtitles(transcript, options.subtitles, folder)
-    with zipfile.ZipFile(folder / SLIDES_ARCHIVE, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already
+    with zipfile.ZipFile(folder / SLIDES_ARCHIVE, "w", zipfile.ZIP_STORED) as archive:  # PNG is compressed already
         for name in (*(slide.picture for slide in deck.slides), SLIDE_TIMES_FILE):
             archive.write(folder / name, name)
     title = job.display_name or ""
@@ -183,7 +183,7 @@ async def publish_lecture(run: JobRun) -> str:
     return str(job.output_url)
 
 
-@job_task("show the documents", retries=0)
+@job_task("link the documents", retries=0)
 async def publish_lecture_artifacts(run: JobRun) -> None:
     """A link to each document, as artifacts of the run."""
     job = await (await run.connections.repository()).get_job(run.job_id)
@@ -199,7 +199,7 @@ async def publish_lecture_artifacts(run: JobRun) -> None:
 
 
 async def _upload_files(run: JobRun, job: VideoJob, workspace: Workspace, names: Sequence[str]) -> None:
-    """From the workspace into the job's folder, each whole or not at all."""
+    """Copy from the workspace into the job's folder, each file atomically."""
     store = await run.connections.store()
     await asyncio.to_thread(_put_files, store, job, workspace.folder, names)
 

@@ -40,8 +40,9 @@ async def submit_lip_sync(run: JobRun, repository: JobRepository, job: VideoJob)
 
 
 async def _record_segment_adjustments(repository: JobRepository, run: JobRun, job: VideoJob) -> None:
-    """Record in the events and the log which ends are sent earlier than the client gave them. Raises InvalidRequest
-    where nothing of a segment is left: the settings have changed since the request was checked.
+    """Record in the events and the log which ends are sent earlier than the client gave them.
+
+    Raises InvalidRequest if nothing of a segment is left: the settings have changed since the request was checked.
     """
     request, facts, limits = job.video_request, job.facts, LimitSettings.current()
     video = facts.source_video
@@ -55,7 +56,7 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
 
 
 def lip_sync_inputs(job: VideoJob, store: ObjectStore) -> StageInputs:
-    """What the vendor is given, with fresh links."""
+    """The inputs of the paid call, with fresh links."""
     facts = job.facts
 
     def presign_uri(uri: str) -> str:

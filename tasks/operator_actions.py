@@ -1,10 +1,10 @@
-"""What an operator may decide about a job that cannot go on by itself. Each decision is recorded in its events.
+"""An operator's decisions about a parked or failed job. Each decision is recorded in its events.
 
-adopt      the vendor has the submission whose answer was lost: here is its id
-resubmit   write off what is in doubt or stuck at the vendor, and buy it again
-retry      go on from the failed stage, or after what stood in the way is mended; what a vendor may have taken is looked
-           for again, before anything is bought
-give up    end it as failed, with what it has
+adopt      the vendor has the submission whose response was lost: record its id
+resubmit   write off a submission with an unknown outcome or stuck at the vendor, and buy it again
+retry      continue from the failed stage, or once the cause is fixed; a submission that the vendor may have accepted is
+           looked up again before anything is bought
+give up    end the job as failed, with its stored results
 """
 
 from typing import Literal
@@ -29,9 +29,9 @@ _SUBMITTED_POINTS = {
 }
 
 
-@job_task("look whether it is decided already")
+@job_task("check whether the decision is applied already")
 async def is_already_applied(run: JobRun) -> bool:
-    """Whether an earlier attempt of this same run did it: a decision is carried out once, also when its run crashed."""
+    """Whether an earlier attempt of this run applied it: a decision is applied once, also if its run crashed."""
     repository = await run.connections.repository()
     return any(
         event.kind in ("reopened", "failed") and parse_flow_run_id(event.actor) == run.lease.flow_run_id
@@ -48,31 +48,32 @@ async def validate_action(run: JobRun, decision: OperatorAction, vendor_id: str 
         problems.append(FieldError("job_id", "this job is completed; there is nothing to decide"))
     elif job.status != Status.FAILED and job.parked_reason is None and decision != "give up":
         problems.append(
-            FieldError("job_id", "this job is neither parked nor failed; a run with its job_id goes on with it")
+            FieldError("job_id", "this job is neither parked nor failed; start a run with its job_id to continue it")
         )
     if not job.request:
-        problems.append(FieldError("job_id", "its request was refused; send a corrected one under a new job_id"))
+        problems.append(FieldError("job_id", "its request was rejected; send a corrected one under a new job_id"))
     if job.kind is JobKind.LECTURE and decision in ("adopt", "resubmit"):
         problems.append(
             FieldError(
                 "decision",
-                "a lecture buys nothing from a vendor; decide `retry` (nothing that is stored is "
-                "done again) or `give up`",
+                "a lecture buys nothing from a vendor; decide `retry`, which keeps stored results, or `give up`",
             )
         )
     elif decision == "adopt" and not vendor_id:
         problems.append(FieldError("vendor_id", "give the id that the vendor's dashboard shows for this job"))
     elif decision == "resubmit" and not accept_the_cost:
-        problems.append(FieldError("accept_the_cost", "buying it again costs again; say yes to it, or decide `adopt`"))
+        problems.append(
+            FieldError("accept_the_cost", "buying it again costs again; set it to confirm that, or decide `adopt`")
+        )
     if problems:
         raise InvalidRequest(problems)
 
 
 @job_task("adopt the vendor's id")
 async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> None:
-    """Take what the vendor has as the submission whose answer was lost. Raises InvalidRequest where it is not ours.
+    """Record a vendor's id for the submission whose response was lost. Raises InvalidRequest if it is not ours.
 
-    Where the job has this very id already, it is opened again, and its vendor asked once more.
+    If the job has this id already, the job is reopened, and its vendor queried again.
     """
     repository = await run.connections.repository()
     submission = await _find_adoptable_submission(repository, run.job_id, vendor_id)
@@ -83,13 +84,15 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
     async with run.connections.provider_client(provider) as client:
         record = await provider.read(client, vendor_id)
     if record is None:
-        problem = f"{provider.display_name} knows no {vendor_id}; look it up again"
+        problem = f"{provider.display_name} does not know {vendor_id}; look up the id in its dashboard"
         raise InvalidRequest([FieldError("vendor_id", problem)])
     if provider.source_url(submission.request_body) not in record.source_urls and not unproven:
         raise InvalidRequest(
             [
                 FieldError(
-                    "vendor_id", f"the vendor's record of {vendor_id} does not name this job's file; look it up again"
+                    "vendor_id",
+                    f"the vendor's record of {vendor_id} does not contain this job's file; look up the "
+                    "id in its dashboard",
                 )
             ]
         )
@@ -106,9 +109,9 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
     )
 
 
-@job_task("write off what was submitted")
+@job_task("write off the submission")
 async def resubmit(run: JobRun, detail: Json) -> None:
-    """Let the stage that the job is at be bought again."""
+    """Make the current stage purchasable again."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if (submission := await repository.get_live_submission(job.id, _current_paid_stage(job))) is not None:
@@ -116,20 +119,20 @@ async def resubmit(run: JobRun, detail: Json) -> None:
     await repository.reopen(run.lease, detail)
 
 
-@job_task("open the job again")
+@job_task("reopen the job")
 async def retry(run: JobRun, detail: Json) -> None:
-    """Let the job go on from where it stands, or from before the stage that failed."""
+    """Let the job continue from its recovery point, or from before the failed stage."""
     repository = await run.connections.repository()
     await repository.reopen(run.lease, detail)
 
 
-@job_task("give the job up")
+@job_task("give up the job")
 async def give_up(run: JobRun, detail: Json) -> None:
-    """End the job as failed; what was bought stays on the books, and the lip-sync result is offered if there is one."""
+    """End the job as failed. What was bought still counts as spent; the lip-sync result is offered if there is one."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     message, fallback = failure_details(
-        job, await run.connections.store(), f"an operator gave it up: {detail['reason']}"
+        job, await run.connections.store(), f"given up by an operator: {detail['reason']}"
     )
     await repository.record_event(run.lease, "given_up", detail)
     await repository.fail(run.lease, message, code=GIVEN_UP_CODE, fallback_url=fallback)
@@ -137,16 +140,18 @@ async def give_up(run: JobRun, detail: Json) -> None:
 
 
 async def _find_adoptable_submission(repository: JobRepository, job_id: str, vendor_id: str) -> Submission:
-    """The submission that is in doubt, or the one that has this id."""
+    """The submission with an unknown outcome, or the one with this id."""
     for submission in await repository.list_submissions(job_id):
         is_same_vendor_id = submission.state == SubmissionState.ACCEPTED and submission.vendor_id == vendor_id
         if is_same_vendor_id or submission.state in IN_DOUBT_STATES:
             return submission
-    raise InvalidRequest([FieldError("job_id", "none of its submissions is in doubt; decide `retry` or `resubmit`")])
+    raise InvalidRequest(
+        [FieldError("job_id", "none of its submissions has an unknown outcome; decide `retry` or `resubmit`")]
+    )
 
 
 def _current_paid_stage(job: VideoJob) -> Stage:
-    """The paid stage that the job is in or comes to next."""
+    """The job's current or next paid stage."""
     before_text_removal = (RecoveryPoint.OPENED, RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED)
     is_first = job.recovery_point in before_text_removal
     return Stage.LIP_SYNC if is_first and job.has_lip_sync else Stage.TEXT_REMOVAL

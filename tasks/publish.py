@@ -1,4 +1,4 @@
-"""The end of a job: the final video under its name, the row completed, and the results where people look."""
+"""The end of a job: the final video under its name, the completed row, and the artifacts for people."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from videojobs.storage.object_store import ObjectStore, comparison_image_key, li
 
 @job_task("publish the result")
 async def publish(run: JobRun) -> str:
-    """Complete the job; gives the `s3://` address of the final video."""
+    """Complete the job; returns the `s3://` address of the final video."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     store = await run.connections.store()
@@ -37,7 +37,7 @@ async def publish(run: JobRun) -> str:
     return store.uri(key)
 
 
-@job_task("show the results", retries=0)
+@job_task("link the results", retries=0)
 async def publish_video_artifacts(run: JobRun) -> None:
     """A link to the final video, its cost and a before/after picture, as artifacts of the run."""
     repository = await run.connections.repository()
@@ -72,7 +72,7 @@ class _SampleTimes:
 
 
 def _sample_times(job: VideoJob) -> _SampleTimes:
-    """The middle of the first area that is wiped; without areas of the first segment, else of the video."""
+    """The middle of the first area that is erased; without areas, of the first segment, else of the video."""
     request = job.video_request
     spans = [(area.start, area.end) for area in request.effects if area.kind != "protection"]
     spans += [(segment.startTime, segment.endTime) for segment in request.segments]

@@ -18,11 +18,9 @@ from videojobs.states import TEXT_REMOVAL_STARTING, RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key, result_key
 
 
-@job_task("look for text to remove")
+@job_task("check for text to remove")
 async def has_text_to_remove(run: JobRun) -> bool:
-    """Whether the job goes on to text removal: it is wanted, and something of the areas is left in the lip-sync
-    result.
-    """
+    """Whether the job continues with text removal: it is requested, and part of its areas is in the lip-sync result."""
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if not job.has_lip_sync or not job.has_text_removal:
@@ -64,7 +62,7 @@ def _presign_source(job: VideoJob, store: ObjectStore) -> str:
 
 
 async def _record_timeline(run: JobRun, repository: JobRepository, job: VideoJob) -> None:
-    """How the areas' times were carried over to the video that the vendor gets."""
+    """How the areas' times were mapped to the video that the vendor gets."""
     request = job.video_request
     decision = resolve_timeline(request, job.facts)
     explanation = explain_timeline(request, decision)

@@ -1,1 +1,1 @@
-"""The core: what a job is, where it stands, how a vendor talks. Nothing here knows Prefect."""
+"""The core: requests, job state, vendors, media. It imports neither Prefect nor FastAPI."""

@@ -1,4 +1,4 @@
-"""The tree of errors. Callers choose by type, never by message; `code` names the type in job rows and API answers.
+"""The tree of errors. Callers choose by type, never by message; `code` names the type in job rows and API responses.
 
 VideoJobError
 ├── RetryableError           may succeed later; nothing was bought
@@ -22,7 +22,7 @@ VideoJobError
 │   ├── JobAlreadyFailed     the job failed before
 │   └── JobParked            an operator has to decide
 ├── LeaseLost                another run holds the job; this run stops
-├── WorkCancelled            this work was asked to stop, and stopped
+├── WorkCancelled            this work was cancelled
 └── OutcomeUnknown           a paid call may or may not have been accepted
 """
 
@@ -199,15 +199,15 @@ class LeaseLost(VideoJobError):
 
 
 class WorkCancelled(VideoJobError):
-    """This work was asked to stop, and stopped."""
+    """This work was cancelled."""
 
     code = "cancelled"
 
 
 class OutcomeUnknown(VideoJobError):
-    """A paid call was sent and its answer is missing: the vendor may or may not have accepted it.
+    """A paid call was sent and its response is missing: the vendor may or may not have accepted it.
 
-    `vendor_id` is set if the vendor named what it had created before the answer broke off. `accepted`: the vendor has
+    `vendor_id` is set if the interrupted response contained the id of what was created. `accepted`: the vendor has
     confirmed the call, so a missing entry in its lists does not prove that nothing was bought.
     """
 
@@ -221,5 +221,5 @@ class OutcomeUnknown(VideoJobError):
 
 # Codes of jobs that ended or were parked without one of these errors.
 GIVEN_UP_CODE: Final = "given_up"  # by an operator
-CRASH_LOOP_CODE: Final = "crash_loop"  # its runs died again and again without getting any further
+CRASH_LOOP_CODE: Final = "crash_loop"  # its runs kept crashing at one recovery point
 VENDOR_OVERDUE_CODE: Final = "vendor_overdue"  # the vendor has not finished within `poll_give_up_hours`

@@ -44,7 +44,7 @@ class Settings(AliasedSettings):
 
     @classmethod
     def current(cls) -> Self:
-        """As the environment of this process gave them when they were first asked for."""
+        """Parsed once per process, on first use."""
         if cls not in _current:
             _current[cls] = cls()
         return cast("Self", _current[cls])
@@ -54,7 +54,7 @@ _current: Final[dict[type[Settings], Settings]] = {}
 
 
 class LimitSettings(Settings):
-    """What a job may ask for: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
+    """Limits of a job request: `VIDEOJOBS_LIMIT_...`. Checked before anything is uploaded or paid for."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LIMIT_")
 
@@ -69,7 +69,7 @@ class LimitSettings(Settings):
     """Pixels. Sync.so writes at most 4096 x 2160 (Sync.so 8)."""
 
     max_picture_short_side: int = Field(default=2160, ge=16, le=16_384)
-    """Pixels. As above; which side is which is not said, so a portrait picture gets the same room."""
+    """Pixels. As above; Sync.so does not say which side, so a portrait picture gets the same limits."""
 
     max_audio_seconds: float = Field(default=300, gt=0, le=7200)
     """Sync.so's cap for one audio (Sync.so 8, an older figure, and the newest that there is)."""
@@ -101,18 +101,19 @@ class LimitSettings(Settings):
     not said; the decimal one is the smaller."""
 
     inpaint_containers: Containers = Field(default=frozenset({"mp4", "mov", "avi"}), min_length=1)
-    """What GhostCut lists for video (GhostCut 2), as far as we can tell it by its content. It counts for text removal
-    without lip-sync: the lip-sync result is an mp4."""
+    """What GhostCut lists for video (GhostCut 2), as far as it can be detected from the content. It applies to text
+    removal without lip-sync: the lip-sync result is an mp4."""
 
     max_result_bytes: int = Field(default=20 * GIB, gt=0, le=78 * GIB)
-    """Ours: four times the largest video that goes in, since vendors encode anew. A file without an end must not fill
+    """Ours: four times the largest input video, since vendors re-encode. A file without an end must not fill
     the storage; more than 78 GiB cannot be stored in parts of 8 MiB."""
 
     video_containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi"}), min_length=1)
     """What Sync.so lists for video (Sync.so 8)."""
 
     audio_containers: Containers = Field(default=frozenset({"wav", "mp3", "ogg", "flac", "mp4"}), min_length=1)
-    """What Sync.so lists for audio with full support; m4a and aac are "limited", whatever that means (Sync.so 8)."""
+    """What Sync.so lists for audio with full support; m4a and aac are "limited", which it does not explain (Sync.so
+    8)."""
 
 
 class TimingSettings(Settings):

@@ -1,6 +1,6 @@
 """The HTTP API and the pages: what clients and vendors on the internet can reach. It runs no job itself.
 
-It starts without Postgres and Prefect, and answers 503 while one of them is unavailable.
+It starts without Postgres and Prefect, and returns 503 while one of them is unavailable.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ API_PREFIX = "/api/v1"
 
 
 class _ApiApplication(FastAPI):
-    """Lets pages of `cors_origins` read every answer, including the 500 for an unhandled exception.
+    """Lets pages of `cors_origins` read every response, including the 500 for an unhandled exception.
 
     That one is sent outside of all middleware that can be added, so the CORS middleware wraps the whole stack. It also
     answers preflight requests, which are neither logged nor counted.
@@ -116,5 +116,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def healthz() -> str:
-    """This process answers. `/readyz` checks its dependencies."""
+    """This process responds. `/readyz` checks its dependencies."""
     return "up\n"

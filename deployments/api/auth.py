@@ -108,7 +108,7 @@ Reader = Annotated[Principal, Depends(_require_scope(Scope.READ))]
 Submitter = Annotated[Principal, Depends(_require_scope(Scope.SUBMIT))]
 Admin = Annotated[Principal, Depends(_require_scope(Scope.ADMIN))]
 
-JobId = Annotated[str, Path(description="As the answer to the request returned it.", examples=["7d0c5f0e"])]
+JobId = Annotated[str, Path(description="As the response to the request returned it.", examples=["7d0c5f0e"])]
 
 
 async def get_owned_job(state: AppState, principal: Principal, job_id: str) -> VideoJob:

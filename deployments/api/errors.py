@@ -20,11 +20,11 @@ from videojobs.errors import FieldError, InvalidRequest, JobRequestConflict, Vid
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 DEPENDENCY_ERRORS: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
-"""Postgres, Prefect or the storage does not answer or is not set up yet: the caller can only retry."""
+"""Postgres, Prefect or the storage does not respond or is not set up yet: the caller can only retry."""
 
 RETRY_AFTER_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes; vendors repeat callbacks later
 
-MAX_PROBLEMS: Final = 100  # in one answer: a megabyte of wrong fields would otherwise give an answer of 16 MB
+MAX_PROBLEMS: Final = 100  # in one response: a megabyte of wrong fields would otherwise give a response of 16 MB
 _MAX_TEXT_LENGTH: Final = 2000  # characters of a path or message; our longest have 500
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
@@ -33,7 +33,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Referrer-Policy": "no-referrer",  # addresses hold job ids
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages set their own
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",  # proxies must not show one user's answers to another
+    "Cache-Control": "no-store",  # proxies must not show one user's responses to another
 }
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ _DEFAULT_CODES: Final = {
 
 
 class ApiError(HTTPException):
-    """An error answer. `code` is its kind for programs; by default, that of the status."""
+    """An error response. `code` is its kind for programs; by default, that of the status."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ def problem_response(
     problems: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer for an error."""
+    """The response for an error."""
     body = problem_body(status, _to_bounded_utf8(detail), code)
     if problems:
         body["problems"] = to_field_problems(problems)
@@ -106,7 +106,7 @@ def problem_response(
 
 
 def problem_body(status: int, detail: str, code: str | None = None) -> dict[str, Any]:
-    """The fields that every error answer has."""
+    """The fields that every error response has."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -232,7 +232,7 @@ async def _handle_client_disconnect(_request: Request, _error: Exception) -> Res
 
 async def service_unavailable(_request: Request, error: Exception) -> Response:
     """The cause goes to the log; the caller learns when to retry."""
-    log.warning("Answered 503: %s: %s", type(error).__name__, error)
+    log.warning("Returned 503: %s: %s", type(error).__name__, error)
     return problem_response(
         503, "Temporarily unavailable; retry later.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
     )

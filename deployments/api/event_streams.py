@@ -17,7 +17,7 @@ HEARTBEAT: Final = format_sse_event(comment="still here")
 
 
 def event_stream_response(events: AsyncIterator[bytes]) -> EventSourceResponse:
-    """The answer. Its header keeps nginx from buffering it."""
+    """The response. Its header keeps nginx from buffering it."""
     return EventSourceResponse(events, headers={"X-Accel-Buffering": "no"})
 
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _DURATION_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
 
 CallbackOutcome = Literal["accepted", "rejected", "deferred"]
-"""`deferred`: answered with an error that makes the vendor send it again."""
+"""`deferred`: responded to with an error that makes the vendor send it again."""
 
 
 class Metrics:
@@ -68,7 +68,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     async def _load_snapshot(self) -> JobStatsSnapshot | None:
-        """None while the database does not answer: old statistics would look current."""
+        """None while the database does not respond: old statistics would look current."""
         try:
             async with asyncio.timeout(self._settings.readiness_timeout_seconds):
                 return await JobStatsSnapshot.load(await self._get_repository())

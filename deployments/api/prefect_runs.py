@@ -75,13 +75,13 @@ class PrefectRuns:
         return self._cached_client
 
     async def ping(self) -> None:
-        """Raises RetryableError while Prefect does not answer, before a client sends two gigabytes in vain."""
+        """Raises RetryableError while Prefect does not respond, before a client sends two gigabytes in vain."""
         async with asyncio.timeout(self._timeout_seconds), self._health_lock:
             if time.monotonic() - self._healthy_at < _HEALTH_CACHE_SECONDS:
                 return
             client = await self._client()
             if (error := await client.api_healthcheck()) is not None:
-                raise RetryableError(f"the Prefect server does not answer ({type(error).__name__})")
+                raise RetryableError(f"the Prefect server does not respond ({type(error).__name__})")
             self._healthy_at = time.monotonic()
 
     async def start(self, job: VideoJob) -> UUID:

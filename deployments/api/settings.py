@@ -36,14 +36,14 @@ class ApiSettings(AliasedSettings):
     and an operator who changes a key expects it to take effect within about a minute."""
 
     block_load_timeout_seconds: float = Field(default=3, gt=0, le=60)
-    """Wait for a block before the cached one is used instead. Prefect answers in 0.05 s."""
+    """Wait for a block before the cached one is used instead. Prefect responds in 0.05 s."""
 
     callback_timeout_seconds: float = Field(default=10, gt=0, le=300)
     """Limit for a callback, its body included, and for each call to Prefect. The vendors do not document how long they
-    wait; an answer that is too late is lost, a 503 in time makes them send the callback again."""
+    wait; a response that is too late is lost, a 503 in time makes them send the callback again."""
 
     readiness_timeout_seconds: float = Field(default=2, gt=0, le=60)
-    """Limit for each dependency check of `/readyz`. Postgres, Prefect and the storage answer in 0.05 s, and probes
+    """Limit for each dependency check of `/readyz`. Postgres, Prefect and the storage respond in 0.05 s, and probes
     come every few seconds."""
 
     metrics_token: SecretStr | None = None
@@ -79,11 +79,11 @@ class ApiSettings(AliasedSettings):
     """Time for all header lines to arrive, from the first byte on. Usually it is one packet."""
 
     keep_alive_seconds: int = Field(default=75, ge=1, le=3600)
-    """How long an idle connection stays open: longer than proxies keep theirs (usually 60 s), because a proxy answers a
-    request that meets a closing connection with 502. Idle connections are closed first when the limit is reached."""
+    """How long an idle connection stays open: longer than proxies keep theirs (usually 60 s), because a proxy returns
+    502 for a request that meets a closing connection. Idle connections are closed first when the limit is reached."""
 
     write_timeout_seconds: float = Field(default=30, gt=0, le=3600)
-    """How long a client may read nothing of its answer: longer than a phone takes to change networks."""
+    """How long a client may read nothing of its response: longer than a phone takes to change networks."""
 
     requests_per_minute: int = Field(default=1200, ge=1, le=1_000_000)
     """For each token. A client that polls 50 jobs every three seconds makes 1000."""

@@ -21,7 +21,7 @@ UNAUTHORIZED_MESSAGE: Final = (
     "the Prefect server rejects our credentials ({status}): set PREFECT_API_AUTH_STRING to the user:password of its "
     "PREFECT_SERVER_API_AUTH_STRING (Prefect Cloud: PREFECT_API_KEY)"
 )
-_TIMEOUT_SECONDS: Final = 10  # a server that has just answered `version` is fast
+_TIMEOUT_SECONDS: Final = 10  # a server that has just responded to `version` is fast
 _DENIED_STATUSES: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
@@ -40,11 +40,11 @@ def sends_cleartext_credentials(api_url: str) -> bool:
 
 
 def _anonymous_access_problem(response: httpx.Response) -> str | None:
-    """An HTML answer is the login page of a proxy before the server."""
+    """An HTML response is the login page of a proxy before the server."""
     if response.status_code in _DENIED_STATUSES or "html" in response.headers.get("content-type", ""):
         return None
     if not response.is_success:
-        return f"it answers {response.status_code} to a request without a password, instead of 401: see its log"
+        return f"it returns {response.status_code} for a request without a password, instead of 401: see its log"
     return (
         "it answers requests without a password, and so returns every credential: start the server with "
         "PREFECT_SERVER_API_AUTH_STRING=user:password, and set the same as PREFECT_API_AUTH_STRING here, for the "
@@ -56,7 +56,7 @@ def _cors_problem(response: httpx.Response) -> str | None:
     if response.headers.get("access-control-allow-origin") not in ("*", FOREIGN_ORIGIN):
         return None
     return (
-        "it lets pages of every site read its answers (CORS): start the server with "
+        "it lets pages of every site read its responses (CORS): start the server with "
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS set to the address of its UI, such as https://prefect.example.com"
     )
 

@@ -54,7 +54,7 @@ class CheckWarning(str):
 
 
 async def check_prefect_server(names: Connections) -> str:
-    """The Prefect server answers, and its version is the one of this code."""
+    """The Prefect server responds, and its version is the one of this code."""
     address = PREFECT_API_URL.value()
     if not address:
         raise CheckFailed("PREFECT_API_URL is not set: name the server, for example http://127.0.0.1:4200/api")
@@ -68,7 +68,7 @@ async def check_prefect_server(names: Connections) -> str:
         raise CheckFailed(_http_error_message(error)) from error
     except (httpx.HTTPError, RuntimeError) as error:
         raise CheckFailed(
-            f"no Prefect server answers at {address} ({type(error).__name__}): start it, or correct PREFECT_API_URL"
+            f"no Prefect server responds at {address} ({type(error).__name__}): start it, or correct PREFECT_API_URL"
         ) from error
     if version.split(".")[:2] != prefect_version.split(".")[:2]:
         raise CheckFailed(
@@ -81,7 +81,7 @@ def _http_error_message(error: PrefectHTTPStatusError) -> str:
     status = error.response.status_code
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return UNAUTHORIZED_MESSAGE.format(status=status)
-    return f"{error.request.url} answers {status}: correct PREFECT_API_URL, or read the server's log"
+    return f"{error.request.url} returns {status}: correct PREFECT_API_URL, or read the server's log"
 
 
 async def check_api_access(names: Connections) -> str:
@@ -93,7 +93,9 @@ async def check_api_access(names: Connections) -> str:
     try:
         problems = await find_exposures(address)
     except httpx.HTTPError as error:
-        raise CheckFailed(f"{address} does not answer a request without a password ({type(error).__name__})") from error
+        raise CheckFailed(
+            f"{address} does not respond to a request without a password ({type(error).__name__})"
+        ) from error
     if problems:
         raise CheckFailed("; ".join(problems))
     if sends_cleartext_credentials(address):
@@ -133,7 +135,7 @@ async def check_storage(names: Connections) -> str:
         raise CheckFailed(f"cannot use the bucket {block.bucket_name}: {error}") from error
     if answer.content != content:
         raise CheckFailed(
-            f"a presigned URL of bucket {block.bucket_name} answers {answer.status_code}: vendors could not read it"
+            f"a presigned URL of bucket {block.bucket_name} returns {answer.status_code}: vendors could not read it"
         )
     return f"bucket {block.bucket_name}: writable, presigned URLs work"
 

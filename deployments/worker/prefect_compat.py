@@ -54,7 +54,7 @@ class ThreadlessRunEngine(AsyncFlowRunEngine[..., Any]):
     @classmethod
     def for_flow_run(cls, flow: Flow[..., Any], flow_run: FlowRun) -> Self:
         """Raises ParameterBindError when the flow does not accept the run's parameters."""
-        flow_run.state = flow_run.state or Pending()  # a work pool's answer leaves the state out
+        flow_run.state = flow_run.state or Pending()  # a work pool's response leaves the state out
         arguments, named = parameters_to_args_kwargs(flow.fn, flow_run.parameters)
         return cls(flow=flow, flow_run=flow_run, parameters=get_call_parameters(flow.fn, arguments, named))
 

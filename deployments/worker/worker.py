@@ -145,11 +145,11 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
         try:
             yield
         except httpx.TransportError as error:
-            self.logger.warning("The Prefect server does not answer (%s)", type(error).__name__)
+            self.logger.warning("The Prefect server does not respond (%s)", type(error).__name__)
         except httpx.HTTPStatusError as error:
             if error.response.status_code < 500:
                 raise
-            self.logger.warning("The Prefect server answers %d", error.response.status_code)
+            self.logger.warning("The Prefect server returns %d", error.response.status_code)
 
     async def _is_flow_loop_responsive(self) -> bool:
         """Whether the flows' loop responds. Exits the process once all its runs count as dead.
@@ -171,7 +171,7 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
         return True
 
     def _has_start_capacity(self) -> bool:
-        """Whether a poll is worth its answer of up to 200 runs."""
+        """Whether a poll is worth its response of up to 200 runs."""
         return 2 * self._start_capacity >= self._settings.max_concurrent_starts
 
     @property
@@ -180,7 +180,7 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
         return self._settings.max_concurrent_starts - len(self.submitting_run_ids)
 
     async def submit_polled_runs(self, responses: list[WorkerFlowRunResponse]) -> list[FlowRun]:
-        """Skip runs that were claimed since the poll was sent: its answer still lists them as scheduled.
+        """Skip runs that were claimed since the poll was sent: its response still lists them as scheduled.
 
         An active run that is scheduled again was considered dead. It is abandoned here, and the next poll claims it.
         """

@@ -1,8 +1,8 @@
-"""Runs that Prefect believes in and nobody works on: their end was never told, or nobody listened.
+"""Runs that are unfinished in Prefect and that no worker executes: their end was not recorded, or an event was lost.
 
 The automations notice such runs within a minute or two (`deployments/server/recovery_automations.py`). They need the
-server's events, and a server that was down, or that started while its database was away, may have missed some. This is
-the second line.
+server's events, and may have missed some if the server was down or started without its database. This module is the
+fallback.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +36,12 @@ from videojobs.db.repository_base import parse_flow_run_id
 
 _ACTIVE_STATES: Final = [StateType.PENDING, StateType.RUNNING]
 _UNFINISHED_STATES: Final = [*_ACTIVE_STATES, StateType.CANCELLING, StateType.CRASHED]
-_MAX_CLOCK_SKEW: Final = timedelta(minutes=1)  # ours and the database's
-_PAGE_SIZE: Final = 200  # runs; the server gives no more at once. The next clean-up sees the next ones.
+_MAX_CLOCK_SKEW: Final = timedelta(minutes=1)  # between our clock and the database's
+_PAGE_SIZE: Final = 200  # runs; the server's maximum. The next clean-up handles the next ones.
 
 
 class TargetState(StrEnum):
-    """The states that a lost run is brought to, by their names."""
+    """The states that an orphaned run is set to, by their names."""
 
     AWAITING_RETRY = "AwaitingRetry"
     CANCELLED = "Cancelled"
@@ -57,9 +57,9 @@ _STATE_FACTORIES: Final[Mapping[TargetState, Callable[[], State[None]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class OrphanedRun:
-    """A run, the state that it is in, its job, the state that it is brought to, and why.
+    """A run with its current state, its job, the state to set, and the reason.
 
-    In plain values: a run or a state among a task's arguments would make Prefect wait for it.
+    All plain values: Prefect would wait for a run or a state among a task's arguments.
     """
 
     run_id: UUID
@@ -72,15 +72,15 @@ class OrphanedRun:
 
 @dataclass(frozen=True, slots=True)
 class UnrecordedCancellation:
-    """A job whose run was cancelled by a person, which its row does not know."""
+    """A job whose run was cancelled, which its row does not record."""
 
     snapshot: JobSnapshot
     run_id: str
 
 
-@job_task("find lost runs", retries=0)
+@job_task("find orphaned runs", retries=0)
 async def find_orphaned_runs(connections: Connections, older_than: timedelta) -> list[OrphanedRun]:
-    """Runs that have been in one state for so long, with nobody at work on them. Nothing is changed."""
+    """Runs that have been in one state for `older_than` and that no worker executes. Changes nothing."""
     repository = await connections.repository()
     found = []
     for run in await _read_unfinished_runs():
@@ -126,42 +126,42 @@ async def _find_job(repository: JobRepository, job_id: str) -> VideoJob | None:
 
 
 def _has_live_lease(job: VideoJob) -> bool:
-    """Whether somebody has the job, or has had it until a moment ago."""
+    """Whether a run holds the job's lease, or held it until a moment ago."""
     return job.lease_until is not None and job.lease_until > datetime.now(UTC) - _MAX_CLOCK_SKEW
 
 
 def _subflow_target_state(job: VideoJob | None) -> tuple[TargetState, str] | None:
-    """It ends with the run that called it, which may have died without a word."""
+    """A subflow ends with the run that called it, which may have died without ending it."""
     return None if job is not None and _has_live_lease(job) else (TargetState.CRASHED, "the run that called it is gone")
 
 
 def _target_state(run: FlowRun, job: VideoJob | None) -> tuple[TargetState, str] | None:
-    """What the run is brought to, and why; None where all is well, or the job's row leads on by itself."""
+    """The state to set, and the reason; None if all is well or the clean-up of its job handles it."""
     if job is not None and job.lease_holder is not None and parse_flow_run_id(job.lease_holder) == str(run.id):
         if job.completed_at is None or _has_live_lease(job):
-            return None  # at work; if it is not, its job is found as stuck
-        return TargetState.AWAITING_RETRY, "it died before it let go of its job, which is over"
+            return None  # active; otherwise its job is found as stuck
+        return TargetState.AWAITING_RETRY, "it died before it released its job, which has ended"
     if run.state_type == StateType.CANCELLING:
-        return TargetState.CANCELLED, "it was cancelled, and its worker died before it was"
+        return TargetState.CANCELLED, "its worker died before it could record the cancellation"
     if job is None:
-        return TargetState.AWAITING_RETRY, "it died before its job was on the books"
+        return TargetState.AWAITING_RETRY, "it died before it created its job"
     if run.state_type == StateType.CRASHED:
         return None
     return TargetState.CRASHED, "its process is gone"
 
 
-@job_task("bring a lost run to its state", retries=0)
+@job_task("set the state of an orphaned run", retries=0)
 async def set_run_state(orphan: OrphanedRun) -> None:
-    """Tell Prefect what became of a run."""
+    """Set the state on the Prefect server."""
     async with get_client() as client:
         await client.set_flow_run_state(orphan.run_id, _STATE_FACTORIES[orphan.target_state](), force=True)
 
 
-@job_task("find cancellations that were missed", retries=0)
+@job_task("find unrecorded cancellations", retries=0)
 async def find_unrecorded_cancellations(
     connections: Connections, older_than: timedelta, limit: int
 ) -> list[UnrecordedCancellation]:
-    """Jobs that stand still because somebody cancelled their run, whose worker died before it could record that."""
+    """Stuck jobs whose run was cancelled, and whose worker died before it could record that."""
     repository = await connections.repository()
     found = []
     async with get_client() as client:
@@ -174,7 +174,7 @@ async def find_unrecorded_cancellations(
 
 
 async def _last_run_id(repository: JobRepository, job_id: str) -> str | None:
-    """The run that took the job up last."""
+    """The run that last acquired the job's lease."""
     actors = [
         parse_flow_run_id(event.actor)
         for event in await repository.list_events(job_id)
@@ -185,15 +185,15 @@ async def _last_run_id(repository: JobRepository, job_id: str) -> str | None:
 
 async def _was_cancelled(client: PrefectClient, run_id: str) -> bool:
     try:
-        run = await client.read_flow_run(run_id)  # type: ignore[arg-type]  # the id's text will do
+        run = await client.read_flow_run(run_id)  # type: ignore[arg-type]  # the id's text is enough
     except (ObjectNotFound, ValueError):
         return False
     return run.state_type in (StateType.CANCELLED, StateType.CANCELLING)
 
 
-@job_task("record a cancellation that was missed", retries=0)
+@job_task("record an unrecorded cancellation", retries=0)
 async def backfill_cancellation(cancellation: UnrecordedCancellation, connections: Connections) -> None:
-    """As the run's own end would have done."""
+    """Record what the run's cancellation hook would have recorded."""
     repository = await connections.repository()
     job_id = cancellation.snapshot.job.id
     message = cancellation_message(await repository.list_submissions(job_id))

@@ -40,7 +40,7 @@ def slot_release_timeout() -> timedelta:
     return timedelta(seconds=TimingSettings.current().slot_lease_seconds) + _EXPIRY_SCAN_DELAY
 
 
-@job_task("find lost places", retries=0)
+@job_task("find leaked slots", retries=0)
 async def find_leaked_slots(connections: Connections) -> list[LeakedSlots]:
     """Limits with more slots in use than jobs can hold, seen twice. Changes nothing."""
     repository = await connections.repository()
@@ -65,8 +65,8 @@ async def _count_leaked_slots(client: PrefectClient, repository: JobRepository, 
     return LeakedSlots(limit, in_use, in_use - used)
 
 
-@job_task("give back lost places", retries=0)
+@job_task("release leaked slots", retries=0)
 async def release_leaked_slots(slots: LeakedSlots) -> None:
-    """Count them as free. One too many would only mean that a vendor asks to wait."""
+    """Release them. If one is released too many, the vendor at most asks us to wait."""
     async with get_client() as client:
         await client.release_concurrency_slots([slots.limit], slots.leaked, _MIN_OCCUPANCY_SECONDS)

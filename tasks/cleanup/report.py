@@ -1,4 +1,4 @@
-"""What a clean-up did, or would do: one line of the log and one row of a table for each job."""
+"""What a clean-up did, or would do: a log line and a table row for each job."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ PURGE_ACTION: Final = "purge"
 # Characters. Prefect's table never wraps a cell; with these, all columns fit on a laptop's screen.
 _WIDE_COLUMN: Final = 28
 _NARROW_COLUMN: Final = 20
-_LINE_BREAK: Final = "  \n"  # Markdown's, which the cells are
+_LINE_BREAK: Final = "  \n"  # Markdown's: the cells are Markdown
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """A job in the report, in words."""
+    """A row of the report."""
 
     job_id: str
     point: str
@@ -42,12 +42,12 @@ class ReportRow:
 
     def __str__(self) -> str:
         run = f" ({self.run_id})" if self.run_id else ""
-        stands = f"{self.point}, {self.progress} for {self.age}"
-        return f"Job {self.job_id} ({stands}): {self.action}, {self.reason}; {self.result}{run}"
+        state = f"{self.point}, {self.progress} for {self.age}"
+        return f"Job {self.job_id} ({state}): {self.action}, {self.reason}; {self.result}{run}"
 
 
 def row_for_stuck_job(stuck_job: StuckJob, result: ActionResult) -> ReportRow:
-    """A stuck job; its age is the time since it last got anywhere."""
+    """A stuck job; its age is the time since its last progress."""
     snapshot, decision = stuck_job.snapshot, stuck_job.decision
     return ReportRow(
         job_id=snapshot.job.id,
@@ -79,7 +79,7 @@ def row_for_test_job(snapshot: JobSnapshot, result: ActionResult) -> ReportRow:
 
 
 def row_for_cancellation(cancellation: UnrecordedCancellation, result: ActionResult) -> ReportRow:
-    """A job whose run somebody cancelled."""
+    """A job whose run was cancelled."""
     snapshot = cancellation.snapshot
     return ReportRow(
         job_id=snapshot.job.id,
@@ -95,13 +95,13 @@ def row_for_cancellation(cancellation: UnrecordedCancellation, result: ActionRes
 
 
 def row_for_orphaned_run(orphan: OrphanedRun, result: ActionResult) -> ReportRow:
-    """A run that nobody works on; its age is the time since its last state."""
+    """A run that no worker executes; its age is the time since its last state change."""
     return ReportRow(
         job_id=orphan.job_id,
-        point="its run",
+        point="flow run",
         progress=orphan.current_state,
         age=format_age(orphan.age),
-        action="settle run",
+        action="set run state",
         reason=orphan.reason,
         result=result.message,
         run_id=orphan.run_id,
@@ -110,14 +110,14 @@ def row_for_orphaned_run(orphan: OrphanedRun, result: ActionResult) -> ReportRow
 
 
 def row_for_leaked_slots(slots: LeakedSlots, result: ActionResult) -> ReportRow:
-    """Places at a vendor that nobody has."""
+    """Slots that no job holds."""
     return ReportRow(
         job_id=slots.limit,
-        point="its places",
-        progress=f"{slots.in_use} taken",
+        point="slots",
+        progress=f"{slots.in_use} in use",
         age="a while",
-        action="give back",
-        reason=f"no job has {slots.leaked} of them: the Prefect server died while it gave them out",
+        action="release",
+        reason=f"no job holds {slots.leaked} of them: the Prefect server died while it granted them",
         result=result.message,
         run_id=None,
         failed=result.failed,
@@ -125,7 +125,7 @@ def row_for_leaked_slots(slots: LeakedSlots, result: ActionResult) -> ReportRow:
 
 
 def format_age(age: timedelta) -> str:
-    """`2 d 3 h`, `1 h 5 min`, `31 min`: as much of it as matters."""
+    """`2 d 3 h`, `1 h 5 min`, `31 min`: rounded for reading."""
     minutes = int(age.total_seconds() // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:
@@ -137,7 +137,7 @@ def summarize(rows: Sequence[ReportRow], *, dry_run: bool) -> str:
     """One sentence, for the state of the run and above the table."""
     if not rows:
         return "No job is stuck, and no old test job is left."
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(line.action for line in rows).items())
+    counts = ", ".join(f"{count} {action}" for action, count in Counter(line.action for line in rows).items())
     jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
     return f"{'Dry run, nothing was changed. ' if dry_run else ''}{jobs}: {counts}."
 
@@ -155,8 +155,8 @@ async def write_report(rows: Sequence[ReportRow], *, dry_run: bool) -> None:
 def _table_row(row: ReportRow, result_column: str) -> dict[str, str]:
     return {
         "job": row.job_id,
-        "where it stands": f"{row.point}{_LINE_BREAK}{row.progress} for {row.age}",
-        "verdict": row.action,
+        "state": f"{row.point}{_LINE_BREAK}{row.progress} for {row.age}",
+        "action": row.action,
         result_column: f"[{row.result}]({url_for('flow-run', row.run_id)})"
         if row.run_id
         else _wrap_cell(row.result, _NARROW_COLUMN),

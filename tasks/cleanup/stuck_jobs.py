@@ -1,7 +1,7 @@
-"""Stuck jobs, one by one: a verdict on each, and what the verdict asks for.
+"""Diagnoses stuck jobs one by one, and applies the decided action.
 
-Whoever acts holds the job's lease, and only if the job still is as it was when it was looked at. So two clean-ups at
-once do everything once; and one that dies leaves a job that the next one finds again.
+An action holds the job's lease, and requires that the job has not changed since its diagnosis. So two concurrent
+clean-ups do everything once, and a clean-up that dies leaves a job that the next one finds again.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ from videojobs.settings import TimingSettings
 from videojobs.storage.object_store import ObjectStore, job_prefix
 from videojobs.testing.fault_injection import current_job_id
 
-# The next clean-up is the retry: it looks again, instead of insisting on what was true a minute ago.
+# The next clean-up is the retry: it diagnoses again, instead of acting on an outdated decision.
 NO_RETRIES: Final = 0
 
-CHANGED_TEXT: Final = "nothing: it has changed since it was looked at"
+CHANGED_TEXT: Final = "nothing: it has changed since its diagnosis"
 ACTION_TEXT: Final = {
     RecoveryAction.RESUME: "run started",
     RecoveryAction.COMPLETE: "run started",
@@ -50,7 +50,7 @@ ACTION_TEXT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StuckJob:
-    """A stuck job, what its vendor says, and the verdict."""
+    """A stuck job, its vendor's status, and the decision."""
 
     snapshot: JobSnapshot
     vendor_status: VendorStatus
@@ -59,25 +59,25 @@ class StuckJob:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What was done about a job, in words; `run` is the flow run that was started for it."""
+    """What was done about a job; `run_id` is the flow run that was started for it."""
 
     message: str
     run_id: UUID | None = None
     failed: bool = False
 
 
-@job_task("find stuck jobs, ask the vendors", retries=NO_RETRIES)
+@job_task("find stuck jobs, query the vendors", retries=NO_RETRIES)
 async def diagnose_stuck_jobs(connections: Connections, older_than: timedelta, limit: int) -> list[StuckJob]:
-    """The jobs that have not changed for so long, with a verdict on each. Nothing is changed."""
+    """The jobs that have not changed for `older_than`, with a decision on each. Changes nothing."""
     found = await (await connections.repository()).find_stuck(older_than, limit)
     scheduled_runs = await scheduled_runs_by_job() if found else {}
     queries = [
-        (standing.job, submission)
-        for standing in found
-        if (submission := submission_to_query(standing, scheduled_runs.get(standing.job.id))) is not None
+        (snapshot.job, submission)
+        for snapshot in found
+        if (submission := submission_to_query(snapshot, scheduled_runs.get(snapshot.job.id))) is not None
     ]
     statuses = await query_vendors(queries, connections)
-    return [_diagnose(standing, statuses.get(standing.job.id, NOT_QUERIED), scheduled_runs) for standing in found]
+    return [_diagnose(snapshot, statuses.get(snapshot.job.id, NOT_QUERIED), scheduled_runs) for snapshot in found]
 
 
 def _diagnose(snapshot: JobSnapshot, vendor_status: VendorStatus, scheduled_runs: dict[str, str]) -> StuckJob:
@@ -88,9 +88,9 @@ def _diagnose(snapshot: JobSnapshot, vendor_status: VendorStatus, scheduled_runs
     )
 
 
-@job_task("act on a verdict", retries=NO_RETRIES)
+@job_task("apply a recovery action", retries=NO_RETRIES)
 async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionResult:
-    """Do what the verdict asks for, unless the job has changed since."""
+    """Apply the decision, unless the job has changed since."""
     job = stuck_job.snapshot.job
     current_job_id.set(job.id)
     repository = await connections.repository()
@@ -113,7 +113,7 @@ async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionR
 
 
 async def _fail_job(repository: JobRepository, lease: Lease, stuck_job: StuckJob, connections: Connections) -> None:
-    """As the run would have done that waited for the vendor."""
+    """Record what the run that waited for the vendor would have recorded."""
     job, vendor_status = stuck_job.snapshot.job, stuck_job.vendor_status
     submission = submission_to_query(stuck_job.snapshot)
     if submission is not None and vendor_status.state is VendorState.FAILED:
@@ -132,7 +132,7 @@ async def _fail_job(repository: JobRepository, lease: Lease, stuck_job: StuckJob
 
 @asynccontextmanager
 async def _lease_if_unchanged(repository: JobRepository, snapshot: JobSnapshot) -> AsyncIterator[Lease | None]:
-    """The job's lease, for as long as the context lasts; None when the job has changed, or somebody has it."""
+    """The job's lease, as long as the context lasts; None if the job has changed or is leased."""
     lease = Lease(snapshot.job.id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
     if not await repository.acquire_if_unchanged(lease, TimingSettings.current().lease_seconds, snapshot):
         yield None
@@ -140,10 +140,10 @@ async def _lease_if_unchanged(repository: JobRepository, snapshot: JobSnapshot) 
     try:
         yield lease
     finally:
-        with suppress(DatabaseUnavailable):  # it runs out by itself
+        with suppress(DatabaseUnavailable):  # it expires by itself
             await repository.release_lease(
                 lease, clean_exit=False
-            )  # holding was not counted, so letting go is not either
+            )  # acquiring it was not counted as a run, so releasing it is not either
 
 
 # ---- old test jobs -----------------------------------------------------------------------------------------
@@ -151,13 +151,13 @@ async def _lease_if_unchanged(repository: JobRepository, snapshot: JobSnapshot) 
 
 @job_task("find old test jobs", retries=NO_RETRIES)
 async def find_purgeable_jobs(connections: Connections, purge_filter: PurgeFilter, limit: int) -> Sequence[JobSnapshot]:
-    """What may be purged. Nothing is changed."""
+    """The jobs that may be purged. Changes nothing."""
     return await (await connections.repository()).find_purgeable(purge_filter, limit) if purge_filter.user_ids else []
 
 
 @job_task("purge a test job", retries=NO_RETRIES)
 async def purge_job(snapshot: JobSnapshot, purge_filter: PurgeFilter, connections: Connections) -> ActionResult:
-    """The job's objects, then its row: one that loses its objects only is found again."""
+    """The job's objects, then its row: a job that loses only its objects is found again."""
     job = snapshot.job
     current_job_id.set(job.id)
     repository = await connections.repository()
@@ -172,7 +172,7 @@ async def purge_job(snapshot: JobSnapshot, purge_filter: PurgeFilter, connection
 
 
 def _delete_prefix(store: ObjectStore, prefix: str) -> int:
-    """Delete everything of a job, half-sent objects too; gives the number of objects."""
+    """Delete all objects of a job, unfinished uploads too; returns the number of objects."""
     keys = list(store.list_keys(prefix))
     store.delete(keys)
     store.abort_multipart_uploads(prefix)

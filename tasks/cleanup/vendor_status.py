@@ -12,7 +12,7 @@ from videojobs.errors import VideoJobError
 from videojobs.providers.base import VendorState, VendorStatus
 from videojobs.providers.registry import get_provider
 
-# Seconds, for one request. The next clean-up asks again; the other jobs of this one must not wait.
+# Seconds, for one request. The next clean-up queries again; one slow vendor must not delay the other jobs.
 _QUERY_TIMEOUT: Final = 30
 _MAX_CONCURRENCY: Final = 5  # requests to an account
 
@@ -41,7 +41,7 @@ async def query_vendors(queries: Sequence[StatusQuery], default: Connections) ->
 
 
 async def _query_account(account: VendorAccount, vendor_ids: Sequence[str]) -> dict[str, VendorStatus]:
-    """A decision may fail or park a job, so it needs the vendor's newest word."""
+    """A decision may fail or park a job, so it needs the vendor's current status."""
     size = 1 if account.provider.capabilities.lists_lag else account.provider.poll_timings.max_batch
     semaphore = asyncio.Semaphore(_MAX_CONCURRENCY)
 
@@ -60,6 +60,6 @@ async def _query(account: VendorAccount, vendor_ids: Sequence[str]) -> dict[str,
             found = await account.query(vendor_ids)
     except (VideoJobError, TimeoutError) as error:
         vendor = account.provider.display_name
-        reason = str(error) or f"{vendor} gave no answer within {_QUERY_TIMEOUT} s"
+        reason = str(error) or f"{vendor} did not respond within {_QUERY_TIMEOUT} s"
         return dict.fromkeys(vendor_ids, VendorStatus(VendorState.NO_ANSWER, reason))
     return {id_: found.get(id_, VendorStatus(VendorState.NOT_FOUND)) for id_ in vendor_ids}

@@ -1,8 +1,8 @@
-"""What becomes of a job whose run somebody cancels in Prefect.
+"""Records that a job's run was cancelled in Prefect.
 
-Prefect calls this when the run has stopped: a paid call that was under way has come to its end
-(`tasks.runtime.paid_call`), or its process is gone and the submission is in doubt. No vendor can cancel, so what was
-bought is kept for a later run.
+Prefect calls this hook when the run has stopped: a paid call in progress has completed (`tasks.runtime.paid_call`), or
+the process is gone and the submission has an unknown outcome. No vendor can cancel, so what was bought is kept for a
+later run.
 """
 
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: St
             job_id, str(flow_run.id), cancellation_message(submissions), actor=f"cancelled flow run {flow_run.id}"
         )
     except UnknownJob:
-        return  # it was cancelled before it opened its job
+        return  # it was cancelled before it created its job
 
 
 def cancellation_message(submissions: Sequence[Submission]) -> str:
-    """What somebody who stopped a job has to know: what is paid for."""
+    """What is paid for, for the person who cancelled the job."""
     paid = [
         f"{submission.stage.replace('_', ' ')} ({_STATE_TEXT[submission.state]}"
         + (f", vendor id {submission.vendor_id})" if submission.vendor_id else ")")
@@ -45,8 +45,8 @@ def cancellation_message(submissions: Sequence[Submission]) -> str:
         if submission.state in _STATE_TEXT
     ]
     if not paid:
-        return "Cancelled; nothing was paid for. A later run with this job_id goes on with it."
+        return "Cancelled; nothing was paid for. A later run with this job_id continues it."
     return (
         f"Cancelled; paid for, since no vendor can cancel: {', '.join(paid)}. "
-        "A later run with this job_id takes what the vendors have finished."
+        "A later run with this job_id uses what the vendors have finished."
     )

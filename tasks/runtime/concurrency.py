@@ -23,18 +23,18 @@ from videojobs.aio.per_loop import PerLoop
 from videojobs.settings import TimingSettings
 
 _RENEWAL_FRACTION: Final = 2 / 3  # of a lease
-_RETRY_SECONDS: Final = 10.0  # where the server did not answer: many times before the lease runs out
+_RETRY_SECONDS: Final = 10.0  # if the server did not respond: several tries before the lease expires
 
-_releases: Final[set[asyncio.Task[None]]] = set()  # the event loop itself keeps no task alive
+_releases: Final[set[asyncio.Task[None]]] = set()  # the event loop itself holds only weak references to tasks
 _queues: Final = PerLoop[dict[str, asyncio.Lock]](dict)  # by limit
 
 
 @asynccontextmanager
 async def vendor_slot(name: str) -> AsyncIterator[None]:
-    """Hold one place of the limit `name`, from submission until the vendor is done.
+    """Hold one slot of the limit `name`, from submission until the vendor is done.
 
-    A place whose lease could not be renewed is no reason to stop watching a generation that is paid for. Where there is
-    no such limit there are places for all.
+    A slot whose lease could not be renewed does not stop the wait for a generation that is paid for. If there is no
+    such limit, the number of slots is unlimited.
     """
     async with get_client() as client:
         seconds = TimingSettings.current().slot_lease_seconds
@@ -58,18 +58,18 @@ async def vendor_slot(name: str) -> AsyncIterator[None]:
 
 
 async def rate_limit(name: str) -> None:
-    """Wait until one more request of the limit `name` may go out.
+    """Wait until one more request under the limit `name` may be sent.
 
-    Prefect's own `rate_limit` also makes an event of each turn: one in eight of all that the server hears of a job.
+    Prefect's own `rate_limit` also emits an event per request: one in eight of all events of a job.
     """
     async with _fair_queue(name), get_client() as client:
-        # Where Prefect does not answer: rather a request too many, which the vendor may refuse with "wait", than none.
+        # If Prefect does not respond, send anyway: the vendor may reject a surplus request with "wait".
         with suppress(HTTPStatusError, TransportError):
             await _retry_while_locked(lambda: client.increment_concurrency_slots([name], 1, "rate_limit"))
 
 
 async def _acquire(client: PrefectClient, name: str, seconds: int) -> UUID | None:
-    """The lease of a slot, once one is free; None where there is no such limit. Waits for a server that is away."""
+    """The lease of a slot, once one is free; None if there is no such limit. Waits while the server is unavailable."""
     retrying = AsyncRetrying(retry=retry_if_exception(_is_server_away), wait=wait_fixed(_RETRY_SECONDS))
     response: Response = await retrying(
         _retry_while_locked,
@@ -86,7 +86,7 @@ def _is_server_away(error: BaseException) -> bool:
 
 
 async def _retry_while_locked(request: Callable[[], Awaitable[Response]]) -> Response:
-    """The server's answer, once there is room. Raises what httpx raises."""
+    """The server's response, once a slot is free. Raises what httpx raises."""
     while True:
         try:
             return await request()
@@ -98,7 +98,7 @@ async def _retry_while_locked(request: Callable[[], Awaitable[Response]]) -> Res
 
 
 async def _renew_loop(client: PrefectClient, lease: UUID, seconds: int) -> None:
-    """Renew it until cancelled, or until it is gone."""
+    """Renew the lease until cancelled, or until it has expired."""
     pause = seconds * _RENEWAL_FRACTION
     while True:
         await asyncio.sleep(pause)
@@ -107,7 +107,7 @@ async def _renew_loop(client: PrefectClient, lease: UUID, seconds: int) -> None:
             pause = seconds * _RENEWAL_FRACTION
         except HTTPStatusError as error:
             if error.response.status_code == HTTPStatus.GONE:
-                get_run_logger().warning("The place at the vendor is another job's now; this job goes on")
+                get_run_logger().warning("The lease of the vendor slot has expired; this job continues without it")
                 return
             pause = _RETRY_SECONDS
         except TransportError:
@@ -115,7 +115,7 @@ async def _renew_loop(client: PrefectClient, lease: UUID, seconds: int) -> None:
 
 
 async def _release(lease: UUID) -> None:
-    """Where Prefect does not answer, the lease runs out by itself."""
+    """If Prefect does not respond, the lease expires by itself."""
     with suppress(HTTPStatusError, TransportError):
         async with get_client() as client:
             await client.release_concurrency_slots_with_lease(lease)

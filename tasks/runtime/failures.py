@@ -1,4 +1,4 @@
-"""What becomes of a job whose run ends in an error (requirements M7)."""
+"""Handles errors that end a job's run (requirements M7)."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -31,24 +31,24 @@ _PAID_STATES = (*_OPEN_STATES, SubmissionState.DONE)
 
 @job_task("record the failure")
 async def record_failure(run: JobRun, error: Exception) -> None:
-    """Fail the job with its reason, or park it where money is at stake and a retry might still bring it home."""
+    """Fail the job, or park it if something was bought and the error is retryable or not the vendor's."""
     if isinstance(error, JobParked):
         return
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     if not isinstance(error, VideoJobError):
-        # Prefect, the network, a bug: nothing that speaks against the job. It stays where it is, to be gone on with.
+        # Prefect, the network, a bug: the job is not at fault. It stays as it is, to be resumed.
         await repository.record_event(run.lease, "interrupted", {"error": type(error).__name__})
         return
     states = {submission.state for submission in await repository.list_submissions(job.id)}
     if isinstance(error, RetryableError) and not states.isdisjoint(_PAID_STATES):
-        await _park(run, f"retries are used up, and something is paid for: {error}", error.code)
+        await _park(run, f"retries are used up, and a submission is paid for: {error}", error.code)
         return
-    if not isinstance(error, VendorFailed) and not states.isdisjoint(
-        _OPEN_STATES
-    ):  # an error of ours is no verdict on it
+    if not isinstance(error, VendorFailed) and not states.isdisjoint(_OPEN_STATES):  # an error of ours does not end it
         await _park(
-            run, f"a vendor may be at work on what is paid for, and this stands in the way: {error}", error.code
+            run,
+            f"a vendor may be processing a paid submission, and this prevents its result from being fetched: {error}",
+            error.code,
         )
         return
     message, fallback = failure_details(job, await run.connections.store(), str(error))
@@ -63,7 +63,7 @@ async def _park(run: JobRun, reason: str, code: str) -> None:
 
 
 async def crash_orphaned_subflows() -> None:
-    """Of the attempts of this run that were killed: where this one comes to an end before it goes on with them."""
+    """End the subflows of this run's killed attempts, in case it ends before it reaches them."""
     run_id = flow_run.get_id()
     if not run_id or flow_run.get_run_count() < 2:
         return
@@ -71,14 +71,14 @@ async def crash_orphaned_subflows() -> None:
         parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(run_id)]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])),
     )
-    with suppress(PrefectException, httpx.HTTPError):  # only their own page would say so
+    with suppress(PrefectException, httpx.HTTPError):  # only affects their own pages
         async with get_client() as client:
             for orphan in await client.read_flow_runs(flow_run_filter=orphan_filter):
                 await client.set_flow_run_state(orphan.id, Crashed(message="Its process is gone."), force=True)
 
 
 def failure_details(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
-    """The owner's words for the failure, and the lip-sync result as the fallback where there is one (M7)."""
+    """The owner's message for the failure, and the lip-sync result as the fallback if there is one (M7)."""
     if not job.has_text_removal or not has_reached(job.recovery_point, point_before(Stage.TEXT_REMOVAL, job.stages)):
         return error, None
     fallback = store.uri(lip_sync_result_key(job.user_id, job.id)) if job.has_lip_sync else None

@@ -1,4 +1,4 @@
-"""A run at work on a job: takes the lease, keeps it alive, lets it go."""
+"""A run that works on a job: acquires the lease, keeps it renewed, releases it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from videojobs.storage.object_store import job_prefix
 
 
 class JobRun(BaseModel):
-    """What every task needs: which job, by what right, through which blocks."""
+    """What every task needs: the job with its lease, and the blocks."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,46 +36,46 @@ class JobRun(BaseModel):
 
 @asynccontextmanager
 async def claimed_job(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
-    """Hold the job's lease to go on with the job. Raises LeaseLost when another run is at work on it."""
+    """Hold the job's lease to continue the job. Raises LeaseLost if another run holds it."""
     async with job_lease(job_id, connections) as run, progress_artifact(await _load_runnable_job(run)):
         yield run
 
 
 async def _load_runnable_job(run: JobRun) -> VideoJob:
-    """The job, with what an earlier run left half-done tidied up. Raises JobParked or AlreadyFailed."""
+    """The job, after cleaning up what an earlier run left unfinished. Raises JobParked or JobAlreadyFailed."""
     job = await _require_runnable(await run.connections.repository(), run.lease)
-    if job.claims > 1:  # the run before this one did not end in order
+    if job.claims > 1:  # the previous run did not exit cleanly
         await _abort_stale_uploads(job, run.connections)
     return job
 
 
 @asynccontextmanager
 async def job_lease(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
-    """Hold the job's lease for as long as the context lasts, whatever state it is in. Raises LeaseLost."""
+    """Hold the job's lease as long as the context lasts, whatever the job's state. Raises LeaseLost."""
     repository = await connections.repository()
     lease = Lease(job_id, f"{flow_run.get_id()}/{flow_run.get_run_count()}")
     await _acquire_lease(repository, lease)
-    in_order = True
+    clean_exit = True
     try:
         with lease_renewer_for(repository, TimingSettings.current().lease_seconds).renewing(lease):
             yield JobRun(lease=lease, connections=connections)
     except VideoJobError:
         raise
     except Exception:
-        in_order = False
+        clean_exit = False
         raise
     finally:
-        with suppress(DatabaseUnavailable):  # it runs out by itself
-            await repository.release_lease(lease, clean_exit=in_order)
+        with suppress(DatabaseUnavailable):  # it expires by itself
+            await repository.release_lease(lease, clean_exit=clean_exit)
 
 
 async def _acquire_lease(repository: JobRepository, lease: Lease) -> None:
-    """Take the lease, or step aside; an earlier attempt of this same run is waited for, since it may still be alive."""
+    """Acquire the lease. Waits for an earlier attempt of this run, which may still be alive; else raises LeaseLost."""
     seconds = TimingSettings.current().lease_seconds
     while (holder := await repository.acquire_lease(lease, seconds)) is not None:
         if (other := parse_flow_run_id(holder)) != lease.flow_run_id:
-            raise LeaseLost(f"flow run {other} is at work on job {lease.job_id}")
-        get_run_logger().info("Waiting for the lease of an earlier attempt of this run to run out")
+            raise LeaseLost(f"flow run {other} is working on job {lease.job_id}")
+        get_run_logger().info("Waiting for the lease of an earlier attempt of this run to expire")
         await asyncio.sleep(seconds / 10)
 
 
@@ -88,26 +88,26 @@ async def _require_runnable(repository: JobRepository, lease: Lease) -> VideoJob
         raise JobParked(job.parked_reason)
     if job.status == Status.FAILED:
         raise JobAlreadyFailed(
-            f"this job has failed before: {job.error_message}; "
-            "decide what to do with the deployment `resolve-job`, or ask for it under a new job_id"
+            f"this job has failed: {job.error_message}; "
+            "decide what to do with the deployment `resolve-job`, or send it under a new job_id"
         )
     return job
 
 
 async def _abort_stale_uploads(job: VideoJob, connections: Connections) -> None:
-    """Drop the half-sent objects of a run that was killed. Nothing depends on it, so it may also fail."""
+    """Abort the unfinished uploads of a killed run. Nothing depends on it, so errors are only logged."""
     store = await connections.store()
     try:
         aborted = await asyncio.to_thread(store.abort_multipart_uploads, job_prefix(job.user_id, job.id))
     except VideoJobError as error:
-        get_run_logger().warning("Half-sent objects of an earlier run could not be dropped: %s", error)
+        get_run_logger().warning("Cannot abort unfinished uploads of an earlier run: %s", error)
         return
     if aborted:
-        get_run_logger().info("Dropped %d half-sent objects of an earlier run", aborted)
+        get_run_logger().info("Aborted %d unfinished uploads of an earlier run", aborted)
 
 
 async def _park_crash_looping_job(repository: JobRepository, lease: Lease, job: VideoJob) -> VideoJob:
-    """A job that its runs do not survive is not run for ever: an operator gets it, with who tried and what was seen."""
+    """Park a job whose runs keep crashing, with the history of its runs for the operator."""
     reason = crash_loop_message(job.claims - 1, job.recovery_point)
     return await repository.park(
         lease, reason, code=CRASH_LOOP_CODE, detail={"history": await run_history(repository, job)}
@@ -115,7 +115,7 @@ async def _park_crash_looping_job(repository: JobRepository, lease: Lease, job: 
 
 
 async def run_history(repository: JobRepository, job: VideoJob) -> list[Json]:
-    """Who took the job up since it last got on, and what was seen, as an event tells of it."""
+    """The runs since the last progress, and their errors, as details of an event."""
     kinds = ("lease_acquired", "interrupted")
     return [
         {"at": event.at.isoformat(), "run": event.actor, "what": event.kind, **(event.detail or {})}

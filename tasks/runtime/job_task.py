@@ -74,10 +74,10 @@ def job_task(
     retries: int = MAX_RETRIES,
     delay: float | list[float] = RETRY_DELAYS,
 ) -> Callable[[Any], Any]:
-    """A task with this name in the UI. Never cached: whether there is something to do is read from the database.
+    """A task with this name in the UI. Never cached: the database tells whether there is something to do.
 
-    With `done_at` the function gets the repository and the job after the run, and is not called when the job has
-    reached that point.
+    With `done_at` the function gets the repository and the job after the run, and is not called if the job has reached
+    that point.
     """
     make_task = task(
         name=name,
@@ -112,7 +112,7 @@ def _with_parameters_of_call(wrapper: Step[P, R], function: Callable[..., Any]) 
 
 
 def retry_while_throttled(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Run the step again, as any step may be, until the vendor does not ask to wait."""
+    """Run the step again while the vendor asks us to wait."""
 
     @wraps(function)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -123,7 +123,7 @@ def retry_while_throttled(function: Callable[P, Coroutine[Any, Any, R]]) -> Call
             except VendorRateLimited as error:
                 seconds = backoff.next_delay(error)
                 waited += seconds
-                get_run_logger().info("%s; this step goes on in %.0f s", error, seconds)
+                get_run_logger().info("%s; this step continues in %.0f s", error, seconds)
                 if waited > RECOVERY_GRACE_SECONDS:
                     emit_vendor_unresponsive(error.vendor, str(error))
                 notify_idle()

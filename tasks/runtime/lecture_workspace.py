@@ -1,7 +1,7 @@
-"""Where a run works on a lecture: a folder of its own with the video and what is made of it, and how far it is.
+"""The temporary folder in which a run processes a lecture, and the progress of that work.
 
-The folder goes when the run ends, however it ends; what a killed process leaves, the next one removes
-(`videojobs.media.temp_dirs`). Everything in it can be had again from the storage.
+The folder is deleted when the run ends; what a killed process leaves, the next one deletes
+(`videojobs.media.temp_dirs`). Everything in it can be downloaded or computed again.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _FIRST_REPORT_SECONDS: Final = 0.5  # short lectures show something, too
 
 
 class Workspace:
-    """A run's folder, and `shares`: how much is done of each of the steps that go on now, 0 to 1."""
+    """A run's folder, and `progress_by_step`: the finished share, 0 to 1, of each step in progress."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Workspace:
         self._fetch_lock = asyncio.Lock()
 
     async def fetch_video(self, run: JobRun, source: str) -> Path:
-        """The video as a file, brought once in a run. Raises InvalidMedia or TransferInterrupted."""
+        """The video as a file, fetched once per run. Raises InvalidMedia or TransferInterrupted."""
         access = AccessSettings.current()
         async with self._fetch_lock:
             if self._video is None:
@@ -55,7 +55,7 @@ class Workspace:
         return self._video
 
     async def download(self, run: JobRun, job: VideoJob, names: list[str]) -> None:
-        """What earlier stages have stored, as far as it is not here already."""
+        """Download the results of earlier stages that are not in the folder yet."""
         missing = {lecture_key(job.user_id, job.id, name): self.folder / name for name in names}
         missing = {key: path for key, path in missing.items() if not path.exists()}
         if missing:
@@ -64,7 +64,7 @@ class Workspace:
 
 @contextmanager
 def open_workspace() -> Iterator[Workspace]:
-    """For as long as the context lasts."""
+    """Lasts as long as the context."""
     with temporary_dir() as folder:
         yield Workspace(folder)
 
@@ -72,7 +72,7 @@ def open_workspace() -> Iterator[Workspace]:
 async def run_with_progress(
     run: JobRun, workspace: Workspace, step: str, work: Callable[[ProgressCallback, Event], T]
 ) -> T:
-    """Do what takes minutes, and tell how far it is. Whoever loses the lease, or is cancelled, stops the work."""
+    """Run work that takes minutes, and report its progress. A lost lease or a cancelled caller stops it."""
 
     def on_progress(share: float) -> None:
         workspace.progress_by_step[step] = share
@@ -88,16 +88,16 @@ async def run_with_progress(
     finally:
         report_task.cancel()
         work_task.cancel()
-        await asyncio.wait({work_task, report_task})  # nobody takes away the files of work that goes on
+        await asyncio.wait({work_task, report_task})  # the work uses files in the folder until it ends
 
 
 async def _report_loop(run: JobRun, workspace: Workspace) -> None:
-    """Into the job's row, for ever. Raises LeaseLost."""
+    """Report to the job's row until cancelled. Raises LeaseLost."""
     repository = await run.connections.repository()
     pause = _FIRST_REPORT_SECONDS
     while True:
         await asyncio.sleep(pause)
-        pause = LectureSettings.current().news_seconds
+        pause = LectureSettings.current().progress_interval_seconds
         with suppress(DatabaseUnavailable):
             job = await repository.get_job(run.job_id)
             share = sum(workspace.progress_by_step.values()) / len(workspace.progress_by_step)

@@ -1,16 +1,16 @@
-"""The one way in which money is spent: intent, call, outcome.
+"""The only way to make a paid call: intent, call, outcome.
 
-    ledger.intend      committed: the exact bytes, the key
+    create_intent      committed: the exact bytes, the key
     send               the call; no transaction is open
-    ledger.accept      committed: the vendor's id and the job's next point
+    record_accepted    committed: the vendor's id and the job's next point
 
-A crash between the first and the last leaves the submission in doubt. Then, by the vendor's own means:
+A crash between the first and the last leaves the outcome unknown. It is resolved by the vendor's own means:
 
-    a vendor that takes an idempotency key is asked again with the same key and bytes, as long as it surely still knows
-    the key (`idempotency_window`);
-    any other is asked what became of the submission (`find`): what it shows to be ours is adopted, what it surely
-    has not taken is sent again, and what it cannot tell yet is asked again;
-    if that proves nothing, the job is parked, and never sent again by itself.
+    a vendor with idempotency keys gets the same key and bytes again, as long as it certainly still knows the key
+    (`idempotency_window`);
+    any other is searched for the submission (`find`): if it is proven to be ours, it is adopted; if the vendor has
+    certainly not accepted it, it is sent again; if the vendor cannot tell yet, the search is repeated;
+    if that proves nothing, the job is parked, and never sent again without an operator.
 """
 
 import asyncio
@@ -43,28 +43,28 @@ from videojobs.providers.lookup import ACCEPTED_WITHOUT_ID, Accepted, Inconclusi
 from videojobs.providers.registry import display_name
 from videojobs.states import RecoveryPoint, Stage
 
-# An outcome in memory is worth waiting for: a restarting Postgres is back within seconds, a fail-over within minutes.
+# An outcome in memory is worth waiting for: Postgres restarts within seconds, and fails over within minutes.
 RECORD_TIMEOUT_SECONDS = 600
 RECORD_RETRY_SECONDS = 1.0
 
-# A process may stand still after its intent (a stopped machine, a full one) until others have seen that the vendor has
-# nothing, and sent it again. So a call without a key begins within a minute of its intent, or not at all. What HTTP
-# adds (videojobs/providers/http.py: 60 s for a free connection, 3 x 10 s for a new one, 30 s to write) makes it three
-# minutes at most until the last byte has left.
+# A process may stall after its intent (a suspended or overloaded machine), until another run has found nothing at the
+# vendor and sent it again. So a call without a key begins within a minute of its intent, or not at all. With the
+# HTTP time-outs (videojobs/providers/http.py: 60 s for a free connection, 3 x 10 s for a new one, 30 s to write), the
+# last byte is sent within three minutes.
 MAX_SEND_DELAY = timedelta(seconds=60)
 
 
 async def _no_lookup(submission: Submission) -> LookupResult:
-    return Inconclusive("nothing is known to ask it by")
+    return Inconclusive("this vendor has no lookup")
 
 
 @dataclass(frozen=True, slots=True)
 class PaidCall:
-    """A vendor's submit call. `body` gives the exact bytes, `send` sends them.
+    """A vendor's submit call. `build_body` gives the exact bytes, `send` sends them.
 
-    `find` asks the vendor for a submission whose answer was lost; it raises StillInDoubt where that is too early.
-    `idempotency_window` is how old a key may be that is sent again; zero where the vendor knows no keys.
-    `body_max_age` is how old bytes may be that are sent for the first time: links in them end.
+    `find` looks up a submission whose response was lost; it raises OutcomeStillUnknown if it is too early to tell.
+    `idempotency_window` is the maximum age of a key that is sent again; zero if the vendor has no keys. `body_max_age`
+    is the maximum age of bytes that are sent for the first time, since their links expire.
     """
 
     provider: str  # its key
@@ -73,7 +73,7 @@ class PaidCall:
     build_body: Callable[[Submission], bytes]
     send: Callable[[Submission], Awaitable[Accepted]]
     idempotency_window: timedelta
-    cost: Cost  # what it is expected to cost; budgets are held against it
+    cost: Cost  # its expected cost, which is checked against budgets
     find: Callable[[Submission], Awaitable[LookupResult]] = _no_lookup
     body_max_age: timedelta | None = None
 
@@ -83,11 +83,10 @@ class PaidCall:
 
 
 async def submit_paid(run: JobRun, call: PaidCall) -> None:
-    """`submit_idempotently` for a run, as a whole: a cancelled run comes to its end, and the outcome on the books,
-    first.
+    """`submit_idempotently`, shielded from cancellation: a cancelled run first completes the call and records it.
 
-    Waits for as long as the vendor cannot tell yet what became of a lost answer: `find` bounds that time, so no
-    retries of the step are used up for it. A run may be cancelled in these pauses.
+    Waits while the vendor cannot tell yet whether it accepted a call whose response was lost. `find` limits that time,
+    so this uses up no retries of the step. A run may be cancelled in these pauses.
     """
 
     async def attempt() -> None:
@@ -96,14 +95,14 @@ async def submit_paid(run: JobRun, call: PaidCall) -> None:
     try:
         await run_shielded(attempt)
     except OutcomeStillUnknown as doubt:
-        get_run_logger().warning("Job %s: the answer of %s was lost; %s", run.job_id, call.vendor, doubt)
+        get_run_logger().warning("Job %s: the response of %s was lost; %s", run.job_id, call.vendor, doubt)
         await _retry_until_known(run, attempt, doubt)
 
 
 async def _retry_until_known(
     run: JobRun, attempt: Callable[[], Coroutine[None, None, None]], doubt: OutcomeStillUnknown
 ) -> None:
-    """Try again and again, and at once when the vendor's callback names something."""
+    """Retry until the outcome is known; at once when the vendor's callback reports an id."""
     notifications = (await run.connections.repository()).notifications
     callback_received = asyncio.Event()
     notify_idle()
@@ -123,7 +122,8 @@ async def _retry_until_known(
 async def submit_idempotently(repository: JobRepository, lease: Lease, call: PaidCall) -> None:
     """Make the paid call unless it was made before.
 
-    Raises Retryable (try again later, safely), JobParked (an operator decides), BudgetExceeded, or why it was refused.
+    Raises RetryableError (retry later, safely), JobParked (an operator decides), BudgetExceeded, or why it was
+    rejected.
     """
     intent = await repository.create_intent(
         lease,
@@ -138,17 +138,15 @@ async def submit_idempotently(repository: JobRepository, lease: Lease, call: Pai
     if submission.vendor_id is not None:
         return
     if not (intent.unsent or await repository.body_age(submission) < call.idempotency_window):
-        await _resolve_by_lookup(
-            repository, lease, call, submission, submission.error or "a run died while it was being sent"
-        )
+        await _resolve_by_lookup(repository, lease, call, submission, submission.error or "a run died while sending it")
         return
     if not (call.idempotency_window or await repository.is_intent_current(submission, MAX_SEND_DELAY)):
         raise RetryableError(
-            f"this run stood still before it called {call.vendor}; it looks what has become of that first"
+            f"this run stalled before it called {call.vendor}; checking first whether another run has submitted"
         )
     try:
         accepted = await call.send(submission)
-    except (OutcomeUnknown, JobParked) as doubt:  # JobParked: the vendor knows this key, with another request
+    except (OutcomeUnknown, JobParked) as doubt:  # JobParked: the vendor has another request under this key
         await _handle_unknown_outcome(repository, lease, call, submission, doubt)
     except RetryableError as delay:
         if intent.unsent:
@@ -187,22 +185,22 @@ async def _handle_unknown_outcome(
         lambda: repository.record_outcome(lease, submission, state, error=str(doubt), batch_id=batch_id, answer=answer)
     )
     if call.idempotency_window and isinstance(doubt, OutcomeUnknown):
-        raise VendorUnavailable(f"{doubt}; asking again with the same key") from doubt
+        raise VendorUnavailable(f"{doubt}; retrying with the same key") from doubt
     reloaded = await _reload(repository, submission)
     await _resolve_by_lookup(repository, lease, call, reloaded, str(doubt))
 
 
 async def _reload(repository: JobRepository, submission: Submission) -> Submission:
-    """The submission as it is on the books now: the vendor's callback may have come before its answer was lost."""
+    """The current row: the vendor's callback may have arrived before its response was lost."""
     return next(row for row in await repository.list_submissions(submission.job_id) if row.id == submission.id)
 
 
 async def _resolve_by_lookup(
     repository: JobRepository, lease: Lease, call: PaidCall, submission: Submission, reason: str
 ) -> None:
-    """Adopt what the vendor proves to be ours; free what it surely has not taken, to be sent again; else park.
+    """Adopt what is proven to be ours; release for sending what the vendor has certainly not accepted; else park.
 
-    Raises Retryable while the vendor cannot be asked or cannot tell yet, and where it is to be sent again.
+    Raises RetryableError while the vendor cannot be queried or cannot tell yet, and if it is to be sent again.
     """
     with treat_rejection_as_unavailable(call.vendor):
         found = await call.find(submission)
@@ -210,9 +208,9 @@ async def _resolve_by_lookup(
         case Accepted() as accepted:
             await _record_accepted(repository, lease, call, submission, accepted)
         case NotReceived(evidence):
-            message = f"{call.vendor} has not taken the submission ({reason})"
+            message = f"{call.vendor} has not accepted the submission ({reason})"
             await repository.record_not_accepted(lease, submission, message, evidence)
-            raise VendorUnavailable(f"{message}; it is sent again")
+            raise VendorUnavailable(f"{message}; sending it again")
         case Inconclusive(inconclusive_reason):
             await _park_in_doubt(repository, lease, call, f"{reason}; {inconclusive_reason}", submission)
 
@@ -226,10 +224,10 @@ async def _record_waiting(repository: JobRepository, lease: Lease, submission: S
 async def _handle_rejection(
     repository: JobRepository, lease: Lease, call: PaidCall, intent: Intent, refusal: PermanentError
 ) -> NoReturn:
-    """A refusal of a first send is final; a refusal of a replay does not prove that the first was not taken."""
+    """A rejected first send is final; a rejected replay does not prove that the first one was not accepted."""
     if not intent.unsent:
         await _park_in_doubt(
-            repository, lease, call, f"an earlier try may have been taken, and its repeat was refused: {refusal}"
+            repository, lease, call, f"an earlier attempt may have been accepted, and its retry was rejected: {refusal}"
         )
     await _record_with_retry(
         lambda: repository.record_outcome(lease, intent.submission, SubmissionState.REFUSED, error=str(refusal))
@@ -246,7 +244,7 @@ async def _park_in_doubt(
 
 
 async def _record_with_retry(record: Callable[[], Awaitable[object]]) -> None:
-    """Record a fact, also while Postgres restarts or fails over."""
+    """Record a fact, retrying while Postgres restarts or fails over."""
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(DatabaseUnavailable),
         wait=wait_fixed(RECORD_RETRY_SECONDS),

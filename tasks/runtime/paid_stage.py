@@ -43,7 +43,7 @@ async def stage_slot(run: JobRun, stage: Stage) -> AsyncIterator[None]:
 
 
 def presign_for_vendor(store: ObjectStore, key: str, *, download_name: str | None = None) -> str:
-    """A link that lasts until the vendor has worked off its queue.
+    """A link that lasts until the vendor has processed its queue.
 
     Two links to one object that are signed in the same second are the same. Where a link has to tell one job from
     another, `download_name` makes it the job's own.
@@ -158,7 +158,7 @@ async def store_stage(
         status = await _final_status(account, str(submission.vendor_id))
         url = await account.result_url(str(submission.vendor_id), status)
     if url is None:
-        raise VendorUnavailable(f"{provider.display_name} says that it is done, and names no result yet")
+        raise VendorUnavailable(f"{provider.display_name} reports that it is done, but has no result URL yet")
     video = await store_result(url, store, key, vendor=provider.display_name)
     await repository.record_outcome(
         run.lease, submission, SubmissionState.DONE, answer=status.response, paid_points=status.paid_points
@@ -174,7 +174,7 @@ async def store_stage(
 
 
 async def _final_status(account: VendorAccount, vendor_id: str) -> VendorStatus:
-    """The cached one, or a fresh one where another run takes the job up: links expire."""
+    """The cached one, or a fresh one if another run resumes the job: links expire."""
     if cached := pop_status(account.provider.key, vendor_id):
         return cached
     if status := (await account.status([vendor_id])).get(vendor_id):

@@ -1,9 +1,9 @@
-"""How a task waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows.
+"""Waits for a vendor: an attempt of some minutes, then back to Prefect as a retry, which the UI shows.
 
-What a vendor has accepted is paid for, so only its own word on that very submission ends the wait. An error of any kind
-tells nothing about it, be it a refused key or an id that the vendor does not show yet: the vendor is asked again, later
-each time, and operators are told. The clock ends nothing by itself either: a job is parked when its vendor has been
-asked, has answered, and is not done after hours.
+An accepted submission is paid for, so only the vendor's own status of it ends the wait. An error of any kind, such as a
+rejected key or an id that the vendor does not show yet, says nothing about it: the vendor is queried again, with
+growing delays, and operators are alerted. Time alone ends nothing either: a job is parked if its vendor has responded
+and is not done after hours.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _UNCHANGED_REPORT_INTERVAL_SECONDS: Final = 600.0
 _ERROR_EVENT_INTERVAL_SECONDS: Final = 600.0  # in the events of a job
 
 _failing_since: dict[str, float] = {}
-"""Since when a vendor has given this process no answer: one attempt at waiting may be shorter than that."""
+"""When a vendor's queries began to fail in this process, which may be before the current polling attempt."""
 
 
 class PollAttempt:
@@ -59,7 +59,7 @@ class PollAttempt:
 
     @contextmanager
     def wake_on_callback(self) -> Iterator[None]:
-        """Ask at once when the vendor has called back, however long the delay after an error would be."""
+        """Query at once when a callback arrives, even during the delay after an error."""
         with self._repository.notifications.subscribe(self._run.job_id, self._callback_received.set):
             yield
 
@@ -70,10 +70,10 @@ class PollAttempt:
         yield
         while self._clock() < end:
             yield
-        raise StillRunning(f"{self.vendor} {self._error or 'is still at work'}")
+        raise StillRunning(f"{self.vendor} {self._error or 'is still processing it'}")
 
     async def query(self, request: Awaitable[T]) -> T | None:
-        """The vendor's answer; None, after a delay, where there was an error instead."""
+        """The vendor's response; None, after a delay, if there was an error instead."""
         self._callback_received.clear()
         try:
             answer = await request
@@ -87,16 +87,16 @@ class PollAttempt:
         return answer
 
     async def park_if_overdue(self, reason: str | None = None) -> None:
-        """Park a job whose vendor has said for hours that it is at work. Paid work is not written off by us.
+        """Park a job whose vendor has reported for hours that it is processing. We never write off paid work.
 
-        An operator's `retry` lets it wait anew, and the vendor's callback takes it up again: once that has come, the
-        vendor has ended it, whatever its status says yet.
+        An operator's `retry` restarts the time-out, and a callback resumes the job: after it, the vendor has ended the
+        submission, even if its status does not show that yet.
         """
         if self._clock() < self._overdue_check_at:
             return
         hours = TimingSettings.current().poll_give_up_hours
         left = timedelta(hours=hours) - await self._repository.submission_age_since_reopen(self._submission)
-        if left > timedelta(0):  # looked up once in an attempt: a thousand jobs may hear of their vendor every 2 s
+        if left > timedelta(0):  # looked up once per attempt: a thousand jobs may get a status every 2 s
             self._overdue_check_at = self._clock() + left.total_seconds()
             return
         known = await self._repository.get_live_submission(self._run.job_id, self._submission.stage)
@@ -111,7 +111,7 @@ class PollAttempt:
         self._error: str | None = None
 
     async def _delay_after_error(self, error: VideoJobError) -> None:
-        self._error = f"gives no answer: {error}"
+        self._error = f"did not report a status: {error}"
         _failing_since.setdefault(self.vendor, self._clock())
         if self._clock() >= self._error_reported_at + _ERROR_EVENT_INTERVAL_SECONDS:
             self._error_reported_at = self._clock()
@@ -123,9 +123,9 @@ class PollAttempt:
                 await self._callback_received.wait()
 
     async def _report_error(self, error: VideoJobError) -> None:
-        """In the log and in the job's events; and to operators, where it may not heal by itself."""
+        """In the log and the job's events; also to operators, if it may not resolve by itself."""
         get_run_logger().warning(
-            "Job %s: %s gives no answer about %s, which is paid for; it is asked again: %s",
+            "Job %s: %s did not report the status of %s, which is paid for; querying again: %s",
             self._run.job_id,
             self.vendor,
             self._submission.vendor_id,
@@ -140,19 +140,18 @@ class PollAttempt:
 
 @contextmanager
 def treat_rejection_as_unavailable(vendor: str) -> Iterator[None]:
-    """A question about what is paid for that the vendor refuses is worth a retry: it says nothing about the work."""
+    """A rejected query about a paid submission is worth a retry: it says nothing about the submission."""
     try:
         yield
     except errors.PermanentError as error:
-        raise errors.VendorUnavailable(f"{vendor} gives no answer: {error}") from error
+        raise errors.VendorUnavailable(f"{vendor} did not report a status: {error}") from error
 
 
 class ProgressThrottle:
-    """When a job that waits tells how far its vendor is: at first, then every half minute, however often it hears; and
-    every ten minutes where the vendor comes no further.
+    """Rate-limits progress updates: the first at once, then one per half minute, or per ten minutes while unchanged.
 
-    One question answers for many jobs: if each told each answer, a hundred jobs would keep Postgres and the Prefect
-    server busy with one another's news, and thousands with none.
+    One status request covers many jobs. If each job reported each response, a hundred jobs would keep Postgres and the
+    Prefect server busy with one another's updates, and thousands with none.
     """
 
     def __init__(self) -> None:
@@ -161,7 +160,7 @@ class ProgressThrottle:
         self._last_progress: float | None = None
 
     def should_report(self, progress: float | None = None) -> bool:
-        """Whether it is time for one, which counts as told then. `progress` is what it would say, if that is known."""
+        """Whether to report now, which then counts as reported. `progress` is the value to report, if it is known."""
         is_unchanged = progress is not None and progress == self._last_progress
         if self._clock() < self._last_reported_at + (
             _UNCHANGED_REPORT_INTERVAL_SECONDS if is_unchanged else _REPORT_INTERVAL_SECONDS
@@ -172,7 +171,7 @@ class ProgressThrottle:
 
 
 async def get_accepted_submission(repository: JobRepository, run: JobRun, stage: Stage) -> Submission:
-    """The submission that the vendor works on. Raises VendorFailed when it ended and a run died before it said so."""
+    """The submission that the vendor processes. Raises VendorFailed if it ended and the job has not failed yet."""
     if live := await repository.get_live_submission(run.job_id, stage):
         return live
     ended = [submission for submission in await repository.list_submissions(run.job_id) if submission.stage == stage]

@@ -27,7 +27,7 @@ JOB_FLOWS: Final = [name.partition("/")[0] for name in JOB_DEPLOYMENTS.values()]
 """Flows whose runs work on jobs."""
 TEXT_REMOVAL_FLOW: Final = "remove-text"
 TEXT_REMOVAL_RUN_NAME_PREFIX: Final = "remove text from "
-"""Of the name of its runs; the job's id follows."""
+"""Prefix of the names of its runs; the job's id follows."""
 # Within this time, calls for the same job in the same state return the same run; later, a run that was cancelled before
 # it started does not prevent another one.
 DEDUP_WINDOW_SECONDS: Final = 300
@@ -37,7 +37,7 @@ _PAGE_SIZE: Final = 200  # runs; the server returns no more at once
 async def start_deployment_run(
     deployment: str, parameters: Mapping[str, Any], *, idempotency_key: str, client: PrefectClient | None = None
 ) -> UUID:
-    """The one way of starting a run; returns its id without waiting for it. Equal keys return the same run."""
+    """Start a run; returns its id without waiting for it. Equal keys return the same run."""
     run = await arun_deployment(
         deployment,
         client=client,

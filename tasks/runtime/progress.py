@@ -1,8 +1,8 @@
-"""Progress in the two places where people look: the log, and a progress artifact on the run's page.
+"""Progress for people: in the log, and as a progress artifact on the run's page.
 
-The third place, the job's row, is the truth; these two follow it. A window that cannot be painted is no reason to
-stop a paid job, so what goes wrong here is logged and forgotten. Nor is it a reason to wait: the job goes on while the
-Prefect server is told, and of what happens meanwhile, and in the second after it, only the last is told.
+Both follow the job's row. A paid job must neither fail nor wait because of them: errors are only logged, and the
+artifact is written in the background. Of the updates that come while it is written, and in the second after it, only
+the last one is.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from prefect.logging import get_run_logger
 
 from videojobs.db import VideoJob
 
-FINAL_FLUSH_SECONDS: Final = 10.0  # that the end of a run waits for its last picture
-# From one picture to the next. Each is a request and an event of the Prefect server, and a job begins with five.
+FINAL_FLUSH_SECONDS: Final = 10.0  # how long the end of a run waits for the last update
+# Between two updates. Each is a request to and an event of the Prefect server, and a job begins with five.
 MIN_UPDATE_INTERVAL_SECONDS: Final = 1.0
 
 _Progress = tuple[int, str]
@@ -46,7 +46,7 @@ class _ProgressArtifact:
         self._flush_task.cancel()
 
     def _start_flush(self) -> asyncio.Task[None]:
-        """In the context of the flow: in that of the step which has news, all of that step would be kept with it."""
+        """In the flow's context: in that of the reporting step, all objects of the step would be kept alive."""
         return asyncio.create_task(self._flush(), context=self._context)
 
     async def _flush(self) -> None:
@@ -56,7 +56,7 @@ class _ProgressArtifact:
             try:
                 await self._write_artifact(*flushed)
             except Exception as error:
-                get_run_logger().warning("The progress artifact is not up to date: %s", error)
+                get_run_logger().warning("Cannot update the progress artifact: %s", error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), MIN_UPDATE_INTERVAL_SECONDS)
 
@@ -67,12 +67,12 @@ class _ProgressArtifact:
             await aupdate_progress_artifact(self._artifact_id, progress=float(percent), description=message)
 
 
-_current_artifact: ContextVar[_ProgressArtifact | None] = ContextVar("progress_board", default=None)
+_current_artifact: ContextVar[_ProgressArtifact | None] = ContextVar("progress_artifact", default=None)
 
 
 @asynccontextmanager
 async def progress_artifact(job: VideoJob) -> AsyncIterator[None]:
-    """Put the job's progress on the page of the flow run that calls this; `show` keeps it up to date."""
+    """Add a progress artifact to the flow run that calls this; `report_progress` updates it."""
     artifact = _ProgressArtifact(f"progress-{slugify(job.id)}", (job.progress_percentage, job.progress_message))
     del job  # as large as its request, and this lasts for hours
     _current_artifact.set(artifact)
@@ -83,7 +83,7 @@ async def progress_artifact(job: VideoJob) -> AsyncIterator[None]:
 
 
 def report_progress(job: VideoJob) -> None:
-    """Log and paint where the job stands, if that is news."""
+    """Log the job's progress and update the artifact, if it has changed."""
     progress = (job.progress_percentage, job.progress_message)
     artifact = _current_artifact.get()
     if artifact is not None and artifact.progress == progress:

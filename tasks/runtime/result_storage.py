@@ -1,4 +1,4 @@
-"""Results come home at once, since vendors' links expire: streamed from the vendor into our storage, then checked."""
+"""Stores vendors' results immediately, since their links expire: streamed into our storage, then checked."""
 
 from videojobs.errors import InvalidMedia, VendorFailed
 from videojobs.media.executors import run_cpu_bound
@@ -11,9 +11,9 @@ from videojobs.storage.object_store import ObjectStore
 
 
 async def store_result(url: str, store: ObjectStore, key: str, *, vendor: str) -> VideoFacts:
-    """Copy a result and decode it where it lies; gives the facts of the video.
+    """Copy a result, and decode the copy; returns the video's facts.
 
-    Raises TransferInterrupted (worth a retry), or VendorFailed when the vendor delivered what cannot be played.
+    Raises TransferInterrupted (retryable), or VendorFailed if the vendor delivered a video that cannot be decoded.
     """
     policy, max_bytes = UrlPolicy.for_results(AccessSettings.current()), LimitSettings.current().max_result_bytes
     try:

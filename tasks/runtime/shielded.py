@@ -1,8 +1,8 @@
-"""Work that comes to its end whatever happens to the run that began it, short of the end of the process.
+"""Runs work to its end, even if the run that began it is cancelled; only the end of the process stops it.
 
-A cancelled run's own loop cancels all that goes on in it, and half a paid call is a call whose outcome is unknown. So
-it is made in another loop, one for all jobs of a process: with a loop for each call, each call opened connections of
-its own, and built every statement of the ledger anew.
+A cancelled run's loop cancels all its tasks, and a cancelled paid call has an unknown outcome. So paid calls run in
+another loop, one for all jobs of a process: with a loop for each call, each would open connections of its own, and
+compile every SQL statement anew.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from videojobs.aio.background_loop import BackgroundEventLoop
 
 T = TypeVar("T")
 
-_THREADS: Final = 4  # for what blocks in there: names to be looked up
+_THREADS: Final = 4  # for its blocking calls, such as name resolution
 
 _running: Final[set[futures.Future[Any]]] = set()
 
 
 async def run_shielded(work: Callable[[], Coroutine[None, None, T]]) -> T:
-    """Do `work` in the loop that nobody cancels. Who is cancelled meanwhile is so when it has ended."""
+    """Run `work` in a loop that is never cancelled. A cancellation of the caller is delivered when it has ended."""
     future = _shielded_loop().submit(work())
     _running.add(future)
     future.add_done_callback(_running.discard)

@@ -14,7 +14,7 @@ from videojobs.providers.batch_poller import BatchPoller
 
 T = TypeVar("T")
 
-_MAX_CACHED_STATUSES: Final = 1000  # each is taken by its job at once, or its run has died
+_MAX_CACHED_STATUSES: Final = 1000  # each is used by its job at once, or its run has died
 
 
 @dataclass
@@ -44,7 +44,7 @@ def cache_status(provider: str, vendor_id: str, status: VendorStatus) -> None:
 
 
 def pop_status(provider: str, vendor_id: str) -> VendorStatus | None:
-    """Once only: a second try may need a fresh link."""
+    """Once only: a second attempt may need a fresh link."""
     return _loop_states.get().final_statuses.pop((provider, vendor_id), None)
 
 
@@ -52,7 +52,7 @@ def pop_status(provider: str, vendor_id: str) -> VendorStatus | None:
 class StatusUpdate:
     status: VendorStatus
     from_batch: bool
-    """From a request for many submissions: there are too many to query the progress of each."""
+    """From a request for many submissions: too many to query the progress of each."""
 
 
 class StatusFeed:
@@ -94,7 +94,7 @@ class StatusFeed:
         return await self._poller.wait_for(self._vendor_id, within)
 
     def _pause(self) -> float:
-        """Seconds, each time a little different, so that jobs do not poll in step."""
+        """Seconds, randomised so that jobs do not poll in step."""
         timings = self._timings
         pause = self._next_delay
         self._next_delay = max(min(pause * 1.5, timings.longest), timings.first)

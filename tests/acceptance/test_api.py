@@ -86,7 +86,7 @@ async def test_a_repeated_request_during_processing_is_paid_once(
     ("spoil", "reason"),
     [
         (lambda video: video[:20_000], "video"),
-        (lambda _: decompression_bombs.huge_sample_table(), "names more than a video of its size can have"),
+        (lambda _: decompression_bombs.huge_sample_table(), "declares more than a file of its size can contain"),
     ],
     ids=["cut off", "a bomb"],
 )

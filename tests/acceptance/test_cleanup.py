@@ -100,7 +100,7 @@ async def test_cleanup_resolves_every_kind_of_stuck_job(driver: StackDriver, fau
         f"{name}: {report[job_id]}"
         for report in (would, did)
         for name, job_id in jobs.items()
-        if report[job_id]["verdict"] != STUCK_JOB_CASES[name].action
+        if report[job_id]["action"] != STUCK_JOB_CASES[name].action
         or STUCK_JOB_CASES[name].reason not in report[job_id]["reason"]
     ]
     assert wrong == []
@@ -199,7 +199,7 @@ async def test_the_next_cleanup_completes_a_killed_resume(driver: StackDriver, f
     assert (await driver.repository.get_job(job_id)).status == Status.PENDING
     assert await deployment_runs(driver, job_id) == []
     await backdate_jobs(driver, job_id)
-    assert (await run_cleanup(driver, dry_run=True))[job_id]["verdict"] == RecoveryAction.RESUME
+    assert (await run_cleanup(driver, dry_run=True))[job_id]["action"] == RecoveryAction.RESUME
 
 
 @pytest.mark.parametrize("point", ["record_outcome.after_commit", "fail.before_commit", "fail.after_commit"])
@@ -271,7 +271,7 @@ async def test_only_old_test_jobs_are_purged(driver: StackDriver) -> None:
     customers = await make_finished_test_job(driver, user="ada")
 
     would = await run_cleanup(driver, dry_run=True, users=[TEST_USER])
-    assert would[old]["verdict"] == "purge"
+    assert would[old]["action"] == "purge"
     assert await remaining_data(driver, old) == (True, 2)
     assert old not in await run_cleanup(driver, dry_run=False), "nobody was named whose jobs are tests"
 

@@ -112,7 +112,7 @@ async def test_a_job_over_budget_fails_before_any_purchase(
     monkeypatch.setenv(f"VIDEOJOBS_BUDGET_{budget}", amount)
     job = await driver.run_in_process(priced_request(driver), job_id)
     assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.UPLOADED)
-    assert str(job.error_message).startswith("Not bought, since it would go over a budget: expected cost ")
+    assert str(job.error_message).startswith("Not bought, because it would exceed a budget: expected cost ")
     assert f"VIDEOJOBS_BUDGET_{budget}" in str(job.error_message)
     assert await driver.repository.list_submissions(job_id) == []
     assert (
@@ -145,7 +145,7 @@ async def test_a_daily_budget_hit_midway_offers_the_lip_sync(
     monkeypatch.setenv("VIDEOJOBS_BUDGET_DAY_POINTS", "0")
     job = await driver.run_in_process(priced_request(driver), job_id)
     assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.LIP_SYNC_STORED)
-    assert str(job.error_message).startswith("Text inpainting failed: Not bought, since it would go over a budget: ")
+    assert str(job.error_message).startswith("Text inpainting failed: Not bought, because it would exceed a budget: ")
     assert "wait until 00:00 UTC" in str(job.error_message)
     assert job.output_url == driver.store.uri(f"users/ada/jobs/{job_id}/pro_sync_result_{job_id}.mp4")
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
@@ -166,4 +166,4 @@ async def test_an_uncertain_lip_sync_is_not_dropped_for_a_budget(
     await driver.repository.release_lease(lease)
     job = await driver.run_in_process(priced_request(driver, areas=False), job_id)
     assert job.status == Status.PROCESSING
-    assert "it is not known whether Sync.so took the submission" in str(job.parked_reason)
+    assert "it is not known whether Sync.so accepted the submission" in str(job.parked_reason)

@@ -185,5 +185,5 @@ async def test_another_request_under_a_known_job_id_is_rejected(driver: StackDri
     first = await driver.run_in_process(driver.make_small_request(areas=False), job_id)
     state = await driver.run_to_state(driver.make_small_request(areas=True), job_id)
     assert state.is_failed()
-    assert "known with another request" in str(state.message)
+    assert "exists with another request" in str(state.message)
     assert (await driver.repository.get_job(job_id)).output_url == first.output_url

@@ -263,7 +263,7 @@ async def test_a_silent_lecture_fails_or_skips_subtitles_by_option(
     )
     if without_speech == "fail":
         assert (job.status, job.recovery_point) == (Status.FAILED, RecoveryPoint.OPENED)
-        assert "no sound track" in str(job.error_message)
+        assert "no audio track" in str(job.error_message)
     else:
         assert job.status == Status.COMPLETED
         assert {name for name in stored_file_names(driver, job) if "subtitles" in name} == set()

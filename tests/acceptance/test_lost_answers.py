@@ -108,7 +108,7 @@ async def test_a_list_without_the_source_url_parks_the_job(driver: StackDriver, 
     await driver.inject_fault("ghostcut", "listed", job_id, effect=effect, times=1000)
     job = await run_with_fault(driver, job_id, kind="reset", when="after")
     assert job.status == Status.PROCESSING
-    assert "GhostCut lists works that may be it" in str(job.parked_reason)
+    assert "GhostCut lists works that may be this submission" in str(job.parked_reason)
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
     await driver.clear_faults("ghostcut")  # other jobs' lists contain this work, too
 

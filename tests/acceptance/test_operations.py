@@ -134,7 +134,7 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
         assert await ready(http) == (200, up)
         await driver.stack.kill("object_store")
         try:
-            assert await ready(http) == (503, up | {"storage": "away"})
+            assert await ready(http) == (503, up | {"storage": "unavailable"})
         finally:
             await driver.stack.restart("object_store")
         async with asyncio.timeout(60):

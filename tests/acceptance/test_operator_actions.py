@@ -46,7 +46,7 @@ async def make_lost_work(driver: StackDriver, job_id: str) -> str:
 
 async def test_an_operator_adopts_a_lost_work_by_its_id(driver: StackDriver, job_id: str) -> None:
     work = await make_lost_work(driver, job_id)
-    assert "goes on with job" in str(await apply_decision(driver, job_id, "adopt", vendor_id=work))
+    assert "continues job" in str(await apply_decision(driver, job_id, "adopt", vendor_id=work))
     job = await wait_for_resumed_job(driver, job_id)
     assert (job.status, job.job_metadata["ghostcut_task_id"]) == (Status.COMPLETED, work)
     assert len(await driver.vendor_submissions("ghostcut", job_id)) == 1
@@ -58,7 +58,7 @@ async def test_a_work_of_another_job_is_not_adopted(driver: StackDriver, job_id:
     await make_lost_work(driver, job_id)
     other = await driver.run_in_process(driver.make_small_request())
     said = str(await apply_decision(driver, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"]))
-    assert "does not name this job's file" in said
+    assert "does not contain this job's file" in said
     said = str(
         await apply_decision(driver, job_id, "adopt", vendor_id=other.job_metadata["ghostcut_task_id"], unproven=True)
     )
@@ -106,7 +106,7 @@ async def test_an_abandoned_job_fails_and_offers_its_lip_sync(driver: StackDrive
     await apply_decision(driver, job_id, "give up")
     job = await driver.repository.get_job(job_id)
     assert (job.status, job.parked_reason) == (Status.FAILED, None)
-    assert "an operator gave it up: a test" in str(job.error_message)
+    assert "given up by an operator: a test" in str(job.error_message)
     assert job.output_url is not None
     assert "pro_sync_result" in job.output_url
 

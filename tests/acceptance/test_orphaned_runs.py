@@ -79,7 +79,7 @@ async def test_a_run_that_died_before_creating_its_job_is_rerun(driver: StackDri
     assert "set it to AwaitingRetry" in (await run_cleanup(driver, dry_run=True))[job_id]["would do"]
     with pytest.raises(UnknownJob):
         await driver.repository.get_job(job_id)
-    assert (await run_cleanup(driver, dry_run=False))[job_id]["reason"] == "it died before its job was on the books"
+    assert (await run_cleanup(driver, dry_run=False))[job_id]["reason"] == "it died before it created its job"
     await wait_until(lambda: is_completed(driver, run.id))
     assert (await driver.repository.get_job(job_id)).status == Status.COMPLETED
     assert await submission_counts(driver, job_id) == (1, 0)
@@ -104,7 +104,7 @@ async def test_the_lease_of_a_completed_job_is_released(driver: StackDriver, job
     run = await make_orphaned_run(driver, job_id, Running())
     long_ago = -3600
     await driver.repository.acquire_lease(Lease(job_id, f"{run.id}/1"), long_ago)
-    assert "let go of its job" in (await run_cleanup(driver, dry_run=False))[job_id]["reason"]
+    assert "released its job" in (await run_cleanup(driver, dry_run=False))[job_id]["reason"]
     await wait_until(lambda: is_completed(driver, run.id))
     assert (await driver.repository.get_job(job_id)).lease_holder is None
     assert await submission_counts(driver, job_id) == (1, 0)
@@ -146,7 +146,7 @@ async def test_an_unrecorded_cancellation_is_recorded(driver: StackDriver, job_i
     lease = Lease(job_id, f"{run.id}/1")
     await driver.repository.acquire_lease(lease, 0)
     await backdate_jobs(driver, job_id)
-    assert (await run_cleanup(driver, dry_run=True))[job_id]["verdict"] == "cancel"
+    assert (await run_cleanup(driver, dry_run=True))[job_id]["action"] == "cancel"
     assert (await driver.repository.get_job(job_id)).status == Status.PROCESSING
     await run_cleanup(driver, dry_run=False)
     job = await driver.repository.get_job(job_id)

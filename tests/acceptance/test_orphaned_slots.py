@@ -51,9 +51,9 @@ async def test_leaked_vendor_slots_are_released(
     theirs = await expected_slots(driver)
     await set_slot_count(theirs + LOST_SLOTS)
     row = (await run_cleanup(driver, dry_run=True))[SYNC_SO_GENERATIONS]
-    assert (row["verdict"], row["would do"]) == ("give back", "give back 2")
+    assert (row["action"], row["would do"]) == ("release", "release 2")
     assert await slots_in_use(driver) == theirs + LOST_SLOTS
-    assert (await run_cleanup(driver, dry_run=False))[SYNC_SO_GENERATIONS]["done"] == "2 were given back"
+    assert (await run_cleanup(driver, dry_run=False))[SYNC_SO_GENERATIONS]["done"] == "2 were released"
     assert await slots_in_use(driver) == theirs
 
 
@@ -69,4 +69,4 @@ async def test_the_slot_of_a_job_in_flight_is_not_released(
     assert SYNC_SO_GENERATIONS not in await run_cleanup(driver, dry_run=False)
     assert await slots_in_use(driver) == theirs + 1
     await driver.repository.fail(lease, "the test is over")
-    assert "give back 1" in (await run_cleanup(driver, dry_run=True))[SYNC_SO_GENERATIONS]["would do"]
+    assert "release 1" in (await run_cleanup(driver, dry_run=True))[SYNC_SO_GENERATIONS]["would do"]

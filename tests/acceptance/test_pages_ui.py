@@ -59,7 +59,7 @@ async def test_a_user_submits_a_job_and_downloads_its_video(driver: StackDriver,
         await page.get_by_role("button", name="Send the job").click()
 
     await page.wait_for_url("**/jobs/*")
-    await expect(page.locator("#standing")).to_contain_text("In progress", timeout=MAX_WAIT_MS)
+    await expect(page.locator("#status")).to_contain_text("In progress", timeout=MAX_WAIT_MS)
     await page.screenshot(path=tmp_path / "progress.png", full_page=True)
     await expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=MAX_WAIT_MS)
 

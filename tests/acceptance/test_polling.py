@@ -129,7 +129,7 @@ async def test_an_operator_resumes_a_job_parked_for_a_slow_vendor(
     submission = await driver.repository.get_live_submission(job_id, STAGE_BY_VENDOR[vendor])
     assert submission is not None
     more = {"vendor_id": submission.vendor_id} if named else {}
-    assert "goes on with job" in str(await apply_decision(driver, job_id, decision, **more))
+    assert "continues job" in str(await apply_decision(driver, job_id, decision, **more))
     await wait_until_completed(driver, job_id)
     assert await is_paid_once(driver, job_id)
 

@@ -59,7 +59,7 @@ async def test_of_ten_concurrent_runs_nine_are_skipped(driver: StackDriver, job_
     holder = next(
         event.actor for event in await driver.repository.list_events(job_id) if event.kind == "lease_acquired"
     ).split("/")[0]
-    assert all(f"flow run {holder} is at work on job {job_id}" in str(state.message) for state in aside)
+    assert all(f"flow run {holder} is working on job {job_id}" in str(state.message) for state in aside)
     assert len(await driver.vendor_submissions("sync_so", job_id)) == 1
 
 

@@ -37,7 +37,7 @@ async def webhook_outcomes(driver: StackDriver, job_id: str) -> list[str]:
 async def callback_vendor_ids(driver: StackDriver, job_id: str) -> list[str]:
     """The generations that webhooks reported first."""
     return [
-        event.detail["candidate"]
+        event.detail["reported_vendor_id"]
         for event in await driver.repository.list_events(job_id)
         if event.kind == "callback_received" and event.detail
     ]

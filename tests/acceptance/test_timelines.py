@@ -101,7 +101,9 @@ async def test_a_larger_segment_gap_can_be_set_for_a_retry(
         await reopen_job(driver, job_id)
         monkeypatch.setenv("VIDEOJOBS_LIMIT_SEGMENT_GAP_SECONDS", "0.95")
         failed = await driver.run_in_process(request, job_id)
-        assert "segments[0].endTime: is 1 s, but Sync.so takes this segment only to 0.05 s" in str(failed.error_message)
+        assert "segments[0].endTime: is 1 s, but Sync.so accepts this segment only up to 0.05 s" in str(
+            failed.error_message
+        )
         await reopen_job(driver, job_id)
         monkeypatch.setenv("VIDEOJOBS_LIMIT_SEGMENT_GAP_SECONDS", "0.06")
         job = await driver.run_in_process(request, job_id)

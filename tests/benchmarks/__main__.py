@@ -31,7 +31,7 @@ from tests.benchmarks.stats import Section
 
 MAIN_PAGE: Final = REPOSITORY_ROOT / "docs" / "benchmarks.md"
 PAGE_BY_LETTER: Final = {
-    "f": REPOSITORY_ROOT / "docs" / "benchmarks-front-door.md",
+    "f": REPOSITORY_ROOT / "docs" / "benchmarks-api.md",
     "g": REPOSITORY_ROOT / "docs" / "benchmarks-lecture.md",
     "h": REPOSITORY_ROOT / "docs" / "benchmarks-lecture.md",
 }

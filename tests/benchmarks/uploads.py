@@ -116,12 +116,12 @@ def _section(idle_latencies: Sequence[float], loads: Sequence[UploadResult]) -> 
     ]
     return Section(
         letter="f",
-        title="The front door: uploads at once",
+        title="The API: concurrent uploads",
         how=(
-            "Forms with a video of random bytes, sent at once by one process over HTTP, and stored by the local object "
-            "store; their jobs are opened and their runs started, and no worker takes them. Memory: the most above the "
-            "idle door, in MiB of its own (USS). Status: requests of another client meanwhile, each on a connection "
-            f"of its own, in ms; while nothing is sent it takes {median(idle_latencies) * 1000:.0f} (p50)."
+            "Forms with a video of random bytes, sent concurrently by one process over HTTP, and stored by the local "
+            "object store. Their jobs are created and their runs scheduled; no worker runs. Memory: the maximum above "
+            "the idle API process, in MiB of its own (USS). Status: concurrent requests of another client, each on a "
+            f"connection of its own, in ms; without uploads, one takes {median(idle_latencies) * 1000:.0f} (p50)."
         ),
         table=Table(("", "whole", "MB/s", "MiB above idle", "status p50", "status p95"), rows),
         unit="ms, p95 of a status request",

@@ -71,7 +71,7 @@ class Case:
 
     @property
     def job_id(self) -> str:
-        return f"crash-{self.number:04}"
+        return f"fault-{self.number:04}"
 
     @property
     def all_injections(self) -> tuple[Injection, ...]:

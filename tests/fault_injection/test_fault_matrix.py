@@ -1,8 +1,8 @@
 """A fault at every fault point of a job: the job recovers by itself, and is paid for once.
 
-`CRASH_CASES=short` is for a CI with little time: it tests every point of a job with areas once, with few jobs. Other
-values select the scenarios whose names contain them, and update their rows of the page. Only a full run looks for
-leftovers.
+`FAULT_TEST_CASES=short` is for a CI with little time: it tests every point of a job with areas once, with few jobs.
+Other values select the scenarios whose names contain them, and update their rows of the page. Only a full run looks
+for leftovers.
 """
 
 import os
@@ -22,10 +22,10 @@ from tests.fault_injection.leak_checks import find_leaks
 from tests.fault_injection.runner import CaseResult
 from videojobs.testing.fault_injection import FAULT_POINTS
 
-SELECTED_CASES: Final = os.environ.get("CRASH_CASES", "")
+SELECTED_CASES: Final = os.environ.get("FAULT_TEST_CASES", "")
 PAGE: Final = Path(__file__).parents[2] / "docs/fault-matrix.md"
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(2 * 3600)]
+pytestmark = [pytest.mark.fault_injection, pytest.mark.timeout(2 * 3600)]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Results:
 
 @pytest.fixture(scope="session")
 async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaultHarness]:
-    folder = tmp_path_factory.mktemp("crash")
+    folder = tmp_path_factory.mktemp("faults")
     async with open_fault_harness(folder, workers=matrix.WORKERS, options=["--limit", "1"]) as harness:
         yield harness
 

@@ -155,7 +155,12 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
         RecoveryAction.LEAVE, "yet", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, setup=_set_unknown_vendor_id
     ),
     "not shown by Sync.so for hours": StuckJobCase(
-        RecoveryAction.PARK, "any more", PROCESSING, (1, 0), ACCEPTED_BY_SYNC_SO, setup=_set_old_unknown_vendor_id
+        RecoveryAction.PARK,
+        "no longer lists",
+        PROCESSING,
+        (1, 0),
+        ACCEPTED_BY_SYNC_SO,
+        setup=_set_old_unknown_vendor_id,
     ),
     "Sync.so out of reach": StuckJobCase(
         RecoveryAction.LEAVE,
@@ -182,7 +187,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     ),
     "taken by GhostCut, and named by its callback": StuckJobCase(
         RecoveryAction.RESUME,
-        "named a work",
+        "reported an id",
         COMPLETED,
         (1, 1),
         ("db.record_accepted.before_commit", 2),
@@ -233,7 +238,7 @@ STUCK_JOB_CASES: dict[str, StuckJobCase] = {
     ),
     "not shown by GhostCut for hours": StuckJobCase(
         RecoveryAction.PARK,
-        "any more",
+        "no longer lists",
         PROCESSING,
         (1, 1),
         ACCEPTED_BY_GHOSTCUT,
@@ -273,7 +278,7 @@ async def make_stuck_job(driver: StackDriver, case: StuckJobCase, job_id: str, f
         point, nth = case.fault_point
         (fault_dir / f"{job_id}.json").write_text(json.dumps({"point": point, "nth": nth, "action": "raise"}))
         state = await driver.run_to_state(request, job_id)
-        assert "a test asked to raise" in str(state.message), f"{case.reason}: {state.message}"
+        assert "a test requested raise" in str(state.message), f"{case.reason}: {state.message}"
     if not case.slow_vendor:
         await wait_until(lambda: vendors_are_done(driver, job_id))
     if case.setup is not None:

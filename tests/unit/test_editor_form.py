@@ -66,8 +66,8 @@ def test_an_edge_slightly_outside_the_frame_is_clamped(sent: Any, box: tuple[flo
     ("sent", "path", "message"),
     [
         (make_region(x=-0.011), "effects[0].region.x", "0 or more"),
-        (make_region(x=0.611), "effects[0].region.width", "sticks out on the right"),
-        (make_region(y=0.611), "effects[0].region.height", "sticks out at the bottom"),
+        (make_region(x=0.611), "effects[0].region.width", "exceeds the picture on the right"),
+        (make_region(y=0.611), "effects[0].region.height", "exceeds the picture at the bottom"),
         (make_region(x=-0.005, width=0.001), "effects[0].region.x", "0 or more"),
         (make_region(x=1.005, width=0.001), "effects[0].region.x", "1 or less"),
         (make_region(width=40), "effects[0].region.width", "not pixels or percent"),

@@ -55,7 +55,7 @@ def test_an_unarmed_job_passes_without_a_record(armed_module: ModuleType, fault_
 def test_a_fault_is_injected_only_at_its_own_point(armed_module: ModuleType, fault_dir: Path) -> None:
     arm(fault_dir, "job")
     armed_module.fault_point(OTHER_POINT, "job")
-    with pytest.raises(armed_module.InjectedFault, match="a test asked to raise"):
+    with pytest.raises(armed_module.InjectedFault, match="a test requested raise"):
         armed_module.fault_point(POINT, "job")
     assert passed_points(fault_dir, "job") == [OTHER_POINT, POINT]
 

@@ -139,8 +139,8 @@ def test_a_segment_cut_too_short_by_the_videos_end_is_refused() -> None:
     path, message = only_problem(find_problems(segments=segments))
     assert path == "segments[1].endTime"
     assert message == (
-        "is 8 s, but Sync.so takes this segment only to 7.95 s, a little before the video ends or the next segment "
-        "begins: that leaves 0.05 s of it; the shortest that makes sense is 0.1 s"
+        "is 8 s, but Sync.so accepts this segment only up to 7.95 s, a little before the video ends or the next "
+        "segment begins: that leaves 0.05 s of it; the minimum is 0.1 s"
     )
 
 
@@ -155,7 +155,7 @@ def test_a_segment_cut_too_short_by_the_next_one_is_refused() -> None:
     segments = [{**SEGMENTS[0], "endTime": 0.11}, {**SEGMENTS[1], "startTime": 0.11}]
     path, message = only_problem(find_problems(segments=segments))
     assert path == "segments[0].endTime"
-    assert "only to 0.09 s" in message
+    assert "only up to 0.09 s" in message
 
 
 def test_adjustable_ends_are_accepted() -> None:
@@ -205,9 +205,7 @@ def test_a_crop_that_starts_after_its_audio_is_refused() -> None:
 def test_a_crop_with_nothing_left_in_its_audio_is_refused() -> None:
     path, message = only_problem(find_problems(segments=crop_problems(2.96, 3)))
     assert path == "segments[0].audioInput.endTime"
-    assert message == (
-        "leaves nothing of the part: Sync.so takes the audio only to 2.95 s, since the audio a lasts 3 s"
-    )
+    assert message == ("leaves no audio: Sync.so accepts the audio only up to 2.95 s, since the audio a lasts 3 s")
 
 
 def test_a_crop_with_less_than_a_frame_left_is_refused() -> None:
@@ -241,7 +239,7 @@ def test_silence_mode_accepts_any_audio_length() -> None:
 
 def test_a_result_too_long_for_text_removal_is_refused_upfront() -> None:
     limits = LimitSettings(inpaint_max_seconds=8.5)
-    expected = "the lip-sync result will be about 9.1 s long; text removal takes 8.5 s at most"
+    expected = "the lip-sync result will be about 9.1 s long; text removal accepts at most 8.5 s"
     assert only_problem(find_problems(b=replace(CLIP, duration=5.0), limits=limits)) == ("effects", expected)
 
 
@@ -293,7 +291,7 @@ def test_one_audio_for_the_video_sets_the_length_of_the_result() -> None:
     }
     assert whole_video_problems(AudioSpec(duration=290), whole) == []
     limits = LimitSettings(inpaint_max_seconds=200)
-    expected = ("text_removal", "the lip-sync result will be about 290 s long; text removal takes 200 s at most")
+    expected = ("text_removal", "the lip-sync result will be about 290 s long; text removal accepts at most 200 s")
     assert only_problem(whole_video_problems(AudioSpec(duration=290), whole, limits)) == expected
     expected = ("audio[0].source", "is shorter than one frame: nothing of the video would be left")
     assert only_problem(whole_video_problems(AudioSpec(duration=0.03), whole)) == expected
@@ -315,6 +313,6 @@ def test_a_result_that_fits_may_go_on_to_text_removal() -> None:
 def test_an_oversized_result_may_not_go_on_to_text_removal() -> None:
     result = VideoSpec(duration=899.5, size=10**9)
     assert [problem.message for problem in validate_lip_sync_result(make_request(), result, LimitSettings())] == [
-        "text removal takes 899 s at most; the result is 899.5 s long",
-        "the lip-sync result has 1000.0 MB; text removal takes less than 1000.0 MB",
+        "text removal accepts at most 899 s; the result is 899.5 s long",
+        "the lip-sync result has 1000.0 MB; text removal accepts less than 1000.0 MB",
     ]

@@ -133,9 +133,7 @@ TIME_CASES = [
     ),
     refusal_case("segments[0].endTime", f"{LATER_MESSAGE} (0 s)", (field_path("segments", 0, "endTime"), 0)),
     refusal_case("segments[1].endTime", f"{LATER_MESSAGE} (2 s)", (field_path("segments", 1, "endTime"), 1.9)),
-    refusal_case(
-        "segments[0].endTime", "the shortest that makes sense is 0.1 s", (field_path("segments", 0, "endTime"), 0.05)
-    ),
+    refusal_case("segments[0].endTime", "the minimum is 0.1 s", (field_path("segments", 0, "endTime"), 0.05)),
     refusal_case(
         "segments[1].startTime", "overlaps segments[0] (0 s to 1.8 s)", (field_path("segments", 1, "startTime"), 1.79)
     ),
@@ -188,7 +186,7 @@ NAME_CASES = [
     ),
     refusal_case(
         "audio[2].refId",
-        "used by audio[0] already",
+        "already used by audio[0]",
         (field_path("audio", 2), {"refId": "audio-1", "source": "s3://media/3.wav"}),
     ),
     refusal_case("audio[0].refId", "is required", (field_path("audio", 0, "refId"), REMOVED)),
@@ -269,8 +267,10 @@ AREA_CASES = [
     refusal_case("effects[0].h", "must be 0.001 or more", (field_path("effects", 0, "h"), -0.4)),
     refusal_case("effects[0].w", FINITE_MESSAGE, (field_path("effects", 0, "w"), NAN)),
     refusal_case("effects[0].h", NUMBER_MESSAGE, (field_path("effects", 0, "h"), True)),
-    refusal_case("effects[0].w", "sticks out on the right: x + w is 1.1", (field_path("effects", 0, "x"), 0.7)),
-    refusal_case("effects[0].h", "sticks out at the bottom", (field_path("effects", 0, "h"), 0.70001)),
+    refusal_case(
+        "effects[0].w", "exceeds the picture on the right: x + w is 1.1", (field_path("effects", 0, "x"), 0.7)
+    ),
+    refusal_case("effects[0].h", "exceeds the picture at the bottom", (field_path("effects", 0, "h"), 0.70001)),
     refusal_case(
         "effects",
         "nothing to remove",

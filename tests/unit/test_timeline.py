@@ -195,7 +195,7 @@ def test_an_area_that_was_cut_out_is_skipped_and_logged() -> None:
     decision = choose(7.5, SHORTER_AUDIO, mode="cut_off")
     assert map_area(decision, 5.6, 6) == []
     assert describe_area(decision, 5.6, 6) == (
-        "5.6 s to 6 s of the source is not in the result, it was cut off: nothing to treat."
+        "5.6 s to 6 s of the source is not in the result: it was cut off, so nothing is erased there."
     )
 
 

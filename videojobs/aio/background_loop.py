@@ -44,4 +44,4 @@ class BackgroundEventLoop:
             try:
                 self._loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
-                logger.error("%s in the loop %s, which goes on", type(error).__name__, self._thread.name)
+                logger.error("%s in the event loop %s; restarting the loop", type(error).__name__, self._thread.name)

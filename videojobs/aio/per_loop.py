@@ -1,4 +1,4 @@
-"""What belongs to one event loop: connections, locks, background tasks. It must not be used from another loop."""
+"""Values that belong to one event loop, such as connections, locks and background tasks. No other loop may use them."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One value for each event loop, made when it is first asked for. A loop that is gone takes its value along."""
+    """One value per event loop, created on first use and released with the loop."""
 
     def __init__(self, create: Callable[[], T]) -> None:
         self._create = create
@@ -23,5 +23,5 @@ class PerLoop(Generic[T]):
         return self._values[loop]
 
     def pop(self) -> T | None:
-        """Forget the value of the running event loop; gives it to be closed."""
+        """Remove the value of the running event loop and return it, to be closed."""
         return self._values.pop(asyncio.get_running_loop(), None)

@@ -1,4 +1,4 @@
-"""One way to repeat background work: until cancelled, and whatever goes wrong in it."""
+"""Repeats background work until cancelled. Errors do not stop it."""
 
 import asyncio
 import random

@@ -47,7 +47,7 @@ class ClientKey:
 class JobWrites(RepositoryBase):
     """Creation, lease, progress, end."""
 
-    # ---- opening -----------------------------------------------------------------------------------------
+    # ---- creation ----------------------------------------------------------------------------------------
 
     async def create(
         self,
@@ -80,7 +80,7 @@ class JobWrites(RepositoryBase):
             job = await load_job(session, job_id)
             if job.request_fingerprint != row["request_fingerprint"]:
                 raise JobRequestConflict(
-                    f"job {job_id} is known with another request; use a new job_id, or send the first request again"
+                    f"job {job_id} exists with another request; use a new job_id, or send the first request again"
                 )
             return job
 
@@ -137,8 +137,8 @@ class JobWrites(RepositoryBase):
                 job.status = Status.PROCESSING
                 job.completed_at = None
                 clear_error(job)
-            abandoned = {"left_behind_by": previous_holder} if previous_holder not in (None, lease.holder) else {}
-            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **abandoned})
+            expired = {"expired_holder": previous_holder} if previous_holder not in (None, lease.holder) else {}
+            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **expired})
             return None
 
     async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:
@@ -175,7 +175,7 @@ class JobWrites(RepositoryBase):
                 )
             )
 
-    # ---- moving ------------------------------------------------------------------------------------------
+    # ---- progress ----------------------------------------------------------------------------------------
 
     async def advance(
         self, lease: Lease, target: RecoveryPoint, *, metadata: Json | None = None, facts: JobFacts | None = None
@@ -204,7 +204,7 @@ class JobWrites(RepositoryBase):
         async with self._locked_job("record_event", lease) as (session, job):
             add_event(session, job, lease.holder, kind, detail)
 
-    # ---- ending ------------------------------------------------------------------------------------------
+    # ---- end ---------------------------------------------------------------------------------------------
 
     async def complete(self, lease: Lease, output_url: str) -> VideoJob:
         """Complete the job; its result is stored at `output_url`."""
@@ -259,7 +259,9 @@ class JobWrites(RepositoryBase):
             if unresolved is not None:
                 known = await session.get_one(Submission, unresolved.id)
                 if known.reported_vendor_id != unresolved.reported_vendor_id:
-                    raise RetryableError("the vendor has just named the work in a callback; it is asked about that")
+                    raise RetryableError(
+                        "a callback has just reported this submission's id; querying the vendor about it"
+                    )
             job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
             add_event(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})
@@ -324,7 +326,7 @@ async def _find_by_client_key(session: AsyncSession, user_id: str, client_key: C
     query = select(VideoJob).where(VideoJob.user_id == user_id, VideoJob.client_key == client_key.value)
     first: VideoJob | None = await session.scalar(query)
     if first is not None and first.client_fingerprint != client_key.fingerprint:
-        raise JobRequestConflict("this key was sent before with another request; use a new one for each job")
+        raise JobRequestConflict("this Idempotency-Key belongs to another request; use a new key for each job")
     return first
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.db.models import JobEvent, Submission, SubmissionState, VideoJob
@@ -20,6 +21,9 @@ from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, Stage
 _IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
 # These occupy a vendor slot. A rate-limited submission keeps its slot.
 _HOLDING_SLOT: Final = (SubmissionState.WAITING, *_IN_FLIGHT)
+
+# In the event of a run that replaced one whose lease had expired; the second key is that of earlier versions.
+_EXPIRED_HOLDER_KEYS: Final = array(["expired_holder", "left_behind_by"])
 
 _LEASE_ALIVE: Final = func.coalesce(VideoJob.lease_until >= NOW, False)
 
@@ -96,7 +100,7 @@ class JobMaintenance(RepositoryBase):
             VideoJob.parked_reason.is_(None),
         )
         crashed_runs = select(func.count()).where(
-            JobEvent.kind == "lease_acquired", JobEvent.detail.has_key("left_behind_by"), JobEvent.at > NOW - lease
+            JobEvent.kind == "lease_acquired", JobEvent.detail.has_any(_EXPIRED_HOLDER_KEYS), JobEvent.at > NOW - lease
         )
         async with self._read_session() as session:
             return (await session.scalar(in_flight) or 0) + (await session.scalar(crashed_runs) or 0)

@@ -44,5 +44,5 @@ def is_behind(connection: Connection) -> bool:
 if __name__ == "__main__":
     database_url = os.environ.get("DATABASE_URL")
     if not database_url:
-        sys.exit("DATABASE_URL is not set: give the job database as postgresql://user:password@host:port/name")
+        sys.exit("DATABASE_URL is not set: set it to postgresql://user:password@host:port/name")
     upgrade(database_url)

@@ -35,7 +35,7 @@ class JobRepository(
         return notifications_for(self.database_url)
 
     async def ping(self) -> None:
-        """Prove that Postgres answers. Raises DatabaseUnavailable."""
+        """Prove that Postgres responds. Raises DatabaseUnavailable."""
         async with self._read_session() as session:
             await session.execute(select(1))
 

@@ -112,16 +112,16 @@ class RepositoryBase:
 
 
 def _unavailable_reason(error: SQLAlchemyError) -> str | None:
-    """Why the connection is missing or lost; None where the database has answered.
+    """Why the connection is missing or lost; None if the database has responded.
 
     Postgres also closes the connection of a process that stalls in a transaction (`videojobs.db.engine`).
     """
     if isinstance(error, PoolTimeout):
-        return "has no connection free for this process"
+        return "has no free connection for this process"
     if isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     ):
-        return f"does not answer ({type(error.orig).__name__})"
+        return f"does not respond ({type(error.orig).__name__})"
     return None
 
 
@@ -161,7 +161,7 @@ def move_to_point(job: VideoJob, target: RecoveryPoint) -> bool:
 async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: Json) -> None:
     """Let a parked, failed or cancelled job continue; from before its paid step, if that has no live submission."""
     if job.status == Status.COMPLETED:
-        raise VideoJobError(f"job {job.id} is completed and stays so")
+        raise VideoJobError(f"job {job.id} is completed and cannot be reopened")
     if (stage := paid_stage_at(job.recovery_point)) and await load_live_submission(session, job.id, stage) is None:
         job.recovery_point = point_before(stage, job.stages)
     job.status = Status.PROCESSING

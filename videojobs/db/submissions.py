@@ -121,7 +121,7 @@ class SubmissionWrites(RepositoryBase):
                 add_event(session, job, lease.holder, "accepted_after_write_off", submission_summary(row))
                 return job
             if row.state in IN_DOUBT_STATES:
-                job.parked_reason = job.error_code = None  # if it was parked, then for this doubt
+                job.parked_reason = job.error_code = None  # if it was parked, then for this unknown outcome
             row.state, row.error = SubmissionState.ACCEPTED, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
@@ -265,10 +265,10 @@ class SubmissionWrites(RepositoryBase):
                     _unpark_after_callback(session, job, submission_summary(row))
                 elif (
                     await _last_event_kind(session, job) != "callback_received"
-                ):  # else the last callback asked for a run, and it was not started
+                ):  # else the last callback requested a run that was never started
                     return None
             elif row.reported_vendor_id != vendor_id:
-                _record_candidate(session, job, row, vendor_id, batch_id)
+                _record_reported_id(session, job, row, vendor_id, batch_id)
             await session.flush()
             await session.refresh(job)  # the database's clock has set `updated_at`
             alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
@@ -276,29 +276,29 @@ class SubmissionWrites(RepositoryBase):
             return job if unattended else None
 
 
-def _record_candidate(
+def _record_reported_id(
     session: AsyncSession, job: VideoJob, row: Submission, vendor_id: str, batch_id: str | None
 ) -> None:
     row.reported_vendor_id = vendor_id
     row.vendor_batch_id = batch_id or row.vendor_batch_id
     if row.state == SubmissionState.WAITING:
         row.state = SubmissionState.UNKNOWN  # it was received after all: do not send it again
-    _unpark_after_callback(session, job, {**submission_summary(row), "candidate": vendor_id})
+    _unpark_after_callback(session, job, {**submission_summary(row), "reported_vendor_id": vendor_id})
 
 
 def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
-    """A vendor has named what it made: where the job waited for an operator, its next run asks about that."""
+    """Record the callback. A parked job continues: its next run queries the vendor about the reported id."""
     if job.parked_reason is not None:
         job.parked_reason = job.error_code = None
         job.progress_message = point_message(job.recovery_point, job.stages)
-        job.lease_holder, job.lease_until = None, None  # who parked it does nothing any more; the next run may begin
+        job.lease_holder, job.lease_until = None, None  # the run that parked it has ended; the next one may begin
     add_event(session, job, "callback", "callback_received", detail)
 
 
 async def _record_duplicate_purchase(
     session: AsyncSession, job: VideoJob, row: Submission, actor: str, vendor_id: str
 ) -> None:
-    """The vendor made two of one submission: nothing to be done about it but to tell, once."""
+    """The vendor made two of one submission. Nothing can undo that; record it once."""
     kind, detail = "bought_twice", {**submission_summary(row), "other": vendor_id}
     recorded = select(JobEvent.id).where(
         JobEvent.job_id == job.id, JobEvent.kind == kind, JobEvent.detail["other"].astext == vendor_id
@@ -314,7 +314,9 @@ async def _last_event_kind(session: AsyncSession, job: VideoJob) -> str | None:
 
 
 async def _reject_known_vendor_id(session: AsyncSession, row: Submission, vendor_id: str) -> None:
-    """One vendor id belongs to one submission; a slip of the pen of whoever adopts one must not say otherwise."""
+    """One vendor id belongs to one submission: an operator may mistype the id to adopt. Raises InvalidRequest."""
     same = select(Submission.job_id).where(Submission.provider == row.provider, Submission.vendor_id == vendor_id)
     if (owner := await session.scalar(same)) is not None:
-        raise InvalidRequest([FieldError("vendor_id", f"{vendor_id} belongs to job {owner} already; look it up again")])
+        raise InvalidRequest(
+            [FieldError("vendor_id", f"{vendor_id} belongs to job {owner}; look up the id of this job's submission")]
+        )

@@ -1,4 +1,4 @@
-"""Decodes the sound track for speech recognition: mono, 16 kHz, in chunks of bounded size."""
+"""Decodes the audio track for speech recognition: mono, 16 kHz, in chunks of bounded size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _MAX_GAP_SECONDS: Final = 0.1  # longer gaps in the track become silence: subtit
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A part of the sound; `start` in seconds of the lecture."""
+    """A part of the audio; `start` in seconds of the lecture."""
 
     start: float
     samples: Samples
@@ -40,7 +40,7 @@ class AudioChunk:
 
 
 def audio_chunks(path: Path, stop: Event, max_seconds: float = MAX_CHUNK_SECONDS) -> Iterator[AudioChunk]:
-    """The sound track in chunks of at most `max_seconds`, cut where it is quiet.
+    """The audio track in chunks of at most `max_seconds`, cut where it is quiet.
 
     Raises NoAudioTrack and WorkCancelled.
     """
@@ -67,11 +67,11 @@ def find_quiet_cut(samples: Samples, tail: float) -> int:
 
 
 def audio_blocks(path: Path, stop: Event) -> Iterator[Samples]:
-    """The sound track from the start of the file, with its gaps filled with silence."""
+    """The audio track from the start of the file, with its gaps filled with silence."""
     with open_media(path) as media:
         track = audio_track(media.container)
         if track is None:
-            raise NoAudioTrack("the video has no sound track that can be heard")
+            raise NoAudioTrack("the video has no audio track that can be decoded")
         yield from _resample(media.container, track, stop)
 
 

@@ -40,4 +40,6 @@ def _load_font(family: str, path: Path) -> Font:
         with TTFont(path, fontNumber=0, lazy=True) as font:
             return Font(family, path, frozenset(font.getBestCmap() or ()))
     except (OSError, TTLibError) as error:
-        raise ConfigurationError(f"`{path.name}` of VIDEOJOBS_LECTURE_FONTS is no font that can be read") from error
+        raise ConfigurationError(
+            f"VIDEOJOBS_LECTURE_FONTS names `{path.name}`, which is not a readable font; correct the path"
+        ) from error

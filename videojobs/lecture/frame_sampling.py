@@ -41,7 +41,7 @@ def sample_frames(path: Path, stop: Event, end_time: float = 0.0) -> Iterator[Sa
     with open_media(path) as media:
         track = video_track(media.container)
         if track is None:
-            raise InvalidMedia("there is no moving picture in the file; choose a video")
+            raise InvalidMedia("the file has no video track; choose a video")
         yield from _select_samples(media.container, track, stop, end_time)
 
 
@@ -59,7 +59,7 @@ def _select_samples(container: InputContainer, track: VideoStream, stop: Event, 
             chosen = shown
         shown, end = (time, frame), time + _frame_duration(frame, track)
     if shown is None:
-        raise InvalidMedia("no frame of the picture can be decoded; export it again")
+        raise InvalidMedia("no video frame can be decoded; export the file again")
     if chosen:
         yield Sample(chosen[0], shown[0], chosen[1], pixel_aspect_ratio(track))
     yield Sample(shown[0], max(end, end_time), shown[1], pixel_aspect_ratio(track))

@@ -28,21 +28,21 @@ class SpeechOptions(_FrozenModel):
     language: Language | None = Field(
         default=None,
         title="Spoken language",
-        description="Two letters: en, de, zh. Leave it off to have it detected; pocketsphinx knows English only.",
+        description="Two letters: en, de, zh. Leave it out to detect it. pocketsphinx recognises English only.",
         json_schema_extra=_form_position(0),
     )
     engine: EngineName = Field(
         default="auto",
         title="Speech recognition",
-        description="auto: faster-whisper where the operator has set a model, else the built-in pocketsphinx, "
-        "which is quick and makes more mistakes.",
+        description="auto: faster-whisper if the operator has set a model, else the built-in pocketsphinx, which is "
+        "faster and less accurate.",
         json_schema_extra=_form_position(1),
     )
     without_speech: WithoutSpeech = Field(
         default="fail",
         title="Without speech recognition",
-        description="When it is unavailable, or the video has no sound track. fail: the job fails and says why. "
-        "continue: the PDF is made without text, and there are no subtitles.",
+        description="What to do if it is unavailable, or the video has no audio track. fail: the job fails with the "
+        "reason. continue: the PDF has no text, and there are no subtitles.",
         json_schema_extra=_form_position(2),
     )
 
@@ -54,40 +54,40 @@ class SubtitleOptions(_FrozenModel):
         default=42,
         ge=16,
         le=100,
-        title="Characters on a line",
-        description="At most. A Chinese, Japanese or Korean character counts as two.",
+        title="Characters per line",
+        description="The maximum. A Chinese, Japanese or Korean character counts as two.",
         json_schema_extra=_form_position(0),
     )
     lines: int = Field(
         default=2,
         ge=1,
         le=4,
-        title="Lines at once",
-        description="At most so many lines are shown at the same time.",
+        title="Lines per subtitle",
+        description="The maximum number of lines shown at the same time.",
         json_schema_extra=_form_position(1),
     )
     longest_seconds: Number = Field(
         default=6.0,
         ge=1,
         le=20,
-        title="Longest (s)",
-        description="A subtitle is shown for at most so many seconds.",
+        title="Maximum duration (s)",
+        description="The longest time that a subtitle is shown.",
         json_schema_extra=_form_position(2),
     )
     shortest_seconds: Number = Field(
         default=1.0,
         ge=0,
         le=5,
-        title="Shortest (s)",
-        description="A subtitle is shown for at least so many seconds, where the next one leaves room.",
+        title="Minimum duration (s)",
+        description="The shortest time that a subtitle is shown, unless the next one begins earlier.",
         json_schema_extra=_form_position(3),
     )
     reading_speed: Number = Field(
         default=17.0,
         ge=5,
         le=60,
-        title="Reading speed (characters a second)",
-        description="A subtitle stays longer until it can be read at this speed, where the next one leaves room.",
+        title="Reading speed (characters per second)",
+        description="A subtitle stays until it can be read at this speed, unless the next one begins earlier.",
         json_schema_extra=_form_position(4),
     )
     gap_seconds: Number = Field(
@@ -95,7 +95,7 @@ class SubtitleOptions(_FrozenModel):
         ge=0,
         le=1,
         title="Gap (s)",
-        description="Between two subtitles, so that the eye sees the change. Two frames are 0.08 s.",
+        description="The pause between two subtitles, which makes the change visible. Two frames are 0.08 s.",
         json_schema_extra=_form_position(5),
     )
 
@@ -136,8 +136,8 @@ class SlideOptions(_FrozenModel):
         ge=0.05,
         le=0.98,
         title="Sensitivity",
-        description="0.8: a new slide begins when 20 % of what was on the old one is gone. Higher finds smaller "
-        "changes. What only adds to a slide never makes a new one. The size of the picture does not matter.",
+        description="0.8: a new slide begins when 20 % of the old one's content is gone. Higher values detect "
+        "smaller changes. Added content never begins a new slide. The video's resolution does not matter.",
         json_schema_extra=_form_position(0),
     )
     stability_seconds: Number = Field(
@@ -145,22 +145,22 @@ class SlideOptions(_FrozenModel):
         ge=0.2,
         le=10,
         title="Stable for (s)",
-        description="A picture is taken once nothing has moved for so long: animations have ended then.",
+        description="A slide is captured once nothing has moved for this time, so that animations have ended.",
         json_schema_extra=_form_position(1),
     )
     min_seconds: Number = Field(
         default=1.5,
         ge=0.2,
         le=120,
-        title="Shortest slide (s)",
-        description="What is shown for a shorter time is passed over: leafing through slides, say.",
+        title="Minimum slide duration (s)",
+        description="Content shown for a shorter time is ignored, such as slides that are skipped through.",
         json_schema_extra=_form_position(2),
     )
     masks: list[Mask] = Field(
         default=[],
         max_length=50,
-        title="Regions that do not count",
-        description="The lecturer's camera, captions, a clock: what moves there makes no slide.",
+        title="Regions to ignore",
+        description="The lecturer's camera, captions, a clock. Changes there do not begin a slide.",
         json_schema_extra=_form_position(3),
     )
 
@@ -171,7 +171,7 @@ class PdfOptions(_FrozenModel):
     title: Label | None = Field(
         default=None,
         title="Title",
-        description="The document's title. Without one it is the job's name.",
+        description="The document's title. By default, the job's name.",
         json_schema_extra=_form_position(0),
     )
     page_size: PageSize = Field(
@@ -183,29 +183,29 @@ class PdfOptions(_FrozenModel):
     orientation: Orientation = Field(
         default="portrait",
         title="Orientation",
-        description="portrait leaves the most room for text below a slide.",
+        description="portrait leaves the most space for text below a slide.",
         json_schema_extra=_form_position(2),
     )
     with_text: bool = Field(
         default=True,
         title="Spoken text",
-        description="Below each slide stands what was said, with times. Without it a slide fills its page.",
+        description="Print the spoken text with times below each slide. Without it, a slide fills its page.",
         json_schema_extra=_form_position(3),
     )
     font_size: Number = Field(
         default=10.0,
         ge=6,
         le=24,
-        title="Size of the text (points)",
-        description="A point is 0.35 mm. Long text goes on on further pages.",
+        title="Font size (points)",
+        description="A point is 0.35 mm. Long text continues on further pages.",
         json_schema_extra=_form_position(4),
     )
     picture_quality: int = Field(
         default=80,
         ge=30,
         le=95,
-        title="Quality of the pictures",
-        description="Of JPEG's 100. Lower makes a smaller file; the PNG files are not touched by it.",
+        title="Picture quality",
+        description="JPEG quality, up to 100. Lower values make a smaller PDF; the PNG files do not change.",
         json_schema_extra=_form_position(5),
     )
 
@@ -228,7 +228,7 @@ class LectureOptions(_FrozenModel):
     slides: SlideOptions = Field(
         default=SlideOptions(),
         title="Slides",
-        description="What counts as a slide, and which regions do not count.",
+        description="What counts as a slide, and which regions to ignore.",
         json_schema_extra=_form_position(2),
     )
     pdf: PdfOptions = Field(

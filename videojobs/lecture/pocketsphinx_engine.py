@@ -26,9 +26,9 @@ class PocketsphinxEngine:
 
     def check_available(self, language: str | None) -> None:
         if find_spec("pocketsphinx") is None:
-            raise SpeechUnavailable("pocketsphinx is not installed here; it is in the extra `lecture`")
+            raise SpeechUnavailable("pocketsphinx is not installed; install the extra `lecture`")
         if language not in (None, MODEL_LANGUAGE):
-            raise SpeechUnavailable(f"pocketsphinx knows English only, not `{language}`; faster-whisper knows more")
+            raise SpeechUnavailable(f"pocketsphinx recognises English only, not `{language}`; use faster-whisper")
 
     def transcribe(
         self, path: Path, language: str | None, duration: float, on_progress: ProgressCallback, stop: Event
@@ -38,9 +38,9 @@ class PocketsphinxEngine:
         with _run_recogniser(path) as process:
             for line in _read_output(process):
                 raise_if_cancelled(stop)
-                words += [_to_word(*heard) for heard in line.get("words", ())]
-                if "heard" in line:
-                    on_progress(min(1.0, line["heard"] / duration))
+                words += [_to_word(*word) for word in line.get("words", ())]
+                if "position" in line:
+                    on_progress(min(1.0, line["position"] / duration))
         raise_if_cancelled(stop)
         return Transcript(
             outcome="heard" if words else "silent",
@@ -70,6 +70,4 @@ def _read_output(process: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
     for line in process.stdout:
         yield json.loads(line)
     if code := process.wait():
-        raise RetryableError(
-            f"the speech recognition ended with exit code {code}; its own words are in the worker's log"
-        )
+        raise RetryableError(f"the speech recognition ended with exit code {code}; its output is in the worker's log")

@@ -2,7 +2,7 @@
 
 python -m videojobs.lecture.pocketsphinx_process FILE
 
-Prints one JSON object per line: `{"heard": seconds}` for progress, `{"words": [[text, start, end, probability]]}`.
+Prints one JSON object per line: `{"position": seconds}` for progress, `{"words": [[text, start, end, probability]]}`.
 Exits when its output is closed.
 """
 
@@ -23,7 +23,7 @@ MIN_CONFIDENCE: Final = (
 )
 _FRAMES_PER_SECOND: Final = 100  # the unit of the decoder's word times
 _BYTES_PER_SAMPLE: Final = 2
-_REPORT_INTERVAL_SECONDS: Final = 1.0  # seconds of sound between two lines, so that the reader can cancel soon
+_REPORT_INTERVAL_SECONDS: Final = 1.0  # seconds of audio between two lines, so that the reader can cancel soon
 
 OutputLine = dict[str, Any]
 RecognisedWord = tuple[str, float, float, float]
@@ -35,11 +35,11 @@ def recognise(path: Path) -> Iterator[OutputLine]:
     for start, speech, position in split_utterances(path):
         if speech:
             yield {"words": decode_words(decoder, start, speech)}
-        yield {"heard": round(position, 2)}
+        yield {"position": round(position, 2)}
 
 
 def split_utterances(path: Path) -> Iterator[tuple[float, bytes, float]]:
-    """Utterances as (start, sound, position in the file), and for progress some with empty sound between them."""
+    """Utterances as (start, audio, position in the file), and for progress some with empty audio between them."""
     endpointer, speech, start, reported, speaking = Endpointer(sample_rate=SAMPLE_RATE), b"", 0.0, 0.0, False
     for number, (frame, is_last) in enumerate(_read_frames(path, endpointer.frame_bytes), 1):
         position = number * endpointer.frame_length
@@ -57,7 +57,7 @@ def split_utterances(path: Path) -> Iterator[tuple[float, bytes, float]]:
 
 
 def _read_frames(path: Path, size: int) -> Iterator[tuple[bytes, bool]]:
-    """The sound in frames of `size` bytes, and whether it is the last one, which may be shorter."""
+    """The audio in frames of `size` bytes, and whether it is the last one, which may be shorter."""
     pending = b""
     for block in audio_blocks(path, Event()):
         pending += block.tobytes()

@@ -1,7 +1,7 @@
 """An operator's settings for lectures: `VIDEOJOBS_LECTURE_...`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -19,6 +19,7 @@ class LectureSettings(Settings):
     """Limits, the speech model and fonts."""
 
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_LECTURE_")
+    old_names: ClassVar = {"VIDEOJOBS_LECTURE_NEWS_SECONDS": "progress_interval_seconds"}
 
     max_seconds: float = Field(default=5 * HOUR, gt=0, le=24 * HOUR)
     """Ours: twice the longest lecture, or a morning in one recording. Memory does not grow with it, time does."""
@@ -26,7 +27,7 @@ class LectureSettings(Settings):
     max_bytes: int = Field(default=10 * GIB, gt=0, le=100 * GIB)
     """Ours: five hours at 4 Mbit/s. During a run the file is in the worker's temporary folder."""
 
-    news_seconds: float = Field(default=5, gt=0, le=3600)
+    progress_interval_seconds: float = Field(default=5, gt=0, le=3600)
     """Seconds between a run's progress updates; each is a row in the job's events."""
 
     containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi", "mkv"}), min_length=1)

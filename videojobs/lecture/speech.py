@@ -69,5 +69,7 @@ def transcribe(
 
 def _check_engine(lecture: LectureInfo, engine: SpeechEngine, options: SpeechOptions) -> None:
     if not lecture.has_sound:
-        raise NoAudioTrack("the video has no sound track, so there is nothing to recognise; choose to go on without it")
+        raise NoAudioTrack(
+            "the video has no audio track, so no speech can be recognised; set without_speech to continue"
+        )
     engine.check_available(options.language)

@@ -41,7 +41,7 @@ class WhisperEngine:
     def check_available(self, language: str | None) -> None:
         """Raises SpeechUnavailable with what is missing. Loads and downloads nothing."""
         if find_spec("faster_whisper") is None:
-            raise SpeechUnavailable("faster-whisper is not installed here; it is in the extra `whisper`")
+            raise SpeechUnavailable("faster-whisper is not installed; install the extra `whisper`")
         model = _require_model_name(self.settings)
         if not is_model_folder(model):
             from faster_whisper import available_models  # noqa: PLC0415  # an extra
@@ -57,7 +57,7 @@ class WhisperEngine:
         self.check_available(language)
         model = load_model(self.settings)
         if language is not None and language not in model.supported_languages:
-            raise SpeechUnavailable(f"this Whisper model does not know the language `{language}`")
+            raise SpeechUnavailable(f"the Whisper model does not support the language `{language}`")
         words: list[Word] = []
         detected_language, probability = language, None
         for chunk in audio_chunks(path, stop):
@@ -114,7 +114,7 @@ def _require_model_name(settings: LectureSettings) -> str:
 
 def _load_error_reason(error: Exception, settings: LectureSettings) -> str:
     if not is_model_folder(_require_model_name(settings)) and not settings.whisper_download:
-        return "it is not on this machine, and may not be fetched (VIDEOJOBS_LECTURE_WHISPER_DOWNLOAD)"
+        return "it is not on this machine, and downloads are off (VIDEOJOBS_LECTURE_WHISPER_DOWNLOAD)"
     return type(error).__name__
 
 

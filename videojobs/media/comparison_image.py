@@ -62,14 +62,14 @@ def frame_at(source: Path | BinaryIO, time: float) -> ImageArray:
     with open_media(source) as media:
         track = video_track(media.container)
         if track is None:
-            raise InvalidMedia("there is no moving picture in the file")
+            raise InvalidMedia("the file has no video track")
         try:
             frame = _decode_frame_at(media.container, track, time)
             aspect = pixel_aspect_ratio(track)  # FFmpeg frees the track with its container
         except av.FFmpegError as error:
-            raise InvalidMedia("the picture cannot be decoded") from error
+            raise InvalidMedia("the video track cannot be decoded") from error
     if frame is None:
-        raise InvalidMedia("the video shows no picture")
+        raise InvalidMedia("the video has no frames")
     return to_upright_image(frame, aspect, "rgb24")
 
 

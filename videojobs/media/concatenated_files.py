@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 CONCATENATED_MESSAGE: Final = (
-    "there are several recordings in the file, one behind the other; join them with an editing program and export them"
-    " as one"
+    "the file contains several recordings, one after the other; join them in an editor and export them as one"
 )
-_SPLIT_AUDIO_MESSAGE: Final = "its sound lies in several parts, of which only one would be heard; export it again"
+_SPLIT_AUDIO_MESSAGE: Final = "its audio is in several parts, of which only one would be used; export it again"
 
 _WAVE_MAGICS: Final = (b"RIFF", b"RF64", b"BW64")
 _WAVE_HEADER: Final = re.compile(rb"(?:RIFF|RF64|BW64).{4}WAVE", re.DOTALL)

@@ -31,7 +31,7 @@ from videojobs.media.tracks import MAX_PIXELS, limit_frame_sizes, set_decoder_th
 
 MAX_TRACKS: Final = 24  # video and audio; camera files have at most seven, OBS records six audio tracks
 MAX_STREAMS: Final = 200  # of any kind, such as subtitles in all languages, attached fonts and pictures
-_TOO_MANY_TRACKS: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one picture and one sound"
+_TOO_MANY_TRACKS: Final = f"the file has more than {MAX_TRACKS} tracks; export it with one video and one audio track"
 # Only these demuxers, under FFmpeg's names, and no protocols: otherwise a playlist sent as a "video" makes FFmpeg open
 # any URL and file that it contains. And no decoders: FFmpeg would decode the first frame of each track when it opens a
 # file, and keep all of them.
@@ -138,8 +138,8 @@ def open_media(source: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterato
         raise InvalidMedia(_TOO_MANY_TRACKS) from error
     except av.FFmpegError as error:
         if truncated or head[4:8] == b"ftyp":
-            raise InvalidMedia("the file ends in the middle: its index is missing; upload it again") from error
-        raise InvalidMedia("the content is not a video or sound file of a known format; export it again") from error
+            raise InvalidMedia("the file is truncated: its index is missing; upload it again") from error
+        raise InvalidMedia("the content is not a video or audio file of a supported format; export it again") from error
     with container:
         limited_source.lift()
         if len(container.streams.video) + len(container.streams.audio) > MAX_TRACKS:
@@ -203,7 +203,7 @@ def _enforce_limit(result: DecodeStats, track: Stream, max_seconds: float) -> No
         result.end - result.start if result.start is not None else 0.0
     )  # between timestamps, which may be years apart
     if max(seconds, shown_seconds, result.packets / _MAX_PACKET_RATE) > max_seconds + _DURATION_TOLERANCE:
-        raise InvalidMedia(f"there is more in it than {max_seconds:.0f} s can hold, which is the limit; cut it")
+        raise InvalidMedia(f"it contains more than the limit of {max_seconds:.0f} s; shorten it")
 
 
 def _limit_header_reads(source: BinaryIO, head: bytes) -> HeaderLimit:

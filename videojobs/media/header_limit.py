@@ -42,7 +42,7 @@ class HeaderLimit:
         content = self._source.read(size)
         self._bytes_left = self._bytes_left - len(content) if time.thread_time() <= self._deadline else -1
         if self._bytes_left < 0:
-            raise InvalidMedia("the file holds too many tags, chapters or pictures of its own; export it without them")
+            raise InvalidMedia("the file contains too many tags, chapters or cover images; export it without them")
         return content
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -73,7 +73,7 @@ def _follow_redirects(client: httpx.Client, url: str, allow_http: bool) -> Itera
     request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
     for _ in range(MAX_REDIRECTS):
         if request.url.scheme not in schemes or not request.url.host:
-            raise UnfetchableUrl(f"the link leads to an address that is not {' or '.join(schemes)}; give another link")
+            raise UnfetchableUrl(f"the link leads to a URL that is not {' or '.join(schemes)}; use another link")
         response = client.send(request, stream=True, follow_redirects=False)
         try:
             if response.next_request is None:
@@ -82,7 +82,7 @@ def _follow_redirects(client: httpx.Client, url: str, allow_http: bool) -> Itera
         finally:
             response.close()
         request = response.next_request
-    raise UnfetchableUrl("the link leads from one redirect to the next; give the link at the end of them")
+    raise UnfetchableUrl("the link has too many redirects; use the link at the end of them")
 
 
 def _check_response(response: httpx.Response) -> None:
@@ -90,16 +90,16 @@ def _check_response(response: httpx.Response) -> None:
     if status in _RETRYABLE_STATUSES or status >= 500:
         seconds = response.headers.get("retry-after", "")
         raise TransferInterrupted(
-            f"the link answered {status}", retry_after=float(seconds) if seconds.isdigit() else None
+            f"the link returned {status}", retry_after=float(seconds) if seconds.isdigit() else None
         )
     if status != 200:
-        raise UnfetchableUrl(f"the link answered {status}; give a link that can be downloaded without logging in")
+        raise UnfetchableUrl(f"the link returned {status}; use a link that can be downloaded without signing in")
     if response.headers.get("content-type", "").startswith("text/html"):
-        raise UnfetchableUrl("the link leads to a web page, not to a file; give the link of the file itself")
+        raise UnfetchableUrl("the link leads to a web page, not to a file; use the link of the file itself")
     if _is_encoded(response):
         raise UnfetchableUrl(
-            "the link sends the file compressed (Content-Encoding), although it was asked for as it is; "
-            "give a link that sends it as it is"
+            "the link returns the file compressed (Content-Encoding), although we requested it uncompressed; "
+            "use a link that returns it unchanged"
         )
 
 
@@ -160,6 +160,6 @@ def _translate_http_errors() -> Iterator[None]:
     try:
         yield
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise UnfetchableUrl("the link is not an address that can be opened; correct it") from error
+        raise UnfetchableUrl("the link is not a valid URL; correct it") from error
     except httpx.HTTPError as error:
-        raise TransferInterrupted(f"the connection broke off ({type(error).__name__})") from error
+        raise TransferInterrupted(f"the connection was interrupted ({type(error).__name__})") from error

@@ -33,10 +33,10 @@ T = TypeVar("T")
 # A waiting thread costs next to nothing, and each of a worker's 16 starting runs fetches one file at a time; slow links
 # of clients must leave room for others.
 _INPUT_POOL: Final = ThreadPoolExecutor(max_workers=32, thread_name_prefix="input")
-# Paid results and files in our own storage never wait for a client's link. Each transfer has 24 MiB in memory.
+# Paid results and files in our own storage never wait for a client's link. Each transfer takes 24 MiB of memory.
 _STORAGE_POOL: Final = ThreadPoolExecutor(max_workers=8, thread_name_prefix="transfer")
 _CHUNK_BYTES: Final = 1024**2  # bytes written to a file at a time
-_UNSUPPORTED_SOURCE: Final = "the file cannot be taken from there; give it as s3://bucket/key or an https link"
+_UNSUPPORTED_SOURCE: Final = "files from this location are not accepted; use s3://bucket/key or an https link"
 
 
 class ExpiredUrl(TransferInterrupted):
@@ -199,7 +199,7 @@ def _local_file(source: str, max_bytes: float) -> Path:
     """A regular file of this machine. Reading a device or pipe might never end."""
     path = Path(unquote(source[len("file:") :].removeprefix("//")) if _scheme(source) else source)
     if not path.is_absolute():
-        raise InvalidMedia("give the whole path of the file, beginning with /")
+        raise InvalidMedia("use the absolute path of the file, beginning with /")
     try:
         if not path.is_file():
             raise InvalidMedia("there is no such file; correct its path")
@@ -207,5 +207,5 @@ def _local_file(source: str, max_bytes: float) -> Path:
             raise too_large_error(max_bytes)
         path.open("rb").close()
     except OSError as error:
-        raise InvalidMedia(f"the file cannot be read ({error.strerror}); change its rights") from error
+        raise InvalidMedia(f"the file cannot be read ({error.strerror}); change its permissions") from error
     return path

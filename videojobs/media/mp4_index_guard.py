@@ -50,7 +50,7 @@ def reject_oversized_index(source: BinaryIO, size: int) -> None:
         raise InvalidMedia(CONCATENATED_MESSAGE)
     tracks = _track_tables(b"".join([*boxes, bytes(32)]))
     if any(b"cmov" in tables for tables in tracks):
-        raise InvalidMedia("the file's index is compressed, as in the 1990s; export it again")
+        raise InvalidMedia("the file's index is compressed, which is obsolete; export it again")
     edits = max(sum(count for count, *_ in tables[b"elst"] if count > 1) for tables in tracks)
     if (
         sum(_count_entries(tables, size) for tables in tracks) * (1 + edits) > MAX_SAMPLES
@@ -131,4 +131,4 @@ def _count_entries(tables: _TrackTables, size: int) -> int:
 
 
 def _oversized_index_error() -> InvalidMedia:
-    return InvalidMedia("the file's index names more than a video of its size can have; export it again")
+    return InvalidMedia("the file's index declares more than a file of its size can contain; export it again")

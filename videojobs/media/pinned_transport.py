@@ -81,7 +81,7 @@ class _PinnedTransport(httpx.BaseTransport):
             addresses = self._resolver(host, url.port or _PORTS[url.scheme])
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-                raise TransferInterrupted("the link's host cannot be looked up now") from None
+                raise TransferInterrupted("the link's host name cannot be resolved now") from None
             addresses = []
         # One private address among public ones is an attack on guards that check only one of them.
         if not addresses or not all(map(self._policy.allows_address, addresses)):

@@ -75,17 +75,14 @@ def probe_source_video(
     playback = probe_playback(source, containers=containers, max_seconds=max_seconds, max_pixels=max_pixels)
     if playback.audio_lead_seconds > max(MAX_AUDIO_LEAD, MAX_AUDIO_LEAD_FRAMES / playback.video.frame_rate):
         raise InvalidMedia(
-            f"its sound begins {playback.audio_lead_seconds:.1f} s before its picture, so it is not sure which times "
-            "are"
-            " meant; cut off what comes before the first picture, or export it with a picture from the start"
+            f"its audio begins {playback.audio_lead_seconds:.1f} s before its first frame, so times are ambiguous; "
+            "cut off the audio before the first frame, or export it with frames from the start"
         )
     if playback.audio_tail_seconds > MAX_AUDIO_TAIL:
         raise InvalidMedia(
-            f"its picture ends at {playback.total_seconds - playback.audio_tail_seconds:.1f} s, but its sound goes "
-            "on until"
-            f" {playback.total_seconds:.1f} s; export it with a constant frame rate, which has pictures up to the "
-            "end, or cut"
-            " off the sound"
+            f"its last frame ends at {playback.total_seconds - playback.audio_tail_seconds:.1f} s, but its audio at "
+            f"{playback.total_seconds:.1f} s; export it with a constant frame rate, which has frames up to the end, "
+            "or cut off the audio"
         )
     return playback.video
 
@@ -101,7 +98,7 @@ def probe_playback(
     with open_media(source, max_pixels) as media:
         picture, sound = video_track(media.container), audio_track(media.container)
         if picture is None:
-            raise InvalidMedia("there is no moving picture in the file; choose a video")
+            raise InvalidMedia("the file has no video track; choose a video")
         _check_declared(media, containers, max_seconds)
         video_stats, *audio_stats = decode(media, [picture, sound] if sound else [picture], max_seconds)
         end_of_all = max(track.end for track in (video_stats, *audio_stats)) - media.start
@@ -132,7 +129,7 @@ def probe_audio(
     with open_media(source) as media:
         sound = audio_track(media.container)
         if sound is None:
-            raise InvalidMedia("there is no sound in the file; choose a sound file")
+            raise InvalidMedia("the file has no audio track; choose an audio file")
         _check_declared(media, containers, max_seconds)
         [stats] = decode(media, [sound], max_seconds)
         _check_audio_format(stats)
@@ -149,34 +146,34 @@ def probe_audio(
 def _check_declared(media: MediaFile, containers: AbstractSet[str], max_seconds: float) -> None:
     if media.format not in containers:
         names = ", ".join(sorted(name.upper() for name in containers))
-        raise InvalidMedia(f"this is {media.format.upper()}, which is not taken here; convert it to one of {names}")
+        raise InvalidMedia(f"{media.format.upper()} files are not accepted; convert it to one of {names}")
     if (
         media.declared_seconds * COMPLETE_RATIO > max_seconds
     ):  # a small excess may be the audio's, which has no fixed end
-        raise InvalidMedia(f"it is {media.declared_seconds:.0f} s long, and {max_seconds:.0f} s is the limit; cut it")
+        raise InvalidMedia(f"it is {media.declared_seconds:.0f} s long; the limit is {max_seconds:.0f} s: shorten it")
 
 
 def _video_duration(media: MediaFile, picture: VideoStream, stats: DecodeStats, end_of_all: float) -> float:
     """Length of the picture in seconds, if it is complete."""
     if not stats.frames:
-        raise InvalidMedia("no frame of the picture can be decoded; export it again")
+        raise InvalidMedia("no video frame can be decoded; export the file again")
     declared = _declared_duration(media, picture)
     rate = float(picture.average_rate or 0)
     shown = stats.end - stats.start if stats.start is not None else stats.frames / rate if rate else 0.0
     if not shown > 0 or not (declared or media.declared_seconds):
-        raise InvalidMedia("the file does not say how long it is; export it again")
+        raise InvalidMedia("the file does not declare its length; export it again")
     # WebM declares one length for all tracks; the longest track must reach it.
     reached_seconds, expected_seconds = (shown, declared) if declared else (end_of_all, media.declared_seconds)
     indexed = media.format in ("mp4", "mov")  # the index lists every frame
     expected = len(picture.index_entries) - stats.hidden_packets if indexed else round(expected_seconds * rate)
     if reached_seconds < COMPLETE_RATIO * expected_seconds - CODEC_DELAY or stats.truncated:
         raise InvalidMedia(
-            f"the file ends in the middle: {stats.frames} of {expected} frames could be decoded; export it again"
+            f"the file is truncated: {stats.frames} of {expected} frames could be decoded; export it again"
         )
     if stats.damaged or (indexed and stats.frames < COMPLETE_RATIO * expected):
         lost = max(stats.damaged, expected - stats.frames)
         raise InvalidMedia(
-            f"the picture is damaged: {lost} of {max(expected, stats.frames)} frames cannot be decoded; export it again"
+            f"the video is damaged: {lost} of {max(expected, stats.frames)} frames cannot be decoded; export it again"
         )
     if stats.timestamps_restart:
         raise InvalidMedia(CONCATENATED_MESSAGE)
@@ -199,13 +196,15 @@ def _check_audio_format(stats: DecodeStats) -> None:
     others = sum(stats.seconds_by_format.values()) - max(stats.seconds_by_format.values(), default=0.0)
     if others > CODEC_DELAY:
         formats = " and ".join(sorted(stats.seconds_by_format))
-        raise InvalidMedia(f"the sound changes in the middle ({formats}): convert it to one form, and export it again")
+        raise InvalidMedia(
+            f"the audio format changes within the file ({formats}); export it with one sample rate and channel layout"
+        )
 
 
 def _audio_duration(media: MediaFile, sound: AudioStream, stats: DecodeStats) -> float:
     """Length of the audio in seconds, if it is complete."""
     if not stats.samples:
-        raise InvalidMedia("no sound can be decoded; export it again")
+        raise InvalidMedia("no audio can be decoded; export it again")
     seconds = stats.samples / sound.sample_rate
     declared = _declared_duration(media, sound)
     # Without its encoder's tag (a start offset), the length of an MP3 is only a guess from its bit rate.
@@ -221,9 +220,11 @@ def _audio_duration(media: MediaFile, sound: AudioStream, stats: DecodeStats) ->
         raise InvalidMedia(CONCATENATED_MESSAGE)
     if stats.damaged > truncated or has_gap:  # a cut alone damages one packet at most
         lost = max(1, stats.damaged)
-        raise InvalidMedia(f"the sound is damaged: {lost} of {stats.packets} pieces cannot be decoded; export it again")
+        raise InvalidMedia(
+            f"the audio is damaged: {lost} of {stats.packets} packets cannot be decoded; export it again"
+        )
     if truncated:
-        raise InvalidMedia(f"the sound ends in the middle: {seconds:.1f} s of it can be decoded; export it again")
+        raise InvalidMedia(f"the audio is truncated: only {seconds:.1f} s can be decoded; export it again")
     return seconds
 
 

@@ -28,7 +28,7 @@ def limit_frame_sizes(container: InputContainer, max_pixels: int) -> None:
         width, height = track.codec_context.width, track.codec_context.height
         if width * height > max_pixels:
             raise InvalidMedia(
-                f"the picture has {width} x {height} pixels, and {max_pixels:,} in all are the most; make it smaller"
+                f"the picture has {width} x {height} pixels; the maximum is {max_pixels:,} in all: make it smaller"
             )
         pixel_limit = min(max(width * height, _BASELINE_PIXELS), max_pixels)
         track.codec_context.options = {"max_pixels": str(round(pixel_limit * _BLOCK_ROUNDING))}
@@ -40,7 +40,7 @@ def video_track(container: InputContainer) -> VideoStream | None:
     if not isinstance(best, VideoStream) or best.disposition & Disposition.attached_pic:
         return None
     if best.codec_context is None:
-        raise InvalidMedia("the picture is encoded in a way that cannot be read here; convert it to H.264")
+        raise InvalidMedia("the video codec is not supported; convert it to H.264")
     return best
 
 
@@ -54,7 +54,7 @@ def audio_track(container: InputContainer) -> AudioStream | None:
     if not isinstance(best, AudioStream):
         return None
     if best.codec_context is None:
-        raise InvalidMedia("the sound is encoded in a way that cannot be read here; convert it to AAC")
+        raise InvalidMedia("the audio codec is not supported; convert it to AAC")
     return best
 
 

@@ -61,7 +61,7 @@ class UrlPolicy:
         name = host.lower().rstrip(".")
         if self.allowed_hosts and not any(_matches_pattern(name, pattern) for pattern in self.allowed_hosts):
             allowed = ", ".join(sorted(self.allowed_hosts))
-            return f"leads to a host from which nothing is taken here; {self.setting_name} allows {allowed}"
+            return f"leads to a host that is not allowed; {self.setting_name} allows {allowed}"
         address = parse_ip_literal(name)
         if not self.allow_private and (
             _LOCAL_HOST_NAME.search(name) or (address is not None and not is_public(address))
@@ -75,7 +75,7 @@ class UrlPolicy:
 
 
 # The same message for unknown names, so that it does not reveal which internal names exist.
-NOT_PUBLIC_MESSAGE: Final = "leads to no public address; give a link that everybody on the internet can open"
+NOT_PUBLIC_MESSAGE: Final = "does not lead to a public address; use a link that anyone on the internet can open"
 
 
 def is_public(address: str) -> bool:

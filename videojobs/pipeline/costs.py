@@ -69,7 +69,7 @@ class Cost(BaseModel):
 
 
 def round_up(price: Decimal, seconds: float) -> Decimal:
-    """The price of so many seconds."""
+    """The cost of `seconds` at this price per second."""
     return (price * Decimal(str(seconds))).quantize(COST_QUANTUM, ROUND_UP)
 
 
@@ -152,12 +152,10 @@ class _BudgetLimit:
     def error_message(self) -> str:
         """Names the budget, by how much it is exceeded, and what to do."""
         format_amount = _format_usd if self.name.endswith("USD") else format_points
-        before, wait = (
-            ("today", " or wait until 00:00 UTC,") if self.name.startswith("DAY") else ("for this job before", ",")
-        )
+        scope, wait = ("today", " or wait until 00:00 UTC,") if self.name.startswith("DAY") else ("for this job", ",")
         return (
-            f"Not bought, since it would go over a budget: expected cost {format_amount(self.requested)}, "
-            f"booked {before} {format_amount(self.spent)}, allowed {format_amount(self.allowed or Decimal(0))} "
-            f"(VIDEOJOBS_BUDGET_{self.name}). Raise that budget{wait} then decide `retry` with the "
-            "deployment `resolve-job`"
+            f"Not bought, because it would exceed a budget: expected cost {format_amount(self.requested)}, "
+            f"already committed {scope} {format_amount(self.spent)}, "
+            f"allowed {format_amount(self.allowed or Decimal(0))} (VIDEOJOBS_BUDGET_{self.name}). "
+            f"Raise that budget{wait} then decide `retry` with the deployment `resolve-job`"
         )

@@ -32,7 +32,7 @@ from videojobs.states import UNFINISHED_STATUSES, RecoveryPoint, Stage, Status, 
 _IN_DOUBT_STATES: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
 
 
-NOT_QUERIED: Final = VendorStatus(VendorState.NOT_QUERIED, "the vendor was not asked")
+NOT_QUERIED: Final = VendorStatus(VendorState.NOT_QUERIED, "the vendor was not queried")
 
 
 class RecoveryAction(StrEnum):
@@ -112,7 +112,7 @@ def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, timings: Tim
 def _decide_before_submission(
     snapshot: JobSnapshot, stage: Stage, stored: str, timings: TimingSettings
 ) -> RecoveryDecision:
-    """A run goes on in any case; the reason says what it will do about a submission that is in doubt."""
+    """The job is resumed in any case; the reason says how the run handles a submission with an unknown outcome."""
     submission = snapshot.latest_submission(stage)
     if submission is None or submission.state not in _IN_DOUBT_STATES:
         vendor = display_name(StageSettings.current().key_for(stage))
@@ -122,7 +122,7 @@ def _decide_before_submission(
     if repeats_safely and snapshot.now - submission.body_written_at < timedelta(hours=timings.idempotent_retry_hours):
         how = "retrying with the same idempotency key (cannot double-charge)"
     elif submission.reported_vendor_id or submission.vendor_batch_id:
-        how = "it named a work, which is adopted if it is ours"
+        how = "it reported an id, which is adopted if it is ours"
     elif repeats_safely:
         how = "searching the vendor's list, to adopt it from there"
     else:
@@ -216,7 +216,7 @@ _DECISION_RULES: Final[dict[RecoveryPoint, Callable[[JobSnapshot, VendorStatus, 
 def outcome_unknown_message(vendor: str, reason: str) -> str:
     """A paid call was sent, and its outcome cannot be found out."""
     return (
-        f"it is not known whether {vendor} took the submission ({reason}). "
+        f"it is not known whether {vendor} accepted the submission ({reason}). "
         f"Look for the job id in the {vendor} dashboard before you submit again: each submission costs."
     )
 
@@ -229,7 +229,7 @@ def overdue_message(vendor: str, vendor_id: str | None, hours: float) -> str:
 def unknown_id_message(vendor: str, vendor_id: str | None) -> str:
     """A vendor does not know an id that it had accepted."""
     return (
-        f"{vendor} does not know {vendor_id} any more; ask the vendor about it, "
+        f"{vendor} no longer lists {vendor_id}; ask the vendor about it, "
         "then decide `resubmit` (which costs again) or `give up`"
     )
 
@@ -237,6 +237,5 @@ def unknown_id_message(vendor: str, vendor_id: str | None) -> str:
 def crash_loop_message(runs: int, point: RecoveryPoint) -> str:
     """The runs of a job crash at the same recovery point."""
     return (
-        f"{runs} runs in a row ended without getting any further than {point}; "
-        "look at their logs, fix the cause, then decide `retry`"
+        f"{runs} runs in a row ended at the recovery point {point}; read their logs, fix the cause, then decide `retry`"
     )

@@ -297,7 +297,7 @@ def describe_area(choice: TimelineChoice, start: float, end: float) -> str:
     intervals = map_area(choice, start, end)
     if not intervals:
         span = f"{_format_rounded(start)} to {_format_rounded(end)} of the source"
-        return f"{span} is not in the result, it was cut off: nothing to treat."
+        return f"{span} is not in the result: it was cut off, so nothing is erased there."
     spans = " and ".join(f"{_format_rounded(first)} to {_format_rounded(last)}" for first, last in intervals)
     return f"{_format_rounded(start)} to {_format_rounded(end)} of the source is {spans} of the result."
 

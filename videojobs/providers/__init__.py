@@ -1,1 +1,1 @@
-"""How each vendor talks: typed requests out, tolerant answers in, honest errors. Facts: each vendor's fact sheet."""
+"""Vendors: exact requests, tolerant parsing of responses, typed errors. Facts: each vendor's fact sheet."""

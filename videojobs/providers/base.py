@@ -25,7 +25,7 @@ from videojobs.states import Stage
 ClientT_contra = TypeVar("ClientT_contra", contravariant=True)
 
 VendorId = Annotated[Identifier, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,64}$")]
-"""An id that a callback reports: it is stored and put into URLs, so it has to look like an id."""
+"""An id that a callback reports. It is stored and put into URLs, so its form is checked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Coalesces status polls: one request covers all ids of a process that are due.
 
-A request goes out when the first id is due. It takes along as many others as fit, those that are due next first, but
-none before half of its interval is over: if all of them came along, each event at the vendor would cost a request per
-hundred jobs, and wake them all.
+A request is sent when the first id is due. It covers further ids as far as they fit, the next due first, but none
+before half of its interval has passed: otherwise each event at the vendor would cost one request per hundred jobs, and
+wake them all.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class _PendingId(Generic[S]):
     poll_by: float = inf
     """When it is due."""
     eligible_at: float = inf
-    """From when on it comes along with others."""
+    """From when on it may be polled together with others."""
 
     def schedule_within(self, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -43,7 +43,7 @@ class BatchPoller(Generic[S]):
 
     @property
     def requests_needed(self) -> int:
-        """For all ids that are waited for."""
+        """For all pending ids."""
         return -(-len(self._pending) // self._max_batch)
 
     async def wait_for(self, id_: str, within: float) -> S | None:
@@ -63,7 +63,7 @@ class BatchPoller(Generic[S]):
             self._remove_waiter(id_, waiter)
 
     def poll_now(self, id_: str) -> bool:
-        """Poll at once for those that wait for the id; False where nobody does."""
+        """Poll at once if something waits for the id; False otherwise."""
         if (pending := self._pending.get(id_)) is None:
             return False
         pending.schedule_within(0)
@@ -77,7 +77,7 @@ class BatchPoller(Generic[S]):
                 del self._pending[id_]
 
     def _schedule_poll(self, poll_by: float, context: Context) -> None:
-        """At this time, or before."""
+        """At this time or earlier."""
         if self._timer is None or poll_by < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()

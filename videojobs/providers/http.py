@@ -1,7 +1,7 @@
-"""How requests reach a vendor, and what it means when no answer comes back.
+"""HTTP requests to vendors, and the meaning of a missing response.
 
-Nothing is retried here but the opening of a connection, which is safe for paid calls too. Every other retry
-is the caller's decision, by error type: see `videojobs.errors`.
+Only opening a connection is retried here, which is safe for paid calls, too. Every other retry is the caller's
+decision, by error type: see `videojobs.errors`.
 """
 
 from collections.abc import Generator, Mapping
@@ -25,14 +25,14 @@ WRITE_SECONDS = 30.0  # bodies are a few kilobytes of JSON
 POOL_SECONDS = 60.0  # waiting for a free connection costs nothing and is safe to repeat
 CONNECT_RETRIES = 2  # httpx: after 0 s and 0.5 s, only while no connection exists
 MAX_CONNECTIONS = 100  # 5 GET/s (Sync.so 8) with 10 s long polls keep 50 open
-# Node servers close idle connections after 5 s. A request that meets the closing is lost after it was sent,
-# and a paid one would then have to be treated as bought: never reuse a connection near that age.
+# Node servers close idle connections after 5 s. A request sent while one closes is lost, and a paid one would then have
+# to be treated as bought: never reuse a connection near that age.
 KEEPALIVE_SECONDS = 2.0
-# From the first wait for a connection to an answer's last byte: the waits above, which each are for one step, and
-# the answer's once more for its body. A server that sends a byte now and then never exceeds those for one step.
+# From the first wait for a connection to the response's last byte: the time-outs above, each of one step, and the read
+# time-out again for the body. A server that sends single bytes never exceeds the time-out of one step.
 ANSWER_SECONDS = POOL_SECONDS + 2 * CONNECT_SECONDS * (1 + CONNECT_RETRIES) + WRITE_SECONDS + 2 * READ_SECONDS
 
-# The request cannot have left: there never was a connection.
+# Not sent: there was no connection.
 _NOT_SENT_ERRORS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 # RFC 9110: "send it there instead"; it was not processed here. A 302 or 303 may follow a processed POST.
 _UNPROCESSED_REDIRECTS = (301, 307, 308)
@@ -50,8 +50,8 @@ def vendor_http_client(
 ) -> httpx.AsyncClient:
     """Build the client for one vendor; close it with `aclose()` or `async with`. Redirects are never followed.
 
-    `headers` are credentials: they go out with every request and show in no repr. An own `transport` replaces
-    the network (tests). Raises `ConfigurationError` for an unusable `base_url` or credential.
+    `headers` are credentials: they are sent with every request and show in no repr. `transport` replaces the network in
+    tests. Raises `ConfigurationError` for an unusable `base_url` or credential.
     """
     limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS)
     network = transport or httpx.AsyncHTTPTransport(verify=_ssl_context(), retries=connect_retries, limits=limits)
@@ -67,12 +67,12 @@ def vendor_http_client(
 
 @cache
 def _ssl_context() -> SSLContext:
-    """One for all clients: reading the certificates anew takes 40 ms, and every task opens a client of its own."""
+    """One for all clients: reading the certificates takes 40 ms, and every task opens a client of its own."""
     return httpx.create_ssl_context()
 
 
 class _CredentialHeaders(httpx.Auth):
-    """Adds credentials when a request leaves. As default headers, they would show in the client's headers."""
+    """Adds credentials when a request is sent. As default headers, they would show in the client's headers."""
 
     def __init__(self, headers: Mapping[str, SecretStr | str]) -> None:
         self._headers = {name: SecretStr(v) if isinstance(v, str) else v for name, v in headers.items()}
@@ -95,14 +95,14 @@ def _validate_base_url(base_url: str) -> httpx.URL:
 
 
 def validate_header_secret(secret: SecretStr, name: str) -> str:
-    """Give the secret's text, checked to fit in a header.
+    """The secret's text, checked to fit in a header.
 
-    Checked here because a line break pasted with a key would otherwise surface in an error that quotes the key.
+    Otherwise a line break pasted with a key would surface in an error that quotes the key.
     """
     value = secret.get_secret_value()
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise ConfigurationError(
-            f"The {name} is empty or holds blanks, line breaks or non-ASCII characters; enter it again"
+            f"The {name} is empty or contains blanks, line breaks or non-ASCII characters; enter it again"
         )
     return value
 
@@ -110,11 +110,11 @@ def validate_header_secret(secret: SecretStr, name: str) -> str:
 async def send(
     http: httpx.AsyncClient, request: httpx.Request, *, vendor: str, call: str, paid: bool
 ) -> httpx.Response:
-    """Send one request and give the vendor's answer, whatever its status, except for redirects.
+    """Send one request and return the vendor's response, whatever its status, except for redirects.
 
-    `call` names it among the fault points (`videojobs.testing.fault_injection`).
-    Raises `VendorUnavailable` where nothing was bought, `OutcomeUnknown` where a paid request may have
-    arrived, `ConfigurationError` where the vendor's address has moved.
+    `call` names it among the fault points (`videojobs.testing.fault_injection`). Raises `VendorUnavailable` if nothing
+    was bought, `OutcomeUnknown` if a paid request may have arrived, `ConfigurationError` if the vendor's address has
+    changed.
     """
     fault_point(f"{call}.before_call")
     try:
@@ -133,7 +133,7 @@ async def send(
 
 
 def _describe_error(error: httpx.RequestError) -> str:
-    # h11's own complaints quote header values.
+    # h11's own messages quote header values.
     text = "" if isinstance(error, httpx.LocalProtocolError) else sanitize_text(str(error))
     return f"{type(error).__name__} {text}".strip()
 
@@ -141,14 +141,14 @@ def _describe_error(error: httpx.RequestError) -> str:
 def no_answer_error(
     vendor: str, reason: str, *, paid: bool, vendor_id: str | None = None, retry_after: float | None = None
 ) -> OutcomeUnknown | VendorUnavailable:
-    """Give the error for a request that was sent and got no usable answer."""
+    """The error for a request that was sent and got no usable response."""
     if paid:
-        return OutcomeUnknown(f"{vendor} may or may not have taken the request: {reason}", vendor_id=vendor_id)
-    return VendorUnavailable(f"{vendor} gave no usable answer: {reason}", retry_after=retry_after)
+        return OutcomeUnknown(f"{vendor} may or may not have accepted the request: {reason}", vendor_id=vendor_id)
+    return VendorUnavailable(f"{vendor} sent no usable response: {reason}", retry_after=retry_after)
 
 
 def redact(response: httpx.Response, text: str | None) -> str:
-    """Give the vendor's `text` (else the raw answer, if that is plain text) without the credentials that were sent."""
+    """The vendor's `text` (else the raw response, if that is plain text) without the credentials that were sent."""
     raw = text or response.text
     for name in _SECRET_HEADERS:
         if value := response.request.headers.get(name):
@@ -158,7 +158,7 @@ def redact(response: httpx.Response, text: str | None) -> str:
 
 
 def parse_retry_after(response: httpx.Response) -> float | None:
-    """Seconds that the `Retry-After` header asks for (a number, or a date), or None."""
+    """Seconds in the `Retry-After` header (a number, or a date), or None."""
     value = response.headers.get("retry-after", "").strip()
     try:
         seconds = float(value)

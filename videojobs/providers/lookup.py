@@ -1,4 +1,4 @@
-"""The search for a submission whose response was lost: what is known about it, and what the vendor's data prove."""
+"""The lookup of a submission whose response was lost: what is known about it, and what the vendor's data prove."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from typing import Final, Protocol
 from videojobs.db.models import Json, Submission
 from videojobs.errors import OutcomeStillUnknown
 
-LOOKUP_DELAY_RATIO: Final = 0.5  # the pause between two lookups, as a share of the age: soon at first, then seldom
+LOOKUP_DELAY_RATIO: Final = 0.5  # the pause between two lookups, as a share of the age: short at first, then longer
 MAX_LOOKUP_DELAY: Final = timedelta(seconds=60)
 
 ACCEPTED_WITHOUT_ID: Json = {"accepted": True}
-"""What is stored of a response that confirmed the submission and named no id."""
+"""Stored for a response that confirmed the submission without its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class VendorRecord:
 
 
 class SubmissionRecords(Protocol):
-    """What is recorded about submissions, as far as a search for a lost one needs it (`JobRepository`)."""
+    """Records of submissions, as far as a lookup needs them (`JobRepository`)."""
 
     async def submission_age(self, submission: Submission) -> timedelta: ...
     async def list_submissions(self, job_id: str) -> Sequence[Submission]: ...
@@ -61,7 +61,7 @@ class SubmissionRecords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The search for a submission whose response was lost. Await `pace` before each request that lists."""
+    """The lookup of a submission whose response was lost. Await `pace` before each request that lists."""
 
     submission: Submission
     repository: SubmissionRecords
@@ -69,10 +69,10 @@ class Lookup:
 
 
 def still_in_doubt_error(age: timedelta, settling: timedelta) -> OutcomeStillUnknown:
-    """The vendor does not show a submission of this age yet; it may until it is `settling` old."""
+    """The vendor does not show a submission of this age yet; it may do so until `settling`."""
     pause = min(max(age * LOOKUP_DELAY_RATIO, timedelta(seconds=1)), settling - age, MAX_LOOKUP_DELAY)
     return OutcomeStillUnknown(
         f"the vendor does not show the submission {age.total_seconds():.0f} s after it may have been sent; "
-        f"after {settling.total_seconds():.0f} s it will count as not taken",
+        f"after {settling.total_seconds():.0f} s it counts as not accepted",
         retry_after=pause.total_seconds(),
     )

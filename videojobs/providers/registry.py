@@ -61,7 +61,8 @@ def provider_for_stage(stage: Stage) -> Provider[Any]:
     provider = get_provider(StageSettings.current().key_for(stage))
     if provider.stage is not stage:
         raise ConfigurationError(
-            f"VIDEOJOBS_{stage.name}_PROVIDER is {provider.key!r}, which does {provider.stage.value}, not {stage.value}"
+            f"VIDEOJOBS_{stage.name}_PROVIDER is {provider.key!r}, which serves {provider.stage.value}, not "
+            f"{stage.value}"
         )
     return provider
 

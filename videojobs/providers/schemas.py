@@ -1,7 +1,7 @@
-"""What the wire files of all vendors share: exact bytes out, tolerant reading in, clean vendor texts.
+"""What the data formats of all vendors share: exact requests, tolerant parsing, sanitised texts.
 
-Vendors add fields, turn ids from numbers into strings and send null for everything unset. A model here
-therefore demands only what nothing can be done without; an optional field of an unexpected type reads as None.
+Vendors add fields, turn ids from numbers into strings and send null for everything unset. So a model requires only what
+is indispensable; an optional field of an unexpected type reads as None.
 """
 
 import json
@@ -21,11 +21,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 MAX_TEXT_LENGTH = 500  # characters of a vendor's text in an error message: enough to read, too short to flood a row
-_MAX_SCANNED_LENGTH = (
-    20 * MAX_TEXT_LENGTH
-)  # what is looked at before it is shortened, so that a cut cannot bare half a query
+_MAX_SCANNED_LENGTH = 20 * MAX_TEXT_LENGTH  # scanned before it is shortened, so that the cut cannot expose half a query
 
-# Presigned links carry their permission in the query, plain or percent-encoded; it has no place in a message.
+# Presigned links contain their permission in the query, plain or percent-encoded; messages must not contain it.
 _URL_QUERY = re.compile(r"(?:\?|%3f)[^\s\"'<>]*(?:=|%3d)[^\s\"'<>]*", re.IGNORECASE)
 _URL_USERINFO = re.compile(r"(?<=://)[^\s/@]+@")
 
@@ -38,14 +36,14 @@ def compact_json(value: object) -> str:
 
 
 def normalize_number(value: float) -> int | float:
-    """`value`, as an int where it is whole: 2 and 2.0 must give the same bytes."""
+    """`value`, as an int if it is whole: 2 and 2.0 must give the same bytes."""
     return int(value) if float(value).is_integer() else float(value)
 
 
 def sanitize_text(text: str) -> str:
     """A vendor's text, fit for a message, a log line and a database column.
 
-    One line, no control characters (Postgres refuses NUL), no URL queries or passwords, at most `MAX_TEXT_LENGTH`.
+    One line, no control characters (Postgres rejects NUL), no URL queries or passwords, at most `MAX_TEXT_LENGTH`.
     """
     printable = "".join(char if char.isprintable() else " " for char in text[:_MAX_SCANNED_LENGTH])
     bare = _URL_USERINFO.sub("", _URL_QUERY.sub("", printable))
@@ -54,7 +52,7 @@ def sanitize_text(text: str) -> str:
 
 
 def _coerce_text(value: object) -> str | None:
-    """Read a text that some answers give as a list of texts, or as an object with a message."""
+    """A text, which some responses have as a list of texts or as an object with a message."""
     if isinstance(value, list):
         return "; ".join(filter(None, map(_coerce_text, value))) or None
     if isinstance(value, dict):
@@ -63,7 +61,7 @@ def _coerce_text(value: object) -> str | None:
 
 
 def _coerce_identifier(value: object) -> object:
-    """Read an id that one answer gives as a number and the next as a string."""
+    """An id, which may be a number in one response and a string in the next."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -80,11 +78,11 @@ Lenient = Annotated[T | None, WrapValidator(_none_if_unreadable)]
 
 
 class VendorModel(BaseModel):
-    """Base of all vendor answers. For the job's record, unknown fields are kept and a dump has the vendor's names."""
+    """Base of all vendor responses. For the job's record, it keeps unknown fields, and dumps the vendor's names."""
 
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel, serialize_by_alias=True)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Ids and states only: the other fields carry links that are permissions."""
+        """Ids and states only: the other fields contain links, which are permissions."""
         shown = ("id", "status", "process_status", "code")
         return [(name, getattr(self, name)) for name in shown if name in type(self).model_fields]

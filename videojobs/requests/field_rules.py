@@ -209,7 +209,7 @@ def _reference_errors(parsed: ParsedFields) -> Iterator[FieldError]:
     referenced = set(parsed.referenced_ids.values())
     for index, ref_id in parsed.declared_ids.items():
         if first_index.setdefault(ref_id, index) != index:
-            message = f"is used by audio[{first_index[ref_id]}] already; give another name"
+            message = f"is already used by audio[{first_index[ref_id]}]; choose another name"
             yield FieldError(f"audio[{index}].refId", message)
         elif referenced and "segments" in parsed.complete_lists and ref_id not in referenced:
             yield FieldError(f"audio[{index}].refId", "is not used by any segment; use it, or remove the file")
@@ -234,7 +234,7 @@ def _segment_errors(path: str, segment: Segment, limits: LimitSettings) -> Itera
         length = format_seconds(end - start)
         yield FieldError(
             f"{path}.endTime",
-            f"makes the segment {length} long; the shortest that makes sense is {format_seconds(min_length)}",
+            f"makes the segment {length} long; the minimum is {format_seconds(min_length)}",
         )
     crop = segment.audioInput
     if crop.startTime is not None and crop.endTime is not None and crop.startTime >= crop.endTime:
@@ -269,9 +269,13 @@ def _area_errors(path: str, area: AnnotationArea) -> Iterator[FieldError]:
     if area.start >= area.end:
         yield _end_before_start_error(f"{path}.end", area.start)
     if area.x + area.w > 1 + EDGE_TOLERANCE:
-        yield FieldError(f"{path}.w", f"sticks out on the right: x + w is {area.x + area.w:g}, at most 1 fits")
+        yield FieldError(
+            f"{path}.w", f"exceeds the picture on the right: x + w is {area.x + area.w:g}, at most 1 is allowed"
+        )
     if area.y + area.h > 1 + EDGE_TOLERANCE:
-        yield FieldError(f"{path}.h", f"sticks out at the bottom: y + h is {area.y + area.h:g}, at most 1 fits")
+        yield FieldError(
+            f"{path}.h", f"exceeds the picture at the bottom: y + h is {area.y + area.h:g}, at most 1 is allowed"
+        )
 
 
 def _text_removal_errors(parsed: ParsedFields) -> Iterator[FieldError]:

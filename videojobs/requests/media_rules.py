@@ -109,9 +109,9 @@ def validate_lip_sync_result(request: JobRequest, video: MediaInfo, limits: Limi
     problems, field = [], _text_removal_field(request)
     if video.duration > limits.inpaint_max_seconds:
         length, most = format_seconds(round(video.duration, 3)), format_seconds(limits.inpaint_max_seconds)
-        problems.append(FieldError(field, f"text removal takes {most} at most; the result is {length} long"))
+        problems.append(FieldError(field, f"text removal accepts at most {most}; the result is {length} long"))
     if video.size >= limits.inpaint_max_bytes:
-        size = f"{_format_mb(video.size)}; text removal takes less than {_format_mb(limits.inpaint_max_bytes)}"
+        size = f"{_format_mb(video.size)}; text removal accepts less than {_format_mb(limits.inpaint_max_bytes)}"
         problems.append(FieldError(field, f"the lip-sync result has {size}"))
     return problems
 
@@ -162,10 +162,10 @@ def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits:
         remainder = format_seconds(left) if left > 0 else "nothing"
         yield FieldError(
             f"{path}.endTime",
-            f"is {format_seconds(segment.endTime)}, but {_lip_sync_vendor()} takes this segment only to "
+            f"is {format_seconds(segment.endTime)}, but {_lip_sync_vendor()} accepts this segment only up to "
             f"{format_seconds(max(0.0, sent.endTime))}, a little before the video ends or the next segment begins: "
             "that "
-            f"leaves {remainder} of it; the shortest that makes sense is {format_seconds(least)}",
+            f"leaves {remainder} of it; the minimum is {format_seconds(least)}",
         )
 
 
@@ -183,7 +183,7 @@ def _crop_errors(
         yield FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}")
     elif crop.startTime < audio_seconds and usable <= crop.startTime:
         most, name = format_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
-        message = f"leaves nothing of the part: {_lip_sync_vendor()} takes the audio only to {most}, since {lasts}"
+        message = f"leaves no audio: {_lip_sync_vendor()} accepts the audio only up to {most}, since {lasts}"
         yield FieldError(f"{path}.{name}", message)
 
 
@@ -212,7 +212,7 @@ def _predicted_result_errors(
             )
     length = predict_timeline(video.duration, timed, mode).result_duration
     if request.stages == (Stage.LIP_SYNC, Stage.TEXT_REMOVAL) and length > limits.inpaint_max_seconds:
-        most = f"text removal takes {format_seconds(limits.inpaint_max_seconds)} at most"
+        most = f"text removal accepts at most {format_seconds(limits.inpaint_max_seconds)}"
         message = f"the lip-sync result will be about {format_seconds(round(length, 1))} long; {most}"
         yield FieldError(_text_removal_field(request), message)
 

@@ -150,7 +150,7 @@ class Segment(FrozenModel):
     label: Label | None = Field(
         default=None,
         title="Label",
-        description="Your own name for the segment. It stays here and is never sent to a vendor.",
+        description="Your own name for the segment. It is never sent to a vendor.",
         json_schema_extra=form_position(3),
     )
 
@@ -166,10 +166,10 @@ class AnnotationArea(FrozenModel):
     kind: AreaKind = Field(
         validation_alias=AliasChoices("kind", "type"),
         title="What to do here",
-        description="erasure: wipe the whole rectangle. text: remove only the text found in it. "
-        "protection: leave everything in it as it is.",
+        description="erasure: erase the whole rectangle. text: erase only the text in it. protection: change nothing "
+        "in it.",
         json_schema_extra=form_position(0)
-        | {"default": "erasure"},  # what the form begins with; a client has to say it
+        | {"default": "erasure"},  # the form's initial value; a client has to send one
     )
     x: Fraction = Field(
         title="Left edge",
@@ -194,30 +194,31 @@ class AnnotationArea(FrozenModel):
     start: Seconds = Field(
         validation_alias=AliasChoices("start", "startTime"),
         title="From (s)",
-        description="The second of the video you hand in at which the area begins to count.",
+        description="The second of the source video at which the area begins.",
         json_schema_extra=form_position(5),
     )
     end: Seconds = Field(
         validation_alias=AliasChoices("end", "endTime"),
         title="Until (s)",
-        description="The second of the video you hand in at which the area ceases to count.",
+        description="The second of the source video at which the area ends.",
         json_schema_extra=form_position(6),
     )
     label: Label | None = Field(
         default=None,
         title="Label",
-        description="Your own name for the area. It stays here and is never sent to a vendor.",
+        description="Your own name for the area. It is never sent to a vendor.",
         json_schema_extra=form_position(7),
     )
 
 
 class Options(FrozenModel):
-    """How the vendors work. The defaults are right for most videos."""
+    """Options for the vendors. The defaults are right for most videos."""
 
     model: LipSyncModel = Field(
         default="lipsync-2",
         title="Lip-sync model",
-        description="Sync.so's model. lipsync-2-pro is finer and dearer; sync-3 is new, test it before you rely on it.",
+        description="Sync.so's model. lipsync-2-pro has more detail and costs more. sync-3 is new: test it before "
+        "you rely on it.",
         json_schema_extra=form_position(0),
     )
     sync_mode: SyncMode = Field(
@@ -230,14 +231,14 @@ class Options(FrozenModel):
     inpaint_model: InpaintModel = Field(
         default="basic",
         title="Text removal model",
-        description="GhostCut's model. basic does everything. The advanced ones take only areas of kind text: "
+        description="GhostCut's model. basic supports all areas. The advanced ones support only areas of kind text: "
         "advanced_lite up to 10, advanced one below 20 % of the picture, advanced_large_box one below 40 %.",
         json_schema_extra=form_position(2),
     )
     inpaint_language: InpaintLanguage = Field(
         default="all",
         title="Language of the text to remove",
-        description="all, or one language. The advanced models know only all.",
+        description="all, or one language. The advanced models support only all.",
         json_schema_extra=form_position(3),
     )
 
@@ -269,8 +270,8 @@ class JobRequest(FrozenModel):
     effects: list[AnnotationArea] = Field(
         default=[],
         title="Annotation areas",
-        description="Where text has to go, or has to be protected, and when. Protection alone means: text goes "
-        "everywhere else. Leave it empty for lip-sync only.",
+        description="Where and when text is removed or protected. Protection alone: text is removed everywhere else. "
+        "Empty: lip-sync only.",
         json_schema_extra=form_position(3),
     )
     text_removal: TextRemoval | None = Field(
@@ -295,7 +296,7 @@ class JobRequest(FrozenModel):
     options: Options = Field(
         default=Options(),
         title="Options",
-        description="How the vendors work. The defaults are right for most videos.",
+        description="Options for the vendors. The defaults are right for most videos.",
         json_schema_extra=form_position(7),
     )
 

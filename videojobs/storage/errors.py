@@ -38,7 +38,7 @@ def translate_storage_errors(action: str) -> Iterator[None]:
     except SSLError as error:
         raise ConfigurationError("the storage's certificate is not valid; check its address") from error
     except (NotConnected, HTTPClientError, ResponseStreamingError, IncompleteReadError) as error:
-        raise TransferInterrupted(f"the connection to the storage broke off ({type(error).__name__})") from error
+        raise TransferInterrupted(f"the connection to the storage was interrupted ({type(error).__name__})") from error
     except BotoCoreError as error:
         raise ConfigurationError(
             f"the storage cannot be used ({type(error).__name__}); check its address, keys and region"
@@ -51,7 +51,9 @@ def to_storage_error(action: str, code: str, status: int) -> VideoJobError:
         return TransferInterrupted(f"the storage could not {action} now ({code or status})")
     if code in _MISSING:
         return InvalidMedia("there is no such object in the storage; upload it first, or correct its address")
-    return ConfigurationError(f"the storage refused to {action} ({code or status}); check its bucket, keys and rights")
+    return ConfigurationError(
+        f"the storage refused to {action} ({code or status}); check its bucket, keys and permissions"
+    )
 
 
 def _http_status(error: ClientError) -> int:

@@ -76,7 +76,7 @@ def parse_uri(uri: str) -> tuple[str, str]:
     """Bucket and key of `s3://bucket/key`. Raises InvalidMedia."""
     found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.+)", uri)
     if found is None:
-        raise InvalidMedia("this is not an address in storage; write s3://bucket/key")
+        raise InvalidMedia("this is not a storage location; use s3://bucket/key")
     return found[1], found[2]
 
 
@@ -199,7 +199,7 @@ class ObjectStore:
             self._client.copy({"Bucket": self.bucket, "Key": source_key}, self.bucket, key, Config=_COPY_CONFIG)
         copied = self.head(key)
         if copied is None:
-            raise TransferInterrupted("the copy of an object is not there")
+            raise TransferInterrupted("the copied object does not exist")
         fault_point("store.copy.after")
         return copied
 
@@ -270,15 +270,15 @@ class ObjectStore:
 
     def abort_multipart_uploads(self, prefix: str) -> int:
         """Abort multipart uploads that were never completed, as by killed processes; returns their number."""
-        with translate_storage_errors("list half-sent objects"):
+        with translate_storage_errors("list unfinished uploads"):
             try:
                 pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
                 found = [upload for page in pages for upload in page.get("Uploads", [])]
-            except self._client.exceptions.NoSuchUpload:  # rclone's answer if there is none
+            except self._client.exceptions.NoSuchUpload:  # rclone's response if there is none
                 return 0
         fault_point("store.abort.before")
         for upload in found:
-            with translate_storage_errors("drop a half-sent object"), suppress(self._client.exceptions.NoSuchUpload):
+            with translate_storage_errors("abort an unfinished upload"), suppress(self._client.exceptions.NoSuchUpload):
                 self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         fault_point("store.abort.after")
         return len(found)

@@ -29,7 +29,7 @@ class RangeReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise ValueError("a place before the start of the file")
+            raise ValueError("a position before the start of the file")
         self._position = base + offset
         return self._position
 

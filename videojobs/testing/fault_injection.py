@@ -112,4 +112,4 @@ def _trigger(action: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "hang":
         time.sleep(86_400)
-    raise InjectedFault(f"a test asked to {action}")
+    raise InjectedFault(f"a test requested {action}")

@@ -1,6 +1,6 @@
 """Starts the runs of accepted jobs, and retries while Prefect is unavailable.
 
-A job is committed to Postgres before its client gets an answer. So its run is started even if this process dies: by
+A job is committed to Postgres before its client gets a response. So its run is started even if this process dies: by
 this process, by the next one when it starts, and at last by the `cleanup` deployment, which finds jobs without a run.
 """
 
@@ -30,7 +30,7 @@ class RunLauncher:
         try:
             run = await self._services.runs.start(job)
         except DEPENDENCY_ERRORS as error:
-            log.warning("Job %s accepted; its run starts once Prefect answers (%s)", job.id, type(error).__name__)
+            log.warning("Job %s accepted; its run starts once Prefect responds (%s)", job.id, type(error).__name__)
             self._pending.add(job.id)
             return
         log.info("Job %s accepted; flow run %s", job.id, run)

@@ -42,7 +42,7 @@ async def create_job_from_json(
 ) -> VideoJob:
     """Create and launch a job whose files are at links or in finished uploads.
 
-    Raises ApiError or InvalidRequest, and one of `DEPENDENCY_ERRORS` if Prefect, Postgres or the storage is away.
+    Raises ApiError or InvalidRequest; one of `DEPENDENCY_ERRORS` if Prefect, Postgres or the storage is unavailable.
     """
     await state.services.runs.ping()
     parse = parse_lecture if kind is JobKind.LECTURE else parse_request

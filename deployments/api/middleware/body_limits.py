@@ -1,4 +1,4 @@
-"""Limits the size and the duration of every request body, and adds security headers to every answer."""
+"""Limits the size and the duration of every request body, and adds security headers to every response."""
 
 import asyncio
 import math
@@ -58,7 +58,7 @@ class BodyLimitMiddleware:
 
 
 class _LimitedBody:
-    """Counts bytes. After an early answer, a client could otherwise keep sending for ever."""
+    """Counts bytes. After an early response, a client could otherwise keep sending for ever."""
 
     def __init__(self, receive: Receive, headers: Headers, *, max_bytes: float, timeout_seconds: float) -> None:
         self._receive = receive
@@ -87,9 +87,9 @@ class _LimitedBody:
             raise ApiError(408, "The body arrived too slowly.") from error
 
     async def drain(self) -> None:
-        """After an early answer, receive the rest of the body if it is small and arrives soon.
+        """After an early response, receive the rest of the body if it is small and arrives soon.
 
-        A client that is still sending would otherwise find the connection closed, and might never see the answer.
+        A client that is still sending would otherwise find the connection closed, and might never see the response.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):

@@ -23,7 +23,7 @@ from deployments.api.settings import ApiSettings
 
 _MAX_URL_BYTES: Final = 16 * 1024  # a cursor and a file name take less than 1 KB; browsers and proxies allow 8 to 64 KB
 _MAX_PIPELINED_REQUESTS: Final = 8  # behind the current one; no current browser or HTTP library sends any
-_LINGER_SECONDS: Final = 1.0  # in which a rejected client may still send and read the answer
+_LINGER_SECONDS: Final = 1.0  # in which a rejected client may still send and read the response
 _ACCEPT_BACKLOG: Final = 128  # connections accepted in one round of the event loop; as many wait in the kernel
 _RESERVED_FILES: Final = 512  # 60 of our own (Postgres, storage, Prefect), and three rounds of new connections
 _LOG_INTERVAL_SECONDS: Final = 60  # between two log lines about the connection limit
@@ -114,7 +114,7 @@ def _fit_to_open_files(requested: int) -> int:
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection. Headers are limited in bytes, lines and time; answers have to be read in time.
+    """A client's connection. Headers are limited in bytes, lines and time; responses have to be read in time.
 
     Trailers of a chunked body count as headers. They are dropped: no endpoint reads them.
     """
@@ -127,17 +127,17 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        assert isinstance(config, ServerConfig)  # noqa: S101  # what makes these
+        assert isinstance(config, ServerConfig)  # noqa: S101  # which creates the connections
         self._settings, self._limiter = config.settings, config.limiter
-        self._header_lines = self._header_bytes = 0  # of this request's head, and of what stands behind its body
-        self._unparsed_bytes = 0  # bytes that have come since something was complete: the parser may keep all of them
+        self._header_lines = self._header_bytes = 0  # of this request's headers, and of the trailers behind its body
+        self._unparsed_bytes = 0  # received since the last complete element: the parser may keep all of them
         self._is_in_head = False
-        self._discards_input = False  # whatever still comes is dropped
+        self._discards_input = False  # further input is dropped
         self._error_status: HTTPStatus | None = None  # why the parser was stopped
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
-    # ---- from its beginning to its end -------------------------------------------------------------------
+    # ---- life cycle --------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -169,14 +169,14 @@ class Connection(HttpToolsProtocol):
         self._stop_write_timer()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Requests for WebSocket or HTTP/2 get a normal HTTP/1.1 answer, as HTTP allows, and no log line.
+        """Requests for WebSocket or HTTP/2 get a normal HTTP/1.1 response, as HTTP allows, and no log line.
 
         The parser does not treat what follows such a request as its body, so it is not read at all.
         """
         self._discards_input = True
         self.cycle.keep_alive = False
 
-    # ---- what the parser finds ---------------------------------------------------------------------------
+    # ---- parser callbacks --------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -215,7 +215,7 @@ class Connection(HttpToolsProtocol):
         self._unparsed_bytes = 0
         super().on_message_complete()
 
-    # ---- time --------------------------------------------------------------------------------------------
+    # ---- time-outs ---------------------------------------------------------------------------------------
 
     @property
     def _is_idle(self) -> bool:
@@ -257,7 +257,7 @@ class Connection(HttpToolsProtocol):
             self._stop_write_timer()
 
     def _start_write_timer(self) -> None:
-        """A client that does not read its answer would hold the connection for ever: closing waits for it, too."""
+        """A client that does not read its response would hold the connection for ever: closing waits for it, too."""
         if self._write_timer is None and self.transport.get_write_buffer_size():
             self._write_timer = self.loop.call_later(self._settings.write_timeout_seconds, self.transport.abort)
 
@@ -266,7 +266,7 @@ class Connection(HttpToolsProtocol):
             self._write_timer.cancel()
             self._write_timer = None
 
-    # ---- refusals ----------------------------------------------------------------------------------------
+    # ---- rejections --------------------------------------------------------------------------------------
 
     def _abort_parsing(self, status: HTTPStatus) -> None:
         """In a parser callback: stops the parser, which then calls `send_400_response`."""
@@ -278,7 +278,7 @@ class Connection(HttpToolsProtocol):
         self._reject(self._error_status or HTTPStatus.BAD_REQUEST)
 
     def _reject(self, status: HTTPStatus) -> None:
-        """Read nothing more. An open request is answered first, unless the error is its own."""
+        """Read nothing more. An open request gets its response first, unless the error is its own."""
         self._discards_input = True
         self._stop_head_timer()
         if self._is_idle:
@@ -293,7 +293,7 @@ class Connection(HttpToolsProtocol):
             self._send_error(status)
 
     def _send_error(self, status: HTTPStatus) -> None:
-        """Close after a pause: closing at once while the client still sends would often lose the answer."""
+        """Close after a pause: closing at once while the client still sends would often lose the response."""
         self._limiter.mark_idle(self)
         self._write_error(status)
         if self.transport.can_write_eof():

@@ -45,7 +45,7 @@ class StreamShutdownMiddleware:
 
 
 class _StreamRequest:
-    """A request that is cancelled on shutdown if its answer is an event stream."""
+    """A request that is cancelled on shutdown if its response is an event stream."""
 
     def __init__(self, shutting_down: asyncio.Event, send: Send) -> None:
         self._shutting_down = shutting_down

@@ -48,7 +48,7 @@ class RequestLoggingMiddleware:
 
 
 class _Exchange:
-    """What was received and sent. `status` stays 499, nginx's code for a client that left before the answer."""
+    """What was received and sent. `status` stays 499, nginx's code for a client that left before the response."""
 
     def __init__(self) -> None:
         self.status = 499

@@ -42,9 +42,9 @@ router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_sc
 
 @router.get("")
 async def show_job(
-    job_id: JobId, request: Request, principal: Reader, state: AppStateDep, asked: RequestedAction | None = None
+    job_id: JobId, request: Request, principal: Reader, state: AppStateDep, requested: RequestedAction | None = None
 ) -> Response:
-    """`asked` is the action that a button has just requested; it may not have taken effect yet."""
+    """`requested` is the action that a button has just requested; it may not have taken effect yet."""
     row = await get_owned_job(state, principal, job_id)
     job = await load_details(state, row)
     note = build_status_note(job, for_admin=principal.is_admin)
@@ -55,8 +55,8 @@ async def show_job(
         current_user=CurrentUser.from_principal(principal),
         active_page="jobs",
         job=JobCard.from_summary(job),
-        is_live=asked is not None or job.status in UNFINISHED_STATUSES,
-        action_note=_ACTION_NOTES[asked] if asked else None,
+        is_live=requested is not None or job.status in UNFINISHED_STATUSES,
+        action_note=_ACTION_NOTES[requested] if requested else None,
         status_note=note,
         timeline=event_lines(job.timeline),
         costs=price_rows(job.costs),
@@ -108,4 +108,4 @@ async def retry_and_redirect(job_id: JobId, principal: Submitter, state: AppStat
 
 
 def _redirect_to_job(job_id: str, action: RequestedAction) -> Response:
-    return RedirectResponse(f"/jobs/{quote(job_id, safe='')}?asked={action}", SEE_OTHER)
+    return RedirectResponse(f"/jobs/{quote(job_id, safe='')}?requested={action}", SEE_OTHER)

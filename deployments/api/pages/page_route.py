@@ -17,7 +17,7 @@ SEE_OTHER: Final = 303  # after a form, so that a reload does not send it again
 
 
 class PageRoute(APIRoute):
-    """Answers with HTML instead of problem details."""
+    """Responds with HTML instead of problem details."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -34,7 +34,7 @@ def render_page(
 ) -> HTMLResponse:
     """Render a template. `storage` is the origin of links to files, if the page has any.
 
-    `BodyLimitMiddleware` adds the headers that all answers share.
+    `BodyLimitMiddleware` adds the headers that all responses share.
     """
     # "same-origin": other sites must not see job addresses, and forms need their Origin.
     headers = {"Content-Security-Policy": content_security_policy(storage), "Referrer-Policy": "same-origin"}

@@ -42,7 +42,7 @@ async def receive_callback(provider: str, token: str, request: Request, state: A
         submission = await find_submission(await state.services.repository(), token, sender)
         event = await _verify(state.services, sender, submission, request, body)
         await _record_callback(state.services, sender, submission, event)
-    return "heard\n"
+    return "accepted\n"
 
 
 def _find_provider(key: str) -> Provider[Any]:
@@ -107,6 +107,4 @@ async def _record_callback(
     job = await repository.record_callback(submission, event.vendor_id, batch_id=event.batch_id)
     if job is not None:
         run = await services.runs.resume(job)
-        log.info(
-            "Job %s: %s names %s; flow run %s asks it about that", job.id, provider.display_name, event.vendor_id, run
-        )
+        log.info("Job %s: %s reported %s; flow run %s queries it", job.id, provider.display_name, event.vendor_id, run)

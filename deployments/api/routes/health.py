@@ -1,4 +1,4 @@
-"""`/readyz`: which dependencies answer. The log says why one does not."""
+"""`/readyz`: which dependencies respond. The log says why one does not."""
 
 import asyncio
 import logging
@@ -44,7 +44,7 @@ class ReadinessProbe:
         self._running_checks: dict[str, asyncio.Task[bool]] = {}
 
     async def check_all(self) -> dict[str, bool]:
-        """Whether each dependency answers in time."""
+        """Whether each dependency responds in time."""
         checks = {name: self._check_task(name) for name in CHECKS}
         await asyncio.wait(checks.values(), timeout=self._timeout_seconds)
         return {name: task.done() and task.result() for name, task in checks.items()}
@@ -64,10 +64,10 @@ class ReadinessProbe:
         return True
 
 
-@router.get("/readyz", responses={503: {"description": "A dependency is unavailable; the answer names it."}})
+@router.get("/readyz", responses={503: {"description": "A dependency is unavailable; the response names it."}})
 async def readyz(request: Request) -> JSONResponse:
-    """200 if every dependency answers in time, else 503: `{"postgres": "up", "prefect": "away", "storage": "up"}`."""
+    """200 if all dependencies respond in time, else 503: `{"postgres": "up", "prefect": "unavailable", ...}`."""
     readiness: ReadinessProbe = request.app.state.readiness
     parts = await readiness.check_all()
-    statuses = {name: "up" if is_up else "away" for name, is_up in parts.items()}
+    statuses = {name: "up" if is_up else "unavailable" for name, is_up in parts.items()}
     return JSONResponse(statuses, 200 if all(parts.values()) else 503)

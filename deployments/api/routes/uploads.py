@@ -77,7 +77,7 @@ async def complete_upload(
     principal: Submitter,
     state: AppStateDep,
 ) -> UploadComplete:
-    """Call it once all parts are sent. A repeated call returns the same answer."""
+    """Call it once all parts are sent. A repeated call returns the same response."""
     parts = await read_json_as(request, UploadParts)
     repository, store = await state.services.repository(), await state.services.store()
     row = await repository.get_upload(upload_id, principal.user_id) if re.fullmatch(ID_PATTERN, upload_id) else None

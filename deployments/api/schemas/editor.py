@@ -1,4 +1,4 @@
-"""Answers for the jobs page of the old editor. Times are UTC, without a zone, as that page expects them."""
+"""Responses for the jobs page of the old editor. Times are UTC, without a zone, as that page expects them."""
 
 from typing import Any
 

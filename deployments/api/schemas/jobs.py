@@ -1,4 +1,4 @@
-"""API answers about jobs."""
+"""API responses about jobs."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""API answers about lectures."""
+"""API responses about lectures."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Errors in API answers: problem details (RFC 9457)."""
+"""Errors in API responses: problem details (RFC 9457)."""
 
 from pydantic import BaseModel, Field
 

@@ -1,4 +1,4 @@
-"""Requests and answers of direct uploads."""
+"""Requests and responses of direct uploads."""
 
 from typing import Annotated, Final
 
@@ -23,7 +23,7 @@ class UploadStarted(BaseModel):
 
     upload_id: str
     part_size: int = Field(description="Bytes", examples=[16777216])
-    parts: list[str] = Field(description="Links, in the order of the parts. Keep the ETag of each answer.")
+    parts: list[str] = Field(description="Links, in the order of the parts. Keep the ETag of each response.")
 
 
 class UploadParts(BaseModel):

@@ -207,7 +207,7 @@ class FormReceiver:
         elif container is None or container not in accepted_containers:
             names = ", ".join(sorted(name.upper() for name in accepted_containers))
             expected = "a video" if file.is_video else "an audio file"
-            self._reject_file(file, f"does not begin like {expected} in a supported format; send one of {names}")
+            self._reject_file(file, f"is not {expected} in a supported format; send one of {names}")
         else:
             key = video_key if file.is_video else self._audio_key
             media_type = content_type(container, audio_only=not file.is_video)

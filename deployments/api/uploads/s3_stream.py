@@ -112,7 +112,7 @@ class UploadPool:
 
 
 def _lower_priority() -> None:
-    """Let the event loop go first: nobody waits for hashing."""
+    """Let the event loop run first: no client waits for hashing."""
     if sys.platform == "linux":  # only Linux has a niceness per thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 

@@ -151,7 +151,7 @@ _VENDOR_EVENT_TEXT: Final = {
     "failed": "{} has failed.",
     "refused": "{} has refused the job.",
     "waiting": "{} asks us to wait.",
-    "no_answer": "{} does not answer at the moment; we ask again.",
+    "no_answer": "{} does not respond at the moment; we query it again.",
     "unknown": "It is not known whether {} has accepted the job.",
     "not_taken": "{} has not accepted the job; it is sent again.",
     "written_off": "The submission to {} was written off.",

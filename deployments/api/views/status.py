@@ -1,4 +1,4 @@
-"""The status answers, and signed links to a job's files."""
+"""The status responses, and signed links to a job's files."""
 
 import asyncio
 import re
@@ -92,7 +92,7 @@ async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:
 
 
 async def submission_response(state: AppState, job: VideoJob) -> JobCreated:
-    """The answer to a request that created a job."""
+    """The response to a request that created a job."""
     status = await build_status(state, job)
     return JobCreated(
         **status.model_dump(),

@@ -33,7 +33,7 @@ class PrefectServerService(Service):
             # send it by themselves, as they do cookies, so other sites' pages cannot act for the user. That is why
             # Prefect's CSRF tokens, which a plain curl would need too, stay off.
             "PREFECT_SERVER_API_AUTH_STRING": self._login,
-            # Only the UI's own pages may read answers, under both names of this machine.
+            # Only the UI's own pages may read responses, under both names of this machine.
             "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"{self.address},http://localhost:{port}",
             "PREFECT_SERVER_UI_API_URL": self._api,
             # The default is inside the installed package, which may be read-only or shared.

@@ -18,7 +18,7 @@ async def is_listening(port: int) -> bool:
 
 
 async def is_healthy(url: str) -> bool:
-    """Whether this URL answers 200."""
+    """Whether this URL returns 200."""
     with suppress(httpx.HTTPError):
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:  # a proxy does not lead to this machine
             return (await client.get(url)).status_code == httpx.codes.OK

@@ -52,4 +52,4 @@ class ExternalService(Service):
         return self._variables
 
     async def start(self) -> None:
-        """Nothing to start: its clients report if it does not answer."""
+        """Nothing to start: its clients report if it does not respond."""

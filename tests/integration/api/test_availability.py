@@ -31,7 +31,7 @@ async def test_healthz_is_up_while_the_dependencies_are_down() -> None:
     "error",
     [
         DatabaseUnavailable("postgres on db-1 does not answer"),
-        RetryableError("the Prefect server did not give the block on db-1"),
+        RetryableError("the Prefect server did not return the block on db-1"),
         ConfigurationError("the Prefect server has no block job-database on db-1"),
         httpx.ConnectError("db-1 refused the connection"),
         ObjectNotFound(http_exc=OSError("no deployment on db-1")),

@@ -52,7 +52,7 @@ async def create_accepted_submission(repository: JobRepository, lease: Lease, ve
 async def callback_vendor_ids(repository: JobRepository, job_id: str) -> list[object]:
     """The vendor ids that callbacks have reported."""
     return [
-        event.detail and event.detail["candidate"]
+        event.detail and event.detail["reported_vendor_id"]
         for event in await repository.list_events(job_id)
         if event.kind == "callback_received"
     ]
@@ -69,7 +69,7 @@ async def test_a_callback_during_the_submit_call_starts_no_run(
     lease = await create_leased_job()
     submission = await create_sent_submission(repository, lease, vendor)
     answer = await api.send_callback(vendor, submission.callback_token, vendor.report_body("42"))
-    assert (answer.status_code, answer.content) == (200, b"heard\n")
+    assert (answer.status_code, answer.content) == (200, b"accepted\n")
     assert await callback_vendor_ids(repository, lease.job_id) == ["42"]
     assert services.prefect.resumed == []
     assert (await repository.get_job(lease.job_id)).recovery_point is vendor.prior_points[-1]

@@ -157,11 +157,19 @@ async def test_the_detail_of_an_error_names_every_reason(http: httpx.AsyncClient
         effects=[make_area(x=0.9)],
     )
     assert "segments_data[0].endTime: must be later than the start (2 s)" in detail
-    assert "effects[0].region.width: sticks out on the right: x + w is 1.3" in detail
+    assert "effects[0].region.width: exceeds the picture on the right: x + w is 1.3" in detail
 
 
-async def test_protection_areas_alone_are_rejected_with_the_reason(http: httpx.AsyncClient) -> None:
-    assert "effects: has only areas of kind protection" in await error_detail(http, effects=[make_area("protection")])
+async def test_protection_areas_alone_mean_the_whole_frame_but_them(api: ApiServer, http: httpx.AsyncClient) -> None:
+    job = await submit_editor_form(api, http, effects=[make_area("protection")])
+    assert job.video_request.removes_whole_frame
+    assert [area["kind"] for area in job.processing_config["effects"]] == ["protection"]
+
+
+async def test_the_pro_form_needs_segments(http: httpx.AsyncClient) -> None:
+    """One audio for the whole video has a form of its own, and another price."""
+    detail = await error_detail(http, segments=[], sounds=AUDIO_FILES[:1])
+    assert detail == ("The request has 1 problem: segments_data: is required: give a list with at least one entry")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +180,7 @@ async def test_an_unsupported_audio_format_lists_the_supported_ones(
 ) -> None:
     detail = await error_detail(http, sounds=[(name, head), AUDIO_FILES[1]])
     assert detail == (
-        "The request has 1 problem: audio_files[0]: does not begin like an audio file in a supported format; "
+        "The request has 1 problem: audio_files[0]: is not an audio file in a supported format; "
         "send one of FLAC, MP3, MP4, OGG, WAV"
     )
 
@@ -185,7 +193,7 @@ async def test_m4a_audio_is_accepted(api: ApiServer, http: httpx.AsyncClient) ->
 
 async def test_an_mpeg_video_is_rejected_with_the_formats_supported(http: httpx.AsyncClient) -> None:
     detail = await error_detail(http, video=("talk.mpeg", b"\0\0\x01\xba\x44\0\x04\0\x04\x01" + b"v" * 100))
-    assert "file: does not begin like a video in a supported format; send one of AVI, MOV, MP4, WEBM" in detail
+    assert "file: is not a video in a supported format; send one of AVI, MOV, MP4, WEBM" in detail
 
 
 # ---- the jobs page -----------------------------------------------------------------------------------------

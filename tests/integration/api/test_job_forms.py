@@ -154,7 +154,7 @@ async def test_all_problems_are_reported_at_once_by_form_field(
     )
     found = problems_by_field(answer)
     assert set(found) == {"file", "segments_data[0].endTime", "effects", "colour"}
-    assert "does not begin like a video" in found["file"]
+    assert "is not a video" in found["file"]
     assert api.stored_keys(user) == []
     assert api.prefect.started == []
 

@@ -105,14 +105,14 @@ async def test_a_download_is_named_after_the_job(api: ApiServer) -> None:
 async def test_a_parked_job_informs_its_owner_and_its_operator(api: ApiServer) -> None:
     job = await create_job(api)
     lease = await lease_job(api, job)
-    await api.repository.park(lease, "it is not known whether Sync.so took the submission (reset)")
+    await api.repository.park(lease, "it is not known whether Sync.so accepted the submission (reset)")
     async with await browser_client(api, "ada") as http:
         owner = await page_text(http, f"/jobs/{job}")
     async with await browser_client(api, "boss", Scope.ADMIN) as http:
         operator = await page_text(http, f"/jobs/{job}")
     for seen in (owner, operator):
         assert "Needs a decision" in seen
-        assert "It is not known whether Sync.so took the submission (reset)." in seen
+        assert "It is not known whether Sync.so accepted the submission (reset)." in seen
     assert "You need not do anything" in owner
     assert "run the deployment resolve-job" not in owner
     assert "run the deployment resolve-job" in operator

@@ -252,7 +252,7 @@ async def test_the_submit_page_lists_the_problems(api: ApiServer, user: str) -> 
         data = {"language": "English"}
         answer = await http.post("/submit/lecture", files={"file": ("a.txt", b"words" * 500)}, data=data)
     assert answer.status_code == 422
-    assert "does not begin like a video" in answer.text
+    assert "is not a video" in answer.text
     assert "letters of a language" in answer.text
 
 
@@ -267,7 +267,7 @@ async def test_a_lecture_page_offers_documents_and_shows_slides(api: ApiServer, 
 
 async def test_a_parked_lecture_offers_no_resubmission(api: ApiServer, user: str) -> None:
     job = await create_lecture(api, user)
-    await api.repository.park(await lease_job(api, job.id), "5 runs in a row ended without getting any further")
+    await api.repository.park(await lease_job(api, job.id), "5 runs in a row ended at the recovery point")
     async with await browser_client(api, "boss", Scope.ADMIN) as http:
         seen = await page_text(http, f"/jobs/{job.id}")
     assert "retry continues" in seen

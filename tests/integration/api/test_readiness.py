@@ -52,7 +52,9 @@ async def test_readyz_names_a_failed_dependency_only(
     async with asgi_client(broken_services) as http, asyncio.timeout(5):
         answer = await http.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {name: "away" if name == part else "up" for name in ("postgres", "prefect", "storage")}
+    assert answer.json() == {
+        name: "unavailable" if name == part else "up" for name in ("postgres", "prefect", "storage")
+    }
 
 
 async def test_concurrent_probes_share_one_hanging_check(

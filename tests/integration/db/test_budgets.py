@@ -97,7 +97,7 @@ async def test_a_waiting_submission_counts_as_spent_only_once(repository: JobRep
 async def test_both_stages_of_a_job_count_towards_its_budget(repository: JobRepository, lease: Lease) -> None:
     await create_intent(repository, lease)
     assert (await repository.current_spend(lease.job_id)).job == Amount(usd=Decimal("0.5"))
-    with pytest.raises(BudgetExceeded, match=r"booked for this job before 0\.5 USD"):
+    with pytest.raises(BudgetExceeded, match=r"already committed for this job 0\.5 USD"):
         await create_intent(repository, lease, TEXT_REMOVAL, BudgetSettings(job_usd=Decimal("0.69")))
     await create_intent(repository, lease, TEXT_REMOVAL, BudgetSettings(job_usd=Decimal("0.7"), job_points=Decimal(2)))
     assert (await repository.current_spend(lease.job_id)).job == Amount(Decimal("0.7"), Decimal(2))

@@ -94,7 +94,7 @@ async def test_a_callback_during_a_run_starts_no_other_run(repository: JobReposi
 async def test_a_callback_during_the_vendor_query_prevents_parking(repository: JobRepository, lease: Lease) -> None:
     asked_about = await only_submission(repository, lease)
     await repository.record_callback(asked_about, "work-1")
-    with pytest.raises(RetryableError, match="just named the work"):
+    with pytest.raises(RetryableError, match="just reported this submission's id"):
         await repository.park(lease, "nobody knows", unresolved=asked_about)
     assert (await repository.get_job(lease.job_id)).parked_reason is None
 

@@ -30,7 +30,7 @@ def test_text_removal_alone_has_no_cost_of_lip_sync() -> None:
     assert estimate.root[Stage.TEXT_REMOVAL].seconds == 61
 
 
-def test_one_audio_for_the_whole_video_costs_the_longer_of_the_two() -> None:
+def test_one_audio_for_the_video_costs_the_longer_of_the_two() -> None:
     request = make_request().model_copy(update={"segments": []})
     facts = JobFacts(video=video_facts(duration=10.0), audio={"audio-1": audio_facts(duration=14.0)})
     estimate = estimate_from_prices(request, facts)

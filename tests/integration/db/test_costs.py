@@ -187,7 +187,7 @@ def test_a_budget_refusal_shows_the_amounts_and_what_to_do() -> None:
             amount_in_usd("0.4725"), Spend(job=Amount(), today=amount_in_usd("2.9"))
         )
     assert str(refusal.value) == (
-        "Not bought, since it would go over a budget: expected cost 0.4725 USD, booked today 2.9 USD, "
+        "Not bought, because it would exceed a budget: expected cost 0.4725 USD, already committed today 2.9 USD, "
         "allowed 3 USD (VIDEOJOBS_BUDGET_DAY_USD). Raise that budget or wait until 00:00 UTC, then decide `retry` "
         "with the deployment `resolve-job`"
     )

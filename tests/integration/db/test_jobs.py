@@ -423,7 +423,7 @@ async def test_a_database_outage_is_retryable_and_hides_the_password() -> None:
 async def test_an_exhausted_connection_pool_is_retryable(database_url: str) -> None:
     engine = create_async_engine(driver_url(database_url), pool_size=1, max_overflow=0, pool_timeout=0.01)
     async with engine.connect():
-        with pytest.raises(DatabaseUnavailable, match="no connection free"):
+        with pytest.raises(DatabaseUnavailable, match="no free connection"):
             await JobRepository(engine).get_job("any")
     await engine.dispose()
 

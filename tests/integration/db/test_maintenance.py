@@ -131,6 +131,19 @@ async def test_a_slot_is_counted_while_a_submission_is_in_flight(
     assert await repository.max_slots_in_use("sync_so", no_time) == 0
 
 
+async def test_a_crashed_run_counts_under_the_old_event_key_too(
+    repository: JobRepository, create_idle_job: CreateJob, run_sql: RunSql
+) -> None:
+    job_id = await create_idle_job("job")
+    await run_sql(
+        "INSERT INTO video_job_events (job_id, at, actor, kind, point, progress, message, detail) "
+        "SELECT job_id, now(), 'run/2', 'lease_acquired', point, progress, message, '{\"left_behind_by\": \"run/1\"}' "
+        "FROM video_job_events WHERE job_id = :id",
+        id=job_id,
+    )
+    assert await repository.max_slots_in_use("sync_so", timedelta(minutes=6)) == 1
+
+
 # ---- leasing ---------------------------------------------------------------------------------------------------
 
 

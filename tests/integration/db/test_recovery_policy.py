@@ -164,7 +164,7 @@ CASES = {
     "Sync.so has not shown it for hours": StuckJobCase(
         RecoveryPoint.LIP_SYNC_SUBMITTED,
         RecoveryAction.PARK,
-        "does not know the-lip_sync",
+        "no longer lists the-lip_sync",
         [make_submission(LIP_SYNC, ACCEPTED, hours_ago=7)],
         VendorStatus(VendorState.NOT_FOUND),
     ),
@@ -225,13 +225,13 @@ CASES = {
     "GhostCut's answer was lost, its callback came": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,
         RecoveryAction.RESUME,
-        "named a work",
+        "reported an id",
         [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, reported_vendor_id="541461135")],
     ),
     "GhostCut's answer was lost, but for the project": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,
         RecoveryAction.RESUME,
-        "named a work",
+        "reported an id",
         [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, UNKNOWN, vendor_batch_id="249807732")],
     ),
     "GhostCut is at work": StuckJobCase(
@@ -287,7 +287,7 @@ CASES = {
     "GhostCut has not shown it for hours": StuckJobCase(
         RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
         RecoveryAction.PARK,
-        "any more",
+        "no longer lists",
         OVERDUE_AT_GHOSTCUT,
         VendorStatus(VendorState.NOT_FOUND),
     ),

@@ -63,7 +63,7 @@ def test_a_slide_with_one_frame_shown_for_minutes_is_found(tmp_path: Path) -> No
 
 
 def test_a_too_long_duration_in_the_header_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidMedia, match="14400 s long, and 10800 s is the limit"):
+    with pytest.raises(InvalidMedia, match="14400 s long; the limit is 10800 s"):
         validate_lecture(write_hours_long_video(tmp_path / "long.mp4", 4), LectureSettings(max_seconds=3 * HOUR))
 
 
@@ -84,7 +84,7 @@ def test_a_header_duration_without_frames_is_not_trusted(tmp_path: Path) -> None
     at = content.find(b"\x44\x89\x88") + 3  # the element Duration, with 8 bytes of a float: milliseconds
     content[at : at + 8] = struct.pack(">d", 4 * HOUR * 1000)
     (tmp_path / "short.mkv").write_bytes(content)
-    with pytest.raises(InvalidMedia, match="ends in the middle"):
+    with pytest.raises(InvalidMedia, match="is truncated"):
         validate_lecture(tmp_path / "short.mkv", DEFAULT_SETTINGS)
 
 
@@ -95,7 +95,7 @@ def test_a_sound_file_is_refused(tmp_path: Path) -> None:
             frame.pts = None
             film.mux(track.encode(frame))
         film.mux(track.encode(None))
-    with pytest.raises(InvalidMedia, match="no moving picture"):
+    with pytest.raises(InvalidMedia, match="no video track"):
         validate_lecture(tmp_path / "sound.mp4", DEFAULT_SETTINGS)
 
 
@@ -128,7 +128,7 @@ def test_a_cut_off_or_damaged_file_is_refused(tmp_path: Path) -> None:
         rotten[place] ^= 0xFF
     (tmp_path / "rotten.mp4").write_bytes(rotten)
     for name in ("half.mp4", "rotten.mp4"):
-        with pytest.raises(InvalidMedia, match=r"ends in the middle|is damaged"):
+        with pytest.raises(InvalidMedia, match=r"is truncated|is damaged"):
             validate_lecture(tmp_path / name, DEFAULT_SETTINGS)
 
 

@@ -106,7 +106,7 @@ def _audio_samples(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
 def test_an_option_decides_what_a_missing_audio_track_means(tmp_path: Path) -> None:
     video = SampleLecture(voice=None, end_seconds=3).write(tmp_path / "mute.mp4")
     lecture = validate_lecture(video, LectureSettings())
-    with pytest.raises(NoAudioTrack, match="no sound track"):
+    with pytest.raises(NoAudioTrack, match="no audio track"):
         validate_speech(lecture, SpeechOptions(), LectureSettings())
     with pytest.raises(NoAudioTrack):
         transcribe(video, lecture, SpeechOptions(), LectureSettings())
@@ -122,7 +122,7 @@ def test_an_option_decides_what_a_missing_audio_track_means(tmp_path: Path) -> N
         ({"engine": "faster-whisper"}, LectureSettings(), "no Whisper model is set"),
         ({}, LectureSettings(whisper_model="/no/such/folder"), "has no model.bin"),
         ({}, LectureSettings(whisper_model="enormous"), "neither a folder nor the name"),
-        ({}, LectureSettings(whisper_model="tiny"), "may not be fetched"),
+        ({}, LectureSettings(whisper_model="tiny"), "downloads are off"),
     ],
 )
 def test_a_missing_engine_fails_or_is_skipped_as_configured(

@@ -56,7 +56,7 @@ def test_the_requested_language_is_kept(video: Path, lecture: LectureInfo, whisp
 def test_a_language_that_the_model_does_not_know_is_refused(
     video: Path, lecture: LectureInfo, whisper: LectureSettings
 ) -> None:
-    with pytest.raises(SpeechUnavailable, match="does not know the language `xx`"):
+    with pytest.raises(SpeechUnavailable, match="does not support the language `xx`"):
         transcribe(video, lecture, SpeechOptions(language="xx"), whisper)
 
 

@@ -11,7 +11,7 @@ from tests.support.media_factory import SAMPLE_RATE, MediaSpec, noisy_tone
 from videojobs.errors import InvalidMedia
 from videojobs.media.probe import probe_audio, probe_video
 
-SEVERAL_RECORDINGS_MESSAGE = "several recordings in the file, one behind the other; join them"
+SEVERAL_RECORDINGS_MESSAGE = "several recordings, one after the other; join them"
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
 UNTAGGED = {"write_xing": "0", "id3v2_version": "0"}
 UNKNOWN_LENGTH = 0xFFFF_FFFF
@@ -85,7 +85,7 @@ def test_two_joined_wavs_are_refused_at_any_declared_length(first: bytes, second
 
 
 def test_a_wav_with_two_data_chunks_is_refused() -> None:
-    with pytest.raises(InvalidMedia, match="lies in several parts, of which only one would be heard"):
+    with pytest.raises(InvalidMedia, match="is in several parts, of which only one would be used"):
         probe_audio(io.BytesIO(make_wav(PCM, PCM)))
 
 
@@ -110,7 +110,7 @@ def test_two_mp3_of_different_rates_are_refused(tmp_path: Path, make: Callable[[
     slow = MediaSpec(video_codec=None, audio_codec="libmp3lame", options=UNTAGGED, audio_sample_rate=24_000).write(
         tmp_path / "slow.mp3"
     )
-    says = r"the sound changes in the middle \(24000 Hz mono and 48000 Hz mono\): convert it"
+    says = r"the audio format changes within the file \(24000 Hz mono and 48000 Hz mono\); export it"
     with pytest.raises(InvalidMedia, match=says):
         probe_audio(io.BytesIO(make(slow.read_bytes(), fast)))
 
@@ -119,7 +119,7 @@ def test_two_mp3_of_different_rates_are_refused(tmp_path: Path, make: Callable[[
 def test_a_mono_and_a_stereo_mp3_are_refused(tmp_path: Path, make: Callable[[bytes, bytes], bytes]) -> None:
     mono = audio_spec("libmp3lame", **UNTAGGED).write(tmp_path / "mono.mp3").read_bytes()
     stereo = audio_spec("libmp3lame", "stereo", **UNTAGGED).write(tmp_path / "stereo.mp3").read_bytes()
-    with pytest.raises(InvalidMedia, match="the sound changes in the middle"):
+    with pytest.raises(InvalidMedia, match="the audio format changes within the file"):
         probe_audio(io.BytesIO(make(mono, stereo)))
 
 

@@ -68,7 +68,7 @@ async def test_a_host_with_any_private_address_is_not_connected_to(
     public_site: Website, internal_site: Website, addresses: list[str]
 ) -> None:
     public_site.named.clear()
-    with pytest.raises(InvalidMedia, match="leads to no public address") as caught:
+    with pytest.raises(InvalidMedia, match="does not lead to a public address") as caught:
         await fetch_content(
             internal_site.url("file?signature=secret", "media.example"), FakeResolver(media_example=[addresses])
         )
@@ -92,7 +92,7 @@ async def test_a_redirect_to_an_internal_host_is_not_followed(
     public_site: Website, internal_site: Website, name: str
 ) -> None:
     resolver = FakeResolver(media_example=[[PUBLIC_ADDRESS]], db_example=[[PRIVATE_ADDRESS]])
-    with pytest.raises(InvalidMedia, match="leads to no public address"):
+    with pytest.raises(InvalidMedia, match="does not lead to a public address"):
         await fetch_content(public_site.url(f"to?{internal_site.url('file', name)}", "media.example"), resolver)
     assert internal_site.named == []
 
@@ -116,7 +116,7 @@ async def test_dns_rebinding_still_connects_to_the_checked_address(
 
 async def test_a_resumed_transfer_is_checked_again(public_site: Website, internal_site: Website) -> None:
     resolver = FakeResolver(media_example=[[PUBLIC_ADDRESS], [PRIVATE_ADDRESS]])
-    with pytest.raises(InvalidMedia, match="leads to no public address"):
+    with pytest.raises(InvalidMedia, match="does not lead to a public address"):
         await fetch_content(public_site.url("broken", "media.example"), resolver)
     assert internal_site.named == []
 
@@ -135,7 +135,7 @@ async def test_a_dns_outage_is_retryable() -> None:
     def fail_temporarily(host: str, port: int) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "try again")
 
-    with pytest.raises(TransferInterrupted, match="looked up"):
+    with pytest.raises(TransferInterrupted, match="cannot be resolved"):
         await fetch_content("http://media.example/", fail_temporarily)
 
 
@@ -144,7 +144,7 @@ async def test_an_impossible_host_name_is_refused() -> None:
         host.encode("idna")
         return [PUBLIC_ADDRESS]
 
-    with pytest.raises(InvalidMedia, match="leads to no public address"):
+    with pytest.raises(InvalidMedia, match="does not lead to a public address"):
         await fetch_content(f"http://{'a' * 64}.example/", getaddrinfo)
 
 
@@ -164,7 +164,7 @@ async def test_only_allowed_hosts_are_fetched_even_after_a_redirect(public_site:
     resolver = FakeResolver(a_example=[[PUBLIC_ADDRESS]], b_example=[[PUBLIC_ADDRESS]])
     only_a = UrlPolicy(frozenset({"a.example"}), allow_http=True)
     assert await fetch_content(public_site.url("file", "a.example"), resolver, only_a) == CONTENT
-    with pytest.raises(InvalidMedia, match=r"nothing is taken here; VIDEOJOBS_INPUT_HOSTS allows a\.example"):
+    with pytest.raises(InvalidMedia, match=r"not allowed; VIDEOJOBS_INPUT_HOSTS allows a\.example"):
         await fetch_content(
             public_site.url(f"to?{public_site.url('file', 'b.example')}", "a.example"), resolver, only_a
         )
@@ -175,7 +175,7 @@ async def test_an_internal_result_url_is_refused_but_retryable(
     store: ObjectStore, public_site: Website, internal_site: Website, route: str
 ) -> None:
     url = internal_site.url("file") if route == "at once" else public_site.url(f"to?{internal_site.url('file')}")
-    with pytest.raises(ExpiredUrl, match="leads to no public address"):
+    with pytest.raises(ExpiredUrl, match="does not lead to a public address"):
         await stream_url_to_store(url, store, "result.mp4", content_type="video/mp4", policy=HTTP_ALLOWED)
     assert list(store.list_keys("")) == []
     assert internal_site.named == []

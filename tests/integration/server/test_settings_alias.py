@@ -5,12 +5,13 @@ import pytest
 from deployments.server.alert_automations import AlertSettings
 from deployments.server.recovery_automations import LivenessSettings
 from deployments.worker.settings import WorkerSettings
+from videojobs.lecture.settings import LectureSettings
 from videojobs.settings import TimingSettings
 from videojobs.settings_alias import AliasedSettings
 
 ALIASES = [
     (settings, old, field)
-    for settings in (AlertSettings, LivenessSettings, TimingSettings, WorkerSettings)
+    for settings in (AlertSettings, LectureSettings, LivenessSettings, TimingSettings, WorkerSettings)
     for old, field in settings.old_names.items()
 ]
 

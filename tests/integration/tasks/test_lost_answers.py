@@ -149,7 +149,7 @@ async def test_a_possible_work_without_our_link_proves_nothing(listed: list[dict
     account.age = waited
     found = await account.find(lost_submission())
     assert isinstance(found, Inconclusive)
-    assert "may be it (7)" in found.reason
+    assert "may be this submission (7)" in found.reason
 
 
 async def test_a_recorded_earlier_work_of_the_job_is_no_match() -> None:

@@ -46,7 +46,7 @@ def make_job_run(repository: FakeRepository) -> JobRun:
 
 @pytest.fixture(autouse=True)
 def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VIDEOJOBS_LECTURE_NEWS_SECONDS", "0.01")
+    monkeypatch.setenv("VIDEOJOBS_LECTURE_PROGRESS_INTERVAL_SECONDS", "0.01")
     monkeypatch.setattr(lecture_workspace, "_FIRST_REPORT_SECONDS", 0)
     monkeypatch.setattr(lecture_workspace, "report_progress", lambda _: None)
 

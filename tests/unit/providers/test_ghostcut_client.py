@@ -143,7 +143,7 @@ async def test_any_other_code_leaves_the_submit_outcome_unknown(code: object) ->
 )
 async def test_an_unusable_answer_leaves_the_submit_outcome_unknown(reply: ScriptedReply) -> None:
     vendor = ScriptedVendor(reply)
-    with pytest.raises(OutcomeUnknown, match="GhostCut may or may not have taken"):
+    with pytest.raises(OutcomeUnknown, match="GhostCut may or may not have accepted"):
         await vendor.ghostcut().submit(SUBMIT_BODY)
     assert len(vendor.requests) == 1  # two submits would be two paid works
     assert type(await status_error(reply)) is VendorUnavailable

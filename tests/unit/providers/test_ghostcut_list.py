@@ -129,6 +129,6 @@ async def test_a_refused_or_throttled_list_raises_its_own_error() -> None:
 
 async def test_a_vendor_that_repeats_one_page_is_not_queried_further() -> None:
     vendor = ScriptedVendor(page_with_envelope_count(5, 9, 8))
-    with pytest.raises(VendorUnavailable, match="page 1 of a list again shows"):
+    with pytest.raises(VendorUnavailable, match="page 1 of a list repeats"):
         await list_from(vendor)
     assert len(vendor.requests) == 2

@@ -95,11 +95,11 @@ def test_a_time_range_is_rounded_outwards_to_milliseconds(times: Any, sent_times
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"w": 0.0}, "nothing of the rectangle"),
-        ({"h": -0.1}, "nothing of the rectangle"),
-        ({"w": 0.00001}, "nothing of the rectangle"),
-        ({"x": 1.0}, "nothing of the rectangle"),
-        ({"y": -0.5}, "nothing of the rectangle"),
+        ({"w": 0.0}, "rectangle is outside"),
+        ({"h": -0.1}, "rectangle is outside"),
+        ({"w": 0.00001}, "rectangle is outside"),
+        ({"x": 1.0}, "rectangle is outside"),
+        ({"y": -0.5}, "rectangle is outside"),
         ({"start": 8.3}, "time range 8.3 to 8.3 s is empty"),
         ({"start": 9.0}, "is empty"),
         ({"start": -2.0, "end": 0.0}, "is empty"),
@@ -141,9 +141,9 @@ def test_callback_language_and_resolution_are_sent_when_given() -> None:
     [
         ({"model": "advanced_lite", "masks": [AREA]}, r"masks\[0\].kind: must be text"),
         ({"model": "advanced", "masks": [replace(TEXT, kind="protection")]}, "must be text with the model advanced"),
-        ({"model": "advanced_lite", "masks": [TEXT] * 11}, "has 11 areas; the model advanced_lite takes at most 10"),
-        ({"model": "advanced", "masks": [TEXT] * 2}, "has 2 areas; the model .* takes at most 1 area"),
-        ({"model": "advanced_large_box", "masks": [TEXT] * 2}, "has 2 areas; the model .* takes at most 1 area"),
+        ({"model": "advanced_lite", "masks": [TEXT] * 11}, "has 11 areas; the model advanced_lite supports at most 10"),
+        ({"model": "advanced", "masks": [TEXT] * 2}, "has 2 areas; the model .* supports at most 1 area"),
+        ({"model": "advanced_large_box", "masks": [TEXT] * 2}, "has 2 areas; the model .* supports at most 1 area"),
         (
             {"model": "advanced", "masks": [replace(TEXT, w=0.5, h=0.4)]},
             "covers 20.0% of the picture; .* less than 20%",
@@ -153,10 +153,10 @@ def test_callback_language_and_resolution_are_sent_when_given() -> None:
             "covers 42.0% of the picture; .* less than 40%",
         ),
         ({"model": "advanced", "masks": [TEXT], "language": "en"}, "language: must be all with the model advanced"),
-        ({"crf": 9}, "crf: has to lie within 10 and 30"),
-        ({"crf": 31}, "crf: has to lie within 10 and 30"),
-        ({"url": "https://media.test/视频.mp4"}, "url: has to be a public"),
-        ({"url": "s3://bucket/key"}, "url: has to be a public"),
+        ({"crf": 9}, "crf: must be from 10 to 30"),
+        ({"crf": 31}, "crf: must be from 10 to 30"),
+        ({"url": "https://media.test/视频.mp4"}, "url: must be a public"),
+        ({"url": "s3://bucket/key"}, "url: must be a public"),
     ],
 )
 def test_an_invalid_request_is_not_sent(changes: dict[str, Any], complaint: str) -> None:

@@ -46,7 +46,7 @@ async def test_a_request_that_never_left_can_be_tried_again(failure: Exception, 
 @pytest.mark.parametrize("failure", POSSIBLY_SENT, ids=repr)
 async def test_a_paid_request_possibly_sent_has_an_unknown_outcome(failure: Exception) -> None:
     vendor = ScriptedVendor(failure)
-    with pytest.raises(OutcomeUnknown, match="may or may not have taken") as caught:
+    with pytest.raises(OutcomeUnknown, match="may or may not have accepted") as caught:
         await send_request(vendor, paid=True)
     assert caught.value.vendor_id is None
     assert len(vendor.requests) == 1  # and is never sent again automatically
@@ -54,7 +54,7 @@ async def test_a_paid_request_possibly_sent_has_an_unknown_outcome(failure: Exce
 
 @pytest.mark.parametrize("failure", POSSIBLY_SENT, ids=repr)
 async def test_a_free_request_without_an_answer_can_be_tried_again(failure: Exception) -> None:
-    with pytest.raises(VendorUnavailable, match="gave no usable answer"):
+    with pytest.raises(VendorUnavailable, match="sent no usable response"):
         await send_request(ScriptedVendor(failure), paid=False)
 
 
@@ -144,7 +144,7 @@ async def test_credentials_are_sent_but_never_shown_in_repr() -> None:
 
 @pytest.mark.parametrize("bad", ["", "key with blank", "key\n", "key\r\nx-evil: 1", "schlüssel", "key\x00"])
 def test_an_invalid_header_credential_is_refused_and_not_quoted(bad: str) -> None:
-    with pytest.raises(ConfigurationError, match="x-api-key is empty or holds") as caught:
+    with pytest.raises(ConfigurationError, match="x-api-key is empty or contains") as caught:
         vendor_http_client("https://vendor.test", headers={"x-api-key": bad})
     assert not bad or bad not in str(caught.value)
 

@@ -1,7 +1,7 @@
-"""Is a callback really from GhostCut? Facts: GhostCut fact sheet, section 6.
+"""Verifies GhostCut's callbacks. Facts: GhostCut fact sheet, section 6.
 
-The signature carries no time: a callback may be a replay, and the vendor itself repeats them. Treat each as news about
-one work, whose body is a `WorkStatus`, and answer 200 with a body that is not empty.
+The signature contains no time, so a callback may be a replay; the vendor itself repeats them, too. Treat each as a hint
+about one work, whose body is a `WorkStatus`, and respond with 200 and a body that is not empty.
 """
 
 import hmac
@@ -12,8 +12,8 @@ from videojobs.providers.ghostcut.signing import sign
 
 
 def verify_signature(raw_body: bytes, signature: str | None, app_secret: SecretStr) -> bool:
-    """Check the header `Callback-Sign` over the bytes as they came."""
+    """Verify the header `Callback-Sign` over the exact bytes of the body."""
     if not signature or not app_secret.get_secret_value():
         return False
-    # Bytes, as compare_digest refuses non-ASCII text.
+    # As bytes, because compare_digest rejects non-ASCII text.
     return hmac.compare_digest(sign(raw_body, app_secret).encode(), signature.strip().lower().encode())

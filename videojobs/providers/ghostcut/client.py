@@ -1,7 +1,7 @@
-"""GhostCut's verbs. Submit is the only one that costs points; the others are free and may be repeated.
+"""GhostCut's API calls. Only submit costs points; the others are free and may be repeated.
 
-Every verb raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected` as its name says;
-see `videojobs.providers.ghostcut.errors`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9, 10 and 14.
+Each call raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected`; see
+`videojobs.providers.ghostcut.errors`. Facts: GhostCut fact sheet, sections 1, 2, 5, 9, 10 and 14.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,12 +19,12 @@ from videojobs.providers.ghostcut.signing import sign
 from videojobs.providers.http import no_answer_error, send, validate_header_secret
 from videojobs.providers.schemas import VendorModel, compact_json
 
-SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast takes the same body
+SUBMIT_PATH = "/v-w-c/gateway/ve/work/free"  # documented; /work/fast accepts the same body
 STATUS_PATH = "/v-w-c/gateway/ve/work/status"
 LIST_PATH = "/v-w-c/gateway/ve/work/list"
 POINTS_PATH = "/v-w-c/gateway/ve/point/query"
-PAGE_SIZE = 2000  # works; the most that the vendor takes
-MAX_PAGES = 50  # 100,000 works: more than anybody makes in the days that are asked about
+PAGE_SIZE = 2000  # works; the vendor's maximum
+MAX_PAGES = 50  # 100,000 works: more than any account makes in the days that are queried
 _SUCCESS_CODE = 1000
 _UNKNOWN_ID_CODE = "3003"  # fact sheet, section 8
 _BAD_ID_CODES = (_UNKNOWN_ID_CODE, "4001")  # a bad parameter, as one of the ids may be
@@ -33,7 +33,7 @@ M = TypeVar("M", bound=VendorModel)
 
 
 class GhostCutClient:
-    """Talks to GhostCut through `http`, which carries the base URL; signs every request."""
+    """Calls GhostCut through `http`, which has the base URL; signs every request."""
 
     def __init__(
         self,
@@ -52,24 +52,23 @@ class GhostCutClient:
     async def submit(self, body: bytes) -> Work:
         """Buy a work. There is no idempotency key: the same bytes sent twice are two paid works.
 
-        Raises `OutcomeUnknown` if the vendor may have taken it; its `vendor_id` is then the project id, if known.
+        Raises `OutcomeUnknown` if the vendor may have accepted it; its `vendor_id` is then the project id, if known.
         """
         answer = await self._send("ghostcut.submit", self._submit_path, body, paid=True)
         submission = _parse_or_none(answer.body, SubmitResponse) or SubmitResponse()
         if submission.work is None:
             raise OutcomeUnknown(
-                f"{VENDOR} accepted the request, and no work id was given",
+                f"{VENDOR} accepted the request, but its response has no work id",
                 vendor_id=submission.id_project,
                 accepted=True,
             )
         return submission.work
 
     async def status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
-        """Ask where works stand, all in one request; a work that the vendor does not know is missing.
+        """The status of works, in one request; works that the vendor does not know are missing.
 
-        Where the vendor refuses a question about several, the halves are asked about: one id that it will not hear of
-        must not hide the others. Raises VendorRefused where it refuses each of them, for another reason than that it
-        knows no such id.
+        If the vendor rejects a query for several works, each half is queried: one bad id must not hide the others.
+        Raises VendorRejected if it rejects each of them for another reason than an unknown id.
         """
         try:
             return await self._fetch_status(work_ids)
@@ -94,7 +93,7 @@ class GhostCutClient:
         return found
 
     async def _fetch_status(self, work_ids: Sequence[str]) -> dict[str, WorkStatus]:
-        """Whether the vendor cuts a long answer into pages is not documented: if it says so, the rest is asked for."""
+        """The vendor may split a long response into pages (not documented); its count tells, and the rest is read."""
         found: dict[str, WorkStatus] = {}
         while missing := [id_ for id_ in dict.fromkeys(work_ids) if id_ not in found]:
             page = await self._fetch_page("ghostcut.status", STATUS_PATH, {"idWorks": missing})
@@ -106,16 +105,16 @@ class GhostCutClient:
         return found
 
     async def works_by_project(self, project_id: str) -> list[WorkStatus]:
-        """Ask which works one submit call made; seen to work by other clients, not documented by the vendor."""
+        """The works of one submit call. Other clients use this query; the vendor does not document it."""
         page = await self._fetch_page("ghostcut.status", STATUS_PATH, {"idProjects": [_project_id_json(project_id)]})
         return page.content or []
 
     async def works_between(self, since: datetime, until: datetime) -> AsyncIterator[list[WorkStatus]]:
-        """All works of the account that were created in this time, by the vendor's clock; page by page, newest first.
+        """All works of the account created in this time, by the vendor's clock: page by page, newest first.
 
-        What it gave is complete once it ends: it is read until a page is empty, whatever the vendor counts and however
-        small it makes its pages. Raises `VendorUnavailable` where it is not. A work that is made meanwhile moves others
-        to the next page, where they show twice; one that is deleted leaves fewer works than were counted.
+        It reads until a page is empty, whatever count and page size the vendor reports, so the list is complete at the
+        end. Raises `VendorUnavailable` if it is not. A work that is created meanwhile moves others to the next page,
+        where they appear twice; a deleted one leaves fewer works than the count.
         """
         params = {
             "pageSize": PAGE_SIZE,
@@ -132,23 +131,21 @@ class GhostCutClient:
             if not page.content:
                 break
             if found.keys() >= (rows := {row.id: row for row in page.content}).keys():
-                raise no_answer_error(
-                    VENDOR, f"page {number} of a list again shows what the pages before it did", paid=False
-                )
+                raise no_answer_error(VENDOR, f"page {number} of a list repeats the pages before it", paid=False)
             yield [row for id_, row in rows.items() if id_ not in found]
             found |= rows
         else:
             raise no_answer_error(VENDOR, f"a list of more than {MAX_PAGES} pages", paid=False)
         if len(found) < counted:
-            raise no_answer_error(VENDOR, f"a list of {len(found)} works, of which it counts {counted}", paid=False)
+            raise no_answer_error(VENDOR, f"a list of {len(found)} works, although its count is {counted}", paid=False)
 
     async def balance(self) -> Decimal:
-        """Ask for the account's balance, in points: also the free proof that key and secret are accepted."""
+        """The account's balance in points; also a free proof that the vendor accepts key and secret."""
         assets = await self._query("ghostcut.balance", POINTS_PATH, {"notZero": True, "isValid": True}, PointAssets)
         return sum((asset.point_balance for asset in assets.point_assets or ()), Decimal(0))
 
     async def _fetch_page(self, call: str, path: str, payload: dict[str, Any]) -> StatusPage:
-        """Works, and how many there are in all: the vendor counts them in the envelope or in the body."""
+        """Works and their total number, which the vendor reports in the envelope or in the body."""
         envelope = await self._send(call, path, compact_json(payload).encode(), paid=False)
         page = _parse_body(envelope, StatusPage)
         return page if page.count is not None else page.model_copy(update={"count": envelope.count})
@@ -157,7 +154,7 @@ class GhostCutClient:
         return _parse_body(await self._send(call, path, compact_json(payload).encode(), paid=False), model)
 
     async def _send(self, call: str, path: str, body: bytes, *, paid: bool) -> Envelope:
-        """Sign and send the bytes; give the envelope if it is that of a success."""
+        """Sign and send the bytes; returns the envelope of a success."""
         headers = {
             "Content-Type": "application/json",
             "AppKey": self._app_key.get_secret_value(),
@@ -183,7 +180,7 @@ def _parse_body(envelope: Envelope, model: type[M]) -> M:
 
 
 def _project_id_json(project_id: str) -> int | str:
-    """As the live sample has it: a number."""
+    """A number, as in the live sample."""
     return int(project_id) if project_id.isdigit() else project_id
 
 

@@ -56,7 +56,7 @@ async def find_work(client: GhostCutClient, lookup: Lookup) -> LookupResult:
         rows = await _fetch_candidates(client, lookup)
         return _match_by_source(lookup, rows) or await _search_work_list(client, lookup)
     except VendorRejected as rejection:  # a later query would be rejected, too
-        return Inconclusive(f"GhostCut does not say: {rejection}")
+        return Inconclusive(f"GhostCut rejected the query: {rejection}")
 
 
 def _match_by_source(lookup: Lookup, rows: list[WorkStatus]) -> Accepted | None:
@@ -66,9 +66,9 @@ def _match_by_source(lookup: Lookup, rows: list[WorkStatus]) -> Accepted | None:
 
 
 async def _fetch_candidates(client: GhostCutClient, lookup: Lookup) -> list[WorkStatus]:
-    """The work that the callback named, and those of the project that the response named.
+    """The work that the callback reported, and those of the project that the response named.
 
-    A rejection proves nothing: it may mean an unknown id, or, for a project, an unknown kind of query, which the vendor
+    A rejection proves nothing: it may mean an unknown id or, for a project, an unknown kind of query, which the vendor
     does not document.
     """
     submission = lookup.submission
@@ -90,13 +90,13 @@ async def _search_work_list(client: GhostCutClient, lookup: Lookup) -> LookupRes
     await lookup.pace()
     rows: list[WorkStatus] = []
     async for page in client.works_between(since, until):
-        if accepted := _match_by_source(lookup, page):  # also in a list that breaks off later
+        if accepted := _match_by_source(lookup, page):  # also if reading the list fails later
             return accepted
         rows += page
     known = {row.vendor_id for row in await lookup.repository.list_submissions(submission.job_id)}
     if candidates := [row.id for row in rows if row.id not in known and _may_match(lookup, row)]:
         return Inconclusive(
-            f"GhostCut lists works that may be it ({', '.join(candidates[:5])}), without the link that it was sent"
+            f"GhostCut lists works that may be this submission ({', '.join(candidates[:5])}), but without its link"
         )
     return await _conclude_from_absence(client, lookup, age, rows)
 
@@ -108,14 +108,15 @@ async def _conclude_from_absence(
     submission = lookup.submission
     settling = timedelta(seconds=GhostCutPolling.current().ghostcut_settling_seconds)
     if age > LISTING_WINDOW:
-        return Inconclusive(f"it was sent {age.days} days ago, and GhostCut may list it no more")
+        return Inconclusive(f"it was sent {age.days} days ago, and GhostCut may no longer list it")
     if age < settling:
         raise still_in_doubt_error(age, settling)
     if submission.vendor_answer == ACCEPTED_WITHOUT_ID or submission.reported_vendor_id or submission.vendor_batch_id:
-        return Inconclusive("GhostCut has said that it took it, and lists nothing that was made from our link")
+        return Inconclusive("GhostCut confirmed it, but lists no work with our link")
     if not await _is_list_trustworthy(client, lookup, settling, rows):
         return Inconclusive(
-            "GhostCut lists none of the works that it has surely taken: of another account, or not at all"
+            "GhostCut lists none of the works that it is known to have accepted: the list is incomplete, or of "
+            "another account"
         )
     return NotReceived({"works_seen": len(rows), "seconds_after_intent": round(age.total_seconds())})
 
@@ -123,7 +124,7 @@ async def _conclude_from_absence(
 async def _is_list_trustworthy(
     client: GhostCutClient, lookup: Lookup, settling: timedelta, rows: list[WorkStatus]
 ) -> bool:
-    """Whether the list shows works that are surely accepted: of these days, or older ones if there are none."""
+    """Whether the list shows works that are known to be accepted: from these days, or older ones if there are none."""
     submission, accepted_ids = lookup.submission, lookup.repository.accepted_ids_around
     others = await accepted_ids(submission, MAX_CLOCK_SKEW, settling)
     if not others and (others := await accepted_ids(submission, LISTING_WINDOW, settling)):
@@ -133,6 +134,6 @@ async def _is_list_trustworthy(
 
 
 def _may_match(lookup: Lookup, row: WorkStatus) -> bool:
-    """Whether a work that does not show our link may have been made from it: it shows none, or a changed one."""
+    """Whether a work without our link may have been made from it: its link is missing or changed."""
     path = urlsplit(source_url(lookup.submission.request_body)).path
     return not row.url or unquote(path) in unquote(row.url)

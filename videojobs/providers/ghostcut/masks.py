@@ -1,4 +1,4 @@
-"""From annotation areas to GhostCut's masks and erase models. Facts: GhostCut fact sheet, sections 3 and 4."""
+"""Converts annotation areas to GhostCut's masks and erase models. Facts: GhostCut fact sheet, sections 3 and 4."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ class Rectangle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EraseModel:
-    """What the vendor lets one of its models do. None: no limit is stated."""
+    """Limits of one of the vendor's models. None: no documented limit."""
 
-    wire_name: str | None  # None: no model is named
+    wire_name: str | None  # None: the request names no model
     allowed_kinds: frozenset[AreaKind]
     max_boxes: int | None = None
     max_area: float | None = None  # fraction of the frame
@@ -62,8 +62,8 @@ ERASE_MODELS: Mapping[InpaintModel, EraseModel] = MappingProxyType(
 def encode_mask(spec: MaskSpec) -> dict[str, Any]:
     """One element of `videoInpaintMasks`, for a spec without `mask_problem`.
 
-    The region is clamped to the picture (4 decimals: a fifth of a pixel at 1920); the times are rounded outwards to
-    milliseconds, as text that shows for one frame more than it is wiped would be seen.
+    The region is clamped to the picture (4 decimals: a fifth of a pixel at 1920). Times are rounded outward to
+    milliseconds, because text would show in a frame that is not covered.
     """
     x0, y0, x1, y1 = map(normalize_number, _corners(spec))
     return {
@@ -77,12 +77,12 @@ def encode_mask(spec: MaskSpec) -> dict[str, Any]:
 def mask_errors(
     masks: Sequence[MaskSpec], model: InpaintModel, language: str = "all", *, whole_frame: bool = False
 ) -> list[FieldError]:
-    """Everything that GhostCut would refuse, or silently wipe nothing for."""
+    """Everything that GhostCut would reject, or accept without erasing anything."""
     problems = [FieldError("masks", "give at least one area")] if not masks and not whole_frame else []
     if whole_frame:
         problems += whole_frame_errors(model, model_field="model")
         problems += [
-            FieldError(f"masks[{index}].kind", "has to be protection for the whole frame")
+            FieldError(f"masks[{index}].kind", "must be protection for the whole frame")
             for index, spec in enumerate(masks)
             if spec.kind != "protection"
         ]
@@ -103,21 +103,21 @@ def whole_frame_errors(model: InpaintModel, *, model_field: str) -> list[FieldEr
 
 def _mask_error(spec: MaskSpec) -> str | None:
     if not all(map(isfinite, (spec.x, spec.y, spec.w, spec.h, spec.start, spec.end))):
-        return "every number has to be finite"
+        return "all numbers must be finite"
     if spec.end <= max(spec.start, 0):
         return f"the time range {spec.start} to {spec.end} s is empty"
     x0, y0, x1, y1 = _corners(spec)
     if x1 <= x0 or y1 <= y0:
-        return "nothing of the rectangle lies in the picture"
+        return "the rectangle is outside the picture"
     return None
 
 
 def model_rule_errors(
     model: InpaintModel, language: str, areas: Mapping[int, Rectangle], *, areas_field: str, language_field: str
 ) -> list[FieldError]:
-    """What the model does not take. Without areas there is no text removal, and the model does not matter.
+    """What the model does not support. Without areas there is no text removal, so the model does not matter.
 
-    `areas` by their index in `areas_field`, which problems are reported under.
+    `areas` by their index in `areas_field`, under which problems are reported.
     """
     rules = ERASE_MODELS[model]
     if not areas:
@@ -127,19 +127,19 @@ def model_rule_errors(
         problems.append(FieldError(language_field, f"must be all with the model {model}"))
     if rules.max_boxes is not None and len(areas) > rules.max_boxes:
         count = "1 area" if rules.max_boxes == 1 else f"{rules.max_boxes} areas"
-        problems.append(FieldError(areas_field, f"has {len(areas)} areas; the model {model} takes at most {count}"))
+        problems.append(FieldError(areas_field, f"has {len(areas)} areas; the model {model} supports at most {count}"))
     for index, area in areas.items():
         if area.kind not in rules.allowed_kinds:
             message = f"must be text with the model {model}; choose basic for erasure and protection"
             problems.append(FieldError(f"{areas_field}[{index}].kind", message))
         if rules.max_area is not None and (fraction := _area_fraction(area)) >= rules.max_area:
-            message = f"covers {fraction:.1%} of the picture; the model {model} takes less than {rules.max_area:.0%}"
+            message = f"covers {fraction:.1%} of the picture; the model {model} supports less than {rules.max_area:.0%}"
             problems.append(FieldError(f"{areas_field}[{index}]", message))
     return problems
 
 
 def _area_fraction(area: Rectangle) -> float:
-    """Of the picture, with corners of four decimals, as they are sent; without float noise: 0.5 x 0.4 is 0.2."""
+    """Fraction of the picture, with corners of four decimals, as sent; without float noise: 0.5 x 0.4 is 0.2."""
     x0, y0, x1, y1 = _corners(area)
     return round((x1 - x0) * (y1 - y0), 8)
 
@@ -152,5 +152,5 @@ def _corners(spec: Rectangle) -> tuple[float, float, float, float]:
 
 
 def _round_to_milliseconds(seconds: float, rounding: str) -> float:
-    # By way of decimals: 4.1 * 1000 is 4099.999..., which would be rounded away from a time that is exact.
+    # Through decimals: 4.1 * 1000 is 4099.999..., which would change a time that is exact.
     return float(Decimal(str(seconds)).quantize(Decimal("0.001"), rounding=rounding))

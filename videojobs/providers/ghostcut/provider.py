@@ -69,7 +69,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
         settings = GhostCutPolling.current()
         return PollTimings(
             max_batch=settings.ghostcut_status_batch,
-            start=0,  # a run that takes a job up again does not know for how long the work has been done
+            start=0,  # a resumed run does not know how long the work has been done
             first=settings.ghostcut_poll_first_seconds,
             longest=settings.ghostcut_poll_max_seconds,
             with_callback=settings.ghostcut_poll_callback_seconds,
@@ -95,7 +95,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
         )
 
     def estimate(self, request: JobRequest, seconds: float) -> Cost:
-        """One point for each unit of the duration that is begun."""
+        """One point per started unit of the duration."""
         prices = GhostCutPrices.current()
         points = Decimal(max(1, math.ceil(seconds / prices.seconds_per_point)))
         usd = None if prices.usd_per_point is None else points * prices.usd_per_point
@@ -147,7 +147,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
     def verify_callback(
         self, headers: Mapping[str, str], body: bytes, secret: SecretStr, now: datetime
     ) -> CallbackEvent:
-        """The signature has no time: a replay is possible, and tells only that the work has ended."""
+        """The signature has no time, so a replay is possible; it only repeats that the work has ended."""
         if not verify_signature(body, headers.get("callback-sign"), secret):
             raise CallbackRejected("not signed by GhostCut")
         try:
@@ -158,7 +158,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
 
 
 def _max_resolution(height: int) -> Resolution:
-    """The vendor's ceiling that leaves the picture its size: it scales down, never up."""
+    """The lowest maximum that does not shrink the picture: the vendor scales down, never up."""
     if height <= 480:
         return "480p"
     return "720p" if height <= 720 else "1080p"

@@ -1,4 +1,4 @@
-"""GhostCut on the wire: the exact bytes of a work request, and what the vendor answers.
+"""GhostCut's data formats: the exact bytes of a work request, and the vendor's responses.
 
 Facts: GhostCut fact sheet, sections 1 (envelope), 2 (submit), 5 (status), 6 (callback), 9 (points) and 14 (lists).
 """
@@ -41,8 +41,8 @@ def build_work_body(
     """Build the body of a submission of one video: equal arguments give equal bytes.
 
     `whole_frame`: remove all text that the vendor finds, except in the masks, which all are protection then.
-    `resolution` is a ceiling: the vendor may scale down, never up. Raises `InvalidRequest` with everything that
-    breaks the vendor's rules.
+    `resolution` is a maximum: the vendor may scale down, never up. Raises `InvalidRequest` with every violation of the
+    vendor's rules.
     """
     problems = mask_errors(masks, model, language, whole_frame=whole_frame)
     if problems := [*problems, *_request_errors(url, crf)]:
@@ -56,10 +56,10 @@ def build_work_body(
     if masks:
         body["videoInpaintMasks"] = compact_json(
             [encode_mask(spec) for spec in masks]
-        )  # the vendor takes a string only
+        )  # the vendor accepts only a string
     body["resolution"] = resolution
     if extra := _extra_options(model, crf):
-        body["extraOptions"] = compact_json(extra)  # here, too
+        body["extraOptions"] = compact_json(extra)  # the same here
     if callback is not None:
         body["callback"] = callback
     return compact_json(body).encode()
@@ -68,9 +68,9 @@ def build_work_body(
 def _request_errors(url: str, crf: int | None) -> list[FieldError]:
     problems = []
     if not url.isascii() or not url.startswith(("https://", "http://")):
-        problems.append(FieldError("url", "has to be a public http(s) address in ASCII"))
+        problems.append(FieldError("url", "must be a public http(s) URL in ASCII"))
     if crf is not None and crf not in CRF_RANGE:
-        problems.append(FieldError("crf", f"has to lie within {CRF_RANGE.start} and {CRF_RANGE.stop - 1}"))
+        problems.append(FieldError("crf", f"must be from {CRF_RANGE.start} to {CRF_RANGE.stop - 1}"))
     return problems
 
 
@@ -81,12 +81,12 @@ def _extra_options(model: InpaintModel, crf: int | None) -> dict[str, Any]:
 
 
 class Envelope(VendorModel):
-    """What every call answers, with HTTP 200 even for errors. 1000 means: request accepted, not: job done."""
+    """The envelope of every response, with HTTP 200 even for errors. 1000 means: request accepted, not: job done."""
 
     code: Lenient[int] = None
     msg: Text = None
     body: Any = None
-    count: Lenient[int] = None  # of all that there are, where the body is one page of them
+    count: Lenient[int] = None  # of all rows, if the body is one page of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +106,27 @@ class SubmittedWork(VendorModel):
 
 
 class SubmitResponse(VendorModel):
-    """The body of a submission's answer."""
+    """The body of the response to a submission."""
 
     id_project: Lenient[Identifier] = None
     data_list: Lenient[list[SubmittedWork]] = None
 
     @property
     def work(self) -> Work | None:
-        """The work of our one URL, if the answer names it."""
+        """The work of our one URL, if the response names it."""
         rows = ((row.id, row.url) for row in self.data_list or ())
         return next((Work(id_, self.id_project, url) for id_, url in rows if id_), None)
 
 
 class StatusEnum(VendorModel):
-    """The vendor's own words for a status."""
+    """The vendor's own text for a status."""
 
     code: Lenient[int] = None
     description: Text = None
 
 
 class WorkStatus(VendorModel):
-    """Where a work stands, as a status row and the callback show it. Its links show in no repr."""
+    """The state of a work, as in a status row or a callback. Its links show in no repr."""
 
     id: Identifier
     id_project: Lenient[Identifier] = None
@@ -138,11 +138,11 @@ class WorkStatus(VendorModel):
     duration: Lenient[FiniteFloat] = None
     result_link: Lenient[str] = Field(default=None, alias="videoUrl")
     detail: Text = Field(default=None, alias="errorDetail")
-    detail_in_prose: Text = Field(default=None, alias="error_detail")  # as the vendor's prose spells it
+    detail_in_prose: Text = Field(default=None, alias="error_detail")  # the spelling in the vendor's documentation
 
     @property
     def code(self) -> int | None:
-        """processStatus, None where the answer holds none."""
+        """processStatus; None if the response has none."""
         if self.process_status is None and self.process_status_enum:
             return self.process_status_enum.code
         return self.process_status
@@ -154,17 +154,17 @@ class WorkStatus(VendorModel):
 
     @property
     def is_failed(self) -> bool:
-        """There is no result to be had as things stand; see `is_locked` before anything is submitted again."""
+        """There is no result; see `is_locked` before submitting anything again."""
         return self.code is not None and self.code > SUCCESS
 
     @property
     def is_running(self) -> bool:
-        """The vendor is still at work, as far as it says."""
+        """The vendor is still processing it, as far as it reports."""
         return not (self.is_done or self.is_failed)
 
     @property
     def is_locked(self) -> bool:
-        """The work is finished and waits for points: unlocking it is paid, submitting it again would be paid twice."""
+        """The work is finished and waits for points. Unlocking it is paid; submitting it again would be paid twice."""
         return self.code == LOCKED_FOR_POINTS
 
     @property
@@ -179,17 +179,17 @@ class WorkStatus(VendorModel):
 
     @property
     def progress_percent(self) -> float:
-        """0..100, for display only: failures have 100, too."""
+        """0..100, for display only: failures also have 100."""
         return min(max(self.process_progress or 0.0, 0.0), 100.0)
 
     @property
     def result_url(self) -> str | None:
-        """Link to the result, None until there is one. How long it works is not documented: copy at once."""
+        """Link to the result, None until there is one. Its lifetime is not documented: copy the result at once."""
         return self.result_link or None
 
 
 class StatusPage(VendorModel):
-    """The body of a status answer; works that the vendor does not know are missing from it."""
+    """The body of a status response; works that the vendor does not know are missing."""
 
     content: list[WorkStatus] | None = None
     count: Lenient[int] = None
@@ -202,6 +202,6 @@ class PointAsset(VendorModel):
 
 
 class PointAssets(VendorModel):
-    """The body of a point query's answer."""
+    """The body of the response to a point query."""
 
     point_assets: list[PointAsset] | None = None

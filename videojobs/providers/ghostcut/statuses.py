@@ -1,6 +1,6 @@
-"""GhostCut's processStatus: every code, what it means, what to do. Facts: GhostCut fact sheet, section 5.
+"""GhostCut's processStatus: every code, its meaning, and what to do. Facts: GhostCut fact sheet, section 5.
 
-1 is success, below 1 the work is still going on, above 1 it failed. The progress says nothing: failures have 100, too.
+1 is success, lower is in progress, higher has failed. The progress does not tell: failures also have 100.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ LOCKED_FOR_POINTS = 83
 
 
 class StatusClass(Enum):
-    """What a status asks for."""
+    """The reaction to a status."""
 
     RUNNING = "running"
     DONE = "done"
@@ -64,17 +64,17 @@ _ROWS = (
     ProcessStatus(99, "the video is too long", StatusClass.FIX_INPUT),
     ProcessStatus(100, "the video has 1000 MB or more", StatusClass.FIX_INPUT),
     ProcessStatus(111, "a time-out", StatusClass.RETRY),
-    ProcessStatus(1000, "a code that is no state of a work", StatusClass.VENDOR),
+    ProcessStatus(1000, "not a status of a work", StatusClass.VENDOR),
 )
 PROCESS_STATUSES: Mapping[int, ProcessStatus] = MappingProxyType({row.code: row for row in _ROWS})
 
 
 def process_status(code: int) -> ProcessStatus:
-    """Give the row of `code`; one that the vendor has not documented is read by its sign."""
+    """The row of `code`; an undocumented code is classified by its sign."""
     if known := PROCESS_STATUSES.get(code):
         return known
     if code < SUCCESS:
-        return ProcessStatus(code, "at work, in an undocumented state", StatusClass.RUNNING)
+        return ProcessStatus(code, "in progress, in an undocumented state", StatusClass.RUNNING)
     return ProcessStatus(code, "an undocumented failure", StatusClass.VENDOR)
 
 

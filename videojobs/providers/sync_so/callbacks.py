@@ -1,6 +1,6 @@
-"""Is a webhook really from Sync.so? Facts: Sync.so fact sheet, section 7.
+"""Verifies Sync.so's webhooks. Facts: Sync.so fact sheet, section 7.
 
-A genuine webhook is still only a hint, at most once and possibly repeated: confirm it with `SyncSoClient.get`.
+A genuine webhook is only a hint, sent at most once and possibly repeated: confirm it with `SyncSoClient.get`.
 """
 
 import hmac
@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from pydantic import SecretStr
 
-TOLERANCE_SECONDS = 300.0  # the vendor names none; room for clock skew, little for a replayed message
+TOLERANCE_SECONDS = 300.0  # the vendor names none; enough for clock skew, little for a replay
 _UNIX_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
@@ -21,7 +21,7 @@ def verify_signature(
     now: float,
     tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> bool:
-    """Check the header `Sync-Signature: t=<unix seconds>,v1=<hex>` over the bytes as they came.
+    """Verify the header `Sync-Signature: t=<unix seconds>,v1=<hex>` over the exact bytes of the body.
 
     `secret` is the whole `whsec_...` text, `now` is unix time in seconds.
     """
@@ -31,5 +31,5 @@ def verify_signature(
     if not key or not _UNIX_SECONDS.fullmatch(timestamp) or abs(now - int(timestamp)) > tolerance_seconds:
         return False
     expected = hmac.new(key, timestamp.encode() + b"." + raw_body, sha256).hexdigest().encode()
-    # Bytes, as compare_digest refuses non-ASCII text; more than one v1 may come while a secret is exchanged.
+    # As bytes, because compare_digest rejects non-ASCII text. There may be several v1 while a secret is replaced.
     return any(hmac.compare_digest(expected, value.encode()) for name, _, value in pairs if name == "v1")

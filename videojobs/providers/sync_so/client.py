@@ -1,7 +1,7 @@
-"""Sync.so's verbs. Create is the only one that costs money; all others are free and may be repeated.
+"""Sync.so's API calls. Only create costs money; all others are free and may be repeated.
 
-Every verb raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected` as its name says;
-see `videojobs.providers.sync_so.errors`. Facts: Sync.so fact sheet, sections 2, 4, 5, 6 and 9.
+Each call raises `VendorRateLimited`, `VendorUnavailable`, `ConfigurationError` or `VendorRejected`; see
+`videojobs.providers.sync_so.errors`. Facts: Sync.so fact sheet, sections 2, 4, 5, 6 and 9.
 """
 
 import json
@@ -18,9 +18,9 @@ from videojobs.providers.schemas import compact_json, normalize_number
 from videojobs.providers.sync_so.errors import VENDOR, RouteUnknown, to_error
 from videojobs.providers.sync_so.schemas import Generation, GenerationEstimate
 
-MAX_LIST_SIZE = 100  # generations; the vendor gives no more at once
-MAX_WAIT_SECONDS = 10  # seconds; the vendor answers 400 to a longer long poll
-WAIT_MARGIN_SECONDS = 15.0  # seconds that an answer may come after the long poll's end before it counts as lost
+MAX_LIST_SIZE = 100  # generations; the vendor's maximum
+MAX_WAIT_SECONDS = 10  # seconds; the vendor rejects a longer long poll with 400
+WAIT_MARGIN_SECONDS = 15.0  # seconds after the end of a long poll before its response counts as lost
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _JSON_HEADERS = {"Content-Type": "application/json"}
 
@@ -31,7 +31,7 @@ _estimates_adapter = TypeAdapter(GenerationEstimate | list[GenerationEstimate])
 
 
 class SyncSoClient:
-    """Talks to Sync.so through `http`, which carries the base URL and the header `x-api-key`."""
+    """Calls Sync.so through `http`, which has the base URL and the header `x-api-key`."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -39,7 +39,7 @@ class SyncSoClient:
     async def create(self, body: bytes, idempotency_key: str) -> Generation:
         """Buy a generation. Repeating the same key and bytes gives the same generation and costs nothing.
 
-        Raises `OutcomeUnknown` if the vendor may have taken it (repeat with the same key and bytes, never with
+        Raises `OutcomeUnknown` if the vendor may have accepted it (repeat with the same key and bytes, never with
         others) and `SubmissionConflict` if the key was used for other bytes.
         """
         if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
@@ -50,10 +50,10 @@ class SyncSoClient:
         return _parse(await self._send(request, "sync_so.create", paid=True), _generation_adapter, paid=True)
 
     async def get(self, generation_id: str, *, wait_seconds: int | None = None, progress: bool = False) -> Generation:
-        """Ask where a generation stands. Raises `GenerationNotFound`.
+        """The current state of a generation. Raises `GenerationNotFound`.
 
-        With `wait_seconds` (kept within 1..10, the vendor's limits) the vendor holds its answer until the generation
-        ends or the time is over. `progress` asks for a percentage; the vendor cannot do both at once.
+        With `wait_seconds` (kept within 1..10, the vendor's limits) the vendor holds its response until the generation
+        ends or the time is over. `progress` requests a percentage; the vendor cannot do both at once.
         """
         if wait_seconds is not None and progress:
             raise ValueError("Sync.so cannot wait and report progress in one call")
@@ -67,20 +67,20 @@ class SyncSoClient:
         return _parse(await self._send(request, "sync_so.get"), _generation_adapter)
 
     async def download_url(self, generation_id: str) -> str:
-        """Ask for a fresh link to the result; fetch it without the API key. Raises `GenerationNotFound`."""
+        """A fresh link to the result; fetch it without the API key. Raises `GenerationNotFound`."""
         path = f"/v2/generations/{quote(generation_id, safe='')}/download"
         answer = await self._send(self._http.build_request("GET", path), "sync_so.download_url")
         link = answer.text.strip().strip('"')
         if not link.startswith(("https://", "http://")):
-            raise no_answer_error(VENDOR, "no download link in the answer", paid=False)
+            raise no_answer_error(VENDOR, "no download link in the response", paid=False)
         return link
 
     async def list_recent(self, limit: int = 100, cursor: str | None = None) -> list[Generation]:
-        """List generations, newest first, at most 100; `cursor` is the last id of the page before."""
+        """Generations, newest first, at most 100; `cursor` is the last id of the previous page."""
         return await self._list({"limit": limit} | ({"cursor": cursor} if cursor else {}))
 
     async def get_many(self, generation_ids: Sequence[str]) -> dict[str, Generation]:
-        """Ask where up to 100 generations stand, in one request; one that the vendor does not know is missing."""
+        """The state of up to 100 generations, in one request; those that the vendor does not know are missing."""
         found = await self._list({"limit": MAX_LIST_SIZE, "ids": ",".join(generation_ids)})
         return {generation.id: generation for generation in found}
 
@@ -93,9 +93,9 @@ class SyncSoClient:
         await self.list_recent(limit=1)
 
     async def estimate(self, body: bytes, *, duration: float, fps: float = 30) -> GenerationEstimate:
-        """Ask what the generation request `body` would cost; `duration` is the result's, in seconds.
+        """The cost of the generation request `body`, by the vendor; `duration` is the result's, in seconds.
 
-        Asks the current endpoint, and the older one (same body as a generation) where the current one is unknown.
+        Calls the current endpoint, or the older one (same body as a generation) if the current one is unknown.
         """
         payload = {
             "model": json.loads(body)["model"],
@@ -126,7 +126,7 @@ def _generation_path(generation_id: str) -> str:
 
 
 def _long_poll_timeout(wait: int, timeout: httpx.Timeout) -> httpx.Timeout:
-    """Give the client's time-outs, with a read time-out that a long poll of `wait` seconds cannot reach."""
+    """The client's time-outs, with a read time-out that a long poll of `wait` seconds cannot reach."""
     read = None if timeout.read is None else max(timeout.read, wait + WAIT_MARGIN_SECONDS)
     return httpx.Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool)
 
@@ -135,5 +135,5 @@ def _parse(response: httpx.Response, adapter: TypeAdapter[A], *, paid: bool = Fa
     try:
         return adapter.validate_json(response.content)
     except ValidationError:
-        # Without its cause, which quotes the answer: that holds links.
+        # Without its cause, which quotes the response and so its links.
         raise no_answer_error(VENDOR, f"{response.status_code} with an unreadable body", paid=paid) from None

@@ -1,4 +1,4 @@
-"""What Sync.so's error answers mean for us. Facts: Sync.so fact sheet, sections 1, 4, 8 and 12."""
+"""The meaning of Sync.so's error responses. Facts: Sync.so fact sheet, sections 1, 4, 8 and 12."""
 
 import httpx
 from pydantic import ValidationError
@@ -18,9 +18,9 @@ from videojobs.providers.sync_so.schemas import ErrorResponse
 
 VENDOR = "Sync.so"
 
-# A slot or the clock heals it.
+# Resolved by waiting.
 RATE_LIMIT_CODES = frozenset({"rate_limit_exceeded", "concurrency_limit_reached", "voice_clone_busy"})
-# Money or the plan heals it: an operator's matter.
+# Resolved by a payment or another plan: an operator has to act.
 PLAN_CODES = frozenset(
     {
         "generation_plan_duration_exceeded",
@@ -33,7 +33,7 @@ PLAN_CODES = frozenset(
         "batch_plan_required",
     }
 )
-# The vendor's own trouble, even where it answers 4xx: nothing was accepted, a later try can heal it.
+# Errors of the vendor, even with a 4xx status: nothing was accepted, and a later attempt may succeed.
 TRANSIENT_CODES = frozenset(
     {
         "generation_pipeline_failed",
@@ -59,15 +59,15 @@ class GenerationNotFound(VendorIdNotFound):
 
 
 class RouteUnknown(VendorUnavailable):
-    """Nothing is at this address (a 404 without a code): a wrong base URL, a gateway, an older API, no output yet."""
+    """Nothing at this address (a 404 without a code): a wrong base URL, a gateway, an older API, or no output yet."""
 
 
 class SubmissionConflict(JobParked):
-    """Sync.so holds something else under this idempotency key. What was bought with it, an operator has to look up."""
+    """Sync.so has another request under this idempotency key. An operator has to look up what was bought with it."""
 
 
 def to_error(response: httpx.Response, *, paid: bool) -> VideoJobError:
-    """Give the error for an answer that is not 2xx; `paid` says whether the call may have bought something."""
+    """The error for a response that is not 2xx; `paid`: whether the call may have bought something."""
     status, error = response.status_code, _parse_error(response)
     code = error.code or ""
     description = _describe(response, error)
@@ -84,37 +84,37 @@ def to_error(response: httpx.Response, *, paid: bool) -> VideoJobError:
         )
     if status in (404, 405) and not (code or paid):
         return RouteUnknown(
-            f"{VENDOR} has nothing at this address; if every call says so, check its base URL {description}"
+            f"{VENDOR} does not serve this address; if every call fails, check its base URL {description}"
         )
     return _conflict_error(status, code, description) or _rejection_error(status, code, description)
 
 
 def _conflict_error(status: int, code: str, description: str) -> VideoJobError | None:
-    """Give the error where Sync.so's answer is about something it holds already, or does not hold."""
+    """The error if Sync.so has something under this key or id already, or does not know it."""
     if code == "generation_not_found":
         return GenerationNotFound(f"{VENDOR} does not know this generation {description}")
     if status != 409 and not code.startswith("IDEMPOTENCY_"):
         return None
-    if "IN_PROGRESS" in code:  # the vendor's code for this is not known; the same key and bytes settle it
-        return OutcomeUnknown(f"{VENDOR} is still taking this request {description}")
+    if "IN_PROGRESS" in code:  # the vendor's code for this is not known; the same key and bytes resolve it
+        return OutcomeUnknown(f"{VENDOR} is still processing this request {description}")
     return SubmissionConflict(
-        f"{VENDOR} holds another request under this job's idempotency key {description}; look it up before paying again"
+        f"{VENDOR} has another request under this job's idempotency key {description}; look it up before paying again"
     )
 
 
 def _rejection_error(status: int, code: str, description: str) -> VideoJobError:
-    """Give the error where Sync.so accepted nothing."""
+    """The error if Sync.so accepted nothing."""
     if status == 402 or code in PLAN_CODES:
         return VendorRejected(f"{VENDOR} refused the request {description}. {PLAN_ADVICE}", vendor_code=code or None)
     if status == 401 or (status == 403 and not code):
-        return ConfigurationError(f"{VENDOR} does not accept the API key {description}")
+        return ConfigurationError(f"{VENDOR} does not accept the API key; check its credentials block {description}")
     if code in TRANSIENT_CODES:
-        return VendorUnavailable(f"{VENDOR} has trouble of its own {description}")
+        return VendorUnavailable(f"{VENDOR} reports an internal error {description}")
     return VendorRejected(f"{VENDOR} refused the request {description}", vendor_code=code or None)
 
 
 def _parse_error(response: httpx.Response) -> ErrorResponse:
-    """Read the error body, or nothing from a body that is none (a gateway's page)."""
+    """The error body; empty if the body is something else, such as a gateway's page."""
     try:
         return ErrorResponse.model_validate_json(response.content)
     except ValidationError:
@@ -122,7 +122,7 @@ def _parse_error(response: httpx.Response) -> ErrorResponse:
 
 
 def _describe(response: httpx.Response, answer: ErrorResponse) -> str:
-    """What the vendor said: `(422 code): text`, with its suggestion and the id its support asks for."""
+    """The vendor's message: `(422 code): text`, with its suggestion and the id that its support asks for."""
     code = f" {answer.code}" if answer.code else ""
     parts = [redact(response, answer.message or answer.error)]
     parts += [f"field {redact(response, answer.field)}"] if answer.field else []

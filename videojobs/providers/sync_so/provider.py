@@ -123,15 +123,15 @@ class SyncSoProvider(Provider[SyncSoClient]):
         )
 
     def request_facts(self, body: bytes) -> JobFacts:
-        """The segments of the request, if it has any. They have the shape of our own."""
+        """The segments of the request, if it has any. Their JSON has the form of ours."""
         return JobFacts.model_validate({"sent_segments": json.loads(body).get("segments", [])})
 
     async def submit(self, client: SyncSoClient, body: bytes, idempotency_key: str) -> Accepted:
         return _to_accepted(await client.create(body, idempotency_key))
 
     async def find(self, client: SyncSoClient, lookup: Lookup) -> LookupResult:
-        """The generation that was made from our video: the one that a callback named, or one in the vendor's list,
-        read newest first back to the time of the submission.
+        """The generation made from our video: the one that a callback reported, or one in the vendor's list, read
+        newest first back to the time of the submission.
         """
         submission = lookup.submission
         since, source = submission.intended_at - _MAX_CLOCK_SKEW, self.source_url(submission.request_body)
@@ -147,10 +147,10 @@ class SyncSoProvider(Provider[SyncSoClient]):
             if not page or (page[-1].created_at or since) < since:
                 break
             cursor = page[-1].id
-        return Inconclusive("its list shows nothing that was made from our file")
+        return Inconclusive("its list has no generation of our file")
 
     async def _confirm_candidate(self, client: SyncSoClient, lookup: Lookup, source: str) -> Accepted | None:
-        """A callback alone is no proof: the vendor's own record has to show our video."""
+        """A callback alone is no proof: the vendor's own record must contain our video."""
         if lookup.submission.reported_vendor_id is None:
             return None
         await lookup.pace()
@@ -160,7 +160,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
     async def status(
         self, client: SyncSoClient, vendor_ids: Sequence[str], wait_seconds: int | None = None
     ) -> dict[str, VendorStatus]:
-        """One id is read by itself: its record is complete before the list is."""
+        """A single id is read by itself: its record is complete before the list is."""
         if len(vendor_ids) > 1:
             found = await client.get_many(vendor_ids)
             return {id_: _to_status(generation) for id_, generation in found.items()}
@@ -169,7 +169,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
         return {}
 
     async def progress(self, client: SyncSoClient, vendor_id: str) -> float | None:
-        """The vendor cannot hold a request and report progress in it."""
+        """The vendor cannot hold a request and report progress in one call."""
         return (await client.get(vendor_id, progress=True)).progress_percent
 
     async def result_url(self, client: SyncSoClient, vendor_id: str, status: VendorStatus) -> str | None:
@@ -197,7 +197,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
 
 
 def _input_urls(generation: Generation) -> set[str]:
-    """The source URLs that the vendor shows."""
+    """The source URLs in the vendor's record."""
     return {item["url"] for item in generation.input or [] if isinstance(item.get("url"), str)}
 
 
@@ -221,5 +221,5 @@ def _to_status(generation: Generation) -> VendorStatus:
 
 
 def _redacted_response(generation: Generation) -> Json:
-    """Without links: whoever has a link has the file, and many people read database rows."""
+    """Without links: a link gives access to the file, and many people read database rows."""
     return generation.model_dump(mode="json", exclude=_URL_FIELDS, exclude_none=True)

@@ -1,7 +1,7 @@
-"""Sync.so on the wire: the exact bytes of a generation request, and what the vendor answers.
+"""Sync.so's data formats: the exact bytes of a generation request, and the vendor's responses.
 
-Shape of the request: requirements M3, which the vendor is known to accept; an unknown field in a segment makes it
-refuse the whole request. Facts: Sync.so fact sheet, sections 2, 3, 5 and 9.
+Form of the request: requirements M3, which the vendor is known to accept. It rejects a request with an unknown field in
+a segment. Facts: Sync.so fact sheet, sections 2, 3, 5 and 9.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ from videojobs.requests.models import SyncMode
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """A range of the source video and the audio that is spoken in it. All times are seconds.
+    """A range of the source video and its new audio. All times are seconds.
 
-    `crop_start` and `crop_end` cut the referenced audio; the vendor takes both or neither.
+    `crop_start` and `crop_end` cut the referenced audio; the vendor accepts both or neither.
     """
 
     start: float
@@ -45,8 +45,8 @@ def build_generation_body(
     """Build the body of `POST /v2/generate`: equal arguments give equal bytes.
 
     `audio_urls` maps refId to URL, in the order to send. Without segments the one audio is for the whole video.
-    `temperature` (0..1) counts for lipsync-2 and lipsync-2-pro only. Raises `InvalidRequest` for a segment whose audio
-    is missing or whose crop has one end, and for several audio files without segments.
+    `temperature` (0..1) has an effect for lipsync-2 and lipsync-2-pro only. Raises `InvalidRequest` for a segment whose
+    audio is missing or whose crop has one end, and for several audio files without segments.
     """
     if problems := _segment_errors(segments, audio_urls):
         raise InvalidRequest(problems)
@@ -85,7 +85,7 @@ def _segment_json(segment: SegmentSpec) -> dict[str, Any]:
 
 
 class Generation(VendorModel):
-    """Sync.so's job, as every call and the webhook show it. Its links are permissions: they show in no repr."""
+    """A generation, as in every response and webhook. Its links are permissions: they show in no repr."""
 
     id: Identifier
     status: Text = None
@@ -109,7 +109,7 @@ class Generation(VendorModel):
 
     @property
     def is_failed(self) -> bool:
-        """There will be no result. A status that we do not know is a failure only if it comes with an error."""
+        """There will be no result. An unknown status is a failure only if it comes with an error."""
         if self._normalized_status in ("FAILED", "REJECTED"):
             return True
         known = self._normalized_status in ("PENDING", "PROCESSING", "COMPLETED")
@@ -117,12 +117,12 @@ class Generation(VendorModel):
 
     @property
     def is_running(self) -> bool:
-        """The vendor is still at work, as far as it says."""
+        """The vendor is still processing it, as far as it reports."""
         return not (self.is_done or self.is_failed)
 
     @property
     def failure_code(self) -> str | None:
-        """The vendor's error code, in either of its spellings (the API's, the webhook's)."""
+        """The vendor's error code, in either spelling (the API's, the webhook's)."""
         return self.code or self.webhook_code
 
     @property
@@ -136,12 +136,12 @@ class Generation(VendorModel):
 
     @property
     def result_url(self) -> str | None:
-        """Link to the result, None until there is one. How long it works is not documented: copy at once."""
+        """Link to the result, None until there is one. Its lifetime is not documented: copy the result at once."""
         return self.output_media_url or self.output_url or None
 
     @property
     def progress_percent(self) -> float | None:
-        """0..100, if it was asked for and the vendor gave it."""
+        """0..100, if it was requested and the vendor reported it."""
         return None if self.reported_progress is None else min(max(self.reported_progress, 0.0), 100.0)
 
     @property
@@ -150,7 +150,7 @@ class Generation(VendorModel):
 
 
 class GenerationEstimate(VendorModel):
-    """What a generation would take; None where the vendor does not say."""
+    """The vendor's estimate; None where it gives none."""
 
     frames: Lenient[int] = Field(default=None, alias="estimatedFrameCount")
     cost_usd: Lenient[Decimal] = Field(default=None, alias="estimatedGenerationCost")
@@ -158,7 +158,7 @@ class GenerationEstimate(VendorModel):
 
 
 class ErrorResponse(VendorModel):
-    """The body of an answer that is not 2xx. Choose by `code`, never by `message`."""
+    """The body of a response that is not 2xx. Decide by `code`, never by `message`."""
 
     message: Text = None  # one text, or a list of them
     error: Text = None

@@ -1,9 +1,9 @@
-// Both videos in step: the result leads, the source follows it, moment by moment.
+// Plays both videos in sync: the source follows the result.
 //
 // Lip-sync may have changed the length of segments. Each piece [source start, source end, result start, result end]
-// (seconds) says which part of the source is seen when in the result; the source plays slower or faster there.
+// (seconds) maps a part of the source to the result; the source plays slower or faster there.
 
-const APART = 0.12; // seconds that the two may be apart before the source jumps: less is not seen
+const MAX_DRIFT = 0.12; // seconds between the two before the source jumps; less is not visible
 
 export function compare() {
   const before = document.getElementById("before");
@@ -18,9 +18,9 @@ export function compare() {
   const follow = () => {
     const { time, rate } = sourceAt(after.currentTime, pieces);
     before.playbackRate = Math.min(Math.max(rate * after.playbackRate, 0.0625), 16);
-    if (Math.abs(before.currentTime - time) > (after.paused ? 0.01 : APART)) before.currentTime = time;
+    if (Math.abs(before.currentTime - time) > (after.paused ? 0.01 : MAX_DRIFT)) before.currentTime = time;
     if (after.paused || rate === 0 || time >= before.duration) before.pause();
-    else if (before.paused) before.play().catch(() => {}); // the browser may want to be asked first: then it stands
+    else if (before.paused) before.play().catch(() => {}); // the browser may forbid playing without a click
   };
   for (const kind of ["play", "pause", "seeked", "timeupdate", "ratechange", "ended"]) after.addEventListener(kind, follow);
   for (const kind of ["play", "pause", "ended"]) {
@@ -33,7 +33,7 @@ export function compare() {
   });
 }
 
-/** The moment of the source that the result shows, and how fast the source goes by there. */
+/** The source time that the result shows at `time`, and the playback rate of the source there. */
 export function sourceAt(time, pieces) {
   const piece = pieces.find(([, , start, end]) => Math.min(start, end) <= time && time < Math.max(start, end));
   if (!piece) return { time, rate: 1 };

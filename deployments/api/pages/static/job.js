@@ -1,4 +1,4 @@
-// A job's page: its progress as it comes, and both videos in step.
+// A job's page: live progress, and both videos in sync.
 
 import { compare } from "./compare.js";
 import { follow, redrawing, showProgress } from "./live.js";
@@ -9,29 +9,29 @@ const REDRAWN = ["slides", "steps", "costs", "facts"];
 localTimes();
 compare();
 
-const standing = document.getElementById("standing");
+const status = document.getElementById("status");
 const redraw = redrawing((page) => {
-  if (page.getElementById("standing").dataset.tone !== standing.dataset.tone) {
+  if (page.getElementById("status").dataset.tone !== status.dataset.tone) {
     stream.close();
-    location.replace(location.pathname); // what there is to see and to do has changed
+    location.replace(location.pathname); // other content and actions
     return;
   }
   for (const id of REDRAWN) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-    if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh); // pictures that stay are not loaded again
+    if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh); // unchanged pictures are not reloaded
   }
   localTimes();
 });
-const stream = standing.dataset.stream && follow(standing.dataset.stream, onEvent, redraw);
+const stream = status.dataset.stream && follow(status.dataset.stream, onEvent, redraw);
 
-const look = redrawing((page) => {
+const pollPicture = redrawing((page) => {
   const fresh = page.getElementById("picture");
   document.getElementById("picture").replaceWith(fresh ?? "");
-  if (fresh?.dataset.picture === "soon") look();
+  if (fresh?.dataset.picture === "soon") pollPicture();
 });
-if (document.getElementById("picture")?.dataset.picture === "soon") look();
+if (document.getElementById("picture")?.dataset.picture === "soon") pollPicture();
 
-function onEvent(news) {
-  showProgress(standing, news);
+function onEvent(job) {
+  showProgress(status, job);
   redraw();
 }

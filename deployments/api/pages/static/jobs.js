@@ -15,10 +15,10 @@ const redraw = redrawing((page) => {
 });
 const stream = list?.querySelector("[data-active]") && follow(list.dataset.stream, onEvent, redraw);
 
-function onEvent(news) {
-  const row = list.querySelector(`[data-job="${CSS.escape(news.job_id)}"]`);
+function onEvent(job) {
+  const row = list.querySelector(`[data-job="${CSS.escape(job.job_id)}"]`);
   if (!row) return;
-  showProgress(row, news);
+  showProgress(row, job);
   redraw();
 }
 
@@ -27,5 +27,5 @@ function replace(row, fresh) {
   row.replaceWith(fresh);
   localTimes();
   if (focused) fresh.querySelector("a").focus();
-  document.getElementById("news").textContent = `${fresh.querySelector("a").textContent}: ${fresh.querySelector(".state").textContent}`;
+  document.getElementById("announcement").textContent = `${fresh.querySelector("a").textContent}: ${fresh.querySelector(".state").textContent}`;
 }

@@ -1,4 +1,4 @@
-// Times come as UTC, which is right everywhere; here they become the reader's own.
+// Converts times from UTC to the browser's time zone.
 
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 

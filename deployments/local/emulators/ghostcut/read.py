@@ -107,9 +107,9 @@ def _parse_object(body: bytes) -> dict[str, Any]:
     try:
         given = json.loads(body)
     except ValueError as error:
-        raise VendorApiError(4001, "the body is no JSON") from error
+        raise VendorApiError(4001, "the body is not JSON") from error
     if not isinstance(given, dict):
-        raise VendorApiError(4001, "the body is no JSON object")
+        raise VendorApiError(4001, "the body is not a JSON object")
     return given
 
 

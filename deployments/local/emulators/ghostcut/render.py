@@ -40,7 +40,7 @@ def render(check_cancelled: CancelCheck, spec: RenderSpec, target: Path) -> None
     )
     first = next(frames, None)
     if first is None:
-        raise UndecodableMedia("no picture lies in the wanted range")
+        raise UndecodableMedia("the requested range has no frames")
     with video.open_mp4_writer(target) as film:
         like = _limit_size(first, spec.max_short_side)
         track = video.add_video_track(film, like, facts.rate, spec.crf, facts.pixel_aspect)

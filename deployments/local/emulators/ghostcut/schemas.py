@@ -74,7 +74,7 @@ def parse_request(body: bytes) -> WorkRequest:
     try:
         given = json.loads(body)
     except ValueError as error:
-        raise VendorApiError(4001, "the body is no JSON") from error
+        raise VendorApiError(4001, "the body is not JSON") from error
     if not isinstance(given, dict) or not given.get("urls"):
         raise VendorApiError(3008, "urls missing")
     with _validation_as_refusal():

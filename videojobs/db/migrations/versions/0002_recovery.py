@@ -33,7 +33,7 @@ def upgrade() -> None:
         "state IN ('waiting', 'intended', 'unknown', 'accepted', 'done', 'refused', 'failed', 'written_off')",
     )
     op.add_column("video_submissions", sa.Column("callback_token", sa.Text(), nullable=True))
-    # Nobody was told these; they only fill the column. Two version-4 UUIDs are as hard to guess as any token.
+    # No vendor ever received these; they only fill the column. Two version-4 UUIDs are as hard to guess as any token.
     op.execute(
         "UPDATE video_submissions SET callback_token = replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')"
     )
@@ -49,7 +49,7 @@ def downgrade() -> None:
     op.drop_index("ix_video_submissions_intended_at", "video_submissions")
     for column in ("estimated_points", "estimated_usd", "candidate_id", "callback_token"):
         op.drop_column("video_submissions", column)
-    # What an operator wrote off, the older code knows as failed; what was cancelled as well.
+    # The older code has neither written-off submissions nor cancelled jobs: both become failed.
     op.execute("UPDATE video_submissions SET state = 'failed' WHERE state = 'written_off'")
     op.drop_constraint(op.f("ck_video_submissions_state"), "video_submissions")
     op.create_check_constraint(

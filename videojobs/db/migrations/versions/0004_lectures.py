@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Lectures go: the schema before has no place for them."""
+    """Deletes all lectures: the earlier schema cannot hold them."""
     op.execute("DELETE FROM video_jobs WHERE kind = 'lecture'")
     op.drop_constraint(op.f("ck_video_jobs_recovery_point"), "video_jobs")
     op.create_check_constraint(op.f("ck_video_jobs_recovery_point"), "video_jobs", _BEFORE)

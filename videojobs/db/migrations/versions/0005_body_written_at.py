@@ -1,4 +1,4 @@
-"""When the bytes of a paid call were written: the links in them end, and `intended_at` tells of the last try only."""
+"""When the bytes of a paid call were built: their links expire, and `intended_at` is that of the last attempt."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,9 +1,9 @@
-// Requests to our own server. The cookie says who asks; everything goes as JSON.
+// Requests to our own server: JSON, authenticated by the cookie.
 
-/** What the server refused: `problems` lists {field, message} where the request itself is at fault. */
+/** A rejected request. `problems` lists {field, message} if the request is invalid. */
 export class ApiError extends Error {
   constructor(status, body) {
-    const message = body?.problems?.length ? "Nothing was started: some of it has to be mended first." : body?.detail;
+    const message = body?.problems?.length ? "Nothing was started. Correct the listed problems, then send again." : body?.detail;
     super(SENTENCES[status] ?? message ?? body?.title ?? `The server answered with an error (${status}).`);
     this.status = status;
     this.problems = body?.problems ?? [];
@@ -12,12 +12,12 @@ export class ApiError extends Error {
 
 const SENTENCES = {
   401: "You are not signed in any more. Sign in again in another tab, then send from here.",
-  413: "The server does not take files or requests of this size.",
-  429: "Too many requests at once. Wait a minute, then send again: nothing is lost here.",
-  503: "The service is not available for the moment. Wait a minute, then send again: nothing is lost here.",
+  413: "The file or the request is too large for the server.",
+  429: "Too many requests. Wait a minute, then send again; your input is kept.",
+  503: "The service is temporarily unavailable. Wait a minute, then send again; your input is kept.",
 };
 
-/** Raises ApiError, or TypeError where there is no connection. */
+/** Throws ApiError, or TypeError without a connection. */
 export async function post(path, body, { signal, headers } = {}) {
   const answer = await fetch(path, {
     method: "POST",
@@ -30,9 +30,9 @@ export async function post(path, body, { signal, headers } = {}) {
   return found;
 }
 
-/** Sends bytes or a form; `onProgress` gets the number of bytes that went out. Gives the finished XMLHttpRequest. */
+/** Sends bytes or a form; `onProgress` gets the number of bytes sent. Resolves to the finished XMLHttpRequest. */
 export function send(method, url, body, { signal, headers = {}, onProgress }) {
-  const request = new XMLHttpRequest(); // fetch tells nothing of how far it is
+  const request = new XMLHttpRequest(); // fetch reports no upload progress
   return new Promise((resolve, reject) => {
     request.open(method, url);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);

@@ -1,8 +1,8 @@
-// The job that is being put together. Views listen for "change" and draw what they find here.
+// The job while it is edited. Views listen for "change" and redraw.
 
 import { gap, hundredths } from "./spans.js";
 
-export const PLACEHOLDER = "s3://not-uploaded-yet/"; // stands for a file's address until the file has one
+export const PLACEHOLDER = "s3://not-uploaded-yet/"; // replaces the location of a file that is not uploaded yet
 
 let lastKey = 0;
 
@@ -36,22 +36,22 @@ export class Draft extends EventTarget {
   }
 
   addAudio(file, url, duration) {
-    const taken = new Set(this.audio.map((item) => item.refId));
+    const used = new Set(this.audio.map((item) => item.refId));
     let number = 1;
-    while (taken.has(`audio-${number}`)) number += 1;
+    while (used.has(`audio-${number}`)) number += 1;
     this.audio.push({ key: (lastKey += 1), refId: `audio-${number}`, file, url, duration });
     for (const segment of this.segments) segment.refId ||= `audio-${number}`;
     this.changed();
   }
 
-  /** Also lets go of it in segments: they then ask for another one. */
+  /** Also removes it from its segments, which then need another one. */
   removeAudio(item) {
     this.audio = this.audio.filter((other) => other !== item);
     for (const segment of this.segments) if (segment.refId === item.refId) segment.refId = "";
     this.changed();
   }
 
-  /** In the first free time at or behind `start`, as long as its audio or until `end`; null where there is no room. */
+  /** In the first free time from `start` on, as long as its audio or until `end`; null if no time is free. */
   addSegment(start, end = null) {
     const free = this.duration ? gap(start, this.segments, this.duration) : { from: start, until: start + 2 };
     if (!free) return null;
@@ -88,7 +88,7 @@ export class Draft extends EventTarget {
     return item;
   }
 
-  /** As the API takes it; `sourceOf` gives a file's address. */
+  /** The API's request; `sourceOf` returns a file's location. */
   request(options, displayName, sourceOf = (file) => PLACEHOLDER + encodeURIComponent(file.name || "file")) {
     return {
       video: sourceOf(this.video.file),
@@ -105,7 +105,7 @@ export class Draft extends EventTarget {
     };
   }
 
-  /** What the browser knows of the files: the server checks the request against it, before anything is sent. */
+  /** The facts that the browser knows about the files: the server validates the request with them before an upload. */
   facts() {
     const { file, duration, width, height } = this.video;
     return {

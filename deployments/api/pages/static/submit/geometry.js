@@ -1,8 +1,8 @@
-// Where the picture is on the screen, and rectangles in fractions of it. Nothing here knows a page.
+// The position of the picture on the screen, and rectangles in fractions of it. Independent of the page.
 
-const SMALLEST = 0.01; // of the picture's side: less cannot be grabbed; the server takes 0.001
+const MIN_SIDE = 0.01; // of the picture's side: smaller areas cannot be dragged; the server accepts 0.001
 
-/** The rectangle (pixels) that a picture fills in a box which shows all of it, with bars at two sides. */
+/** The rectangle (pixels) of a picture in a box that shows all of it, with bars at two sides. */
 export function shown(box, picture) {
   const scale = Math.min(box.width / picture.width, box.height / picture.height);
   const width = picture.width * scale;
@@ -10,7 +10,7 @@ export function shown(box, picture) {
   return { left: (box.width - width) / 2, top: (box.height - height) / 2, width, height };
 }
 
-/** A point of the screen as fractions of the rectangle, kept inside of it. */
+/** A point of the screen as fractions of the rectangle, clamped to it. */
 export function fractionAt(clientX, clientY, bounds) {
   return {
     x: clamp((clientX - bounds.left) / bounds.width, 0, 1),
@@ -20,36 +20,36 @@ export function fractionAt(clientX, clientY, bounds) {
 
 /** The rectangle between two corners. */
 export function between(a, b) {
-  return neat({ x: Math.min(a.x, b.x), y: Math.min(a.y, b.y), w: Math.abs(a.x - b.x), h: Math.abs(a.y - b.y) });
+  return rounded({ x: Math.min(a.x, b.x), y: Math.min(a.y, b.y), w: Math.abs(a.x - b.x), h: Math.abs(a.y - b.y) });
 }
 
 export function isLargeEnough(rect) {
-  return rect.w >= SMALLEST && rect.h >= SMALLEST;
+  return rect.w >= MIN_SIDE && rect.h >= MIN_SIDE;
 }
 
-/** Moved, but not over an edge of the picture. */
+/** Moved, but not beyond an edge of the picture. */
 export function moved(rect, dx, dy) {
-  return neat({ ...rect, x: clamp(rect.x + dx, 0, 1 - rect.w), y: clamp(rect.y + dy, 0, 1 - rect.h) });
+  return rounded({ ...rect, x: clamp(rect.x + dx, 0, 1 - rect.w), y: clamp(rect.y + dy, 0, 1 - rect.h) });
 }
 
-/** One corner (`nw`, `ne`, `sw`, `se`) pulled; the opposite one stays, and the rectangle never turns over. */
+/** One corner (`nw`, `ne`, `sw`, `se`) moved; the opposite one stays, and the rectangle never flips. */
 export function resized(rect, grip, dx, dy) {
   let { x: left, y: top } = rect;
   let right = left + rect.w;
   let bottom = top + rect.h;
-  if (grip.includes("w")) left = clamp(left + dx, 0, right - SMALLEST);
-  else right = clamp(right + dx, left + SMALLEST, 1);
-  if (grip.includes("n")) top = clamp(top + dy, 0, bottom - SMALLEST);
-  else bottom = clamp(bottom + dy, top + SMALLEST, 1);
-  return neat({ x: left, y: top, w: right - left, h: bottom - top });
+  if (grip.includes("w")) left = clamp(left + dx, 0, right - MIN_SIDE);
+  else right = clamp(right + dx, left + MIN_SIDE, 1);
+  if (grip.includes("n")) top = clamp(top + dy, 0, bottom - MIN_SIDE);
+  else bottom = clamp(bottom + dy, top + MIN_SIDE, 1);
+  return rounded({ x: left, y: top, w: right - left, h: bottom - top });
 }
 
 export function clamp(value, least, most) {
   return Math.min(Math.max(value, least), most);
 }
 
-/** Four decimals, as the vendor gets them; and never over the edge by a rounding. */
-function neat({ x, y, w, h }) {
+/** Four decimals, as sent to the vendor; rounding never exceeds the edge. */
+function rounded({ x, y, w, h }) {
   const left = round(x);
   const top = round(y);
   return { x: left, y: top, w: Math.min(round(w), round(1 - left)), h: Math.min(round(h), round(1 - top)) };

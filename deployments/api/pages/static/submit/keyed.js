@@ -1,6 +1,6 @@
-// A list whose elements live as long as what they show: focus and a half-typed number survive a change elsewhere.
+// A list whose elements are kept as long as their items: focus and a half-typed number survive other changes.
 
-/** Gives a function that brings the children of `container` in line with a list of items (each with a `key`). */
+/** Returns a function that updates the children of `container` to match a list of items (each with a `key`). */
 export function keyed(container, make, update) {
   const elements = new Map();
   return (items) => {
@@ -25,7 +25,7 @@ export function fromTemplate(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }
 
-/** Shows a value in a field, unless somebody is typing in it. */
+/** Shows a value in a field, unless it has the focus. */
 export function fill(field, value) {
   const text = value === null ? "" : String(value);
   if (field !== document.activeElement && field.value !== text) field.value = text;

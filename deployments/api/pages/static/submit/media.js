@@ -1,8 +1,8 @@
-// What the browser itself can tell of a file. Where it cannot play one, that is no fault of the file: the server decides.
+// What the browser knows about a file. A file that it cannot play may be valid: the server decides.
 
-const PATIENCE = 10_000; // milliseconds
+const TIMEOUT = 10_000; // milliseconds
 
-/** Seconds; 0 where the browser cannot tell. */
+/** Seconds; 0 if unknown. */
 export function durationOf(url, kind) {
   const element = document.createElement(kind);
   element.preload = "metadata";
@@ -10,12 +10,12 @@ export function durationOf(url, kind) {
     const end = () => resolve(Number.isFinite(element.duration) ? element.duration : 0);
     element.addEventListener("loadedmetadata", end, { once: true });
     element.addEventListener("error", () => resolve(0), { once: true });
-    setTimeout(() => resolve(0), PATIENCE);
+    setTimeout(() => resolve(0), TIMEOUT);
     element.src = url;
   });
 }
 
-/** Show the file in the page's player; gives {duration, width, height}, all 0 where the browser cannot. */
+/** Load the file into the page's player; resolves to {duration, width, height}, all 0 if it cannot be played. */
 export function load(video, url) {
   return new Promise((resolve) => {
     const end = (found) => {

@@ -1,4 +1,4 @@
-// The submit page: what is chosen, marked and drawn becomes a draft; the draft is checked, sent, and its job shown.
+// The submit page: edits a draft, validates it, sends it, and opens the page of its job.
 
 import { ApiError, post } from "./api.js";
 import { Draft } from "./draft.js";
@@ -8,7 +8,7 @@ import { showProblems, showTodo } from "./problems.js";
 import { showRows } from "./rows.js";
 import { clock } from "./spans.js";
 import { Timeline } from "./timeline.js";
-import { Courier } from "./upload.js";
+import { Uploader } from "./upload.js";
 
 const CHECK_AFTER = 400; // milliseconds without a change
 
@@ -18,12 +18,12 @@ const video = at("video");
 const picture = new Picture(draft, video, at("canvas"), at("draw-area"));
 const timeline = new Timeline(draft, video, at("timeline"));
 const progress = at("upload-progress");
-const courier = new Courier((share) => {
+const uploader = new Uploader((share) => {
   progress.value = share;
   say(share < 1 ? `Uploading: ${Math.floor(share * 100)} %` : "Uploaded. Starting the job…");
 });
 
-let sending = null; // an AbortController while files go out
+let sending = null; // an AbortController during an upload
 let checks = 0;
 let timer = 0;
 let lastKey = { request: "", key: "" };
@@ -44,7 +44,7 @@ at("video-file").addEventListener("change", async (event) => {
   at("no-player").hidden = Boolean(facts.duration);
   at("video-facts").textContent = facts.duration ? `${clock(facts.duration)}, ${facts.width} × ${facts.height}` : "";
   draft.changed();
-  tellTime();
+  showTime();
 });
 
 at("add-audio").addEventListener("change", async (event) => {
@@ -58,12 +58,12 @@ at("add-audio").addEventListener("change", async (event) => {
 
 // ---- the player ------------------------------------------------------------------------------------------------
 
-function tellTime() {
+function showTime() {
   at("time").textContent = `${clock(video.currentTime)} / ${clock(draft.duration)}`;
   at("play").textContent = video.paused ? "Play" : "Pause";
 }
 
-for (const kind of ["timeupdate", "seeked", "play", "pause", "ended"]) video.addEventListener(kind, tellTime);
+for (const kind of ["timeupdate", "seeked", "play", "pause", "ended"]) video.addEventListener(kind, showTime);
 at("play").addEventListener("click", () => (video.paused ? video.play() : video.pause()));
 for (const button of document.querySelectorAll("[data-seek]")) {
   button.addEventListener("click", () => {
@@ -84,7 +84,7 @@ at("add-area").addEventListener("click", () => picture.addInTheMiddle());
 const options = () => Object.fromEntries(new FormData(at("options")).entries());
 const displayName = () => at("display-name").value.trim();
 
-/** What is missing before the rules can be asked. */
+/** What is missing before the draft can be validated. */
 function todo() {
   return [
     draft.video ? null : { field: "video", message: "Choose a video" },
@@ -96,20 +96,20 @@ function todo() {
   ].filter(Boolean);
 }
 
-/** Ask the server's own rules. What the browser cannot know, they are not asked about. */
+/** Validate the draft with the server's rules, as far as the browser knows the facts. */
 async function check() {
   const number = (checks += 1);
   const missing = todo();
-  const problems = missing.length ? [] : await askRules();
+  const problems = missing.length ? [] : await validate();
   if (number !== checks || sending) return; // something has changed since
   if (missing.length) show("Still to do", missing, showTodo);
   else show(problems.length ? "To correct" : "Ready to send", problems, showProblems);
 }
 
-async function askRules() {
+async function validate() {
   try {
-    const asked = { request: draft.request(options(), displayName()), facts: draft.facts() };
-    const { problems } = await post("/submit/check", asked);
+    const body = { request: draft.request(options(), displayName()), facts: draft.facts() };
+    const { problems } = await post("/submit/check", body);
     say("");
     return problems;
   } catch (error) {
@@ -136,16 +136,16 @@ at("display-name").addEventListener("input", checkSoon);
 // ---- sending ---------------------------------------------------------------------------------------------------
 
 function say(text) {
-  at("news").textContent = text;
+  at("announcement").textContent = text;
 }
 
 function explained(error) {
   if (error instanceof ApiError) return error.message;
-  if (error.name === "AbortError") return "Stopped. Nothing was started; what is uploaded already is kept for the next try.";
-  return "There is no connection to the server. Try again: what is uploaded already is kept.";
+  if (error.name === "AbortError") return "Stopped. Nothing was started; uploaded files are kept for the next attempt.";
+  return "There is no connection to the server. Try again; uploaded files are kept.";
 }
 
-/** The same request keeps its key, so pressing twice, or again after a lost answer, makes one job. */
+/** The same request keeps its key, so sending it twice, or again after a lost response, creates one job. */
 function keyFor(request) {
   const text = JSON.stringify(request) + draft.audio.map((item) => item.key).join() + draft.video.url;
   if (lastKey.request !== text) {
@@ -167,8 +167,8 @@ at("send").addEventListener("click", async () => {
   busy(true);
   try {
     const key = keyFor(draft.request(options(), displayName()));
-    const wanted = { options: options(), displayName: displayName(), key };
-    const jobId = await courier.deliver(draft, wanted, sending.signal);
+    const details = { options: options(), displayName: displayName(), key };
+    const jobId = await uploader.submit(draft, details, sending.signal);
     draft.edited = false;
     location.assign(`/jobs/${encodeURIComponent(jobId)}`);
   } catch (error) {

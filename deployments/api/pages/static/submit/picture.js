@@ -1,4 +1,4 @@
-// The video with its areas: drawn, moved and resized in fractions of the picture, whatever its size on the screen.
+// The video with its areas: drawn, moved and resized in fractions of the picture, at any size on the screen.
 
 import { draggable, steps } from "./drag.js";
 import { between, fractionAt, isLargeEnough, moved, resized, shown } from "./geometry.js";
@@ -32,7 +32,7 @@ export class Picture {
     this.#show(this.#draft.areas);
   }
 
-  /** Lay the canvas on the picture itself: fractions of the one are then fractions of the other. */
+  /** Place the canvas exactly over the picture, so that fractions of both are the same. */
   #place() {
     const { videoWidth: width, videoHeight: height } = this.#video;
     this.#canvas.hidden = !width;
@@ -51,7 +51,7 @@ export class Picture {
     if (on) this.#video.pause();
   }
 
-  /** A new area. A finger draws only when it was asked to: else it scrolls the page. */
+  /** Draw a new area. A finger draws only after "Draw an area": otherwise it scrolls the page. */
   #begin(event) {
     if (event.pointerType !== "mouse" && !this.#isDrawing) return null;
     const bounds = this.#canvas.getBoundingClientRect();
@@ -71,7 +71,7 @@ export class Picture {
     };
   }
 
-  /** For those who do not draw: an area in the middle, to be moved by keys or numbers. */
+  /** An area in the middle, to be moved by keys or numbers instead of drawing. */
   addInTheMiddle() {
     const area = this.#draft.addArea({ x: 0.3, y: 0.4, w: 0.4, h: 0.2 }, this.#video.currentTime);
     this.#canvas.querySelector(`[data-key="${area.key}"]`)?.focus();
@@ -115,7 +115,7 @@ export class Picture {
     const now = this.#video.currentTime;
     const seen = area.start <= now && now < area.end;
     element.className = `area ${area.kind}`;
-    element.classList.toggle("elsewhen", !seen);
+    element.classList.toggle("inactive", !seen);
     element.classList.toggle("selected", this.#draft.selected === area);
     for (const [side, share] of Object.entries({ left: area.x, top: area.y, width: area.w, height: area.h })) {
       element.style[side] = `${share * 100}%`;

@@ -1,12 +1,12 @@
-// Problems as the server names them ({field: "segments[0].endTime", message}), shown where they can be mended.
+// The server's problems ({field: "segments[0].endTime", message}), shown at their fields.
 
-/** Lists all problems, marks their fields, and leads from the one to the other. */
+/** Lists all problems with links to their fields, and marks the fields. */
 export function showProblems(problems, list) {
   unmark();
   list.replaceChildren(...problems.map((problem, index) => entry(problem, `problem-${index}`)));
 }
 
-/** Lists what is still missing: that is no fault, so nothing is marked. */
+/** Lists what is still missing; it is no error, so no field is marked. */
 export function showTodo(problems, list) {
   unmark();
   list.replaceChildren(...problems.map(({ field, message }) => line(placeOf(field), message)));
@@ -47,7 +47,7 @@ function line(target, text) {
   return found;
 }
 
-/** The element that carries the path, or the nearest one that it is a part of. */
+/** The element of the path, or of the nearest parent path. */
 function placeOf(field) {
   for (let path = field; path; path = path.replace(/(^|\.|\[)[^.[]*$/, "")) {
     const found = document.querySelector(`[data-path="${CSS.escape(path)}"]`);
@@ -76,7 +76,7 @@ function mark(target, id, words) {
   }
 }
 
-/** People count from 1, and know no field names. */
+/** Replaces field names by labels that count from 1. */
 function inWords(message) {
   const words = { segments: "segment", effects: "area", audio: "audio file" };
   return message.replace(/\b(segments|effects|audio)\[(\d+)\]/g, (_, list, index) => `${words[list]} ${Number(index) + 1}`);

@@ -37,7 +37,7 @@ function rows(kind, draft, prepare, refresh = () => {}) {
     (row, item, index) => {
       row.querySelector("[data-is=number]")?.replaceChildren(String(index + 1));
       row.classList.toggle("selected", draft.selected === item);
-      // A problem names its field by this path; the row itself takes what belongs to no field.
+      // A problem names its field by this path; the row itself shows problems without a field.
       row.dataset.path = row.dataset.of.replace("#", index);
       row.dataset.name = row.dataset.named.replace("#", index + 1);
       for (const field of row.querySelectorAll("input, select")) {
@@ -54,7 +54,7 @@ function displayed(name, item) {
   return PERCENT.has(name) ? Math.round(value * 10_000) / 100 : value;
 }
 
-/** What is typed goes into the draft; what is no number at all is put back when the field is left. */
+/** Input updates the draft; invalid numbers are reset when the field loses the focus. */
 function bind(field, item, draft) {
   const name = field.dataset.is;
   field.addEventListener("input", () => {

@@ -1,8 +1,8 @@
-// Ranges of time: moving them and pulling at their edges. Seconds; nothing here knows a page.
+// Time ranges in seconds: moving them and their edges. Independent of the page.
 
 import { clamp } from "./geometry.js";
 
-export const SHORTEST = 0.1; // the least that an edge can be dragged to; what may be sent, the server says
+export const MIN_LENGTH = 0.1; // the minimum when an edge is dragged; the server has a limit of its own
 
 /** The same length elsewhere, between `from` and `until`. */
 export function shifted(span, seconds, from, until) {
@@ -13,11 +13,11 @@ export function shifted(span, seconds, from, until) {
 
 /** One edge (`start` or `end`) at another time. */
 export function pulled(span, edge, time, from, until) {
-  if (edge === "start") return { start: hundredths(clamp(time, from, span.end - SHORTEST)), end: span.end };
-  return { start: span.start, end: hundredths(clamp(time, span.start + SHORTEST, until)) };
+  if (edge === "start") return { start: hundredths(clamp(time, from, span.end - MIN_LENGTH)), end: span.end };
+  return { start: span.start, end: hundredths(clamp(time, span.start + MIN_LENGTH, until)) };
 }
 
-/** How far a segment may reach: to its neighbours, or the video's ends. */
+/** The limits of a segment: its neighbours, or the ends of the video. */
 export function room(span, all, duration) {
   const others = all.filter((other) => other !== span);
   const ends = others.filter((other) => other.end <= span.start + 0.001).map((other) => other.end);
@@ -25,18 +25,18 @@ export function room(span, all, duration) {
   return { from: Math.max(0, ...ends), until: Math.min(duration, ...starts) };
 }
 
-/** The first gap of the video at or behind a time that is free of segments; null where there is none. */
+/** The first time range without segments from `time` on; null if there is none. */
 export function gap(time, all, duration) {
   let from = time;
   for (const span of [...all].sort((a, b) => a.start - b.start)) {
     if (span.end <= from) continue;
-    if (span.start - from >= SHORTEST) return { from, until: span.start };
+    if (span.start - from >= MIN_LENGTH) return { from, until: span.start };
     from = Math.max(from, span.end);
   }
-  return duration - from >= SHORTEST ? { from, until: duration } : null;
+  return duration - from >= MIN_LENGTH ? { from, until: duration } : null;
 }
 
-/** Rows for spans that overlap, so that each can be seen: the index of its row for each of them. */
+/** The row index of each span, so that overlapping ones are in different rows. */
 export function stacked(spans) {
   const ends = [];
   const rows = new Map();

@@ -3,7 +3,7 @@
 import { draggable, steps } from "./drag.js";
 import { clamp } from "./geometry.js";
 import { fromTemplate, keyed } from "./keyed.js";
-import { clock, hundredths, pulled, room, SHORTEST, shifted, stacked, tick } from "./spans.js";
+import { clock, hundredths, pulled, room, MIN_LENGTH, shifted, stacked, tick } from "./spans.js";
 
 const STEP = 0.1; // seconds: one press of an arrow key
 const LANE = 44; // pixels: one row of a lane
@@ -175,7 +175,7 @@ export class Timeline {
     return {
       move: (_dx, _dy, now) => {
         const [start, end] = [from, this.#timeAt(now)].sort((a, b) => a - b);
-        if (!made && end - start >= SHORTEST) {
+        if (!made && end - start >= MIN_LENGTH) {
           made = this.#draft.addSegment(start, end);
           limits = made && this.#limits(made);
         }
@@ -202,6 +202,6 @@ export class Timeline {
 }
 
 function clipped(start, end, { from, until }) {
-  const left = hundredths(clamp(start, from, until - SHORTEST));
+  const left = hundredths(clamp(start, from, until - MIN_LENGTH));
   return pulled({ start: left, end: until }, "end", clamp(end, from, until), from, until);
 }

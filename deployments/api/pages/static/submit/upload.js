@@ -1,15 +1,15 @@
-// Files go straight to the storage, in parts. Where the browser does not reach it, the old form endpoint takes them.
+// Uploads files directly to the storage, in parts. If the browser cannot reach it, the old form endpoint receives them.
 
 import { ApiError, post, send } from "./api.js";
 
-const TRIES = 3; // for one part: a connection may break
-const PAUSE = 1000; // milliseconds before the second try, then twice as long
+const MAX_ATTEMPTS = 3; // for one part: a connection may break
+const RETRY_DELAY = 1000; // milliseconds before the second attempt, then twice as long
 
-/** The browser does not reach the storage, or may not see its answers. */
-class NoWay extends Error {}
+/** The browser cannot reach the storage, or may not read its responses. */
+class StorageUnreachable extends Error {}
 
-export class Courier {
-  #sources = new Map(); // of files that are in storage already: nothing is sent twice
+export class Uploader {
+  #sources = new Map(); // locations by stored file: no file is sent twice
   #sent = new Map(); // bytes by file
   #total = 0;
   #onProgress;
@@ -18,8 +18,8 @@ export class Courier {
     this.#onProgress = onProgress;
   }
 
-  /** Send a draft; gives the job's id. Raises ApiError, TypeError (no connection) or AbortError. */
-  async deliver(draft, { options, displayName, key }, signal) {
+  /** Send a draft; resolves to the job's id. Throws ApiError, TypeError (no connection) or AbortError. */
+  async submit(draft, { options, displayName, key }, signal) {
     const files = [draft.video.file, ...draft.audio.map((item) => item.file)];
     this.#begin(files);
     const kinds = new Map(files.map((file, index) => [file, index ? "audio/wav" : "video/mp4"]));
@@ -29,7 +29,7 @@ export class Courier {
         if (!this.#sources.has(file)) this.#sources.set(file, await this.#store(file, typeOf(file, kind), signal));
       }
     } catch (error) {
-      if (!(error instanceof NoWay)) throw error;
+      if (!(error instanceof StorageUnreachable)) throw error;
       return this.#asForm(draft, options, displayName, headers, signal);
     }
     const request = draft.request(options, displayName, (file) => this.#sources.get(file));
@@ -39,10 +39,10 @@ export class Courier {
   #begin(files) {
     this.#total = files.reduce((sum, file) => sum + file.size, 0);
     this.#sent = new Map(files.map((file) => [file, this.#sources.has(file) ? file.size : 0]));
-    this.#tell();
+    this.#report();
   }
 
-  #tell() {
+  #report() {
     const sent = [...this.#sent.values()].reduce((sum, bytes) => sum + bytes, 0);
     this.#onProgress(this.#total ? Math.min(1, sent / this.#total) : 0);
   }
@@ -65,23 +65,23 @@ export class Courier {
   async #part(file, start, bytes, url, signal) {
     const onProgress = (sent) => {
       this.#sent.set(file, start + Math.min(sent, bytes.size));
-      this.#tell();
+      this.#report();
     };
     for (let attempt = 1; ; attempt += 1) {
       try {
         const answer = await send("PUT", url, bytes, { signal, onProgress });
         const etag = answer.status < 300 && answer.getResponseHeader("ETag");
         if (etag) return etag;
-        if (answer.status < 500) throw new NoWay(`the storage answered ${answer.status}`);
+        if (answer.status < 500) throw new StorageUnreachable(`the storage returned ${answer.status}`);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
       }
-      if (attempt === TRIES) throw new NoWay("the storage cannot be reached");
-      await new Promise((resolve) => setTimeout(resolve, PAUSE * attempt));
+      if (attempt === MAX_ATTEMPTS) throw new StorageUnreachable("the storage cannot be reached");
+      await new Promise((resolve) => setTimeout(resolve, RETRY_DELAY * attempt));
     }
   }
 
-  /** As clients without a browser send it. The names of sound files say which one a segment asks for. */
+  /** Send the form of the old clients. The names of audio files are the refIds of the segments. */
   async #asForm(draft, options, displayName, headers, signal) {
     const request = draft.request(options, displayName);
     const form = new FormData();
@@ -99,13 +99,13 @@ export class Courier {
   }
 }
 
-/** That endpoint's fields have names of their own. */
+/** Convert that endpoint's field names to ours. */
 function inOurNames({ field, message }) {
   const names = { file: "video", audio_files: "audio", segments_data: "segments" };
   return { field: field.replace(/^(file|audio_files|segments_data)\b/, (name) => names[name]), message };
 }
 
-/** Browsers know no type for some files; the storage wants one, and the job looks at the contents anyway. */
+/** Browsers have no type for some files; the storage requires one, and the job checks the content anyway. */
 function typeOf(file, kind) {
   return /^(video|audio)\//.test(file.type) ? file.type : kind;
 }

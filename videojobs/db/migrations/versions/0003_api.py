@@ -1,4 +1,4 @@
-"""What the front door needs: tokens, uploads on their way, and the keys by which clients repeat a request."""
+"""What the HTTP API needs: tokens, unfinished uploads, and the keys by which clients repeat a request."""
 
 import sqlalchemy as sa
 from alembic import op
