@@ -22,6 +22,7 @@ from deployments.api.openapi import install_openapi
 from deployments.api.pages import add_pages
 from deployments.api.pages.lecture import LECTURE_FORM_PATH
 from deployments.api.routes import (
+    basic_editor,
     callbacks,
     editor_jobs,
     events,
@@ -80,7 +81,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         streaming_paths=(
             callbacks.PREFIX,
             LECTURE_FORM_PATH,
-            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, lectures.FORM_PATH)),
+            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, *basic_editor.FORM_PATHS, lectures.FORM_PATH)),
         ),
         use_hsts=(AccessSettings.current().public_url or "").startswith("https:"),
     )
@@ -91,7 +92,7 @@ def create_app(services: Services | None = None) -> FastAPI:
 
 def _build_api_router() -> APIRouter:
     api = APIRouter(prefix=API_PREFIX)
-    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads):
+    for route_module in (job_forms, basic_editor, job_requests, lectures, jobs, editor_jobs, events, uploads):
         api.include_router(route_module.router)
     return api
 

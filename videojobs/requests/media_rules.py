@@ -70,7 +70,7 @@ def validate_media(
     problems = [*_video_errors(video, video_limits(request.stages, limits), limits)]
     for index, item in enumerate(request.audio):
         problems += _audio_errors(f"audio[{index}].source", audio[item.refId], limits)
-    lengths = {ref_id: facts.duration for ref_id, facts in audio.items()}
+    lengths = {item.refId: audio[item.refId].duration for item in request.audio}
     problems += validate_segments(request, video.duration, video.frame_rate, lengths, limits)
     for index, area in enumerate(request.effects):
         problems += _bounds_errors(

@@ -60,14 +60,29 @@ async def show_job(
         status_note=note,
         timeline=event_lines(job.timeline),
         costs=price_rows(job.costs),
-        segments=row.segments_data["total_segments"],
-        areas=len(row.processing_config["effects"]),
+        segments=_segments_label(row),
+        areas=_areas_label(row),
         slides=row.facts.slides,
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
         picture=_comparison_state(job),
         **_media_context(row, job),
     )
+
+
+def _segments_label(row: VideoJob) -> str:
+    if count := row.segments_data["total_segments"]:
+        return str(count)
+    return "none: one audio file for the whole video" if row.has_lip_sync else "none: text removal only"
+
+
+def _areas_label(row: VideoJob) -> str:
+    count = len(row.processing_config["effects"])
+    if not row.has_text_removal:
+        return "none: lip-sync only"
+    if not row.video_request.removes_whole_frame:
+        return str(count)
+    return f"the whole picture, except {count} protected" if count else "the whole picture"
 
 
 def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:

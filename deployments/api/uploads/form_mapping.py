@@ -10,7 +10,7 @@ from typing import Final
 from deployments.api.auth import Principal
 from deployments.api.errors import validation_error
 from deployments.api.uploads.editor_form import EditorForm, is_empty_list, truncate_name
-from deployments.api.uploads.form_receiver import ReceivedForm, UploadedFile, file_stem
+from deployments.api.uploads.form_receiver import WHOLE_VIDEO_AUDIO_FIELD, ReceivedForm, UploadedFile, file_stem
 from videojobs.errors import FieldError, InvalidRequest
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.lecture.request import LectureRequest
@@ -19,6 +19,8 @@ from videojobs.requests.parsing import parse_request
 
 _GENERATED_REF_ID: Final = re.compile(r"^audio\[\d+]\.refId$")
 _ANY_REF_ID: Final = re.compile(r"^audio$|refId")
+_WHOLE_VIDEO_REF_ID: Final = "audio-1"
+_WHOLE_VIDEO_OPTIONS: Final = {"sync_mode": "loop"}  # the old editor's; its model is our default
 _PLACEHOLDER_URI: Final = "s3://not-sent/not-sent"  # replaces a file whose absence is reported separately
 
 
@@ -34,7 +36,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
     """Raises ApiError (422) with all problems, under the form's own field names."""
     texts, problems = received.texts, _form_problems(received, principal)
     form = EditorForm.parse(texts.get("segments_data"), texts.get("effects"))
-    problems += [*_missing_segments_errors(form), *_audio_count_errors(received, form)]
+    problems += [*_speech_errors(texts.get("speech", ""), received, form), *_audio_count_errors(received, form)]
     raw = {
         "video": received.video.upload.stored.uri if received.video else _PLACEHOLDER_URI,
         "audio": [
@@ -43,6 +45,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         ],
         "segments": form.segments,
         "effects": form.effects,
+        "text_removal": texts.get("text_removal") or None,
         "display_name": truncate_name(texts.get("display_name")),
         "user_id": principal.user_id,
         **({"options": texts["options"]} if "options" in texts else {}),
@@ -62,6 +65,51 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
     if request is None or problems:
         raise validation_error(problems)
     return ParsedForm(request, form.changes)
+
+
+def to_whole_video_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
+    """As `to_job_request`: one audio for the whole video, then text removal in the areas, or in the whole frame."""
+    problems = []
+    if not received.audio and not any(item.path == WHOLE_VIDEO_AUDIO_FIELD for item in received.problems):
+        problems.append(FieldError(WHOLE_VIDEO_AUDIO_FIELD, "is required: send the new speech for the whole video"))
+    audio = [{"refId": _WHOLE_VIDEO_REF_ID, "source": sound.upload.stored.uri} for sound in received.audio[:1]]
+    return _to_text_removal_request(received, principal, problems, {"audio": audio, "options": _WHOLE_VIDEO_OPTIONS})
+
+
+def to_text_removal_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
+    """As `to_job_request`: text removal alone, in the areas or in the whole frame."""
+    return _to_text_removal_request(received, principal, [], {})
+
+
+def _to_text_removal_request(
+    received: ReceivedForm, principal: Principal, more_problems: Sequence[FieldError], more_fields: dict[str, object]
+) -> ParsedForm:
+    """Without areas, text is removed from the whole frame."""
+    texts, problems = received.texts, [*_form_problems(received, principal), *more_problems]
+    form = EditorForm.parse(None, texts.get("effects"))
+    raw = {
+        "video": received.video.upload.stored.uri if received.video else _PLACEHOLDER_URI,
+        "effects": form.effects,
+        "text_removal": "whole_frame" if is_empty_list(form.effects) else None,
+        "display_name": truncate_name(texts.get("display_name")),
+        "user_id": principal.user_id,
+        **more_fields,
+    }
+    request = None
+    try:
+        request = parse_request(raw)
+    except InvalidRequest as error:
+        known = {item.path for item in problems}
+        named = [FieldError(_basic_field_name(form.client_path(item.path)), item.message) for item in error.errors]
+        problems += [item for item in named if item.path not in known]
+    if request is None or problems:
+        raise validation_error(problems)
+    return ParsedForm(request, form.changes)
+
+
+def _basic_field_name(path: str) -> str:
+    """As `_form_field_name`, of a form with one audio file at most."""
+    return WHOLE_VIDEO_AUDIO_FIELD if path.startswith("audio[") else _form_field_name(path)
 
 
 def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
@@ -108,11 +156,22 @@ def _assign_ref_ids(sounds: Sequence[UploadedFile], declared_ids: Sequence[str])
     return [by_index.get(index) or next(others, f"audio-{index + 1}") for index in range(len(sounds))]
 
 
-def _missing_segments_errors(form: EditorForm) -> list[FieldError]:
-    """This form is for segments: one audio for the whole video would be another price, and another form."""
-    if is_empty_list(form.segments):
-        return [FieldError("segments_data", "is required: give a list with at least one entry")]
-    return []
+def _speech_errors(speech: str, received: ReceivedForm, form: EditorForm) -> list[FieldError]:
+    """Forgotten segments must not buy lip-sync for the whole video: a form without them has to say what it means."""
+    if speech not in ("", "segments", "whole_video", "none"):
+        return [FieldError("speech", "must be one of segments, whole_video or none")]
+    if speech in ("", "segments"):
+        message = "is required: give a list with at least one entry"
+        return [FieldError("segments_data", message)] if is_empty_list(form.segments) else []
+    problems = []
+    if not is_empty_list(form.segments):
+        problems.append(FieldError("segments_data", f"must be empty with speech {speech}"))
+    if speech == "none" and received.audio:
+        problems.append(FieldError("audio_files", "must be empty with speech none"))
+    if speech == "whole_video" and len(received.audio) != 1:
+        message = f"one is required with speech whole_video; the form has {len(received.audio)}"
+        problems.append(FieldError("audio_files", message))
+    return problems
 
 
 def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldError]:

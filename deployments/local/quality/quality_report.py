@@ -20,6 +20,8 @@ def measure_job(
     timeline = resolve_timeline(request, job.facts).timelines[0]
     pieces = [(piece.source_start, piece.source_end, piece.result_start, piece.result_end) for piece in timeline.pieces]
     areas = [Area(**area.model_dump(exclude={"label"})) for area in request.effects]
+    if request.removes_whole_frame:  # text may change anywhere, except where it is protected
+        areas.append(Area("text", 0.0, 0.0, 1.0, 1.0, 0.0, job.facts.source_video.duration))
     return measure_result(source, clean, result, pieces, areas, _expected_audio(request, pieces, audio))
 
 

@@ -16,7 +16,7 @@ from tests.support.multipart_forms import PROCESS_URL, audio_bytes, video_bytes
 from videojobs.db import VideoJob
 from videojobs.errors import DatabaseUnavailable
 from videojobs.pipeline.facts import JobFacts
-from videojobs.states import RecoveryPoint
+from videojobs.states import RecoveryPoint, Stage, Stages
 from videojobs.storage.object_store import parse_uri
 
 JOBS_PAGE_URL: Final = "/api/v1/jobs/"
@@ -164,6 +164,22 @@ async def test_protection_areas_alone_mean_the_whole_frame_but_them(api: ApiServ
     job = await submit_editor_form(api, http, effects=[make_area("protection")])
     assert job.video_request.removes_whole_frame
     assert [area["kind"] for area in job.processing_config["effects"]] == ["protection"]
+
+
+@pytest.mark.parametrize(
+    ("speech", "sounds", "stages"), [("none", 0, (Stage.TEXT_REMOVAL,)), ("whole_video", 1, tuple(Stage))]
+)
+async def test_the_form_may_say_that_it_has_no_segments(
+    api: ApiServer, http: httpx.AsyncClient, speech: str, sounds: int, stages: Stages
+) -> None:
+    """Our own page sends it where a browser cannot reach the storage."""
+    fields = [("speech", (None, speech.encode())), ("text_removal", (None, b"whole_frame"))]
+    form = [*editor_form(segments=[], sounds=AUDIO_FILES[:sounds]), *fields]
+    answer = await http.post(PROCESS_URL, files=form)
+    job = await api.repository.get_job(answer.json()["job_id"])
+    assert (job.stages, job.request["text_removal"]) == (stages, "whole_frame")
+    wrong = await http.post(PROCESS_URL, files=[*editor_form(sounds=[]), *fields])
+    assert "segments_data: must be empty with speech" in wrong.json()["detail"]
 
 
 async def test_the_pro_form_needs_segments(http: httpx.AsyncClient) -> None:
