@@ -45,12 +45,12 @@ async def submit_text_removal(run: JobRun, repository: JobRepository, job: Video
     await _record_timeline(run, repository, job)
 
     def make_inputs() -> StageInputs:
-        return StageInputs(job_id=job.id, request=request, facts=facts, video_url=_presign_source(job, store))
+        return StageInputs(job_id=job.id, request=request, facts=facts, video_url=presign_source(job, store))
 
     await submit_stage(run, repository, job, make_inputs, Stage.TEXT_REMOVAL, RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
 
 
-def _presign_source(job: VideoJob, store: ObjectStore) -> str:
+def presign_source(job: VideoJob, store: ObjectStore) -> str:
     """A fresh link to the lip-sync result; without lip-sync, to the source.
 
     The vendor is searched by this link if its answer is lost. Several jobs may have one source: the link names the job.

@@ -176,15 +176,30 @@ def _crop_errors(
     crop, usable = segment.audioInput, sent.audioInput.endTime
     if crop.startTime is None or usable is None:
         return
-    lasts = f"the audio {crop.refId} lasts {format_seconds(round(audio_seconds, 3))}"
-    if crop.startTime >= audio_seconds:
-        yield FieldError(f"{path}.startTime", f"is {format_seconds(crop.startTime)}, but {lasts}")
-    if crop.endTime is not None and _exceeds(crop.endTime - audio_seconds, overhang):
-        yield FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}")
-    elif crop.startTime < audio_seconds and usable <= crop.startTime:
+    beyond = crop_bounds_errors(path, segment, audio_seconds, end_tolerance=overhang)
+    yield from beyond
+    if not beyond and usable <= crop.startTime:
+        lasts = _audio_length_text(segment, audio_seconds)
         most, name = format_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
         message = f"leaves no audio: {_lip_sync_vendor()} accepts the audio only up to {most}, since {lasts}"
         yield FieldError(f"{path}.{name}", message)
+
+
+def crop_bounds_errors(
+    path: str, segment: Segment, audio_seconds: float, *, start_tolerance: float = 0.0, end_tolerance: float
+) -> list[FieldError]:
+    """Ends of a crop that lie behind the end of its audio, by more than these seconds."""
+    crop, lasts = segment.audioInput, _audio_length_text(segment, audio_seconds)
+    problems = []
+    if crop.startTime is not None and crop.startTime >= audio_seconds + start_tolerance:
+        problems.append(FieldError(f"{path}.startTime", f"is {format_seconds(crop.startTime)}, but {lasts}"))
+    if crop.endTime is not None and _exceeds(crop.endTime - audio_seconds, end_tolerance):
+        problems.append(FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}"))
+    return problems
+
+
+def _audio_length_text(segment: Segment, audio_seconds: float) -> str:
+    return f"the audio {segment.audioInput.refId} lasts {format_seconds(round(audio_seconds, 3))}"
 
 
 def _lip_sync_vendor() -> str:

@@ -12,6 +12,7 @@ from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
 from deployments.api.errors import validation_error
 from deployments.api.middleware.request_context import bind_job
+from deployments.api.uploads.crop_check import reject_crops_beyond_audio
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.errors import DatabaseUnavailable, FieldError
 from videojobs.lecture.parsing import parse_lecture
@@ -50,6 +51,8 @@ async def create_job_from_json(
     request = parse(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
     repository = await state.services.repository()
     await _require_own_uploads(repository, principal, _sources(request))
+    if isinstance(request, JobRequest):
+        await reject_crops_beyond_audio(await state.services.store(), request, raw.get("segments"))
     client_key = ClientKey(idempotency_key, fingerprint(request)) if idempotency_key else None
     job = await create_job(state, repository, str(uuid.uuid4()), request, principal, client_key)
     await launch_run(state, job)

@@ -20,8 +20,11 @@ from deployments.api.errors import DEPENDENCY_ERRORS
 from deployments.api.jobs.creation import create_job, launch_run
 from deployments.api.middleware.request_context import bind_job
 from deployments.api.request_body import reject_content_encoding
+from deployments.api.uploads.crop_check import reject_crops_beyond_audio
 from deployments.api.uploads.form_mapping import (
+    ParsedForm,
     form_fingerprint,
+    to_form_error,
     to_job_request,
     to_lecture_request,
     to_text_removal_request,
@@ -30,8 +33,9 @@ from deployments.api.uploads.form_mapping import (
 from deployments.api.uploads.form_receiver import FormReceiver, FormSpec, JobForm
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.db.uploads import Upload
-from videojobs.errors import DatabaseUnavailable, JobRequestConflict
-from videojobs.storage.object_store import job_prefix
+from videojobs.errors import DatabaseUnavailable, InvalidRequest, JobRequestConflict
+from videojobs.requests.models import JobRequest
+from videojobs.storage.object_store import ObjectStore, job_prefix
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +85,7 @@ async def _receive_job(
     try:
         received = await receiver.receive(request)
         parsed = _MAPPINGS[form](received, principal)
+        await _reject_crops_beyond_audio(store, parsed)
     except BaseException:
         await run_to_completion(_discard_upload(receiver, repository, job_id))
         raise
@@ -97,6 +102,15 @@ async def _receive_job(
     else:
         await run_to_completion(_discard_upload(receiver, repository, job_id))
     return FormJob(job, received.video.name if received.video else "")
+
+
+async def _reject_crops_beyond_audio(store: ObjectStore, parsed: ParsedForm) -> None:
+    if not isinstance(parsed.request, JobRequest):
+        return
+    try:
+        await reject_crops_beyond_audio(store, parsed.request, parsed.segments)
+    except InvalidRequest as error:
+        raise to_form_error(error) from error
 
 
 async def run_to_completion(work: Awaitable[None]) -> None:

@@ -66,7 +66,7 @@ def _openapi_form(properties: dict[str, Any], required: list[str], example: dict
 async def create_whole_video_job(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> WholeVideoJobCreated:
-    """Lip-sync by lipsync-2, the picture repeated until the audio ends (`sync_mode: loop`); then text removal."""
+    """Lip-sync, with the picture repeated until the audio ends (`sync_mode: loop`); then text removal."""
     return to_whole_video_job(
         await create_job_from_form(request, principal, state, idempotency_key, JobForm.WHOLE_VIDEO)
     )

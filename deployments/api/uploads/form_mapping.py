@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deployments.api.auth import Principal
-from deployments.api.errors import validation_error
+from deployments.api.errors import ApiError, validation_error
 from deployments.api.uploads.editor_form import EditorForm, is_empty_list, truncate_name
 from deployments.api.uploads.form_receiver import WHOLE_VIDEO_AUDIO_FIELD, ReceivedForm, UploadedFile, file_stem
 from videojobs.errors import FieldError, InvalidRequest
@@ -30,6 +30,7 @@ class ParsedForm:
 
     request: JobRequest | LectureRequest
     changes: Sequence[str] = ()
+    segments: object = None  # as sent, before they were sorted
 
 
 def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
@@ -64,7 +65,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         problems += [item for item in named if item.path not in known]
     if request is None or problems:
         raise validation_error(problems)
-    return ParsedForm(request, form.changes)
+    return ParsedForm(request, form.changes, form.segments)
 
 
 def to_whole_video_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
@@ -185,6 +186,11 @@ def _audio_count_errors(received: ReceivedForm, form: EditorForm) -> list[FieldE
         return []
     message = f"one is required for each refId of the segments, and these have {expected}; the form has {sent}"
     return [FieldError("audio_files", f"{message}. Send them in the order in which the segments first name them")]
+
+
+def to_form_error(error: InvalidRequest) -> ApiError:
+    """The errors of a request that was made from a form, under the form's field names."""
+    return validation_error([FieldError(_form_field_name(item.path), item.message) for item in error.errors])
 
 
 def _form_field_name(path: str) -> str:

@@ -199,3 +199,9 @@ async def test_an_oversized_file_of_a_batch_fails_alone(
 
 async def test_an_empty_batch_is_refused(http: httpx.AsyncClient) -> None:
     assert "files: is required" in await refused(http, BATCH_URL, ("user_id", (None, b"")))
+
+
+async def test_only_post_is_allowed_at_the_forms_addresses(http: httpx.AsyncClient) -> None:
+    for url in (TEXT_REMOVAL_URL, BATCH_URL, WHOLE_VIDEO_URL):
+        answer = await http.put(url)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")

@@ -1,6 +1,7 @@
 """The old editor: its form becomes a job, its jobs page shows the job, and its browser may read every response."""
 
 import uuid
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -11,6 +12,7 @@ from tests.integration.api.test_jobs import create_completed_job, create_job, cr
 from tests.integration.db.test_lectures import REQUEST as LECTURE
 from tests.support.api_server import BrokenServices, asgi_client
 from tests.support.editor_client import DIALOG_REF_ID, DROP_ZONE_REF_ID, FormPart, form_parts, make_area, make_segment
+from tests.support.emulator_clips import write_audio
 from tests.support.measured_facts import video_facts
 from tests.support.multipart_forms import PROCESS_URL, audio_bytes, video_bytes
 from videojobs.db import VideoJob
@@ -210,6 +212,41 @@ async def test_m4a_audio_is_accepted(api: ApiServer, http: httpx.AsyncClient) ->
 async def test_an_mpeg_video_is_rejected_with_the_formats_supported(http: httpx.AsyncClient) -> None:
     detail = await error_detail(http, video=("talk.mpeg", b"\0\0\x01\xba\x44\0\x04\0\x04\x01" + b"v" * 100))
     assert "file: is not a video in a supported format; send one of AVI, MOV, MP4, WEBM" in detail
+
+
+# ---- crops beyond the audio ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def five_seconds(tmp_path: Path) -> tuple[str, bytes]:
+    return "my voice.wav", write_audio(tmp_path / "a.wav", 5.0, seed=1).read_bytes()
+
+
+async def test_a_split_beyond_the_audio_is_refused_at_once(
+    api: ApiServer, http: httpx.AsyncClient, user: str, five_seconds: tuple[str, bytes]
+) -> None:
+    """The editor cuts audio of unknown length by the times of the video. Segments are numbered as they were sent."""
+    split = [
+        make_segment(10.8, 12, DIALOG_REF_ID, startTime=10.8, endTime=12),
+        make_segment(9.5, 10.8, DIALOG_REF_ID, startTime=9.5, endTime=10.8),
+        make_segment(0, 2, DIALOG_REF_ID, startTime=3, endTime=5),
+    ]
+    detail = await error_detail(http, segments=split, sounds=[five_seconds])
+    lasts = f"but the audio {DIALOG_REF_ID} lasts 5 s"
+    assert f"segments_data[0].audioInput.startTime: is 10.8 s, {lasts}" in detail
+    assert f"segments_data[0].audioInput.endTime: is 12 s, {lasts}" in detail
+    assert f"segments_data[1].audioInput.startTime: is 9.5 s, {lasts}" in detail
+    assert "segments_data[2]" not in detail
+    assert api.stored_keys(user) == []
+
+
+async def test_crops_that_fit_or_cannot_be_measured_are_admitted(
+    api: ApiServer, http: httpx.AsyncClient, five_seconds: tuple[str, bytes]
+) -> None:
+    fits = [make_segment(0, 2, DIALOG_REF_ID, startTime=3, endTime=5.3)]  # a little more is for the run to judge
+    await submit_editor_form(api, http, segments=fits, sounds=[five_seconds])
+    unknown = [make_segment(0, 2, DIALOG_REF_ID, startTime=30, endTime=50)]
+    await submit_editor_form(api, http, segments=unknown, sounds=AUDIO_FILES[:1])
 
 
 # ---- the jobs page -----------------------------------------------------------------------------------------
