@@ -35,6 +35,7 @@ _ACTION_NOTES: Final[dict[RequestedAction, StatusNote]] = {
         "plain", "The job continues", ["It continues once a worker is free; no step is paid for twice."]
     ),
 }
+_UNKNOWN: Final = "unknown: the request was rejected"
 _COMPARISON_DELAY: Final = timedelta(minutes=1)
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_schema=False)
@@ -73,11 +74,15 @@ async def show_job(
 def _segments_label(row: VideoJob) -> str:
     if count := row.segments_data["total_segments"]:
         return str(count)
+    if not row.stages:
+        return _UNKNOWN
     return "none: one audio file for the whole video" if row.has_lip_sync else "none: text removal only"
 
 
 def _areas_label(row: VideoJob) -> str:
     count = len(row.processing_config["effects"])
+    if not row.stages:
+        return _UNKNOWN
     if not row.has_text_removal:
         return "none: lip-sync only"
     if not row.video_request.removes_whole_frame:
