@@ -14,7 +14,7 @@ from deployments.api.jobs.creation import create_job, launch_run
 from deployments.api.jobs.form_creation import run_to_completion
 from deployments.api.request_body import reject_content_encoding
 from deployments.api.uploads.batch_receiver import BATCH_FIELD, BatchFile, BatchReceiver
-from deployments.api.uploads.form_mapping import form_fingerprint, to_text_removal_request
+from deployments.api.uploads.form_mapping import form_fingerprint, owner_errors, to_text_removal_request
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.db.uploads import Upload
 from videojobs.errors import DatabaseUnavailable, FieldError, JobRequestConflict
@@ -86,7 +86,7 @@ class _Batch:
         return job_id
 
     def _require_valid_form(self, receiver: BatchReceiver) -> None:
-        problems = list(receiver.problems)
+        problems = [*receiver.problems, *owner_errors(receiver.texts, self._principal)]
         if not receiver.files:
             problems.append(FieldError(BATCH_FIELD, "is required: send at least one video"))
         if problems:

@@ -66,6 +66,11 @@ class BatchReceiver(FormReceiver):
         return ReceivedForm(texts=self._received.texts, video=file.video)
 
     @property
+    def texts(self) -> dict[str, str]:
+        """The text fields of the form."""
+        return self._received.texts
+
+    @property
     def problems(self) -> list[FieldError]:
         """Of the form itself."""
         return self._received.problems
@@ -73,11 +78,15 @@ class BatchReceiver(FormReceiver):
     async def _start_video(self, part: PartStart) -> IncomingFile:
         if len(self.files) == self._settings.max_batch_files:
             raise ApiError(413, f"The form has too many files; the limit is {self._settings.max_batch_files}.")
+        path = f"{BATCH_FIELD}[{len(self.files)}]"
+        file = IncomingFile(path, part.file_name, True, self._spec.max_video_bytes)
+        if not part.file_name:  # a text, or an empty file input of a browser: the whole form is refused
+            self._add_error(path, "is not a file; send each video as a file with its name")
+            file.is_rejected = True
         self._job_id = await self._start_job()
         self._received.video = None  # each file is the only video of its job
         self.files.append(BatchFile(part.file_name, self._job_id))
-        path = f"{BATCH_FIELD}[{len(self.files) - 1}]"
-        return IncomingFile(path, part.file_name, True, self._spec.max_video_bytes)
+        return file
 
     async def _handle_oversized(self, file: IncomingFile) -> None:
         if file.upload is not None:
@@ -93,8 +102,6 @@ class BatchReceiver(FormReceiver):
     async def _finish_file(self, file: IncomingFile) -> None:
         await super()._finish_file(file)
         self.files[-1].video = self._received.video
-        if not file.name and not file.size:  # an empty file input of a browser
-            self._reject_file(file, "is empty; choose a file")
 
     def _reject_file(self, file: IncomingFile, message: str) -> None:
         file.is_rejected = True

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -135,12 +135,17 @@ def to_lecture_request(received: ReceivedForm, principal: Principal) -> ParsedFo
 
 def _form_problems(received: ReceivedForm, principal: Principal) -> list[FieldError]:
     """The problems so far, with those that every form may have."""
-    problems = list(received.problems)
-    if received.texts.get("user_id", principal.user_id) != principal.user_id:
-        problems.append(FieldError("user_id", "is not the user of your token; leave it out"))
+    problems = [*received.problems, *owner_errors(received.texts, principal)]
     if received.video is None and not any(item.path == "file" for item in problems):
         problems.append(FieldError("file", "is required: send the video"))
     return problems
+
+
+def owner_errors(texts: Mapping[str, str], principal: Principal) -> list[FieldError]:
+    """A form may name its user, but no other one."""
+    if texts.get("user_id", principal.user_id) == principal.user_id:
+        return []
+    return [FieldError("user_id", "is not the user of your token; leave it out")]
 
 
 def _assign_ref_ids(sounds: Sequence[UploadedFile], declared_ids: Sequence[str]) -> list[str]:

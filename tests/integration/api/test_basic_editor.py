@@ -197,8 +197,11 @@ async def test_an_oversized_file_of_a_batch_fails_alone(
             assert len(api.stored_keys(user)) == 1
 
 
-async def test_an_empty_batch_is_refused(http: httpx.AsyncClient) -> None:
-    assert "files: is required" in await refused(http, BATCH_URL, ("user_id", (None, b"")))
+async def test_a_batch_without_files_is_refused(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    assert "files: is required" in await refused(http, BATCH_URL, ("display_name", (None, b"x")))
+    text = ("files", (None, b"{}"))
+    assert "files[1]: is not a file" in await refused(http, BATCH_URL, FILE_BY_NUMBER[0], text)
+    assert api.stored_keys(user) == []
 
 
 async def test_only_post_is_allowed_at_the_forms_addresses(http: httpx.AsyncClient) -> None:
