@@ -16,6 +16,9 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
+# Every setting may be in `.env`, not only those of deployments/server/environment.py. The environment wins.
+WITH_ENV_FILE = $(if $(wildcard .env),$(BIN)/dotenv run --no-override --)
+
 # What runs on this machine only leaves the user's own Prefect profile alone, and sends no usage figures.
 demo up test test-all browser unit fault-test chaos bench: export PREFECT_HOME := $(CURDIR)/.venv/prefect
 demo up test test-all browser unit fault-test chaos bench: export DO_NOT_TRACK := 1
@@ -33,7 +36,7 @@ demo: .venv/.local ## Run one job from start to end on this machine [VIDEO=file]
 	@$(BIN)/python -m deployments.local demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(REQUEST),--request "$(REQUEST)")
 
 up: .venv/.local ## Start the local stack and keep it running
-	@$(BIN)/python -m deployments.local up $(ARGS)
+	@$(WITH_ENV_FILE) $(BIN)/python -m deployments.local up $(ARGS)
 
 # Three processes, since a layer that shares a stack waits for it half of the time (tests/conftest.py).
 PYTEST_PARALLEL = $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder
@@ -74,13 +77,13 @@ typecheck: .venv/.dev ## Check types
 	@$(BIN)/mypy
 
 doctor: .venv/.local ## Check the configuration, and say in plain words what is missing
-	@$(BIN)/python -m deployments.server.doctor $(ARGS)
+	@$(WITH_ENV_FILE) $(BIN)/python -m deployments.server.doctor $(ARGS)
 
 deploy: .venv/.local ## Bring the Prefect server to the wanted state
-	@$(BIN)/python -m deployments.server.register
+	@$(WITH_ENV_FILE) $(BIN)/python -m deployments.server.register
 
 migrate: .venv/.local ## Bring the job database to the newest schema
-	@$(if $(wildcard .env),$(BIN)/dotenv run --no-override --) $(BIN)/python -m videojobs.db.migrate
+	@$(WITH_ENV_FILE) $(BIN)/python -m videojobs.db.migrate
 
 requirements: .venv/.uv ## Pin all dependencies again, with hashes [ARGS=--upgrade]
 	@$(call compile,dev,--extra local --extra lecture --extra whisper --extra dev)

@@ -1,1 +1,1 @@
-"""One flow per deployment, plus the subflow. Each reads from top to bottom in the words of the requirements."""
+"""One flow per deployment, plus the subflow `remove_text`. Each reads from top to bottom as the steps of a job."""

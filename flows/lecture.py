@@ -23,9 +23,9 @@ from tasks.lecture import (
 )
 from tasks.runtime.cancellation import record_cancellation
 from tasks.runtime.failures import record_failure
-from tasks.runtime.job_events import parked_state
-from tasks.runtime.job_run import JobRun, claimed_job
+from tasks.runtime.job_run import JobRun, claim_job
 from tasks.runtime.lecture_workspace import open_workspace
+from tasks.runtime.operator_alerts import parked_state
 from videojobs.errors import JobParked, LeaseLost
 from videojobs.lecture.options import LectureOptions
 from videojobs.requests.models import ID_PATTERN
@@ -68,7 +68,7 @@ async def lecture(
     connections = Connections.model_validate(connections)
     await admit_lecture(job_id, to_jsonable_python(raw), connections)
     try:
-        async with claimed_job(job_id, connections) as run:
+        async with claim_job(job_id, connections) as run:
             return await _run_steps(run)
     except LeaseLost as error:
         return Completed(name="Skipped", message=f"Nothing was done: {error}")

@@ -18,8 +18,8 @@ from tasks.lip_sync import await_lip_sync, has_lip_sync, store_lip_sync, submit_
 from tasks.publish import publish, publish_video_artifacts
 from tasks.runtime.cancellation import record_cancellation
 from tasks.runtime.failures import crash_orphaned_subflows, record_failure
-from tasks.runtime.job_events import parked_state
-from tasks.runtime.job_run import JobRun, claimed_job
+from tasks.runtime.job_run import JobRun, claim_job
+from tasks.runtime.operator_alerts import parked_state
 from tasks.runtime.paid_stage import stage_slot
 from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
@@ -95,7 +95,7 @@ async def pro_video(
     connections = Connections.model_validate(connections)
     await admit(job_id, to_jsonable_python(raw), connections)
     try:
-        async with claimed_job(job_id, connections) as run:
+        async with claim_job(job_id, connections) as run:
             return await _run_steps(run)
     except LeaseLost as error:
         return Completed(name="Skipped", message=f"Nothing was done: {error}")

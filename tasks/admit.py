@@ -8,8 +8,7 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository
-from videojobs.db.repository_base import UnknownJob
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, UnknownJob
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.requests.models import validate_job_id
 from videojobs.requests.parsing import parse_request

@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from tasks.lip_sync import lip_sync_inputs
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
-from tasks.runtime.progress import slugify
+from tasks.runtime.progress_artifact import slugify
 from videojobs.db import JobRepository, Submission, VideoJob
 from videojobs.errors import VideoJobError
 from videojobs.pipeline.cost_estimate import cost_estimate_of, estimate_from_prices
@@ -56,7 +56,7 @@ async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
 
 async def _vendor_quote(run: JobRun, job: VideoJob, listed: Cost) -> Cost | None:
     provider = provider_for_stage(Stage.LIP_SYNC)
-    if not provider.capabilities.quotes:
+    if not provider.capabilities.gives_quotes:
         return None
     body = provider.build_request(lip_sync_inputs(job, await run.connections.store()), None)
     try:

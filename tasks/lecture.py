@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
 from tasks.runtime.lecture_workspace import Workspace, run_with_progress
-from tasks.runtime.progress import report_progress, slugify
+from tasks.runtime.progress_artifact import report_progress, slugify
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest
 from videojobs.lecture.models import LectureInfo, SlideDeck, Transcript
@@ -29,8 +29,9 @@ from videojobs.lecture.validation import validate_lecture
 from videojobs.media.ingest import is_s3_uri
 from videojobs.pipeline.facts import JobFacts, LectureDocuments, SpeechSummary, StoredInputs
 from videojobs.settings import TimingSettings
-from videojobs.states import RecoveryPoint, has_reached
+from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import ObjectStore, content_type, lecture_key, video_key
+from videojobs.transitions import has_reached
 
 TRANSCRIPT_FILE: Final = "transcript.json"
 SLIDE_TIMES_FILE: Final = "times.json"
@@ -188,13 +189,13 @@ async def publish_lecture_artifacts(run: JobRun) -> None:
     """A link to each document, as artifacts of the run."""
     job = await (await run.connections.repository()).get_job(run.job_id)
     store = await run.connections.store()
-    days = TimingSettings.current().result_url_ttl_days
+    timings = TimingSettings.current()
     for name in (PDF, *job.facts.lecture_documents.subtitles.files, SLIDES_ARCHIVE):
         await acreate_link_artifact(
             key=f"{name.replace('.', '-')}-{slugify(job.id)}",
-            link=store.presign(lecture_key(job.user_id, job.id, name), int(days * 86_400)),
+            link=store.presign(lecture_key(job.user_id, job.id, name), timings.result_url_ttl_seconds),
             link_text=name,
-            description=f"{job.progress_message}. The link works for {days:g} days.",
+            description=f"{job.progress_message}. The link works for {timings.result_url_ttl_days:g} days.",
         )
 
 

@@ -3,16 +3,18 @@
 from prefect.logging import get_run_logger
 
 from tasks.runtime.job_run import JobRun
-from tasks.runtime.job_task import job_task, polling_task
+from tasks.runtime.job_task import job_task
 from tasks.runtime.paid_stage import await_stage, find_provider, presign_for_vendor, store_stage, submit_stage
-from tasks.runtime.progress import report_progress
-from videojobs.db import JobRepository, VideoJob
+from tasks.runtime.polling import polling_task
+from tasks.runtime.progress_artifact import report_progress
+from videojobs.db import JobEventKind, JobRepository, VideoJob
 from videojobs.errors import InvalidRequest
 from videojobs.pipeline.segment_adjustment import fit_request_segments
+from videojobs.progress import LIP_SYNC_DONE
 from videojobs.providers.base import StageInputs
 from videojobs.requests.media_rules import validate_segments
 from videojobs.settings import LimitSettings
-from videojobs.states import LIP_SYNC_DONE, RecoveryPoint, Stage
+from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
 
 
@@ -49,7 +51,7 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
     if problems := validate_segments(request, video.duration, video.frame_rate, facts.audio_durations, limits):
         raise InvalidRequest(problems)
     if changes := fit_request_segments(request, facts, limits).changes:
-        await repository.record_event(run.lease, "shortened", {"changes": changes})
+        await repository.record_event(run.lease, JobEventKind.SHORTENED, {"changes": changes})
     provider = await find_provider(repository, job.id, Stage.LIP_SYNC)
     for change in changes:
         get_run_logger().info("Job %s: for %s, %s", job.id, provider.display_name, change)

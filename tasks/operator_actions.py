@@ -14,7 +14,7 @@ from prefect.logging import get_run_logger
 from tasks.runtime.failures import failure_details
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
-from videojobs.db import IN_DOUBT_STATES, JobRepository, Submission, SubmissionState, VideoJob
+from videojobs.db import IN_DOUBT_STATES, JobEventKind, JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.errors import GIVEN_UP_CODE, FieldError, InvalidRequest
@@ -34,7 +34,8 @@ async def is_already_applied(run: JobRun) -> bool:
     """Whether an earlier attempt of this run applied it: a decision is applied once, also if its run crashed."""
     repository = await run.connections.repository()
     return any(
-        event.kind in ("reopened", "failed") and parse_flow_run_id(event.actor) == run.lease.flow_run_id
+        event.kind in (JobEventKind.REOPENED, JobEventKind.FAILED)
+        and parse_flow_run_id(event.actor) == run.lease.flow_run_id
         for event in await repository.list_events(run.job_id)
     )
 
@@ -82,7 +83,7 @@ async def adopt(run: JobRun, vendor_id: str, unproven: bool, detail: Json) -> No
         return
     provider = get_provider(submission.provider)
     async with run.connections.provider_client(provider) as client:
-        record = await provider.read(client, vendor_id)
+        record = await provider.read_record(client, vendor_id)
     if record is None:
         problem = f"{provider.display_name} does not know {vendor_id}; look up the id in its dashboard"
         raise InvalidRequest([FieldError("vendor_id", problem)])
@@ -134,7 +135,7 @@ async def give_up(run: JobRun, detail: Json) -> None:
     message, fallback = failure_details(
         job, await run.connections.store(), f"given up by an operator: {detail['reason']}"
     )
-    await repository.record_event(run.lease, "given_up", detail)
+    await repository.record_event(run.lease, JobEventKind.GIVEN_UP, detail)
     await repository.fail(run.lease, message, code=GIVEN_UP_CODE, fallback_url=fallback)
     get_run_logger().info("Job %s was given up", job.id)
 

@@ -9,7 +9,7 @@ from prefect.logging import get_run_logger
 from tasks.estimate_cost import publish_cost_artifact
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
-from tasks.runtime.progress import report_progress, slugify
+from tasks.runtime.progress_artifact import report_progress, slugify
 from videojobs.db import VideoJob
 from videojobs.media.comparison_image import render_comparison
 from videojobs.media.executors import run_cpu_bound
@@ -43,13 +43,12 @@ async def publish_video_artifacts(run: JobRun) -> None:
     repository = await run.connections.repository()
     job = await repository.get_job(run.job_id)
     store = await run.connections.store()
-    days = TimingSettings.current().result_url_ttl_days
-    seconds = int(days * 86_400)
+    timings = TimingSettings.current()
     await acreate_link_artifact(
         key=f"result-{slugify(job.id)}",
-        link=store.presign(result_key(job.user_id, job.id), seconds),
+        link=store.presign(result_key(job.user_id, job.id), timings.result_url_ttl_seconds),
         link_text="The final video",
-        description=f"{job.progress_message}. The link works for {days:g} days.",
+        description=f"{job.progress_message}. The link works for {timings.result_url_ttl_days:g} days.",
     )
     await publish_cost_artifact(repository, job)
     times = _sample_times(job)
@@ -58,7 +57,7 @@ async def publish_video_artifacts(run: JobRun) -> None:
     await asyncio.to_thread(store.put_bytes, key, picture, "image/jpeg")
     await acreate_image_artifact(
         key=f"before-after-{slugify(job.id)}",
-        image_url=store.presign(key, seconds),
+        image_url=store.presign(key, timings.result_url_ttl_seconds),
         description=f"Left: the source at {times.before:.2f} s. Right: the result at {times.after:.2f} s.",
     )
 

@@ -5,16 +5,18 @@ import logging
 from prefect.logging import get_run_logger
 
 from tasks.runtime.job_run import JobRun
-from tasks.runtime.job_task import job_task, polling_task
+from tasks.runtime.job_task import job_task
 from tasks.runtime.paid_stage import await_stage, find_provider, presign_for_vendor, store_stage, submit_stage
-from tasks.runtime.progress import report_progress
+from tasks.runtime.polling import polling_task
+from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import InvalidRequest
 from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline, text_removal_source
+from videojobs.progress import TEXT_REMOVAL_STARTING
 from videojobs.providers.base import StageInputs
 from videojobs.requests.media_rules import validate_lip_sync_result
 from videojobs.settings import LimitSettings
-from videojobs.states import TEXT_REMOVAL_STARTING, RecoveryPoint, Stage
+from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key, result_key
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import INPUT_RETRIES, job_task
-from tasks.runtime.progress import report_progress
+from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, TransferInterrupted
 from videojobs.media.executors import run_cpu_bound
@@ -19,10 +19,11 @@ from videojobs.media.ingest import fetch_to_temp, is_s3_uri, open_s3
 from videojobs.media.probe import probe_audio, probe_source_video
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.pipeline.facts import JobFacts, StoredInputs
+from videojobs.progress import POINT_SPECS, progress_within
 from videojobs.requests.media_rules import validate_media, video_limits
 from videojobs.requests.models import JobRequest
 from videojobs.settings import AccessSettings, LimitSettings
-from videojobs.states import POINT_SPECS, RecoveryPoint, progress_within
+from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import ObjectStore, audio_key, content_type, video_key
 
 FactsT = TypeVar("FactsT", VideoFacts, AudioFacts)

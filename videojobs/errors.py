@@ -21,6 +21,7 @@ VideoJobError
 │   ├── JobRequestConflict   the job id belongs to another request
 │   ├── JobAlreadyFailed     the job failed before
 │   └── JobParked            an operator has to decide
+├── UnknownJob               no job has this id
 ├── LeaseLost                another run holds the job; this run stops
 ├── WorkCancelled            this work was cancelled
 └── OutcomeUnknown           a paid call may or may not have been accepted
@@ -190,6 +191,12 @@ class JobParked(PermanentError):
     """An operator has to decide; the message says what."""
 
     code = "job_parked"
+
+
+class UnknownJob(VideoJobError):
+    """No job has this id."""
+
+    code = "job_not_found"
 
 
 class LeaseLost(VideoJobError):

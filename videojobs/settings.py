@@ -16,7 +16,7 @@ from videojobs.settings_alias import AliasedSettings
 
 GIB = 1024**3
 MIB = 1024**2
-DAY_SECONDS = 86_400.0
+DAY_SECONDS = 86_400
 
 
 def _split_commas(value: object) -> object:
@@ -63,16 +63,17 @@ class LimitSettings(Settings):
     smallest plan that runs more than one job at a time."""
 
     max_video_bytes: int = Field(default=5 * GIB, gt=0, le=50 * GIB)
-    """Sync.so takes 5 GiB a file (Sync.so 2 and 8)."""
+    """Sync.so accepts files of up to 5 GiB (Sync.so 2 and 8)."""
 
     max_picture_long_side: int = Field(default=4096, ge=16, le=16_384)
-    """Pixels. Sync.so writes at most 4096 x 2160 (Sync.so 8)."""
+    """Sync.so writes at most 4096 x 2160 pixels (Sync.so 8)."""
 
     max_picture_short_side: int = Field(default=2160, ge=16, le=16_384)
-    """Pixels. As above; Sync.so does not say which side, so a portrait picture gets the same limits."""
+    """See `max_picture_long_side`. Sync.so does not say which side is meant, so a portrait picture gets the same limits
+    (Sync.so 8)."""
 
     max_audio_seconds: float = Field(default=300, gt=0, le=7200)
-    """Sync.so's cap for one audio (Sync.so 8, an older figure, and the newest that there is)."""
+    """Sync.so's limit for one audio file; it is an older figure, and no newer one is published (Sync.so 8)."""
 
     max_audio_bytes: int = Field(default=256 * MIB, gt=0, le=5 * GIB)
     """Ours: 300 s of 32-bit stereo at 96 kHz are 220 MiB, so every clip within `max_audio_seconds` fits."""
@@ -81,39 +82,42 @@ class LimitSettings(Settings):
     """Ours: the vendor documents no maximum (Sync.so 3). One cut every 1.5 s of a Creator plan's 300 s."""
 
     min_segment_seconds: float = Field(default=0.1, gt=0, le=60)
-    """Ours: the vendor documents no minimum (Sync.so 14). A tenth of a second is shorter than a syllable: a slip."""
+    """Ours: the vendor documents no minimum (Sync.so 14). A tenth of a second is shorter than
+    a syllable: certainly a mistake."""
 
     end_margin_seconds: float = Field(default=0.05, ge=0, le=1)
-    """How long before the end of the video segments end, and crops before the end of their audio. Sync.so refuses ends
-    2 ms past a file, and measures files in its own way; 50 to 100 ms are advised (Sync.so 15)."""
+    """Segments end at least this long before the end of the video, and crops before the end of their audio. Sync.so
+    rejects an end that is 2 ms past the file's, and measures files in its own way; in real calls 50 to 100 ms were
+    enough (Sync.so 15)."""
 
     segment_gap_seconds: float = Field(default=0.02, ge=0, le=1)
-    """What is left between two segments. Sync.so refuses such as touch; 10 to 50 ms are advised (Sync.so 15)."""
+    """The gap between two segments. Sync.so rejects segments that touch; in real calls 10 to 50 ms were enough
+    (Sync.so 15)."""
 
     max_areas: int = Field(default=100, ge=1, le=10_000)
     """Ours: GhostCut's basic model has no stated maximum of boxes (GhostCut 3 and 13)."""
 
     inpaint_max_seconds: float = Field(default=899, gt=0, le=7200)
-    """GhostCut refuses 15 min and advises to stay at 14:59 or below (GhostCut 9)."""
+    """GhostCut rejects 15 min and advises to stay at 14:59 or below (GhostCut 9)."""
 
     inpaint_max_bytes: int = Field(default=1_000_000_000, gt=0, le=50 * GIB)
-    """GhostCut refuses 1000 MB *and more* (GhostCut 5, status 100): a file must be smaller than this. Which MB is
-    not said; the decimal one is the smaller."""
+    """GhostCut rejects 1000 MB *and more* with status 100 (GhostCut 5): a file must be smaller than this. It does not
+    say which MB; the decimal one is the smaller."""
 
     inpaint_containers: Containers = Field(default=frozenset({"mp4", "mov", "avi"}), min_length=1)
-    """What GhostCut lists for video (GhostCut 2), as far as it can be detected from the content. It applies to text
+    """What GhostCut lists for video, as far as it can be detected from the content. It applies to text
     removal without lip-sync: the lip-sync result is an mp4."""
 
     max_result_bytes: int = Field(default=20 * GIB, gt=0, le=78 * GIB)
-    """Ours: four times the largest input video, since vendors re-encode. A file without an end must not fill
+    """Ours: four times the largest input video, since vendors re-encode. An endless stream must not fill
     the storage; more than 78 GiB cannot be stored in parts of 8 MiB."""
 
     video_containers: Containers = Field(default=frozenset({"mp4", "mov", "webm", "avi"}), min_length=1)
     """What Sync.so lists for video (Sync.so 8)."""
 
     audio_containers: Containers = Field(default=frozenset({"wav", "mp3", "ogg", "flac", "mp4"}), min_length=1)
-    """What Sync.so lists for audio with full support; m4a and aac are "limited", which it does not explain (Sync.so
-    8)."""
+    """What Sync.so lists for audio with full support. It lists m4a and aac as "limited", and does not explain the word
+    (Sync.so 8)."""
 
 
 class TimingSettings(Settings):
@@ -133,7 +137,7 @@ class TimingSettings(Settings):
     requests: long enough for a thousand waiting jobs, short enough to show that they are alive."""
 
     poll_give_up_hours: float = Field(default=6, gt=0, le=24 * 14)
-    """Both vendors take minutes as a rule (Sync.so 8); after that an operator has to look."""
+    """How long a job waits for a vendor before it is parked. Both vendors usually take minutes (Sync.so 8)."""
 
     input_url_ttl_hours: float = Field(default=24, gt=0, le=24 * 7)
     """Lifetime of the links by which vendors fetch our files. A work may queue for hours (GhostCut 11), and a
@@ -145,7 +149,7 @@ class TimingSettings(Settings):
     lease_seconds: DelaySeconds = 60
     """Lifetime of a job lease: how long a crashed run blocks its job."""
 
-    slot_lease_seconds: int = Field(default=300, ge=60, le=86_400)
+    slot_lease_seconds: int = Field(default=300, ge=60, le=DAY_SECONDS)
     """Lifetime of a vendor slot's lease: how long a crashed run occupies its slot. With file-based leases, the Prefect
     server rewrites the list of all leases at each renewal: the more jobs wait, the longer this should be."""
 
@@ -160,6 +164,10 @@ class TimingSettings(Settings):
 
     retry_delay_seconds: float = Field(default=10, ge=0, le=3600)
     """The pause before a retry, if the other side named none."""
+
+    @property
+    def result_url_ttl_seconds(self) -> int:
+        return round(self.result_url_ttl_days * DAY_SECONDS)
 
 
 class LinkSettings(Settings):
@@ -186,7 +194,7 @@ class LinkSettings(Settings):
 
     window_seconds: DelaySeconds = 30
     """The rate is averaged over this window: a server that reads a file from its archive first may be silent for most
-    of it. As long as the usual read time-out."""
+    of it. HTTP clients often use this value as their read time-out."""
 
 
 class AccessSettings(Settings):

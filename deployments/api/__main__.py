@@ -18,7 +18,7 @@ from deployments.api.settings import ApiSettings
 def main() -> None:
     if not PREFECT_API_URL.value():  # Prefect would start a server inside this process
         sys.exit("PREFECT_API_URL is not set. Set it to the Prefect server, for example http://127.0.0.1:4200/api")
-    settings = ApiSettings()
+    settings = ApiSettings.current()
     configure_logging(settings.log_format)
     app = create_app()
     config = ServerConfig(

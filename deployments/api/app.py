@@ -65,7 +65,7 @@ class _ApiApplication(FastAPI):
 
 def create_app(services: Services | None = None) -> FastAPI:
     """The application. By default, its services are found through the blocks of the Prefect server."""
-    settings = ApiSettings()
+    settings = ApiSettings.current()
     state = AppState(settings, services or Services(settings))
     # No documentation pages: they would load scripts from other hosts.
     app = _ApiApplication(title="Video jobs", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)

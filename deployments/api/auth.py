@@ -10,8 +10,9 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from deployments.api.dependencies import AppState, AppStateDep
 from deployments.api.errors import ApiError, too_many_requests
-from videojobs.db import UnknownJob, VideoJob
+from videojobs.db import VideoJob
 from videojobs.db.tokens import ApiToken, Scope
+from videojobs.errors import UnknownJob
 from videojobs.requests.models import ID_PATTERN
 
 COOKIE_NAME: Final = "token"

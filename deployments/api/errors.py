@@ -15,8 +15,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from videojobs.db import UnknownJob
-from videojobs.errors import FieldError, InvalidRequest, JobRequestConflict, VideoJobError
+from videojobs.errors import FieldError, InvalidRequest, JobRequestConflict, UnknownJob, VideoJobError
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 DEPENDENCY_ERRORS: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)

@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
+from tasks.runtime.deployment_names import RESOLVE_JOB_DEPLOYMENT
 from tasks.runtime.prefect_runs import (
     JOB_FLOWS,
     resume_job,
@@ -33,7 +34,6 @@ from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.errors import RetryableError
 from videojobs.states import Status
 
-RESOLVE_JOB_DEPLOYMENT: Final = "resolve-job/resolve-job"
 _HEALTH_CACHE_SECONDS: Final = 2.0  # fifty concurrent uploads cause one health check
 _LIVE_STATES: Final = [
     StateType.SCHEDULED,

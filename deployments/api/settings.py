@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
 """As browsers send it: no path, no slash at the end. No `*`: an allowed page may read what a cookie gives access to."""
@@ -16,10 +16,10 @@ def _split_list(value: object) -> object:
     return [item.strip().lower() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-class ApiSettings(AliasedSettings):
+class ApiSettings(Settings):
     """The address that clients and vendors use is a setting of its own: `VIDEOJOBS_PUBLIC_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_API_")
 
     host: str = "127.0.0.1"
     """Address to listen on. As a rule, a proxy on the same machine faces the internet and ends TLS."""
@@ -116,7 +116,7 @@ class ApiSettings(AliasedSettings):
     """Average rate that an upload needs after `upload_stall_seconds`: a tenth of a bad mobile connection. A slower
     upload holds a buffer that others need."""
 
-    direct_upload_hours: float = Field(default=24, gt=0, le=24 * 7)
+    direct_upload_url_ttl_hours: float = Field(default=24, gt=0, le=24 * 7)
     """Lifetime of a direct upload's links. Unfinished uploads are removed after it."""
 
     max_direct_uploads: int = Field(default=50, ge=1, le=10_000)
@@ -163,6 +163,7 @@ _OLD_FIELD_NAMES: Final = {
     "max_uploads": "uploads_at_once",
     "upload_buffers": "upload_parts",
     "min_upload_bytes_per_second": "upload_slowest",
+    "direct_upload_url_ttl_hours": "direct_upload_hours",
     "max_direct_uploads": "direct_uploads_at_once",
     "download_url_ttl_minutes": "link_minutes",
     "max_streams": "streams_at_once",
@@ -170,7 +171,7 @@ _OLD_FIELD_NAMES: Final = {
     "launch_retry_seconds": "start_again_seconds",
     "cleanup_interval_minutes": "sweep_minutes",
 }
-# Until 0.1 the prefix was VIDEOJOBS_GATEWAY_.
+# Until 0.1 the prefix was VIDEOJOBS_GATEWAY_; the last one had another name under the new prefix too.
 ApiSettings.old_names = {
     f"VIDEOJOBS_GATEWAY_{_OLD_FIELD_NAMES.get(field, field).upper()}": field for field in ApiSettings.model_fields
-}
+} | {"VIDEOJOBS_API_DIRECT_UPLOAD_HOURS": "direct_upload_url_ttl_hours"}

@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from deployments.server.recovery_automations import ANY_FLOW_RUN, FINAL_EVENTS, TAGGED_RUNS
-from tasks.runtime.job_events import (
+from tasks.runtime.operator_alerts import (
     JOB_PARKED,
     JOB_RESOURCE_PREFIX,
     JOB_STUCK,
@@ -25,7 +25,7 @@ from tasks.runtime.job_events import (
     VENDOR_RESOURCE_PREFIX,
 )
 from videojobs.errors import ConfigurationError
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 _ANY_JOB_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{JOB_RESOURCE_PREFIX}*"})
 _ANY_VENDOR_RESOURCE: Final = ResourceSpecification({"prefect.resource.id": f"{VENDOR_RESOURCE_PREFIX}*"})
@@ -34,10 +34,10 @@ _RUN_TEMPLATE: Final = "{{ flow_run.name }} ({{ flow.name }}): {{ flow_run.state
 _EVENT_TEMPLATE: Final = "{{ event.resource.name }}: {{ event.payload.reason }}"
 
 
-class AlertSettings(AliasedSettings):
+class AlertSettings(Settings):
     """Where alerts go, and their thresholds: `VIDEOJOBS_ALERT_...`, applied by `make deploy`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_ALERT_")
     old_names: ClassVar = {
         "VIDEOJOBS_ALERT_RUN_HOURS": "max_run_hours",
         "VIDEOJOBS_ALERT_BACKLOG": "max_late_runs",
@@ -49,19 +49,19 @@ class AlertSettings(AliasedSettings):
     secret. Unset: no notifications."""
 
     max_run_hours: float = Field(default=8, gt=0, le=24 * 14)
-    """How long one run may last. Jobs wait for a vendor for six hours at most (`poll_give_up_hours`); a lecture of five
-    hours takes two on a slow core."""
+    """How long one run may last. Jobs wait for a vendor for six hours at most (`VIDEOJOBS_POLL_GIVE_UP_HOURS`); a
+    lecture of five hours takes two on a slow core."""
 
     max_late_runs: int = Field(default=10, ge=1, le=10_000)
     """Late runs within `late_runs_window_minutes` that cause an alert: workers are missing, or too few."""
 
     late_runs_window_minutes: float = Field(default=10, gt=0, le=24 * 60)
-    """See `max_late_runs`."""
+    """The period in which late runs are counted, see `max_late_runs`."""
 
 
 async def build_alert_automations(client: PrefectClient, settings: AlertSettings | None = None) -> list[AutomationCore]:
     """The alerts that `make deploy` creates or updates, by name. Raises ConfigurationError if the block is missing."""
-    settings = settings or AlertSettings()
+    settings = settings or AlertSettings.current()
     block_id = await _read_notification_block_id(client, settings.block) if settings.block else None
     return [
         _alert_automation("a job has failed", _run_event_trigger({"prefect.flow-run.Failed"}), _RUN_TEMPLATE, block_id),

@@ -7,7 +7,8 @@ CheckFailed with what to do.
 import asyncio
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ import httpx
 from prefect import __version__ as prefect_version
 from prefect.blocks.core import Block
 from prefect.client.base import ServerType
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 from prefect_aws import S3Bucket
@@ -27,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from blocks import Connections, JobDatabase, callback_secret_variable, credentials_block, load_block
 from deployments.server.api_exposure import UNAUTHORIZED_MESSAGE, find_exposures, sends_cleartext_credentials
 from deployments.server.concurrency_limits import concurrency_limits
-from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS
+from tasks.runtime.deployment_names import DEPLOYMENTS
 from videojobs.db import get_engine
 from videojobs.db.migrate import is_behind
 from videojobs.errors import ConfigurationError, VideoJobError
@@ -145,7 +146,7 @@ async def check_provider(provider: Provider[Any], names: Connections) -> str:
     block = await _load_block(credentials_block(provider), names.block_name(provider.key))
     try:
         async with block.client() as client:
-            detail = await provider.check(client)
+            detail = await provider.check_account(client)
     except VideoJobError as error:
         raise CheckFailed(str(error)) from error
     if AccessSettings.current().public_url is not None and block.callback_secret is None:
@@ -170,27 +171,37 @@ async def check_lectures(names: Connections) -> str:
 
 
 async def check_deployments(names: Connections) -> str:
-    """Deployments, work pools and concurrency limits exist, and each pool has a worker."""
-    return "; ".join([await _check_deployment(name) for name in JOB_DEPLOYMENTS.values()])
-
-
-async def _check_deployment(name: str) -> str:
+    """All deployments, their work pools and the concurrency limits exist, and each pool has a worker."""
+    deployments_by_pool: dict[str, list[str]] = {}
     async with get_client() as client:
-        try:
-            deployment = await client.read_deployment_by_name(name)
-            pool = await client.read_work_pool(str(deployment.work_pool_name))
-            for limit_name in concurrency_limits():
+        for name in DEPLOYMENTS:
+            with _registered(f"the deployment {name} or its work pool"):
+                pool_name = str((await client.read_deployment_by_name(name)).work_pool_name)
+                await client.read_work_pool(pool_name)
+            deployments_by_pool.setdefault(pool_name, []).append(name)
+        for limit_name in concurrency_limits():
+            with _registered(f"the concurrency limit {limit_name}"):
                 await client.read_global_concurrency_limit_by_name(limit_name)
-        except ObjectNotFound as error:
-            raise CheckFailed(
-                f"the deployment {name}, its work pool or a concurrency limit is missing: run `make deploy`"
-            ) from error
-        workers = await client.read_workers_for_work_pool(pool.name)
+        for pool_name in deployments_by_pool:
+            await _require_worker(client, pool_name)
+    found = (f"{', '.join(deployed)} in pool {pool}" for pool, deployed in deployments_by_pool.items())
+    return f"{'; '.join(found)}: a worker is online"
+
+
+@contextmanager
+def _registered(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ObjectNotFound as error:
+        raise CheckFailed(f"{what} is missing: run `make deploy`") from error
+
+
+async def _require_worker(client: PrefectClient, pool_name: str) -> None:
+    workers = await client.read_workers_for_work_pool(pool_name)
     if not any(worker.status == "ONLINE" for worker in workers):
         raise CheckFailed(
-            f"no worker is online in pool {pool.name}: start one with `prefect worker start --pool {pool.name}`"
+            f"no worker is online in pool {pool_name}: start one with `prefect worker start --pool {pool_name}`"
         )
-    return f"{name} in pool {pool.name}, a worker is online"
 
 
 async def _load_block(block_class: type[BlockT], name: str) -> BlockT:

@@ -16,7 +16,8 @@ REPOSITORY_ROOT = Path(__file__).resolve().parents[2]
 class Environment(BaseSettings):
     """Every variable is optional: each command says which ones it requires.
 
-    `.env` is read from the repository and from the working directory; the latter wins.
+    `.env` is read from the repository and from the working directory; the latter wins. `make` passes every line
+    of it to its commands, so it may hold all other settings too.
     """
 
     model_config = SettingsConfigDict(
@@ -60,6 +61,8 @@ class Environment(BaseSettings):
     """Each work is billed to its account."""
     ghostcut_app_secret: SecretStr | None = None
     """Signs requests, and proves that a callback comes from GhostCut."""
+    ghostcut_submit_path: str | None = None
+    """Unset: `/v-w-c/gateway/ve/work/free`, as documented. Some accounts use `/v-w-c/gateway/ve/work/fast`."""
 
     def provider_values(self, provider: str, fields: Iterable[str]) -> dict[str, SecretStr | str | None]:
         """The variables of a provider's account by field of its block, also those that are not declared here."""

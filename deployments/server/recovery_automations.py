@@ -15,7 +15,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import DAY_SECONDS, Settings
 
 AUTO_RECOVER_TAG: Final = "auto-recover"
 """Runs of deployments with this tag (prefect.yaml) recover automatically. Their flows must be safe to run again."""
@@ -42,20 +42,20 @@ TAGGED_RUNS: Final = ResourceSpecification(
 )
 
 
-class LivenessSettings(AliasedSettings):
+class LivenessSettings(Settings):
     """When a run counts as dead: `VIDEOJOBS_...`, applied by `make deploy`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
     old_names: ClassVar = {
         "VIDEOJOBS_SILENCE_SECONDS": "heartbeat_timeout_seconds",
         "VIDEOJOBS_START_SECONDS": "pending_timeout_seconds",
     }
 
-    heartbeat_timeout_seconds: float = Field(default=90, gt=30, le=86_400)
+    heartbeat_timeout_seconds: float = Field(default=90, gt=30, le=DAY_SECONDS)
     """Time without a heartbeat after which a run is Crashed. Ours: three heartbeats of 30 s, the least that
     `PREFECT_FLOWS_HEARTBEAT_FREQUENCY` of the workers accepts."""
 
-    pending_timeout_seconds: float = Field(default=300, ge=10, le=86_400)
+    pending_timeout_seconds: float = Field(default=300, ge=10, le=DAY_SECONDS)
     """From the moment that a worker claims a run until it is Running. A process starts in seconds; a container may wait
     for a machine and pull its image first."""
 
@@ -74,7 +74,7 @@ def build_recovery_automations() -> list[AutomationCore]:
                 match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=LivenessSettings().heartbeat_timeout_seconds),
+                within=timedelta(seconds=LivenessSettings.current().heartbeat_timeout_seconds),
             ),
             actions=[ChangeFlowRunState(state=StateType.CRASHED, message="The run sends no heartbeats.")],
         ),
@@ -90,7 +90,7 @@ def build_recovery_automations() -> list[AutomationCore]:
                 match_related=TAGGED_RUNS,
                 for_each={"prefect.resource.id"},
                 threshold=1,
-                within=timedelta(seconds=LivenessSettings().pending_timeout_seconds),
+                within=timedelta(seconds=LivenessSettings.current().pending_timeout_seconds),
             ),
             actions=[
                 ChangeFlowRunState(

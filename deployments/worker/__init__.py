@@ -7,7 +7,8 @@ Prefect finds the worker type by the entry point in pyproject.toml, when it load
     worker.py             the worker: polls its pool, starts runs, stops in order
     run_manager.py        the active runs: start, stop, drain
     engine.py             one run, which can be stopped
-    heartbeat.py          heartbeats of all runs
+    run_heartbeats.py     heartbeats of all runs
+    liveness.py           the worker's own liveness: it exits when the flows' loop is stuck
     event_listener.py     the pool's events: new runs, cancellations
     orphan_scan.py        finds runs without a worker
     flow_loader.py        a deployment's flow, imported once

@@ -32,6 +32,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 ConfigurationT = TypeVar("ConfigurationT", bound=BaseJobConfiguration)
 VariablesT = TypeVar("VariablesT", bound=BaseVariables)
 ResultT = TypeVar("ResultT", bound=BaseWorkerResult)
+WorkerLogger = Logger | LoggerAdapter[Any]
 
 _SHARED_SETTINGS: Final[dict[Any, Any]] = {
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # no heartbeat thread in a subflow either: its parent run sends heartbeats
@@ -80,7 +81,7 @@ class ThreadlessRunEngine(AsyncFlowRunEngine[..., Any]):
 
     @property
     def heartbeat_seconds(self) -> None:
-        """None turns off Prefect's heartbeat thread. See `heartbeat.py`."""
+        """None turns off Prefect's heartbeat thread. See `run_heartbeats.py`."""
         return None
 
     @contextmanager
@@ -104,7 +105,7 @@ class CompatWorker(BaseWorker[ConfigurationT, VariablesT, ResultT], ABC, Generic
     """
 
     @property
-    def logger(self) -> "Logger | LoggerAdapter[Any]":
+    def logger(self) -> WorkerLogger:
         return self._logger
 
     @property

@@ -13,8 +13,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.logging.loggers import flow_run_logger
 
 from deployments.worker.engine import CooperativeRunEngine, StopReason
-from deployments.worker.heartbeat import HeartbeatEmitter
 from deployments.worker.prefect_compat import shared_client
+from deployments.worker.run_heartbeats import HeartbeatEmitter
 from videojobs.aio.idle_signal import on_idle
 
 # From Pending to the flow's function it is a handful of requests. A poll also returns runs that are due in 10 s.

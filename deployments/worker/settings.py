@@ -5,13 +5,13 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from videojobs.settings_alias import AliasedSettings
+from videojobs.settings import Settings
 
 
-class WorkerSettings(AliasedSettings):
+class WorkerSettings(Settings):
     """The number of concurrent runs is Prefect's own option: `prefect worker start --limit`."""
 
-    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_WORKER_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_WORKER_")
     old_names: ClassVar = {
         "VIDEOJOBS_WORKER_STARTS_AT_ONCE": "max_concurrent_starts",
         "VIDEOJOBS_WORKER_BEGIN_SECONDS": "start_timeout_seconds",

@@ -5,7 +5,6 @@ import gc
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from deployments.worker.engine import StopReason
 from deployments.worker.event_listener import STOP_EVENTS, listen
 from deployments.worker.flow_loader import UnrunnableFlow, load_flow
 from deployments.worker.job_configuration import CoroutineJobConfiguration, CoroutineVariables, CoroutineWorkerResult
+from deployments.worker.liveness import LoopWatchdog
 from deployments.worker.orphan_scan import is_orphaned, is_stop_requested, list_transitional_runs
 from deployments.worker.prefect_compat import CompatWorker
 from deployments.worker.run_manager import RunManager
@@ -32,8 +32,6 @@ from deployments.worker.settings import WorkerSettings
 from videojobs.aio.background_loop import BackgroundEventLoop
 from videojobs.aio.periodic import run_periodically
 
-# The flows' loop counts as stuck after this time: the worker stops polling, and the runs' heartbeats stop anyway.
-UNRESPONSIVE_SECONDS: Final = 5.0
 # Between two polls that events request: one poll returns all runs that are due.
 POLL_DEBOUNCE_SECONDS: Final = 0.2
 RECONNECT_SECONDS: Final = 2.0  # of the event listener
@@ -59,7 +57,7 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._settings = WorkerSettings()
+        self._settings = WorkerSettings.current()
         self._identifier = f"{socket.gethostname()}:{os.getpid()}"
         self._start_semaphore = asyncio.Semaphore(self._settings.max_concurrent_starts)
         self._poll_lock = asyncio.Lock()
@@ -69,7 +67,6 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
         self._has_backlog = False  # due runs that the last poll left for later, or for another worker
         self._cancelled_before_start: set[UUID] = set()
         self._is_draining = False
-        self._loop_responded_at = time.monotonic()
 
     # ---- start and stop --------------------------------------------------------------------------------------
 
@@ -80,6 +77,7 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
         # A loop of its own for the flows, so that the worker polls however busy they are. It also keeps signals from
         # them, which Python delivers to the main thread only: Prefect's engine would crash the one run that gets them.
         self._flow_loop = BackgroundEventLoop(FLOW_LOOP_NAME, threads=self._settings.threads)
+        self._loop_watchdog = LoopWatchdog(self._flow_loop, self.logger)
         self._run_manager = RunManager(self._settings.heartbeat_seconds)
         await self._flow_loop.run(self._run_manager.open())
         intervals = {
@@ -132,7 +130,7 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         with self._tolerate_outages():
             async with self._poll_lock:
-                if await self._is_flow_loop_responsive():
+                if await self._loop_watchdog.is_responsive():
                     self._has_backlog = not self._has_start_capacity()
                     if not self._has_backlog:
                         self._claimed_since_poll = {*self._active_run_ids, *self.submitting_run_ids}
@@ -150,25 +148,6 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
             if error.response.status_code < 500:
                 raise
             self.logger.warning("The Prefect server returns %d", error.response.status_code)
-
-    async def _is_flow_loop_responsive(self) -> bool:
-        """Whether the flows' loop responds. Exits the process once all its runs count as dead.
-
-        Nothing else frees a stuck loop; the process manager starts a new worker.
-        """
-        try:
-            async with asyncio.timeout(UNRESPONSIVE_SECONDS):
-                await self._flow_loop.run(asyncio.sleep(0))
-        except TimeoutError:
-            stalled_seconds = time.monotonic() - self._loop_responded_at
-            self.logger.error(
-                "No flow has run for %.0f s: one blocks the event loop, or the machine is overloaded", stalled_seconds
-            )
-            if stalled_seconds > LivenessSettings().heartbeat_timeout_seconds:
-                os._exit(os.EX_SOFTWARE)  # a stuck loop cannot stop in order
-            return False
-        self._loop_responded_at = time.monotonic()
-        return True
 
     def _has_start_capacity(self) -> bool:
         """Whether a poll is worth its response of up to 200 runs."""
@@ -265,7 +244,7 @@ class CoroutineWorker(CompatWorker[CoroutineJobConfiguration, CoroutineVariables
 
     async def _scan_for_orphans(self) -> None:
         """Handle what events missed: runs that were stopped, and runs without a worker."""
-        heartbeat_timeout = timedelta(seconds=LivenessSettings().heartbeat_timeout_seconds)
+        heartbeat_timeout = timedelta(seconds=LivenessSettings.current().heartbeat_timeout_seconds)
         for run in await list_transitional_runs(self.client, self.pool_name):
             if run.id in self._active_run_ids:
                 if is_stop_requested(run):

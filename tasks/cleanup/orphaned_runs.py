@@ -30,9 +30,10 @@ from blocks import Connections
 from tasks.runtime.cancellation import cancellation_message
 from tasks.runtime.job_task import job_task
 from tasks.runtime.prefect_runs import JOB_FLOWS, TEXT_REMOVAL_FLOW, TEXT_REMOVAL_RUN_NAME_PREFIX
-from videojobs.db import JobRepository, UnknownJob, VideoJob
+from videojobs.db import JobEventKind, JobRepository, VideoJob
 from videojobs.db.maintenance import JobSnapshot
 from videojobs.db.repository_base import parse_flow_run_id
+from videojobs.errors import UnknownJob
 
 _ACTIVE_STATES: Final = [StateType.PENDING, StateType.RUNNING]
 _UNFINISHED_STATES: Final = [*_ACTIVE_STATES, StateType.CANCELLING, StateType.CRASHED]
@@ -178,7 +179,7 @@ async def _last_run_id(repository: JobRepository, job_id: str) -> str | None:
     actors = [
         parse_flow_run_id(event.actor)
         for event in await repository.list_events(job_id)
-        if event.kind == "lease_acquired"
+        if event.kind == JobEventKind.LEASE_ACQUIRED
     ]
     return actors[-1] if actors else None
 

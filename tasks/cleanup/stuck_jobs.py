@@ -17,11 +17,11 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.cleanup.vendor_status import job_connections, query_vendors
 from tasks.runtime.failures import failure_details
-from tasks.runtime.job_events import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.job_run import run_history
 from tasks.runtime.job_task import job_task
+from tasks.runtime.operator_alerts import JOB_PARKED, JOB_STUCK, emit_operator_event
 from tasks.runtime.prefect_runs import resume_job, scheduled_runs_by_job
-from videojobs.db import JobRepository, Lease, SubmissionState
+from videojobs.db import JobEventKind, JobRepository, Lease, SubmissionState
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter
 from videojobs.errors import DatabaseUnavailable, VendorFailed
 from videojobs.pipeline.recovery_policy import (
@@ -33,7 +33,7 @@ from videojobs.pipeline.recovery_policy import (
 )
 from videojobs.providers.base import VendorState, VendorStatus
 from videojobs.settings import TimingSettings
-from videojobs.storage.object_store import ObjectStore, job_prefix
+from videojobs.storage.object_store import job_prefix
 from videojobs.testing.fault_injection import current_job_id
 
 # The next clean-up is the retry: it diagnoses again, instead of acting on an outdated decision.
@@ -98,7 +98,7 @@ async def apply_action(stuck_job: StuckJob, connections: Connections) -> ActionR
         if lease is None:
             return ActionResult(CHANGED_TEXT)
         detail = {"verdict": stuck_job.decision.action.value, "reason": stuck_job.decision.reason}
-        await repository.record_event(lease, "cleanup_action", detail)
+        await repository.record_event(lease, JobEventKind.CLEANUP_ACTION, detail)
         if stuck_job.decision.action is RecoveryAction.FAIL:
             await _fail_job(repository, lease, stuck_job, connections)
         if stuck_job.decision.action is RecoveryAction.PARK:
@@ -165,15 +165,7 @@ async def purge_job(snapshot: JobSnapshot, purge_filter: PurgeFilter, connection
     async with _lease_if_unchanged(repository, snapshot) as lease:
         if lease is None:
             return ActionResult(CHANGED_TEXT)
-        deleted_count = await asyncio.to_thread(_delete_prefix, store, job_prefix(job.user_id, job.id))
+        deleted_count = await asyncio.to_thread(store.delete_prefix, job_prefix(job.user_id, job.id))
         if not await repository.purge(lease, purge_filter):
             return ActionResult(f"{deleted_count} objects deleted; the row stays, since it has changed")
     return ActionResult(f"{deleted_count} objects and the row deleted")
-
-
-def _delete_prefix(store: ObjectStore, prefix: str) -> int:
-    """Delete all objects of a job, unfinished uploads too; returns the number of objects."""
-    keys = list(store.list_keys(prefix))
-    store.delete(keys)
-    store.abort_multipart_uploads(prefix)
-    return len(keys)

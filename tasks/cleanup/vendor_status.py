@@ -42,7 +42,7 @@ async def query_vendors(queries: Sequence[StatusQuery], default: Connections) ->
 
 async def _query_account(account: VendorAccount, vendor_ids: Sequence[str]) -> dict[str, VendorStatus]:
     """A decision may fail or park a job, so it needs the vendor's current status."""
-    size = 1 if account.provider.capabilities.lists_lag else account.provider.poll_timings.max_batch
+    size = 1 if account.provider.capabilities.list_may_lag else account.provider.poll_timings.max_batch
     semaphore = asyncio.Semaphore(_MAX_CONCURRENCY)
 
     async def query_batch(first: int) -> dict[str, VendorStatus]:

@@ -12,7 +12,8 @@ from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 
 from blocks import Connections
-from videojobs.db import Submission, SubmissionState, UnknownJob
+from videojobs.db import Submission, SubmissionState
+from videojobs.errors import UnknownJob
 
 _STATE_TEXT = {
     SubmissionState.INTENDED: "may have been submitted",

@@ -17,13 +17,14 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
-from tasks.runtime.job_events import JOB_PARKED, emit_operator_event
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.job_task import job_task
-from videojobs.db import SubmissionState, VideoJob
+from tasks.runtime.operator_alerts import JOB_PARKED, emit_operator_event
+from videojobs.db import JobEventKind, SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, JobParked, RetryableError, VendorFailed, VideoJobError
-from videojobs.states import Stage, has_reached, point_before
+from videojobs.states import Stage, point_before
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
+from videojobs.transitions import has_reached
 
 _OPEN_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
 _PAID_STATES = (*_OPEN_STATES, SubmissionState.DONE)
@@ -38,7 +39,7 @@ async def record_failure(run: JobRun, error: Exception) -> None:
     job = await repository.get_job(run.job_id)
     if not isinstance(error, VideoJobError):
         # Prefect, the network, a bug: the job is not at fault. It stays as it is, to be resumed.
-        await repository.record_event(run.lease, "interrupted", {"error": type(error).__name__})
+        await repository.record_event(run.lease, JobEventKind.INTERRUPTED, {"error": type(error).__name__})
         return
     states = {submission.state for submission in await repository.list_submissions(job.id)}
     if isinstance(error, RetryableError) and not states.isdisjoint(_PAID_STATES):

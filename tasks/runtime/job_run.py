@@ -9,8 +9,8 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
 from blocks import Connections
-from tasks.runtime.progress import progress_artifact
-from videojobs.db import JobRepository, Lease, VideoJob
+from tasks.runtime.progress_artifact import progress_artifact
+from videojobs.db import JobEventKind, JobRepository, Lease, VideoJob
 from videojobs.db.lease_renewal import lease_renewer_for
 from videojobs.db.models import Json
 from videojobs.db.repository_base import parse_flow_run_id
@@ -35,7 +35,7 @@ class JobRun(BaseModel):
 
 
 @asynccontextmanager
-async def claimed_job(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
+async def claim_job(job_id: str, connections: Connections) -> AsyncIterator[JobRun]:
     """Hold the job's lease to continue the job. Raises LeaseLost if another run holds it."""
     async with job_lease(job_id, connections) as run, progress_artifact(await _load_runnable_job(run)):
         yield run
@@ -116,7 +116,7 @@ async def _park_crash_looping_job(repository: JobRepository, lease: Lease, job: 
 
 async def run_history(repository: JobRepository, job: VideoJob) -> list[Json]:
     """The runs since the last progress, and their errors, as details of an event."""
-    kinds = ("lease_acquired", "interrupted")
+    kinds = (JobEventKind.LEASE_ACQUIRED, JobEventKind.INTERRUPTED)
     return [
         {"at": event.at.isoformat(), "run": event.actor, "what": event.kind, **(event.detail or {})}
         for event in await repository.list_events(job.id)

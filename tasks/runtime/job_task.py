@@ -1,8 +1,5 @@
 """A step of a job as a Prefect task, retried only where a retry can succeed.
 
-Two delays: after an error, growing to a minute; between polls, short, since one poll attempt itself lasts for minutes
-(`poll_attempt_seconds`).
-
 Rate limiting by a vendor is no error: the task waits for as long as the vendor says, and uses up no retry.
 """
 
@@ -18,13 +15,14 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
 
 from tasks.runtime.backoff import RECOVERY_GRACE_SECONDS, Backoff
-from tasks.runtime.job_events import emit_vendor_unresponsive
 from tasks.runtime.job_run import JobRun
+from tasks.runtime.operator_alerts import emit_vendor_unresponsive
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import RetryableError, VendorRateLimited
 from videojobs.settings import TimingSettings
-from videojobs.states import RecoveryPoint, has_reached
+from videojobs.states import RecoveryPoint
+from videojobs.transitions import has_reached
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,9 +33,6 @@ RETRY_DELAYS: Final = [TimingSettings.current().retry_delay_seconds * factor for
 MAX_RETRIES: Final = 60
 # Before anything is paid for, about three minutes: the client may be waiting to learn that a link does not work.
 INPUT_RETRIES: Final = 8
-# More attempts than fit into the longest wait that the settings allow; `poll_give_up_hours` ends it.
-POLL_RETRIES: Final = 100_000
-POLL_RETRY_DELAY: Final = 0.1
 
 
 async def is_retryable(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -48,7 +43,6 @@ async def is_retryable(task: Task[Any, Any], task_run: TaskRun, state: State[Any
 Step = Callable[P, Coroutine[Any, Any, R]]
 StepTask = Task[P, Coroutine[Any, Any, R]]
 JobStep = Callable[Concatenate[JobRun, JobRepository, VideoJob, P], Coroutine[Any, Any, None]]
-PollingStep = Callable[[JobRun, JobRepository], Coroutine[Any, Any, None]]
 
 
 @overload
@@ -130,18 +124,3 @@ def retry_while_throttled(function: Callable[P, Coroutine[Any, Any, R]]) -> Call
                 await asyncio.sleep(seconds)
 
     return wrapper
-
-
-def polling_task(name: str, *, done_at: RecoveryPoint) -> Callable[[PollingStep], StepTask[[JobRun], None]]:
-    """As `job_task`, for a step that waits for a vendor. It lasts for hours, so it does not keep the job in memory."""
-
-    def decorate(function: PollingStep) -> StepTask[[JobRun], None]:
-        async def step(run: JobRun) -> None:
-            repository = await run.connections.repository()
-            if not has_reached((await repository.get_job(run.job_id)).recovery_point, done_at):
-                await function(run, repository)
-
-        step.__name__, step.__doc__ = function.__name__, function.__doc__
-        return job_task(name, retries=POLL_RETRIES, delay=POLL_RETRY_DELAY)(step)
-
-    return decorate

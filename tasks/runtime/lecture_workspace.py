@@ -12,7 +12,7 @@ from threading import Event
 from typing import Final, TypeVar
 
 from tasks.runtime.job_run import JobRun
-from tasks.runtime.progress import report_progress
+from tasks.runtime.progress_artifact import report_progress
 from videojobs.db import VideoJob
 from videojobs.errors import DatabaseUnavailable
 from videojobs.lecture.progress import ProgressCallback
@@ -21,8 +21,8 @@ from videojobs.media.executors import run_long_cpu_bound
 from videojobs.media.ingest import download_objects, fetch_to_dir
 from videojobs.media.temp_dirs import temporary_dir
 from videojobs.media.url_policy import UrlPolicy
+from videojobs.progress import progress_within
 from videojobs.settings import AccessSettings
-from videojobs.states import progress_within
 from videojobs.storage.object_store import lecture_key
 
 T = TypeVar("T")

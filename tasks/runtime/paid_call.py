@@ -25,7 +25,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.polling import treat_rejection_as_unavailable
-from tasks.runtime.shielded import run_shielded
+from tasks.runtime.uninterruptible import run_uninterruptible
 from videojobs.aio.idle_signal import notify_idle
 from videojobs.db import Intent, JobRepository, Lease, Submission, SubmissionState
 from videojobs.errors import (
@@ -93,7 +93,7 @@ async def submit_paid(run: JobRun, call: PaidCall) -> None:
         await submit_idempotently(await run.connections.repository(), run.lease, call)
 
     try:
-        await run_shielded(attempt)
+        await run_uninterruptible(attempt)
     except OutcomeStillUnknown as doubt:
         get_run_logger().warning("Job %s: the response of %s was lost; %s", run.job_id, call.vendor, doubt)
         await _retry_until_known(run, attempt, doubt)
@@ -112,7 +112,7 @@ async def _retry_until_known(
                 await asyncio.wait_for(callback_received.wait(), doubt.retry_after)
             callback_received.clear()
             try:
-                await run_shielded(attempt)
+                await run_uninterruptible(attempt)
             except OutcomeStillUnknown as still:
                 doubt = still
             else:

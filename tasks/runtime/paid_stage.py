@@ -15,17 +15,18 @@ from tasks.runtime.concurrency import vendor_slot
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.paid_call import PaidCall, submit_paid
 from tasks.runtime.polling import PollAttempt, ProgressThrottle, get_accepted_submission, treat_rejection_as_unavailable
-from tasks.runtime.progress import report_progress
+from tasks.runtime.progress_artifact import report_progress
 from tasks.runtime.result_storage import store_result
 from tasks.runtime.status_feed import StatusFeed, StatusUpdate, cache_status, pop_status
 from tasks.runtime.vendor_account import VendorAccount
 from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
 from videojobs.errors import JobParked, VendorFailed, VendorUnavailable, VideoJobError
 from videojobs.pipeline.cost_estimate import cost_estimate_of
+from videojobs.progress import POINT_SPECS, progress_within
 from videojobs.providers.base import Provider, StageInputs, VendorState, VendorStatus
 from videojobs.providers.registry import get_provider, provider_of
 from videojobs.settings import TimingSettings
-from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, progress_within
+from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore
 
 

@@ -8,19 +8,20 @@ and is not done after hours.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from prefect.logging import get_run_logger
 
 from tasks.runtime.backoff import RECOVERY_GRACE_SECONDS, Backoff
-from tasks.runtime.job_events import emit_vendor_unresponsive
 from tasks.runtime.job_run import JobRun
+from tasks.runtime.job_task import StepTask, job_task
+from tasks.runtime.operator_alerts import emit_vendor_unresponsive
 from videojobs import errors
 from videojobs.aio.idle_signal import notify_idle
-from videojobs.db import JobRepository, Submission
+from videojobs.db import JobEventKind, JobRepository, Submission
 from videojobs.db.repository_base import submission_summary
 from videojobs.errors import (
     VENDOR_OVERDUE_CODE,
@@ -34,9 +35,16 @@ from videojobs.errors import (
 from videojobs.pipeline.recovery_policy import overdue_message, unknown_id_message
 from videojobs.providers.registry import display_name
 from videojobs.settings import TimingSettings
-from videojobs.states import Stage
+from videojobs.states import RecoveryPoint, Stage
+from videojobs.transitions import has_reached
 
 T = TypeVar("T")
+
+PollingStep = Callable[[JobRun, JobRepository], Coroutine[Any, Any, None]]
+
+# More attempts than fit into the longest wait that the settings allow; `poll_give_up_hours` ends it.
+POLL_RETRIES: Final = 100_000
+POLL_RETRY_DELAY: Final = 0.1  # seconds; one attempt itself lasts for minutes (`poll_attempt_seconds`)
 
 _REPORT_INTERVAL_SECONDS: Final = 30.0
 _UNCHANGED_REPORT_INTERVAL_SECONDS: Final = 600.0
@@ -44,6 +52,21 @@ _ERROR_EVENT_INTERVAL_SECONDS: Final = 600.0  # in the events of a job
 
 _failing_since: dict[str, float] = {}
 """When a vendor's queries began to fail in this process, which may be before the current polling attempt."""
+
+
+def polling_task(name: str, *, done_at: RecoveryPoint) -> Callable[[PollingStep], StepTask[[JobRun], None]]:
+    """As `job_task`, for a step that waits for a vendor. It lasts for hours, so it does not keep the job in memory."""
+
+    def decorate(function: PollingStep) -> StepTask[[JobRun], None]:
+        async def step(run: JobRun) -> None:
+            repository = await run.connections.repository()
+            if not has_reached((await repository.get_job(run.job_id)).recovery_point, done_at):
+                await function(run, repository)
+
+        step.__name__, step.__doc__ = function.__name__, function.__doc__
+        return job_task(name, retries=POLL_RETRIES, delay=POLL_RETRY_DELAY)(step)
+
+    return decorate
 
 
 class PollAttempt:
@@ -132,7 +155,7 @@ class PollAttempt:
             error,
         )
         detail = {**submission_summary(self._submission), "error": str(error)}
-        await self._repository.record_event(self._run.lease, "no_answer", detail)
+        await self._repository.record_event(self._run.lease, JobEventKind.NO_ANSWER, detail)
         needs_operator = isinstance(error, errors.PermanentError) and not isinstance(error, VendorIdNotFound)
         if needs_operator or self._clock() >= _failing_since[self.vendor] + RECOVERY_GRACE_SECONDS:
             emit_vendor_unresponsive(self.vendor, str(error))

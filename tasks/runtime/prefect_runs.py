@@ -19,10 +19,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import arun_deployment
 
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from videojobs.db import VideoJob
-from videojobs.states import JobKind
 
-JOB_DEPLOYMENTS: Final = {JobKind.PRO_VIDEO: "pro-video/pro-video", JobKind.LECTURE: "lecture/lecture"}
 JOB_FLOWS: Final = [name.partition("/")[0] for name in JOB_DEPLOYMENTS.values()]
 """Flows whose runs work on jobs."""
 TEXT_REMOVAL_FLOW: Final = "remove-text"

@@ -69,7 +69,7 @@ class StatusFeed:
             account.provider.key, asyncio.Semaphore(self._timings.max_long_polls)
         )
         self._wake = asyncio.Event()
-        self._next_delay = self._timings.start
+        self._next_delay = self._timings.initial_delay
 
     def wake(self) -> None:
         """Query at once: a callback has arrived."""
@@ -97,9 +97,9 @@ class StatusFeed:
         """Seconds, randomised so that jobs do not poll in step."""
         timings = self._timings
         pause = self._next_delay
-        self._next_delay = max(min(pause * 1.5, timings.longest), timings.first)
+        self._next_delay = max(min(pause * 1.5, timings.max_delay), timings.min_delay)
         if pause and self._expects_callback():
-            pause = timings.with_callback
+            pause = timings.delay_with_callback
         if timings.max_requests_per_second is not None:
             pause = max(pause, self._poller.requests_needed / timings.max_requests_per_second)
         return pause * uniform(0.8, 1.2)  # noqa: S311  # no secret

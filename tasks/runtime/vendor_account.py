@@ -41,7 +41,7 @@ class VendorAccount:
         provider has no limit for reads."""
         pace = self.pace_read if self.provider.limits.reads is not None else self.pace_submit
         async with self.client() as client:
-            return await self.provider.find(client, Lookup(submission, repository, pace))
+            return await self.provider.find_submission(client, Lookup(submission, repository, pace))
 
     async def status(self, vendor_ids: Sequence[str]) -> dict[str, VendorStatus]:
         await self.pace_read()

@@ -26,14 +26,15 @@ from deployments.server.environment import EMPTY_ENVIRONMENT, Environment
 from deployments.server.storage import object_store_from_env
 from flows.pro_video import pro_video
 from tasks.runtime import status_feed
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from tests.support.short_clip import make_short_request as short_request
 from tests.support.short_clip import write_short_inputs
 from videojobs.aio.per_loop import PerLoop
 from videojobs.db import JobRepository, VideoJob, get_engine
-from videojobs.states import Stage
+from videojobs.states import JobKind, Stage
 from videojobs.storage.object_store import ObjectStore, parse_uri
 
-DEPLOYMENT = "pro-video/pro-video"
+DEPLOYMENT = JOB_DEPLOYMENTS[JobKind.PRO_VIDEO]
 
 
 @contextmanager

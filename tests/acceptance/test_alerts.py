@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import StateType
 
 from deployments.server.alert_automations import AlertSettings, build_alert_automations
 from deployments.server.recovery_automations import upsert_automation
-from tasks.runtime.job_events import JOB_PARKED, emit_operator_event
+from tasks.runtime.operator_alerts import JOB_PARKED, emit_operator_event
 from tests.acceptance.conftest import StackDriver
 from tests.support.callback_receiver import CallbackReceiver, run_callback_receiver
 

@@ -8,7 +8,8 @@ import pytest
 from prefect.states import Cancelling
 
 from tests.acceptance.conftest import StackDriver
-from videojobs.db import SubmissionState, UnknownJob
+from videojobs.db import SubmissionState
+from videojobs.errors import UnknownJob
 from videojobs.states import RecoveryPoint, Stage, Status
 
 pytestmark = pytest.mark.usefixtures("in_process_flows")

@@ -17,7 +17,8 @@ from flows.cleanup import CleanupConfig, PurgeConfig, cleanup
 from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_acceptance import read_artifacts
 from tests.support.stuck_jobs import STUCK_JOB_CASES, STUCK_MINUTES, backdate_jobs, execute_sql, make_stuck_job
-from videojobs.db import Lease, UnknownJob
+from videojobs.db import Lease
+from videojobs.errors import UnknownJob
 from videojobs.pipeline.recovery_policy import RecoveryAction
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings

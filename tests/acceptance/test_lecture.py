@@ -14,19 +14,20 @@ from prefect.states import Cancelling
 from flows.lecture import lecture as flow
 from flows.resolve_job import resolve_job
 from tasks import lecture as steps
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_cancellation import wait_until
 from tests.integration.lecture.test_bad_lectures import write_hours_long_video
 from tests.support.sample_lecture import SPEECH, SampleLecture
-from videojobs.db import JobRepository, Lease, UnknownJob, VideoJob
-from videojobs.errors import ConfigurationError
+from videojobs.db import JobRepository, Lease, VideoJob
+from videojobs.errors import ConfigurationError, UnknownJob
 from videojobs.states import JobKind, RecoveryPoint, Status
 from videojobs.storage.object_store import lecture_key, parse_uri
 from videojobs.testing.fault_injection import InjectedFault
 
 pytestmark = pytest.mark.usefixtures("in_process_flows")
 
-DEPLOYMENT: Final = "lecture/lecture"
+DEPLOYMENT: Final = JOB_DEPLOYMENTS[JobKind.LECTURE]
 VIDEO_SECONDS: Final = 12.0  # seconds: two slides, each with its sentences
 EXPECTED_FILES: Final = {
     "lecture.pdf", "slide-0001.png", "slide-0002.png", "slides.zip", "subtitles.srt", "subtitles.vtt", "times.json",

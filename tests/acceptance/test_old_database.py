@@ -137,7 +137,7 @@ ALL: Final = {**FINISHED, **ENDED}
 SETTINGS: Final = {
     "S3_BUCKET": BUCKET,
     "VIDEOJOBS_RETRY_DELAY_SECONDS": "0.5",
-    "VIDEOJOBS_SLOTS_SYNC_SO": "100",  # nobody waits for a place
+    "VIDEOJOBS_SLOTS_SYNC_SO": "100",  # no job waits for a slot
     "VIDEOJOBS_SLOTS_GHOSTCUT": "100",
 }
 FINISH_TIMEOUT: Final = 300.0

@@ -18,7 +18,8 @@ from tests.acceptance.conftest import DEPLOYMENT, StackDriver
 from tests.acceptance.test_cancellation import wait_until
 from tests.acceptance.test_cleanup import run_cleanup, submission_counts
 from tests.support.stuck_jobs import STUCK_DAYS, backdate_jobs
-from videojobs.db import Lease, UnknownJob, get_engine
+from videojobs.db import Lease, get_engine
+from videojobs.errors import UnknownJob
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings
 from videojobs.states import Stage, Status

@@ -27,8 +27,8 @@ async def set_slot_count(
     """Make the server count this number of slots more than the stack's jobs may hold, without leases for them."""
     monkeypatch.setattr(orphaned_slots, "RECHECK_DELAY_SECONDS", 0.1)
 
-    async def set_slots(places: int) -> None:
-        wanted = GlobalConcurrencyLimitUpdate(active_slots=places)
+    async def set_slots(count: int) -> None:
+        wanted = GlobalConcurrencyLimitUpdate(active_slots=count)
         await driver.prefect.update_global_concurrency_limit(SYNC_SO_GENERATIONS, wanted)
 
     before = await slots_in_use(driver)

@@ -12,7 +12,7 @@ from tests.acceptance.conftest import StackDriver
 from tests.acceptance.test_cancellation import wait_until
 from tests.integration.api.test_submit_page import draw_area
 from tests.support.browsing import SCREEN_SIZES, signed_in_page
-from videojobs.db import UnknownJob
+from videojobs.errors import UnknownJob
 from videojobs.states import Status
 
 pytestmark = pytest.mark.browser

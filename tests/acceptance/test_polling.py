@@ -15,7 +15,8 @@ from tests.acceptance.test_cancellation import wait_until
 from tests.acceptance.test_operator_actions import apply_decision
 from tests.support.stuck_jobs import execute_sql, vendors_are_done
 from videojobs.db import Lease, SubmissionState
-from videojobs.states import POINT_SPECS, RecoveryPoint, Stage, Status
+from videojobs.progress import POINT_SPECS
+from videojobs.states import RecoveryPoint, Stage, Status
 
 pytestmark = pytest.mark.usefixtures("in_process_flows")
 

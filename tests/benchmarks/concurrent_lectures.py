@@ -5,15 +5,17 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from tests.benchmarks.harness import Harness
 from tests.benchmarks.lecture import MINUTE, SAMPLE_LECTURE
 from tests.benchmarks.profiles import Profile
 from tests.benchmarks.resource_usage import MIB
 from tests.benchmarks.stats import Section, Series, Table, Target, format_number
 from tests.support.sample_lecture import SPEECH_SECONDS
+from videojobs.states import JobKind
 
 KEY: Final = "bench/lecture.mp4"
-DEPLOYMENT: Final = "lecture/lecture"
+DEPLOYMENT: Final = JOB_DEPLOYMENTS[JobKind.LECTURE]
 POLL_INTERVAL: Final = 0.5
 TIMEOUT: Final = 1800.0  # seconds
 WORKER: Final = "worker"

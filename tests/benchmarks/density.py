@@ -213,9 +213,9 @@ def _section(profile: Profile, found: Sequence[DensityResult]) -> Section:
         letter="c",
         title="Density: jobs that wait",
         how=(
-            "Jobs that stay at their vendors, about half of them at each; the product's own pauses between questions, "
-            "and, as is advised for thousands, a sign of life of each run every 900 s, leases of 1,800 s and "
-            "attempts at waiting of 2 h. "
+            "Jobs that stay at their vendors, about half of them at each; the product's own pauses between status "
+            "requests, and, as docs/operations.md advises for thousands, a heartbeat of each run every 900 s, leases "
+            "of 1,800 s and poll attempts of 2 h. "
             f"After {profile.density_seconds:g} s to settle they are watched for as long. Memory: PSS and USS of the "
             "worker with all its processes (for DBOS, of the one process). `server`: Prefect server and Postgres. "
             "Processor time and requests are for each job (requests: each job at that vendor) and minute. `lag`: how "

@@ -33,13 +33,15 @@ from deployments.local.stack.watchdog import Watchdog
 from deployments.server.environment import EMPTY_ENVIRONMENT, REPOSITORY_ROOT
 from deployments.server.register import DEFAULT_WORK_POOL
 from deployments.server.storage import object_store_from_env
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from tests.benchmarks.resource_usage import ResourceUsage, usage_by_service
 from videojobs.db import VideoJob, get_engine
+from videojobs.states import JobKind
 from videojobs.storage.object_store import ObjectStore
 
 __all__ = ["COROUTINE_WORKER", "REPOSITORY_ROOT", "STOCK_POOL", "Harness", "VendorVisit", "open_harness"]
 
-DEPLOYMENT: Final = "pro-video/pro-video"
+DEPLOYMENT: Final = JOB_DEPLOYMENTS[JobKind.PRO_VIDEO]
 COROUTINE_WORKER, STOCK_POOL = "coroutine worker", "process pool"
 STOCK_NAME: Final = "stock"
 POLL_INTERVAL: Final = 0.5

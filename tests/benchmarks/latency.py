@@ -82,8 +82,8 @@ def _section(profile: Profile, found: Sequence[LatencyResult]) -> Section:
         title="Latency: from the vendor being done to the job being completed",
         how=(
             "Chained jobs (lip-sync, then text removal) started in one batch through the Prefect API. `end`: from "
-            "GhostCut's own books to `completed_at` in our ledger. `between`: from the end of the lip-sync in "
-            "Sync.so's books to the start of the work in GhostCut's. Seconds. The vendors take 3 s and 1 s more for "
+            "GhostCut's own records to `completed_at` in the job database. `between`: from the end of the lip-sync in "
+            "Sync.so's records to the start of the work in GhostCut's. Seconds. The vendors take 3 s and 1 s more for "
             f"each job that runs at the same time. The process pool runs {profile.process_slots} jobs at once: more do "
             "not fit on the machine. The old design is a model: Celery with two worker processes and a beat that "
             f"looks at all open jobs every {profile.beat_seconds:g} s ({_beat_note(profile)}); its broker is kombu's "

@@ -90,8 +90,8 @@ def _section(profile: Profile, found: dict[str, Sequence[JobTiming]]) -> Section
         how=(
             f"{profile.overhead_jobs} jobs one after another, after one to warm up; medians, in seconds. `wall`: for "
             "us "
-            "from the call of the Prefect API to `completed_at` in the ledger, for the others from the start of the "
-            "function to its end, in a process that runs already. `vendors`: both vendors, by their own books. "
+            "from the call of the Prefect API to `completed_at` in the job database, for the others from the start of "
+            "the function to its end, in a process that runs already. `vendors`: both vendors, by their own records. "
             f"`beside`: the rest. `overhead`: that less the transfer floor of {floor:.2f} s (download, decoding, "
             "upload and both copies, measured in the bare script). Against DBOS, `beside` is compared: DBOS's "
             "overhead is within the noise of the floor. All three make the same calls with the same clients, and "

@@ -24,7 +24,7 @@ SERVICE_LABELS: Final = {
     "sync_so": "Sync.so emulator",
     "ghostcut": "GhostCut emulator",
     "object_store": "object store",
-    "api": "api",
+    "api": "API",
 }
 
 

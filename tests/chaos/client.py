@@ -6,7 +6,10 @@ from typing import Any, Final
 
 import httpx
 
-DEPLOYMENT: Final = "pro-video/pro-video"
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
+from videojobs.states import JobKind
+
+DEPLOYMENT: Final = JOB_DEPLOYMENTS[JobKind.PRO_VIDEO]
 RETRY_DELAY: Final = 1.0
 TIMEOUT: Final = 10.0  # for a server that is being killed, or is busy
 

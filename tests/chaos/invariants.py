@@ -94,7 +94,7 @@ def _check_submissions(
         job_id = job_id_of(entry)
         parked_for_it = job_id in jobs_in_doubt and outcome_of(jobs.get(job_id)) == "parked"
         if str(entry["id"]) not in known and not parked_for_it:
-            result.orphans.append(f"{stage} {entry['id']} of {job_id} is paid for, and not on the books")
+            result.orphans.append(f"{stage} {entry['id']} of {job_id} is paid for and not in the job database")
 
 
 def job_id_of(entry: VendorSubmission) -> str:

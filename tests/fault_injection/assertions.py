@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from tests.fault_injection.runner import CaseResult, is_hanging
 from videojobs.db import IN_DOUBT_STATES, SubmissionState
-from videojobs.states import RecoveryPoint, Status, has_reached
+from videojobs.states import RecoveryPoint, Status
+from videojobs.transitions import has_reached
 
 
 def find_problems(result: CaseResult) -> list[str]:

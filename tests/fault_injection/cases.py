@@ -96,7 +96,7 @@ UNLISTED: Final = ghostcut_fault("listed", effect="bare_url", times=1000)
 
 LIP_SYNC: Final = Scenario("lip-sync", "completed", (1, 0))
 CHAINED: Final = Scenario("lip-sync and text removal", "completed", (1, 1), has_areas=True)
-REJECTED: Final = Scenario("refused at the door", "failed", (0, 0), request_overrides={"audio": [], "segments": []})
+REJECTED: Final = Scenario("refused at admission", "failed", (0, 0), request_overrides={"audio": [], "segments": []})
 REMOVAL_ONLY: Final = Scenario(
     "text removal only", "completed", (0, 1), has_areas=True, request_overrides={"audio": [], "segments": []}
 )
@@ -162,7 +162,7 @@ KEY_EXPIRED: Final = replace(
 LECTURE: Final = Scenario("a lecture", "completed", (0, 0), job_kind=JobKind.LECTURE)
 LECTURE_REJECTED: Final = replace(
     LECTURE,
-    name="a lecture, refused at the door",
+    name="a lecture, refused at admission",
     expected="failed",
     request_overrides={"video": "ftp://example.com/lecture.mp4"},
 )
@@ -332,7 +332,7 @@ VENDOR_FAULTS: Final = [
     ),
     replace(
         CHAINED,
-        name="both vendors: time-outs of questions about the status",
+        name="both vendors: time-outs of status requests",
         faults=[
             sync_so_fault("slow", on="status", seconds=BEYOND_TIMEOUT),
             ghostcut_fault("slow", on="status", seconds=BEYOND_TIMEOUT),
@@ -369,8 +369,8 @@ outage with the longest recovery comes first."""
 
 # ---- points without an injection, and why ----------------------------------------------------------------
 
-_NO_LINK: Final = "Asked where a finished generation names no result only: tests/unit/providers/test_sync_so_client.py"
-_DOCTOR: Final = "Asked by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
+_NO_LINK: Final = "Called only where a finished generation names no result: tests/unit/providers/test_sync_so_client.py"
+_DOCTOR: Final = "Called by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "sync_so.download_url.before_call": _NO_LINK,
     "sync_so.download_url.after_call": _NO_LINK,

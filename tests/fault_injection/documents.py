@@ -50,4 +50,4 @@ def _repeated_stages(store: ObjectStore, job: VideoJob, events: Sequence[JobEven
         written_at = store.client.head_object(Bucket=store.bucket, Key=key)["LastModified"].astimezone(UTC)
         recorded_at = max(at[point] for point in points if point in at)
         if written_at > recorded_at + _CLOCK_TOLERANCE:
-            yield f"{name} was written at {written_at}, and was on the books at {recorded_at}"
+            yield f"{name} was written at {written_at}, and its stage was recorded at {recorded_at}"

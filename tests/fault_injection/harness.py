@@ -31,8 +31,8 @@ from tests.fault_injection.documents import document_defects
 from tests.support.sample_lecture import SampleLecture
 from tests.support.short_clip import make_short_request, write_padded_video, write_short_inputs
 from tests.support.worker_pool import WorkerPool, start_and_wait
-from videojobs.db import JobEvent, UnknownJob, VideoJob, get_engine
-from videojobs.errors import DatabaseUnavailable
+from videojobs.db import JobEvent, VideoJob, get_engine
+from videojobs.errors import DatabaseUnavailable, UnknownJob
 
 ALL_WORKERS: Final = "worker"  # the name of all of them as one service
 POLL_INTERVAL: Final = 0.5  # between two observations of all jobs: each costs the Prefect server one request

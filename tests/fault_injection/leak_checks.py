@@ -106,4 +106,4 @@ def _abandoned_folders(folder: Path) -> Iterator[str]:
 
 async def _used_slots(harness: FaultHarness) -> list[str]:
     limits = [await harness.driver.prefect.read_global_concurrency_limit_by_name(name) for name in concurrency_limits()]
-    return [f"{limit.active_slots} places of {limit.name} are taken" for limit in limits if limit.active_slots]
+    return [f"{limit.active_slots} slots of {limit.name} are held" for limit in limits if limit.active_slots]

@@ -10,7 +10,7 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 
-from tasks.runtime.prefect_runs import JOB_DEPLOYMENTS
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from tests.fault_injection.cases import Cancellation, Case, Cleanup, Injection, OperatorAction, Outcome
 from tests.fault_injection.harness import FaultHarness, outcome_of
 from videojobs.db import JobEvent, Submission, VideoJob

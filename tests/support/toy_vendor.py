@@ -118,9 +118,9 @@ class ToyProvider(Provider[ToyClient]):
 
     @property
     def poll_timings(self) -> PollTimings:
-        return PollTimings(max_batch=10, start=0, first=0.2, longest=1, with_callback=60)
+        return PollTimings(max_batch=10, initial_delay=0, min_delay=0.2, max_delay=1, delay_with_callback=60)
 
-    async def check(self, client: ToyClient) -> str:
+    async def check_account(self, client: ToyClient) -> str:
         if await client.jobs([]):
             raise ConfigurationError("it shows jobs that nobody asked for")
         return "no jobs"
@@ -135,7 +135,7 @@ class ToyProvider(Provider[ToyClient]):
         vendor_id = await client.submit(body, idempotency_key)
         return Accepted(vendor_id, answer={"id": vendor_id}, metadata={"toy_id": vendor_id})
 
-    async def find(self, client: ToyClient, lookup: Lookup) -> LookupResult:
+    async def find_submission(self, client: ToyClient, lookup: Lookup) -> LookupResult:
         return Inconclusive("it has no list")
 
     async def status(
@@ -146,7 +146,7 @@ class ToyProvider(Provider[ToyClient]):
     def source_url(self, body: bytes) -> str:
         return str(json.loads(body)["video"])
 
-    async def read(self, client: ToyClient, vendor_id: str) -> VendorRecord | None:
+    async def read_record(self, client: ToyClient, vendor_id: str) -> VendorRecord | None:
         rows = await client.jobs([vendor_id])
         return VendorRecord(Accepted(vendor_id, answer={}), frozenset({rows[0]["video"]})) if rows else None
 

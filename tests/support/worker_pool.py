@@ -22,7 +22,8 @@ from deployments.server.recovery_automations import AUTO_RECOVER_TAG
 from deployments.server.register import DEFAULT_WORK_POOL
 from flows.pro_video import pro_video
 from tests.acceptance.conftest import StackDriver
-from videojobs.db import SubmissionState, UnknownJob
+from videojobs.db import SubmissionState
+from videojobs.errors import UnknownJob
 from videojobs.states import Stage
 
 POLL_SECONDS = 0.2  # each poll of a run costs the Prefect server 10 ms of CPU

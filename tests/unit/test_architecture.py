@@ -11,7 +11,7 @@ from tests.support.source_tree import ROOT, imported_names, python_files, tracke
 LAYERS = ("videojobs", "blocks", "tasks", "flows", "deployments", "tests")  # each imports itself and those before it
 PROCESSES = ("api", "worker", "local")  # code that two of them share is in deployments/server
 ENGINE = ("flows", "tasks", "blocks", "deployments", "prefect", "prefect_aws", "sqlalchemy", "fastapi", "videojobs.db")
-UNIT_TEST_EXCEPTIONS = ("deployments.api.uploads", "tasks.runtime.shielded")  # they import no engine themselves
+UNIT_TEST_EXCEPTIONS = ("deployments.api.uploads", "tasks.runtime.uninterruptible")  # they import no engine themselves
 NOUNS = (
     "decoding",
     "logging",

@@ -2,18 +2,9 @@
 
 import pytest
 
-from videojobs.states import (
-    POINT_SPECS,
-    RecoveryPoint,
-    Stage,
-    can_transition,
-    completed_message,
-    has_reached,
-    point_before,
-    point_message,
-    progress_within,
-    resolve_arrival,
-)
+from videojobs.progress import POINT_SPECS, completed_message, point_message, progress_within
+from videojobs.states import RecoveryPoint, Stage, point_before
+from videojobs.transitions import can_transition, has_reached, resolve_arrival
 
 
 def test_every_recovery_point_has_a_spec() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.db.models import Json, Submission, SubmissionState, VideoJob
+from videojobs.db.models import JobEventKind, Json, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, Lease, RepositoryBase, add_event, load_job
 from videojobs.pipeline.costs import Amount, BudgetSettings, Cost, Spend
 
@@ -35,7 +35,7 @@ class SpendTracking(RepositoryBase):
         async with self._locked_job("record_estimate", lease) as (session, job):
             if job.estimate is None:
                 job.estimate = estimate
-                add_event(session, job, lease.holder, "estimated", estimate)
+                add_event(session, job, lease.holder, JobEventKind.ESTIMATED, estimate)
             return job
 
     async def current_spend(self, job_id: str) -> Spend:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.db.models import Json, Submission, VideoJob
+from videojobs.db.models import JobEventKind, Json, Submission, VideoJob
 from videojobs.db.repository_base import (
     NOW,
     Lease,
@@ -32,8 +32,9 @@ from videojobs.errors import (
 )
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
+from videojobs.progress import POINT_SPECS, completed_message
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
-from videojobs.states import POINT_SPECS, UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status, completed_message
+from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class JobWrites(RepositoryBase):
         async with self._transaction("create", job_id) as session:
             if await _insert_job(session, row):
                 job = await load_job(session, job_id)
-                add_event(session, job, actor, "opened", {"changes": list(changes)} if changes else None)
+                add_event(session, job, actor, JobEventKind.OPENED, {"changes": list(changes)} if changes else None)
                 return job
             if client_key and (first := await _find_by_client_key(session, request.user_id, client_key)):
                 return first
@@ -115,7 +116,7 @@ class JobWrites(RepositoryBase):
         }
         async with self._transaction("create_rejected", job_id) as session:
             if await _insert_job(session, row):
-                add_event(session, await load_job(session, job_id), actor, "refused", {"error": error})
+                add_event(session, await load_job(session, job_id), actor, JobEventKind.REFUSED, {"error": error})
 
     # ---- the lease ---------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class JobWrites(RepositoryBase):
                 job.completed_at = None
                 clear_error(job)
             expired = {"expired_holder": previous_holder} if previous_holder not in (None, lease.holder) else {}
-            add_event(session, job, lease.holder, "lease_acquired", {"claims": job.claims, **expired})
+            add_event(session, job, lease.holder, JobEventKind.LEASE_ACQUIRED, {"claims": job.claims, **expired})
             return None
 
     async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:
@@ -184,7 +185,7 @@ class JobWrites(RepositoryBase):
         async with self._locked_job("advance", lease) as (session, job):
             if move_to_point(job, target):
                 merge_json(job, metadata, facts)
-                add_event(session, job, lease.holder, "advanced", metadata)
+                add_event(session, job, lease.holder, JobEventKind.ADVANCED, metadata)
             return job
 
     async def update_progress(
@@ -196,10 +197,10 @@ class JobWrites(RepositoryBase):
             if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
                 job.progress_percentage = higher
                 job.progress_message = message
-                add_event(session, job, lease.holder, "progress", detail)
+                add_event(session, job, lease.holder, JobEventKind.PROGRESS, detail)
             return job
 
-    async def record_event(self, lease: Lease, kind: str, detail: Json) -> None:
+    async def record_event(self, lease: Lease, kind: JobEventKind, detail: Json) -> None:
         """Add an event that changes neither recovery point nor progress."""
         async with self._locked_job("record_event", lease) as (session, job):
             add_event(session, job, lease.holder, kind, detail)
@@ -215,7 +216,7 @@ class JobWrites(RepositoryBase):
                 job.progress_message = completed_message(last_point, job.stages)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
-                add_event(session, job, lease.holder, "completed", {"output_url": output_url})
+                add_event(session, job, lease.holder, JobEventKind.COMPLETED, {"output_url": output_url})
             return job
 
     async def fail(
@@ -238,7 +239,7 @@ class JobWrites(RepositoryBase):
             job.error_problems = _problems_json(problems)
             job.output_url = fallback_url
             job.completed_at = await session.scalar(select(NOW))
-            add_event(session, job, lease.holder, "failed", {"error": error})
+            add_event(session, job, lease.holder, JobEventKind.FAILED, {"error": error})
             return job
 
     async def park(
@@ -264,7 +265,7 @@ class JobWrites(RepositoryBase):
                     )
             job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
-            add_event(session, job, lease.holder, "parked", {"reason": reason, **(detail or {})})
+            add_event(session, job, lease.holder, JobEventKind.PARKED, {"reason": reason, **(detail or {})})
             return job
 
     async def cancel(self, job_id: str, flow_run_id: str, message: str, *, actor: str) -> VideoJob | None:
@@ -282,7 +283,7 @@ class JobWrites(RepositoryBase):
             job.error_message = job.progress_message = message
             job.error_code = WorkCancelled.code
             job.completed_at = await session.scalar(select(NOW))
-            add_event(session, job, actor, "cancelled", {"run": flow_run_id, "message": message})
+            add_event(session, job, actor, JobEventKind.CANCELLED, {"run": flow_run_id, "message": message})
             return job
 
     async def reopen(self, lease: Lease, reason: Json) -> VideoJob:

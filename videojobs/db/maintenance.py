@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videojobs.db.models import JobEvent, Submission, SubmissionState, VideoJob
+from videojobs.db.models import JobEvent, JobEventKind, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, Lease, RepositoryBase
 from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, Stage
 
@@ -100,7 +100,9 @@ class JobMaintenance(RepositoryBase):
             VideoJob.parked_reason.is_(None),
         )
         crashed_runs = select(func.count()).where(
-            JobEvent.kind == "lease_acquired", JobEvent.detail.has_any(_EXPIRED_HOLDER_KEYS), JobEvent.at > NOW - lease
+            JobEvent.kind == JobEventKind.LEASE_ACQUIRED,
+            JobEvent.detail.has_any(_EXPIRED_HOLDER_KEYS),
+            JobEvent.at > NOW - lease,
         )
         async with self._read_session() as session:
             return (await session.scalar(in_flight) or 0) + (await session.scalar(crashed_runs) or 0)
@@ -158,7 +160,7 @@ async def _load_snapshots(
         of_job[submission.job_id].append(submission)
     reopened = await session.execute(
         select(JobEvent.job_id, func.max(JobEvent.at).label("at"))
-        .where(JobEvent.job_id.in_(ids), JobEvent.kind == "reopened")
+        .where(JobEvent.job_id.in_(ids), JobEvent.kind == JobEventKind.REOPENED)
         .group_by(JobEvent.job_id)
     )
     reopened_at = {row.job_id: row.at for row in reopened}

@@ -65,6 +65,7 @@ class SubmissionState(StrEnum):
     WRITTEN_OFF = "written_off"  # given up by an operator, paid or not; may be followed by a new submission
 
 
+IN_DOUBT_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
 ENDED_WITHOUT_RESULT = (SubmissionState.REFUSED, SubmissionState.FAILED, SubmissionState.WRITTEN_OFF)
 LIVE_STATES = tuple(state for state in SubmissionState if state not in ENDED_WITHOUT_RESULT)
 
@@ -251,6 +252,39 @@ class Submission(Base):
         return f"videojobs-{self.id}"
 
 
+class JobEventKind(StrEnum):
+    """What happened to a job. `deployments/api/views/event_texts.py` has the text of each for users."""
+
+    OPENED = "opened"  # the request was accepted
+    REFUSED = "refused"  # the request was rejected; or the vendor rejected the submission
+    LEASE_ACQUIRED = "lease_acquired"  # a run works on the job
+    ESTIMATED = "estimated"
+    SHORTENED = "shortened"  # ends of segments were moved
+    PROGRESS = "progress"  # only progress or message changed
+    ADVANCED = "advanced"  # to the next recovery point
+    INTENDED = "intended"  # a paid call follows
+    RENEWED = "renewed"  # a submission that was not accepted gets new links
+    ACCEPTED = "accepted"  # the vendor has accepted it, which costs money
+    ACCEPTED_AFTER_WRITE_OFF = "accepted_after_write_off"
+    WAITING = "waiting"  # the vendor has no capacity; nothing was bought
+    UNKNOWN = "unknown"  # the vendor's response was lost
+    NOT_TAKEN = "not_taken"  # the vendor proved that it never received the submission
+    NO_ANSWER = "no_answer"  # the vendor does not report a status
+    CALLBACK_RECEIVED = "callback_received"
+    DONE = "done"  # the vendor has delivered
+    LATE_OUTCOME = "late_outcome"  # of an earlier attempt, noted only
+    BOUGHT_TWICE = "bought_twice"  # the vendor made two of one submission
+    WRITTEN_OFF = "written_off"  # an operator gave a submission up
+    INTERRUPTED = "interrupted"  # a run ended with an unhandled error
+    CLEANUP_ACTION = "cleanup_action"
+    PARKED = "parked"
+    REOPENED = "reopened"  # a parked or failed job continues
+    GIVEN_UP = "given_up"  # by an operator
+    COMPLETED = "completed"
+    FAILED = "failed"  # the job; or the vendor's work
+    CANCELLED = "cancelled"
+
+
 class JobEvent(Base):
     """One entry of the audit log. A trigger rejects updates."""
 
@@ -261,6 +295,7 @@ class JobEvent(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     actor: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text)
+    """A `JobEventKind`, or one that only an earlier version wrote."""
     point: Mapped[RecoveryPoint]
     progress: Mapped[int] = mapped_column(Integer)
     message: Mapped[str] = mapped_column(Text)

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, tuple_
 
 from videojobs.db.models import VideoJob
-from videojobs.db.repository_base import RepositoryBase, UnknownJob
+from videojobs.db.repository_base import RepositoryBase
+from videojobs.errors import UnknownJob
 from videojobs.states import JobKind, Status
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import SQLColumnExpression, func, select
 from videojobs.db.budgets import SpendTracking
 from videojobs.db.jobs import JobWrites
 from videojobs.db.maintenance import JobMaintenance
-from videojobs.db.models import JobEvent, Submission, VideoJob
+from videojobs.db.models import JobEvent, JobEventKind, Submission, VideoJob
 from videojobs.db.notifications import JobNotifications, notifications_for
 from videojobs.db.queries import JobQueries
 from videojobs.db.repository_base import NOW, load_job, load_live_submission
@@ -70,7 +70,7 @@ class JobRepository(
         """
         reopened = (
             select(func.max(JobEvent.at))
-            .where(JobEvent.job_id == Submission.job_id, JobEvent.kind == "reopened")
+            .where(JobEvent.job_id == Submission.job_id, JobEvent.kind == JobEventKind.REOPENED)
             .scalar_subquery()
         )
         return await self._age_since(

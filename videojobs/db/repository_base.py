@@ -13,30 +13,15 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from videojobs.db.models import LIVE_STATES, JobEvent, Json, Submission, VideoJob
-from videojobs.errors import DatabaseUnavailable, LeaseLost, VideoJobError
+from videojobs.db.models import LIVE_STATES, JobEvent, JobEventKind, Json, Submission, VideoJob
+from videojobs.errors import DatabaseUnavailable, LeaseLost, UnknownJob, VideoJobError
 from videojobs.pipeline.facts import JobFacts
-from videojobs.states import (
-    POINT_SPECS,
-    RecoveryPoint,
-    Stage,
-    Status,
-    can_transition,
-    has_reached,
-    paid_stage_at,
-    point_before,
-    point_message,
-    resolve_arrival,
-)
+from videojobs.progress import POINT_SPECS, point_message
+from videojobs.states import RecoveryPoint, Stage, Status, paid_stage_at, point_before
 from videojobs.testing.fault_injection import fault_point
+from videojobs.transitions import can_transition, has_reached, resolve_arrival
 
 NOW = func.clock_timestamp()
-
-
-class UnknownJob(VideoJobError):
-    """No job has this id."""
-
-    code = "job_not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +154,7 @@ async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: J
     clear_error(job)
     job.progress_message = point_message(job.recovery_point, job.stages)
     job.claims = 1
-    add_event(session, job, actor, "reopened", reason)
+    add_event(session, job, actor, JobEventKind.REOPENED, reason)
 
 
 def clear_error(job: VideoJob) -> None:
@@ -185,7 +170,7 @@ def merge_json(job: VideoJob, metadata: Json | None, facts: JobFacts | None) -> 
         job.facts_json = {**job.facts_json, **facts.to_json()}
 
 
-def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: str, detail: Json | None = None) -> None:
+def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: JobEventKind, detail: Json | None = None) -> None:
     """Add one event with the job's current point, progress and message."""
     session.add(
         JobEvent(

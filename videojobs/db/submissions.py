@@ -9,7 +9,17 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.db.budgets import enforce_budget
-from videojobs.db.models import ENDED_WITHOUT_RESULT, LIVE_STATES, JobEvent, Json, Submission, SubmissionState, VideoJob
+from videojobs.db.models import (
+    ENDED_WITHOUT_RESULT,
+    IN_DOUBT_STATES,
+    LIVE_STATES,
+    JobEvent,
+    JobEventKind,
+    Json,
+    Submission,
+    SubmissionState,
+    VideoJob,
+)
 from videojobs.db.notifications import notify
 from videojobs.db.repository_base import (
     NOW,
@@ -25,9 +35,9 @@ from videojobs.db.repository_base import (
 )
 from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
 from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
-from videojobs.states import RecoveryPoint, Stage, Status, point_message
+from videojobs.progress import point_message
+from videojobs.states import RecoveryPoint, Stage, Status
 
-IN_DOUBT_STATES = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
 _ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)
 
 
@@ -69,11 +79,11 @@ class SubmissionWrites(RepositoryBase):
                 if body_valid_for is None or now - known.body_written_at <= body_valid_for:
                     # It may be sent from now on, so the age of an unknown outcome counts from here.
                     known.state, known.intended_at, known.error = SubmissionState.INTENDED, now, None
-                    add_event(session, job, lease.holder, "intended", submission_summary(known))
+                    add_event(session, job, lease.holder, JobEventKind.INTENDED, submission_summary(known))
                     return Intent(known, unsent=True)
                 known.state, known.ended_at = SubmissionState.REFUSED, now
                 known.error = "it was never accepted, and its links are about to expire"
-                add_event(session, job, lease.holder, "renewed", submission_summary(known))
+                add_event(session, job, lease.holder, JobEventKind.RENEWED, submission_summary(known))
                 await session.flush()  # the unique index allows one live submission per stage
             count = await session.scalar(
                 select(func.count()).where(Submission.job_id == job.id, Submission.stage == stage)
@@ -86,7 +96,7 @@ class SubmissionWrites(RepositoryBase):
             session.add(submission)
             await session.flush()  # gives the id and the token
             submission.request_body = build_body(submission)
-            add_event(session, job, lease.holder, "intended", submission_summary(submission))
+            add_event(session, job, lease.holder, JobEventKind.INTENDED, submission_summary(submission))
             return Intent(submission, unsent=True)
 
     async def record_accepted(
@@ -118,7 +128,7 @@ class SubmissionWrites(RepositoryBase):
             row.vendor_id, row.vendor_batch_id, row.vendor_answer = vendor_id, batch_id, answer
             row.accepted_at = await session.scalar(select(NOW))
             if row.state in ENDED_WITHOUT_RESULT:
-                add_event(session, job, lease.holder, "accepted_after_write_off", submission_summary(row))
+                add_event(session, job, lease.holder, JobEventKind.ACCEPTED_AFTER_WRITE_OFF, submission_summary(row))
                 return job
             if row.state in IN_DOUBT_STATES:
                 job.parked_reason = job.error_code = None  # if it was parked, then for this unknown outcome
@@ -127,7 +137,7 @@ class SubmissionWrites(RepositoryBase):
                 merge_json(job, metadata, None)
                 for column, value in (job_columns or {}).items():
                     setattr(job, column, value)
-                add_event(session, job, lease.holder, "accepted", submission_summary(row))
+                add_event(session, job, lease.holder, JobEventKind.ACCEPTED, submission_summary(row))
             if adoption is not None:
                 await reopen_job(session, job, lease.holder, adoption)
             return job
@@ -159,7 +169,7 @@ class SubmissionWrites(RepositoryBase):
                     session,
                     job,
                     lease.holder,
-                    "late_outcome",
+                    JobEventKind.LATE_OUTCOME,
                     {**submission_summary(row), "outcome": state, "error": error},
                 )
                 return
@@ -170,7 +180,7 @@ class SubmissionWrites(RepositoryBase):
             row.paid_points = paid_points if paid_points is not None else row.paid_points
             if state not in LIVE_STATES or state is SubmissionState.DONE:
                 row.ended_at = await session.scalar(select(NOW))
-            add_event(session, job, lease.holder, state, submission_summary(row))
+            add_event(session, job, lease.holder, JobEventKind(state), submission_summary(row))
 
     async def is_intent_current(self, submission: Submission, max_age: timedelta) -> bool:
         """Whether this intent is unchanged and younger than `max_age`, by the database's clock.
@@ -199,7 +209,7 @@ class SubmissionWrites(RepositoryBase):
             if row.state not in IN_DOUBT_STATES or (row.intended_at, row.reported_vendor_id) != version_queried:
                 raise RetryableError("the submission changed while the vendor was queried; querying again")
             row.state, row.error = SubmissionState.WAITING, error
-            add_event(session, job, lease.holder, "not_taken", {**submission_summary(row), **evidence})
+            add_event(session, job, lease.holder, JobEventKind.NOT_TAKEN, {**submission_summary(row), **evidence})
 
     async def write_off(self, lease: Lease, submission: Submission, reason: Json) -> None:
         """Give a live submission up, paid or not, so that a new one may be bought. For operators only."""
@@ -209,7 +219,7 @@ class SubmissionWrites(RepositoryBase):
                 return
             row.state = SubmissionState.WRITTEN_OFF
             row.ended_at = await session.scalar(select(NOW))
-            add_event(session, job, lease.holder, "written_off", {**submission_summary(row), **reason})
+            add_event(session, job, lease.holder, JobEventKind.WRITTEN_OFF, {**submission_summary(row), **reason})
 
     async def accepted_ids_around(self, submission: Submission, window: timedelta, min_age: timedelta) -> set[str]:
         """Vendor ids that the same account accepted within `window` of this intent, at least `min_age` ago.
@@ -264,7 +274,7 @@ class SubmissionWrites(RepositoryBase):
                 if job.parked_reason is not None:
                     _unpark_after_callback(session, job, submission_summary(row))
                 elif (
-                    await _last_event_kind(session, job) != "callback_received"
+                    await _last_event_kind(session, job) != JobEventKind.CALLBACK_RECEIVED
                 ):  # else the last callback requested a run that was never started
                     return None
             elif row.reported_vendor_id != vendor_id:
@@ -292,19 +302,21 @@ def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -
         job.parked_reason = job.error_code = None
         job.progress_message = point_message(job.recovery_point, job.stages)
         job.lease_holder, job.lease_until = None, None  # the run that parked it has ended; the next one may begin
-    add_event(session, job, "callback", "callback_received", detail)
+    add_event(session, job, "callback", JobEventKind.CALLBACK_RECEIVED, detail)
 
 
 async def _record_duplicate_purchase(
     session: AsyncSession, job: VideoJob, row: Submission, actor: str, vendor_id: str
 ) -> None:
     """The vendor made two of one submission. Nothing can undo that; record it once."""
-    kind, detail = "bought_twice", {**submission_summary(row), "other": vendor_id}
+    detail = {**submission_summary(row), "other": vendor_id}
     recorded = select(JobEvent.id).where(
-        JobEvent.job_id == job.id, JobEvent.kind == kind, JobEvent.detail["other"].astext == vendor_id
+        JobEvent.job_id == job.id,
+        JobEvent.kind == JobEventKind.BOUGHT_TWICE,
+        JobEvent.detail["other"].astext == vendor_id,
     )
     if await session.scalar(recorded.limit(1)) is None:
-        add_event(session, job, actor, kind, detail)
+        add_event(session, job, actor, JobEventKind.BOUGHT_TWICE, detail)
 
 
 async def _last_event_kind(session: AsyncSession, job: VideoJob) -> str | None:

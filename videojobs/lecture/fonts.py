@@ -1,5 +1,6 @@
 """Fonts of the PDF: the bundled one, then the operator's, each a fallback for those before it."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from videojobs.errors import ConfigurationError
 
 BUNDLED_FONT: Final = fontpkg_noto_sans.ROOT / "files" / "NotoSans[wdth,wght].ttf"
 REPLACEMENT_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
-_INVISIBLE: Final = ("Cf", "Cc", "Zl", "Zp")  # Unicode categories that need no glyph
+_INVISIBLE_CATEGORIES: Final = ("Cf", "Cc", "Zl", "Zp")  # formatting, control, line and paragraph separators
+_VARIATION_SELECTORS: Final = range(0xFE00, 0xFE10)  # choose a form of the letter before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,24 @@ def load_fonts(extra_paths: Sequence[Path]) -> list[Font]:
 
 
 def missing_glyphs(texts: Iterable[str], available: Sequence[Font]) -> list[str]:
-    """Characters that no font has, in code point order."""
+    """Visible characters that no font has, in code point order."""
+    return sorted(char for char in _unavailable(texts, available) if not _is_invisible(char))
+
+
+def replacement_table(texts: Iterable[str], available: Sequence[Font]) -> dict[int, str | None]:
+    """For `str.translate`: what no font has becomes the replacement character, and nothing where it is invisible."""
+    return {
+        ord(char): None if _is_invisible(char) else REPLACEMENT_CHARACTER for char in _unavailable(texts, available)
+    }
+
+
+def _unavailable(texts: Iterable[str], available: Sequence[Font]) -> set[str]:
     wanted = {char for text in texts for char in text if not char.isspace()}
-    return sorted(char for char in wanted if not any(ord(char) in font.characters for font in available))
+    return {char for char in wanted if not any(ord(char) in font.characters for font in available)}
+
+
+def _is_invisible(char: str) -> bool:
+    return unicodedata.category(char) in _INVISIBLE_CATEGORIES or ord(char) in _VARIATION_SELECTORS
 
 
 def _load_font(family: str, path: Path) -> Font:

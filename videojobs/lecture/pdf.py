@@ -1,7 +1,7 @@
 """Writes the PDF: each slide on its own page with its spoken text, and bookmarks."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from fpdf import FPDF, XPos, YPos
 
-from videojobs.lecture.fonts import REPLACEMENT_CHARACTER, Font, load_fonts, missing_glyphs
+from videojobs.lecture.fonts import Font, load_fonts, missing_glyphs, replacement_table
 from videojobs.lecture.models import PdfDocument, Slide, SlideDeck, Transcript
 from videojobs.lecture.options import PdfOptions
 from videojobs.lecture.paragraphs import Paragraph, paragraphs_by_slide, split_paragraphs
@@ -85,8 +85,8 @@ def write_pdf(
     texts = paragraphs_by_slide(deck, transcript.words) if options.with_text else {}
     title = options.title or title
     available_fonts = load_fonts(settings.fonts)
-    missing_chars = missing_glyphs([title, transcript.text if options.with_text else ""], available_fonts)
-    clean = _glyph_replacer(missing_chars)
+    printed_texts = [title, transcript.text if options.with_text else ""]
+    clean = _glyph_replacer(replacement_table(printed_texts, available_fonts))
     pages = _SlideDocument(options, available_fonts)
     _set_metadata(pages, title, transcript.language)
     pages.running_title = _truncate_title(clean(title))
@@ -103,7 +103,10 @@ def write_pdf(
     pages.output(str(part))
     part.replace(folder / PDF_FILE)
     return PdfDocument(
-        file=PDF_FILE, pages=pages.pages_count, size=(folder / PDF_FILE).stat().st_size, missing=missing_chars
+        file=PDF_FILE,
+        pages=pages.pages_count,
+        size=(folder / PDF_FILE).stat().st_size,
+        missing=missing_glyphs(printed_texts, available_fonts),
     )
 
 
@@ -118,8 +121,7 @@ def format_timestamp(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _glyph_replacer(missing_chars: Sequence[str]) -> Callable[[str], str]:
-    table = str.maketrans(dict.fromkeys(missing_chars, REPLACEMENT_CHARACTER))
+def _glyph_replacer(table: Mapping[int, str | None]) -> Callable[[str], str]:
     return lambda text: text.translate(table)
 
 

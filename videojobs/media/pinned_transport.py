@@ -11,8 +11,6 @@ A machine that reaches the internet only through a proxy must get its inputs fro
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from ssl import SSLContext
 from typing import Final
 
 import httpcore
@@ -22,6 +20,7 @@ from videojobs.errors import InvalidMedia, TransferInterrupted
 from videojobs.media.paced_network import WatchedNetworkBackend
 from videojobs.media.transfer_pace import TransferWatchdog
 from videojobs.media.url_policy import NOT_PUBLIC_MESSAGE, UrlPolicy
+from videojobs.tls import tls_context
 
 MAX_ADDRESSES: Final = 3  # addresses of one name; a large site has dozens
 _PORTS: Final = {"https": 443, "http": 80}
@@ -55,7 +54,7 @@ class _PinnedTransport(httpx.BaseTransport):
         self._resolver = resolver
         # Kept connections are shared by address, and two names at one address are two sites to TLS.
         self._network = httpcore.ConnectionPool(
-            _tls_context(), max_keepalive_connections=0, network_backend=WatchedNetworkBackend(watchdog)
+            tls_context(), max_keepalive_connections=0, network_backend=WatchedNetworkBackend(watchdog)
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -126,9 +125,3 @@ def _as_httpx_errors() -> Iterator[None]:
 
 def _host_name(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
-
-
-@cache
-def _tls_context() -> SSLContext:
-    """Cached: loading the certificates takes 40 ms. Respects `SSL_CERT_FILE`."""
-    return httpx.create_ssl_context()

@@ -23,14 +23,11 @@ from enum import StrEnum
 from typing import Final
 
 from videojobs.db.maintenance import JobSnapshot
-from videojobs.db.models import Submission, SubmissionState
+from videojobs.db.models import IN_DOUBT_STATES, Submission, SubmissionState
 from videojobs.providers.base import VendorState, VendorStatus
-from videojobs.providers.registry import StageSettings, display_name, get_provider
+from videojobs.providers.registry import ProviderSelection, display_name, get_provider
 from videojobs.settings import TimingSettings
 from videojobs.states import UNFINISHED_STATUSES, RecoveryPoint, Stage, Status, paid_stage_at
-
-_IN_DOUBT_STATES: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN)
-
 
 NOT_QUERIED: Final = VendorStatus(VendorState.NOT_QUERIED, "the vendor was not queried")
 
@@ -114,8 +111,8 @@ def _decide_before_submission(
 ) -> RecoveryDecision:
     """The job is resumed in any case; the reason says how the run handles a submission with an unknown outcome."""
     submission = snapshot.latest_submission(stage)
-    if submission is None or submission.state not in _IN_DOUBT_STATES:
-        vendor = display_name(StageSettings.current().key_for(stage))
+    if submission is None or submission.state not in IN_DOUBT_STATES:
+        vendor = display_name(ProviderSelection.current().key_for(stage))
         return RecoveryDecision(RecoveryAction.RESUME, f"{stored}, and nothing was sent to {vendor}")
     provider = get_provider(submission.provider)
     repeats_safely = provider.capabilities.idempotent_retry

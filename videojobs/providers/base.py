@@ -34,8 +34,8 @@ class Capabilities:
 
     idempotent_retry: bool = False  # a repeated submission with the same key and bytes is not charged again
     long_poll: bool = False  # it can hold a status request open until the submission ends
-    lists_lag: bool = False  # its list may be older than the record of one submission, read by itself
-    quotes: bool = False  # it estimates the cost of a request itself
+    list_may_lag: bool = False  # its list may be older than the record of one submission, read by itself
+    gives_quotes: bool = False  # it estimates the cost of a request itself
     https_callbacks_only: bool = False  # it refuses a request whose callback URL is plain http
 
 
@@ -65,10 +65,10 @@ class PollTimings:
     """How often the status of one submission is queried. All times are in seconds."""
 
     max_batch: int  # ids in one status request
-    start: float  # before the first query of an attempt; 0: at once
-    first: float  # before the second; then growing by half up to `longest`
-    longest: float
-    with_callback: float  # instead, where a callback would wake the job
+    initial_delay: float  # before the first query of an attempt; 0: at once
+    min_delay: float  # before the second; then growing by half up to `max_delay`
+    max_delay: float
+    delay_with_callback: float  # instead, where a callback would wake the job
     long_poll: int = 0  # how long one long poll waits
     max_long_polls: int = 0  # long polls that are open at once, per process
     max_requests_per_second: float | None = None  # of status requests for batches
@@ -155,7 +155,7 @@ class Provider(Protocol[ClientT_contra]):
         """From the environment."""
         ...
 
-    async def check(self, client: ClientT_contra) -> str:
+    async def check_account(self, client: ClientT_contra) -> str:
         """Prove, without charge, that the account can be used; returns a detail for the doctor. Raises otherwise."""
         ...
 
@@ -171,7 +171,7 @@ class Provider(Protocol[ClientT_contra]):
         """The paid call. Raises OutcomeUnknown where the vendor may have accepted it."""
         ...
 
-    async def find(self, client: ClientT_contra, lookup: Lookup) -> LookupResult:
+    async def find_submission(self, client: ClientT_contra, lookup: Lookup) -> LookupResult:
         """Search for a submission whose response was lost. Raises OutcomeStillUnknown where it is too early to tell."""
         ...
 
@@ -188,7 +188,7 @@ class Provider(Protocol[ClientT_contra]):
         """The URL of our video in a paid request: signed for one submission, so it identifies that submission."""
         ...
 
-    async def read(self, client: ClientT_contra, vendor_id: str) -> VendorRecord | None:
+    async def read_record(self, client: ClientT_contra, vendor_id: str) -> VendorRecord | None:
         """What the vendor shows under this id; None where it knows no such id."""
         ...
 
@@ -210,7 +210,7 @@ class Provider(Protocol[ClientT_contra]):
         return []
 
     async def quote(self, client: ClientT_contra, body: bytes, cost: Cost, frame_rate: float) -> Cost | None:
-        """The vendor's own estimate (`Capabilities.quotes`); None where it gives none. `cost`: by the price list."""
+        """The vendor's own estimate (`Capabilities.gives_quotes`), or None. `cost`: by the price list."""
         return None
 
     def request_facts(self, body: bytes) -> JobFacts:

@@ -7,9 +7,7 @@ decision, by error type: see `videojobs.errors`.
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from math import isfinite
-from ssl import SSLContext
 
 import httpx
 from pydantic import SecretStr
@@ -18,6 +16,7 @@ from videojobs.errors import ConfigurationError, OutcomeUnknown, VendorUnavailab
 from videojobs.providers.response_limits import BoundedResponseTransport
 from videojobs.providers.schemas import sanitize_text
 from videojobs.testing.fault_injection import fault_point
+from videojobs.tls import tls_context
 
 CONNECT_SECONDS = 10.0  # a vendor that takes longer to accept a connection is down
 READ_SECONDS = 60.0  # as long as a vendor's own SDKs wait (Sync.so 4)
@@ -54,7 +53,7 @@ def vendor_http_client(
     tests. Raises `ConfigurationError` for an unusable `base_url` or credential.
     """
     limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS)
-    network = transport or httpx.AsyncHTTPTransport(verify=_ssl_context(), retries=connect_retries, limits=limits)
+    network = transport or httpx.AsyncHTTPTransport(verify=tls_context(), retries=connect_retries, limits=limits)
     return httpx.AsyncClient(
         base_url=_validate_base_url(base_url),
         auth=_CredentialHeaders(headers or {}),
@@ -63,12 +62,6 @@ def vendor_http_client(
         timeout=httpx.Timeout(connect=CONNECT_SECONDS, read=read_seconds, write=WRITE_SECONDS, pool=POOL_SECONDS),
         follow_redirects=False,
     )
-
-
-@cache
-def _ssl_context() -> SSLContext:
-    """One for all clients: reading the certificates takes 40 ms, and every task opens a client of its own."""
-    return httpx.create_ssl_context()
 
 
 class _CredentialHeaders(httpx.Auth):

@@ -20,7 +20,7 @@ from videojobs.states import Stage
 ENTRY_POINT_GROUP: Final = "videojobs.providers"
 
 
-class StageSettings(Settings):
+class ProviderSelection(Settings):
     """Which provider serves a stage: `VIDEOJOBS_..._PROVIDER`, by key.
 
     A change applies to what is submitted from then on; a submission stays with the provider that it was made for.
@@ -29,10 +29,10 @@ class StageSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_")
 
     lip_sync_provider: str = "sync_so"
-    """The one that ships with this package."""
+    """Default: the included provider."""
 
     text_removal_provider: str = "ghostcut"
-    """As above."""
+    """Default: the included provider."""
 
     def key_for(self, stage: Stage) -> str:
         return {Stage.LIP_SYNC: self.lip_sync_provider, Stage.TEXT_REMOVAL: self.text_removal_provider}[stage]
@@ -58,7 +58,7 @@ def get_provider(key: str) -> Provider[Any]:
 
 def provider_for_stage(stage: Stage) -> Provider[Any]:
     """The provider that is configured for the stage. Raises ConfigurationError where it cannot serve it."""
-    provider = get_provider(StageSettings.current().key_for(stage))
+    provider = get_provider(ProviderSelection.current().key_for(stage))
     if provider.stage is not stage:
         raise ConfigurationError(
             f"VIDEOJOBS_{stage.name}_PROVIDER is {provider.key!r}, which serves {provider.stage.value}, not "

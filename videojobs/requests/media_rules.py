@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from videojobs.errors import FieldError
 from videojobs.pipeline.segment_adjustment import fit_segment_ends
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
-from videojobs.providers.registry import StageSettings, display_name
+from videojobs.providers.registry import ProviderSelection, display_name
 from videojobs.requests.models import AnnotationArea, JobRequest, Segment, to_microseconds
 from videojobs.settings import LimitSettings
 from videojobs.states import Stage, Stages
@@ -203,7 +203,7 @@ def _audio_length_text(segment: Segment, audio_seconds: float) -> str:
 
 
 def _lip_sync_vendor() -> str:
-    return display_name(StageSettings.current().lip_sync_provider)
+    return display_name(ProviderSelection.current().lip_sync_provider)
 
 
 def _exceeds(overhang: float, allowed: float) -> bool:

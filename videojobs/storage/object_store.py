@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
 from boto3.s3.transfer import TransferConfig
 
 from videojobs.errors import ConfigurationError, InvalidMedia, TransferInterrupted
+from videojobs.settings import DAY_SECONDS
 from videojobs.storage.checked_stream import LengthCheckedStream
 from videojobs.storage.errors import to_storage_error, translate_storage_errors
 from videojobs.storage.range_reader import RangeReader
@@ -38,7 +39,7 @@ _PARTS_IN_MEMORY: Final = 2  # being sent, while boto3 fills one more: 24 MiB fo
 _CHUNK_BYTES: Final = 1024**2  # bytes read from a file at a time
 _MULTIPART_COPY_THRESHOLD: Final = 5 * 1024**3  # bytes; S3 copies larger objects in parts only
 _MAX_DELETE_BATCH: Final = 1000  # S3's limit for one request
-MAX_PRESIGN_SECONDS: Final = 7 * 86_400  # seconds; S3's limit for a presigned URL
+MAX_PRESIGN_SECONDS: Final = 7 * DAY_SECONDS  # S3's limit for a presigned URL
 
 _UPLOAD_CONFIG: Final = TransferConfig(
     multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES, max_concurrency=2
@@ -267,6 +268,13 @@ class ObjectStore:
             for failed in answer.get("Errors", []):
                 raise to_storage_error("delete objects", failed.get("Code", ""), 0)
         fault_point("store.delete.after")
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Delete all objects with this prefix, unfinished uploads too; returns the number of objects."""
+        keys = list(self.list_keys(prefix))
+        self.delete(keys)
+        self.abort_multipart_uploads(prefix)
+        return len(keys)
 
     def abort_multipart_uploads(self, prefix: str) -> int:
         """Abort multipart uploads that were never completed, as by killed processes; returns their number."""

@@ -4,20 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import ValidationError
 
 from deployments.api.auth import Principal
 from deployments.api.schemas.jobs import EventEntry, JobSummary, StageCost
-from videojobs.db import VideoJob
+from deployments.api.views.event_texts import Tone, event_tone
+from videojobs.db import JobEventKind, VideoJob
 from videojobs.db.tokens import Scope
 from videojobs.pipeline.costs import Amount, format_points
 from videojobs.pipeline.facts import MissingFact
 from videojobs.pipeline.masks import resolve_timeline
 from videojobs.states import UNFINISHED_STATUSES, JobKind, Stage, Status
-
-Tone = Literal["plain", "good", "wait", "bad"]
 
 PARKED: Final = "parked"  # on the pages a status of its own; in the row it is `processing` with a reason
 STATUS_LABELS: Final = {
@@ -84,12 +83,6 @@ def is_parked(job: JobSummary) -> bool:
 
 # ---- events ----------------------------------------------------------------------------------------------
 
-_EVENT_TONES: Final[dict[str, Tone]] = {
-    **dict.fromkeys(("advanced", "accepted", "done", "completed"), "good"),
-    **dict.fromkeys(("waiting", "unknown", "interrupted", "parked", "written_off", "cancelled", "given_up"), "wait"),
-    **dict.fromkeys(("refused", "failed"), "bad"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
@@ -104,8 +97,8 @@ def event_lines(timeline: Iterable[EventEntry]) -> list[EventLine]:
     """Oldest first, without events that only raise the progress."""
     found: list[EventLine] = []
     for event in timeline:
-        if event.kind != "progress" and (not found or found[-1].text != event.message):
-            found.append(EventLine(event.at, event.message, _EVENT_TONES.get(event.kind, "plain")))
+        if event.kind != JobEventKind.PROGRESS and (not found or found[-1].text != event.message):
+            found.append(EventLine(event.at, event.message, event_tone(event.kind)))
     return found
 
 

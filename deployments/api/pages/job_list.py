@@ -12,7 +12,7 @@ from deployments.api.dependencies import AppState, AppStateDep
 from deployments.api.event_streams import event_stream_response
 from deployments.api.jobs.management import JobRows, list_jobs
 from deployments.api.pages.job_card import STATUS_LABELS, CurrentUser, JobCard
-from deployments.api.pages.list_events import list_events
+from deployments.api.pages.job_list_stream import stream_job_list
 from deployments.api.pages.page_route import PageRoute
 from deployments.api.pages.templating import render_page
 from deployments.api.views.job_view import to_summary
@@ -57,7 +57,7 @@ async def stream_list_events(
     """Progress of the jobs on the same page of the list."""
     found = await _load_page(principal, state, status, user, cursor)
     state.job_watcher.check_capacity()
-    return event_stream_response(list_events(state, found.jobs))
+    return event_stream_response(stream_job_list(state, found.jobs))
 
 
 async def _load_page(principal: Principal, state: AppState, status: str, user: str, cursor: str) -> JobRows:

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from deployments.api.errors import DEPENDENCY_ERRORS, RETRY_AFTER_SECONDS
 from deployments.api.pages.templating import render_page
-from videojobs.db import UnknownJob
+from videojobs.errors import UnknownJob
 
 SEE_OTHER: Final = 303  # after a form, so that a reload does not send it again
 

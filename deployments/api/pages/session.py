@@ -12,10 +12,11 @@ from deployments.api.dependencies import AppStateDep
 from deployments.api.pages.page_route import SEE_OTHER, PageRoute
 from deployments.api.pages.templating import render_page
 from deployments.api.request_body import read_body
+from videojobs.settings import DAY_SECONDS
 
 _FORM_BYTES: Final = 16 * 1024  # a token of 200 characters and the path of one of our pages
 _FORM_SECONDS: Final = 5  # it is one packet; the client is not authenticated yet
-_COOKIE_SECONDS: Final = 30 * 86_400  # a month; a revoked token is invalid at once
+_COOKIE_SECONDS: Final = 30 * DAY_SECONDS  # a month; a revoked token is invalid at once
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from deployments.api.pages.job_card import Tone, is_parked
+from deployments.api.pages.job_card import is_parked
 from deployments.api.schemas.jobs import JobSummary
+from deployments.api.views.event_texts import Tone
 from videojobs.states import JobKind, Status
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter, HTTPException, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from deployments.api.dependencies import AppStateDep
 from deployments.api.metrics import get_metrics
 from deployments.api.settings import ApiSettings
 
@@ -16,9 +17,9 @@ _PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics(request: Request) -> Response:
+async def metrics(request: Request, state: AppStateDep) -> Response:
     """For holders of `metrics_token`; without one, for direct callers on this machine."""
-    _authorize(request, ApiSettings())
+    _authorize(request, state.settings)
     return Response(await get_metrics(request).render(), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -61,7 +61,7 @@ async def start_upload(request: Request, principal: Submitter, state: AppStateDe
     await repository.create_upload(row)
     multipart = await asyncio.to_thread(MultipartUpload.create, store, key, file_info.content_type)
     await repository.set_multipart_id(upload_id, multipart.upload_id)
-    seconds = round(state.settings.direct_upload_hours * 3600)
+    seconds = round(state.settings.direct_upload_url_ttl_hours * 3600)
     return UploadStarted(upload_id=upload_id, part_size=part_size, parts=_presign_parts(multipart, row, seconds))
 
 

@@ -7,11 +7,12 @@ from typing import Final
 from deployments.api.errors import to_field_problems
 from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, LegacyStatus, StageCost
 from deployments.api.schemas.problems import FieldProblem
+from deployments.api.views.event_texts import event_message
 from videojobs.db import JobEvent, Submission, VideoJob
 from videojobs.errors import FieldError
 from videojobs.pipeline.cost_estimate import cost_estimate_of
-from videojobs.providers.registry import StageSettings, display_name
-from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status, has_reached
+from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status
+from videojobs.transitions import has_reached
 
 _LEGACY_STATUS: Final[dict[Status, LegacyStatus]] = {
     Status.PENDING: "processing",
@@ -129,81 +130,12 @@ def _paid_points(submissions: Sequence[Submission], stage: Stage) -> Decimal | N
 
 # ---- events --------------------------------------------------------------------------------------------
 
-_EVENT_TEXT: Final = {
-    "opened": "The job was accepted.",
-    "refused": "The request was rejected.",
-    "lease_acquired": "A run has started work on the job.",
-    "estimated": "Its cost was estimated.",
-    "completed": "The result is stored.",
-    "failed": "The job has failed.",
-    "parked": "The job needs an operator.",
-    "cancelled": "The job was cancelled.",
-    "reopened": "The job continues.",
-    "interrupted": "Its run was interrupted; another run continues.",
-    "cleanup_action": "The clean-up checked the job, because it made no progress.",
-    "given_up": "An operator gave the job up.",
-}
-_VENDOR_EVENT_TEXT: Final = {
-    "intended": "The job is being sent to {}.",
-    "accepted": "{} has accepted the job.",
-    "accepted_after_write_off": "{} had accepted a submission that was written off.",
-    "done": "{} has finished.",
-    "failed": "{} has failed.",
-    "refused": "{} has refused the job.",
-    "waiting": "{} asks us to wait.",
-    "no_answer": "{} does not respond at the moment; we query it again.",
-    "unknown": "It is not known whether {} has accepted the job.",
-    "not_taken": "{} has not accepted the job; it is sent again.",
-    "written_off": "The submission to {} was written off.",
-    "renewed": "The submission to {}, not accepted yet, was renewed: its links were about to expire.",
-    "bought_twice": "{} has produced the result twice.",
-    "callback_received": "{} has sent a callback.",
-}
-_POINT_TEXT: Final = {
-    RecoveryPoint.UPLOADED: "All files are checked and stored.",
-    RecoveryPoint.LIP_SYNC_STORED: "The lip-sync result is checked and stored.",
-    RecoveryPoint.TEXT_REMOVAL_STORED: "The video without text is checked and stored.",
-    RecoveryPoint.FETCHED: "The lecture is checked and stored.",
-    RecoveryPoint.TRANSCRIBED: "The speech is recognised.",
-    RecoveryPoint.SLIDES_FOUND: "The slides are detected.",
-    RecoveryPoint.ANALYZED: "Speech and slides are both ready.",
-    RecoveryPoint.DOCUMENTS_STORED: "The PDF and the subtitles are stored.",
-}
-
-
-_MAX_LISTED_CHANGES: Final = 4  # moved ends in one sentence
-_MAX_LISTED_FORM_CHANGES: Final = 20  # changes of a form: each is of another kind
-
 
 def event_log(events: Sequence[JobEvent]) -> list[EventEntry]:
     """The events, oldest first. Of their details, only changes to the request are shown: others hold URLs and ids."""
     return [
         EventEntry(
-            at=event.at, kind=event.kind, point=event.point, progress=event.progress, message=_event_message(event)
+            at=event.at, kind=event.kind, point=event.point, progress=event.progress, message=event_message(event)
         )
         for event in events
     ]
-
-
-def _event_message(event: JobEvent) -> str:
-    detail = event.detail or {}
-    stage = detail.get("stage")
-    if stage in list(Stage) and event.kind in _VENDOR_EVENT_TEXT:
-        # Events of older versions name the stage only.
-        provider = detail.get("provider") or StageSettings.current().key_for(Stage(stage))
-        return _VENDOR_EVENT_TEXT[event.kind].format(display_name(provider))
-    if event.kind == "shortened":
-        vendor = display_name(StageSettings.current().lip_sync_provider)
-        return f"Some ends were moved forward for {vendor}: {_join_first(detail['changes'])}."
-    if changes := detail.get("changes"):
-        listed = _join_first(changes, _MAX_LISTED_FORM_CHANGES)
-        return f"{_EVENT_TEXT[event.kind]} Parts of the form were adjusted: {listed}."
-    if event.kind == "advanced":
-        return _POINT_TEXT.get(event.point, event.message)
-    return _EVENT_TEXT.get(event.kind, event.message)
-
-
-def _join_first(clauses: Sequence[str], limit: int = _MAX_LISTED_CHANGES) -> str:
-    """At most `limit` clauses; a job may have hundreds."""
-    shown, more = clauses[:limit], len(clauses) - limit
-    return "; ".join([*shown, f"and {more} more like these"] if more > 0 else shown)

@@ -19,7 +19,6 @@ from videojobs.storage.object_store import (
     result_key,
 )
 
-DAY_SECONDS: Final = 86_400
 _LECTURE_FILES: Final = {
     "pdf": "lecture.pdf",
     "srt": "subtitles.srt",
@@ -77,7 +76,7 @@ async def presign_output(state: AppState, job: VideoJob) -> str | None:
     if job.output_url is None:
         return None
     owner, key = (await state.services.store(job)).resolve_uri(job.output_url)
-    return owner.presign(key, round(TimingSettings.current().result_url_ttl_days * DAY_SECONDS))
+    return owner.presign(key, TimingSettings.current().result_url_ttl_seconds)
 
 
 async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:

@@ -5,6 +5,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
@@ -20,11 +21,13 @@ from deployments.local.stack.prefect_client import prefect_client
 from deployments.local.stack.signals import cancel_on_signal
 from deployments.local.stack.stack import Stack
 from deployments.server.storage import object_store_from_env
-from videojobs.db import JobRepository, UnknownJob, VideoJob, get_engine
-from videojobs.states import Status
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
+from videojobs.db import JobRepository, VideoJob, get_engine
+from videojobs.errors import UnknownJob
+from videojobs.states import JobKind, Status
 from videojobs.storage.object_store import comparison_image_key, result_key
 
-DEPLOYMENT = "pro-video/pro-video"
+DEPLOYMENT: Final = JOB_DEPLOYMENTS[JobKind.PRO_VIDEO]
 POLL_INTERVAL = 0.3
 
 
@@ -129,6 +132,5 @@ async def _download_results(stack: Stack, job: VideoJob, output: Path, console: 
         await asyncio.to_thread(store.download, key, file)
     console.print(f"The final video:          {final}")
     console.print(f"The before/after picture: {picture}")
-    link = store.presign(result_key(job.user_id, job.id), 3600)
-    console.print(f"Link for an hour, while the stack runs (`make up`): {link}", soft_wrap=True)
+    console.print("The stack stops now, and keeps the job. `make up` starts it again, with a page of each job.")
     return final

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from rich.console import Console
@@ -14,8 +14,10 @@ from rich.table import Table
 
 from deployments.local.commands.request_file import load_request_file
 from deployments.local.stack.stack import Stack
+from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
+from videojobs.states import JobKind
 
-DEPLOYMENT = "pro-video/pro-video"
+DEPLOYMENT: Final = JOB_DEPLOYMENTS[JobKind.PRO_VIDEO]
 
 
 async def print_usage(stack: Stack, console: Console) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from deployments.local.stack.process_factory import ProcessFactory
 from deployments.local.stack.service import Service
 
+WORK_POOL = "video-jobs"
+
 
 class RegistrationService(Service):
     """A command that runs once. It depends on the services whose addresses go into blocks."""
@@ -15,7 +17,10 @@ class RegistrationService(Service):
 
     def __init__(self, process_factory: ProcessFactory, variables: Mapping[str, str]) -> None:
         self._command = process_factory.create_module_process(
-            self.name, "deployments.server.register", variables=variables
+            self.name,
+            "deployments.server.register",
+            # Its own worker serves one pool; `.env` may name those of a production server.
+            variables={**variables, "VIDEOJOBS_WORK_POOL": WORK_POOL, "VIDEOJOBS_LECTURE_WORK_POOL": WORK_POOL},
         )
 
     async def start(self) -> None:

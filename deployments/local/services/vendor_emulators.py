@@ -21,6 +21,7 @@ class EmulatedVendor:
     secrets: tuple[str, ...]
     fast_settings: Mapping[str, str]
     optional: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()  # of the real vendor only, and no secrets
 
 
 SYNC_SO = EmulatedVendor(
@@ -40,6 +41,7 @@ GHOSTCUT = EmulatedVendor(
         "VIDEOJOBS_GHOSTCUT_POLL_CALLBACK_SECONDS": "0.5",
         "VIDEOJOBS_GHOSTCUT_SETTLING_SECONDS": "5",  # the emulator lists accepted works at once
     },
+    settings=("GHOSTCUT_SUBMIT_PATH",),
 )
 
 

@@ -3,12 +3,11 @@
 import shutil
 from collections.abc import Mapping
 
-from deployments.local.services.registration import RegistrationService
+from deployments.local.services.registration import WORK_POOL, RegistrationService
 from deployments.local.stack.data_dir import DataDir
 from deployments.local.stack.process_factory import ProcessFactory
 from deployments.local.stack.service import Service
 
-WORK_POOL = "video-jobs"
 MALLOC_SETTINGS = {
     # glibc has up to eight heaps for each core, one for each thread, and returns hardly any free memory from them.
     "MALLOC_ARENA_MAX": "2",

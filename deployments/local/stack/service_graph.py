@@ -84,7 +84,7 @@ def build_services(
     job_database_url = environment.variables().get("DATABASE_URL")
 
     def vendor_service(vendor: EmulatedVendor) -> Service:
-        override = Override(vendor.name, vendor.base_url, vendor.secrets, vendor.optional)
+        override = Override(vendor.name, vendor.base_url, vendor.secrets, (*vendor.optional, *vendor.settings))
         return external_service(override, environment) or VendorEmulatorService(
             data_dir, process_factory, vendor, processing_seconds=processing_seconds
         )

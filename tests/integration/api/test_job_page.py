@@ -15,7 +15,8 @@ from tests.support.browser_user import FACTS, browser_client, create_job, lease_
 from videojobs.db import get_engine
 from videojobs.db.tokens import Scope
 from videojobs.errors import FieldError, InvalidRequest
-from videojobs.states import LIP_SYNC_DONE, RecoveryPoint
+from videojobs.progress import LIP_SYNC_DONE
+from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import lip_sync_result_key
 
 

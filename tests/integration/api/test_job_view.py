@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
+from deployments.api.views.event_texts import event_message
 from deployments.api.views.job_view import event_log
-from videojobs.db import JobEvent
-from videojobs.states import RecoveryPoint
+from videojobs.db import JobEvent, JobEventKind
+from videojobs.states import RecoveryPoint, Stage
 
 
 def moved_end_event(*changes: str) -> str:
     event = JobEvent(
         at=datetime.now(UTC),
-        kind="shortened",
+        kind=JobEventKind.SHORTENED,
         point=RecoveryPoint.UPLOADED,
         progress=10,
         message="Lip-sync processing...",
@@ -30,3 +33,13 @@ def test_moved_segment_ends_are_reported_to_the_user() -> None:
 def test_many_moved_ends_are_partly_listed_and_counted() -> None:
     assert moved_end_event(*"abcd").endswith(": a; b; c; d.")
     assert moved_end_event(*"abcdef").endswith(": a; b; c; d; and 2 more like these.")
+
+
+@pytest.mark.parametrize("kind", JobEventKind)
+def test_every_kind_of_event_has_a_text_for_users(kind: JobEventKind) -> None:
+    detail: dict[str, object] = {"stage": Stage.LIP_SYNC, "provider": "sync_so"}
+    if kind is JobEventKind.SHORTENED:
+        detail["changes"] = ["a"]
+    event = JobEvent(kind=kind, point=RecoveryPoint.OPENED, message="Uploading files...", detail=detail)
+    shows_the_progress_message = kind in (JobEventKind.PROGRESS, JobEventKind.ADVANCED)
+    assert (event_message(event) == event.message) is shows_the_progress_message

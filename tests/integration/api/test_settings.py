@@ -18,6 +18,7 @@ def test_an_old_variable_still_works(monkeypatch: pytest.MonkeyPatch, old: str, 
 def test_every_field_has_its_old_variable() -> None:
     assert {field for _, field in OLD_NAMES} == set(ApiSettings.model_fields)
     assert ApiSettings.old_names["VIDEOJOBS_GATEWAY_LOOK_SECONDS"] == "job_poll_interval_seconds"
+    assert ApiSettings.old_names["VIDEOJOBS_API_DIRECT_UPLOAD_HOURS"] == "direct_upload_url_ttl_hours"
 
 
 def test_a_new_variable_wins_over_its_old_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from deployments.api.background.cleanup import remove_abandoned_uploads
+from deployments.api.background.abandoned_uploads import remove_abandoned_uploads
 from tests.integration.api.conftest import ApiServer
 from tests.support.multipart_forms import PROCESS_URL, SEGMENTS, form_fields, form_files, video_bytes
 from videojobs.db import get_engine

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.integration.db.conftest import CreateLeasedJob, make_request
 from tests.support.measured_facts import video_facts
-from videojobs.db import JobRepository, Lease, Submission, SubmissionState, UnknownJob, get_engine
+from videojobs.db import JobRepository, Lease, Submission, SubmissionState, get_engine
 from videojobs.db.engine import driver_url
 from videojobs.db.migrate import is_behind, upgrade
 from videojobs.errors import (
@@ -21,6 +21,7 @@ from videojobs.errors import (
     JobRequestConflict,
     LeaseLost,
     OutcomeUnknown,
+    UnknownJob,
     VideoJobError,
 )
 from videojobs.pipeline.facts import JobFacts

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.db.conftest import make_request
-from videojobs.db import JobRepository, Lease, SubmissionState, UnknownJob, get_engine
+from videojobs.db import JobRepository, Lease, SubmissionState, get_engine
 from videojobs.db.maintenance import JobSnapshot, PurgeFilter
-from videojobs.errors import LeaseLost
+from videojobs.errors import LeaseLost, UnknownJob
 from videojobs.states import RecoveryPoint, Stage, Status
 
 HALF_AN_HOUR = timedelta(minutes=30)

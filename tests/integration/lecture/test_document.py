@@ -103,6 +103,15 @@ def test_letters_that_no_font_has_are_reported_and_replaced(tmp_path: Path) -> N
     assert "water is � or �" in pdf_text(tmp_path)[0]
 
 
+@pytest.mark.parametrize("mark", "\u200b\u200d\ufeff\u00ad\u061c\ufe0f", ids=ascii)
+def test_invisible_characters_need_no_glyph(tmp_path: Path, mark: str) -> None:
+    """U+061C and U+FE0F are not in the bundled font."""
+    text = f"rain{mark} falls"
+    written = write_pdf(make_deck(tmp_path), words_of(text), PdfOptions(title=text), DEFAULT_OPTIONS, tmp_path)
+    assert written.missing == []
+    assert "�" not in pdf_text(tmp_path)[0]
+
+
 def test_a_named_font_brings_its_letters(tmp_path: Path) -> None:
     font = write_box_font(tmp_path / "cjk.ttf", "水雨")
     written = write_pdf(

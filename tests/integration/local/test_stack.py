@@ -148,6 +148,18 @@ VENDOR_ENVIRONMENTS: dict[str, dict[str, object]] = {
 }
 
 
+async def test_a_real_vendors_submit_path_is_passed_on(data: Path) -> None:
+    environment = EMPTY_ENVIRONMENT.model_copy(
+        update={**VENDOR_ENVIRONMENTS["GhostCut"], "ghostcut_submit_path": "/work/fast"}
+    )
+    with DataDir(data) as folder:
+        launcher = ProcessFactory(folder, environment)
+        _, variables = build_services(
+            environment, folder, launcher, selected=ALL_SERVICES, processing_seconds=1, settings={}
+        )
+    assert variables["GHOSTCUT_SUBMIT_PATH"] == "/work/fast"
+
+
 @pytest.mark.parametrize("real", VENDOR_ENVIRONMENTS)
 async def test_callbacks_need_vendors_that_reach_this_machine(data: Path, real: str) -> None:
     environment = EMPTY_ENVIRONMENT.model_copy(update=VENDOR_ENVIRONMENTS[real])

@@ -51,7 +51,7 @@ ServerNames = list[str | None]
 def tls_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Website, ServerNames]]:
     """A public site with the certificate of `media.example`, and the server names that clients requested."""
     file = make_certificate(tmp_path, "media.example")
-    monkeypatch.setattr(pinned_transport, "_tls_context", lambda: ssl.create_default_context(cafile=str(file)))
+    monkeypatch.setattr(pinned_transport, "tls_context", lambda: ssl.create_default_context(cafile=str(file)))
     asked: ServerNames = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)

@@ -71,6 +71,15 @@ def test_the_page_has_the_variables_of_the_deployments() -> None:
     assert [name for name in variables if f"`{name}`" not in PAGE.read_text()] == []
 
 
+def test_the_page_names_variables_instead_of_fields() -> None:
+    fields = {name for model in MODELS for name in model.model_fields if "_" in name}
+    assert fields & set(re.findall(r"`(\w+)`", PAGE.read_text())) - {"sync_so"} == set()
+
+
+def test_the_page_cites_no_document_outside_the_repository() -> None:
+    assert re.findall(r"(?:Sync\.so|GhostCut) \d+\b[^)\n]{0,20}\)", PAGE.read_text()) == []
+
+
 def test_a_row_has_default_unit_bounds_and_meaning() -> None:
     assert list(settings_rows(SampleSettings)) == [
         "| `SAMPLE_PAUSE_SECONDS` | `0.5` | s | > 0, ≤ 10 | How long it waits. |"

@@ -13,7 +13,7 @@ from blocks import Connections
 from tasks.runtime import polling
 from tasks.runtime.job_run import JobRun
 from tasks.runtime.polling import PollAttempt
-from videojobs.db import JobRepository, Lease, Submission
+from videojobs.db import JobEventKind, JobRepository, Lease, Submission
 from videojobs.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -61,7 +61,7 @@ class FakeRepository:
     async def get_live_submission(self, job_id: str, stage: Stage) -> Submission:
         return Submission(vendor_id="work-1", reported_vendor_id=self.reported_vendor_id)
 
-    async def record_event(self, lease: Lease, kind: str, detail: dict[str, Any]) -> None:
+    async def record_event(self, lease: Lease, kind: JobEventKind, detail: dict[str, Any]) -> None:
         self.events.append((kind, detail))
         self.event_added.set()
 

@@ -57,8 +57,8 @@ def test_its_limits_and_intervals_are_positive(provider: Provider[Any]) -> None:
     assert limits.concurrency.value >= 1
     assert all(limit.value > 0 for limit in limits.rates)
     assert timings.max_batch >= 1
-    assert timings.start >= 0
-    assert 0 < timings.first <= timings.longest
+    assert timings.initial_delay >= 0
+    assert 0 < timings.min_delay <= timings.max_delay
     assert (timings.long_poll > 0) == provider.capabilities.long_poll
 
 

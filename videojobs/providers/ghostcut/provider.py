@@ -69,13 +69,13 @@ class GhostCutProvider(Provider[GhostCutClient]):
         settings = GhostCutPolling.current()
         return PollTimings(
             max_batch=settings.ghostcut_status_batch,
-            start=0,  # a resumed run does not know how long the work has been done
-            first=settings.ghostcut_poll_first_seconds,
-            longest=settings.ghostcut_poll_max_seconds,
-            with_callback=settings.ghostcut_poll_callback_seconds,
+            initial_delay=0,  # a resumed run does not know how long the work has been done
+            min_delay=settings.ghostcut_poll_first_seconds,
+            max_delay=settings.ghostcut_poll_max_seconds,
+            delay_with_callback=settings.ghostcut_poll_callback_seconds,
         )
 
-    async def check(self, client: GhostCutClient) -> str:
+    async def check_account(self, client: GhostCutClient) -> str:
         points = await client.balance()
         if points <= 0:
             raise ConfigurationError("the GhostCut account has no points left: top it up")
@@ -124,7 +124,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
         work = await client.submit(body)
         return to_accepted(work.id, work.project_id)
 
-    async def find(self, client: GhostCutClient, lookup: Lookup) -> LookupResult:
+    async def find_submission(self, client: GhostCutClient, lookup: Lookup) -> LookupResult:
         return await find_work(client, lookup)
 
     async def status(
@@ -138,7 +138,7 @@ class GhostCutProvider(Provider[GhostCutClient]):
     def source_url(self, body: bytes) -> str:
         return source_url(body)
 
-    async def read(self, client: GhostCutClient, vendor_id: str) -> VendorRecord | None:
+    async def read_record(self, client: GhostCutClient, vendor_id: str) -> VendorRecord | None:
         row = (await client.status([vendor_id])).get(vendor_id)
         if row is None:
             return None

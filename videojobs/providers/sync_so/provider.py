@@ -55,7 +55,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
     display_name = "Sync.so"
     stage = Stage.LIP_SYNC
     capabilities = Capabilities(
-        idempotent_retry=True, long_poll=True, lists_lag=True, quotes=True, https_callbacks_only=True
+        idempotent_retry=True, long_poll=True, list_may_lag=True, gives_quotes=True, https_callbacks_only=True
     )
     credentials_block = "blocks.sync_so:SyncSoCredentials"
     limit_settings = SyncSoLimits
@@ -77,16 +77,16 @@ class SyncSoProvider(Provider[SyncSoClient]):
         pause = settings.sync_list_seconds
         return PollTimings(
             max_batch=MAX_LIST_SIZE,
-            start=pause,
-            first=pause,
-            longest=pause,
-            with_callback=pause,
+            initial_delay=pause,
+            min_delay=pause,
+            max_delay=pause,
+            delay_with_callback=pause,
             long_poll=settings.sync_long_poll_seconds,
             max_long_polls=settings.sync_long_polls,
             max_requests_per_second=_MAX_LISTS_PER_SECOND,
         )
 
-    async def check(self, client: SyncSoClient) -> str:
+    async def check_account(self, client: SyncSoClient) -> str:
         await client.check_credentials()
         return ""
 
@@ -129,7 +129,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
     async def submit(self, client: SyncSoClient, body: bytes, idempotency_key: str) -> Accepted:
         return _to_accepted(await client.create(body, idempotency_key))
 
-    async def find(self, client: SyncSoClient, lookup: Lookup) -> LookupResult:
+    async def find_submission(self, client: SyncSoClient, lookup: Lookup) -> LookupResult:
         """The generation made from our video: the one that a callback reported, or one in the vendor's list, read
         newest first back to the time of the submission.
         """
@@ -154,7 +154,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
         if lookup.submission.reported_vendor_id is None:
             return None
         await lookup.pace()
-        record = await self.read(client, lookup.submission.reported_vendor_id)
+        record = await self.read_record(client, lookup.submission.reported_vendor_id)
         return record.accepted if record and source in record.source_urls else None
 
     async def status(
@@ -179,7 +179,7 @@ class SyncSoProvider(Provider[SyncSoClient]):
         url: str = json.loads(body)["input"][0]["url"]
         return url
 
-    async def read(self, client: SyncSoClient, vendor_id: str) -> VendorRecord | None:
+    async def read_record(self, client: SyncSoClient, vendor_id: str) -> VendorRecord | None:
         with suppress(GenerationNotFound):
             generation = await client.get(vendor_id)
             return VendorRecord(_to_accepted(generation), frozenset(_input_urls(generation)))

@@ -11,8 +11,8 @@ from weakref import ref
 
 import pytest
 
-import tasks.runtime.progress
-from tasks.runtime.progress import progress_artifact, report_progress
+import tasks.runtime.progress_artifact
+from tasks.runtime.progress_artifact import progress_artifact, report_progress
 from videojobs.db import VideoJob
 
 
@@ -35,9 +35,9 @@ def shown_progress(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, StepCon
     async def update(_: Any, progress: float, **__: Any) -> None:
         found.append((progress, _current_step.get()))
 
-    monkeypatch.setattr(tasks.runtime.progress, "acreate_progress_artifact", create)
-    monkeypatch.setattr(tasks.runtime.progress, "aupdate_progress_artifact", update)
-    monkeypatch.setattr(tasks.runtime.progress, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(tasks.runtime.progress_artifact, "acreate_progress_artifact", create)
+    monkeypatch.setattr(tasks.runtime.progress_artifact, "aupdate_progress_artifact", update)
+    monkeypatch.setattr(tasks.runtime.progress_artifact, "get_run_logger", lambda: logging.getLogger("test"))
     return found
 
 
@@ -61,7 +61,7 @@ async def test_a_finished_steps_context_is_released(
         await asyncio.sleep(0)
         return ref(context)
 
-    monkeypatch.setattr(tasks.runtime.progress, "MIN_UPDATE_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(tasks.runtime.progress_artifact, "MIN_UPDATE_INTERVAL_SECONDS", 0)
     async with progress_artifact(job_at(0)):
         await wait_until(lambda: len(shown_progress) == 1)
         for _ in range(20):  # until no flush is in progress, so that the step's report starts one
@@ -75,7 +75,7 @@ async def test_a_finished_steps_context_is_released(
 async def test_updates_are_coalesced_and_flushed_at_the_end(
     shown_progress: list[tuple[float, StepContext | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.runtime.progress, "MIN_UPDATE_INTERVAL_SECONDS", 3600)
+    monkeypatch.setattr(tasks.runtime.progress_artifact, "MIN_UPDATE_INTERVAL_SECONDS", 3600)
     async with asyncio.timeout(10), progress_artifact(job_at(0)):
         await wait_until(lambda: len(shown_progress) == 1)
         for percent in (10, 50, 100):

@@ -17,7 +17,7 @@ from videojobs.states import ENDED_STATUSES
 _FIRST_COMMENT: Final = format_sse_event(comment="here")  # so that the browser sees the stream open at once
 
 
-async def list_events(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterator[bytes]:
+async def stream_job_list(state: AppState, jobs: Sequence[VideoJob]) -> AsyncIterator[bytes]:
     """An event for each change, until all jobs have ended. Browsers reconnect after `stream_minutes`."""
     with ExitStack() as exit_stack:
         subscriptions = [

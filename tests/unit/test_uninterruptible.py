@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.runtime.shielded import run_shielded
+from tasks.runtime.uninterruptible import run_uninterruptible
 
 _caller: ContextVar[str] = ContextVar("whose", default="nobody's")
 
@@ -34,14 +34,14 @@ async def test_the_result_or_the_error_is_returned() -> None:
 
     call = FakePaidCall()
     call.allowed.set()
-    assert await run_shielded(call.make) == "paid"
+    assert await run_uninterruptible(call.make) == "paid"
     with pytest.raises(ValueError, match="refused"):
-        await run_shielded(fail)
+        await run_uninterruptible(fail)
 
 
 async def test_cancellation_is_delivered_after_the_call_completes() -> None:
     call = FakePaidCall()
-    asking = asyncio.create_task(run_shielded(call.make))
+    asking = asyncio.create_task(run_uninterruptible(call.make))
     await call.begun.wait()
     asking.cancel()
     await asyncio.sleep(0)
@@ -56,7 +56,7 @@ async def test_a_call_completes_after_its_event_loop_has_closed() -> None:
     call = FakePaidCall()
 
     async def cancel_early() -> None:
-        asking = asyncio.create_task(run_shielded(call.make))
+        asking = asyncio.create_task(run_uninterruptible(call.make))
         await asyncio.to_thread(asyncio.run_coroutine_threadsafe(call.begun.wait(), ours).result)
         for _ in range(2):
             asking.cancel()
@@ -77,7 +77,7 @@ async def test_calls_share_one_loop_but_keep_their_callers_context() -> None:
 
     async def call_as(name: str) -> tuple[int, str]:
         _caller.set(name)
-        return await run_shielded(current_loop_and_caller)
+        return await run_uninterruptible(current_loop_and_caller)
 
     found = await asyncio.gather(*(call_as(name) for name in ("ada's", "bob's")))
     assert [whose for _, whose in found] == ["ada's", "bob's"]
@@ -87,7 +87,7 @@ async def test_calls_share_one_loop_but_keep_their_callers_context() -> None:
 def test_process_exit_waits_for_running_calls(tmp_path: Path) -> None:
     program = f"""
 import asyncio, pathlib
-from tasks.runtime.shielded import run_shielded
+from tasks.runtime.uninterruptible import run_uninterruptible
 
 async def call():
     loop.call_soon_threadsafe(begun.set)
@@ -97,7 +97,7 @@ async def call():
 async def main():
     global loop, begun
     loop, begun = asyncio.get_running_loop(), asyncio.Event()
-    asking = asyncio.create_task(run_shielded(call))
+    asking = asyncio.create_task(run_uninterruptible(call))
     await begun.wait()
     asking.cancel()
     await asyncio.sleep(0)

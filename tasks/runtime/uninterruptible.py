@@ -21,9 +21,9 @@ _THREADS: Final = 4  # for its blocking calls, such as name resolution
 _running: Final[set[futures.Future[Any]]] = set()
 
 
-async def run_shielded(work: Callable[[], Coroutine[None, None, T]]) -> T:
+async def run_uninterruptible(work: Callable[[], Coroutine[None, None, T]]) -> T:
     """Run `work` in a loop that is never cancelled. A cancellation of the caller is delivered when it has ended."""
-    future = _shielded_loop().submit(work())
+    future = _uninterruptible_loop().submit(work())
     _running.add(future)
     future.add_done_callback(_running.discard)
     completion = asyncio.wrap_future(future)
@@ -35,7 +35,7 @@ async def run_shielded(work: Callable[[], Coroutine[None, None, T]]) -> T:
 
 
 @cache
-def _shielded_loop() -> BackgroundEventLoop:
+def _uninterruptible_loop() -> BackgroundEventLoop:
     atexit.register(_wait_at_exit)
     return BackgroundEventLoop("uninterrupted", threads=_THREADS)
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from deployments.api.services import Services
-from videojobs.storage.object_store import ObjectStore
 
 _BATCH_SIZE: Final = 100  # uploads per call
 
@@ -17,11 +16,6 @@ async def remove_abandoned_uploads(services: Services, max_age_hours: float) -> 
     """Remove uploads that were not finished within `max_age_hours`, or that no job has used for a week."""
     repository = await services.repository()
     for upload in await repository.find_abandoned_uploads(timedelta(hours=max_age_hours), _BATCH_SIZE):
-        await asyncio.to_thread(_delete_prefix, await services.store(), upload.prefix)
+        await asyncio.to_thread((await services.store()).delete_prefix, upload.prefix)
         await repository.delete_upload(upload.id)
         log.info("Upload %s of %s was abandoned; its objects are deleted", upload.id, upload.user_id)
-
-
-def _delete_prefix(store: ObjectStore, prefix: str) -> None:
-    store.delete(list(store.list_keys(prefix)))
-    store.abort_multipart_uploads(prefix)
