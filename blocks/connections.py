@@ -1,36 +1,38 @@
 """Which blocks a run uses. Runs carry these names; the secrets behind them are loaded where they are used."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pkgutil import resolve_name
 from typing import Any
 
 from prefect_aws import S3Bucket
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from blocks.block_cache import BlockCache
 from blocks.client_pool import BLOCK_CACHE, CredentialsBlock, get_client_pool
 from blocks.job_database import JobDatabase
 from videojobs.db import JobRepository
+from videojobs.errors import ConfigurationError
 from videojobs.providers.base import Provider
+from videojobs.providers.block_names import default_block_name
 from videojobs.providers.registry import providers
 from videojobs.storage.object_store import ObjectStore
 
 
 def credentials_block(provider: Provider[Any]) -> type[CredentialsBlock]:
-    """The block class with the provider's account."""
-    block_class: type[CredentialsBlock] = resolve_name(provider.credentials_block)
+    """The block class with the provider's account. Raises ConfigurationError where its package does not have it."""
+    try:
+        block_class: type[CredentialsBlock] = resolve_name(provider.credentials_block)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the provider {provider.key!r} has no credentials block {provider.credentials_block} ({error})"
+        ) from error
     return block_class
 
 
 def callback_secret_variable(provider: Provider[Any]) -> str:
     """The environment variable that `make deploy` takes the callback secret from."""
     return f"{provider.key}_{credentials_block(provider).callback_secret_field}".upper()
-
-
-def default_block_name(provider_key: str) -> str:
-    """The block that `make deploy` creates for a provider."""
-    return provider_key.replace("_", "-")
 
 
 def _add_provider_fields(schema: dict[str, Any]) -> None:
@@ -65,21 +67,51 @@ class Connections(BaseModel):
         "video-storage", title="Storage", description="Name of an S3 Bucket block.", json_schema_extra={"position": 1}
     )
 
+    _unknown_names: tuple[str, ...] = PrivateAttr(())
+
     @model_validator(mode="before")
     @classmethod
     def _name_provider_blocks(cls, value: Any) -> Any:
-        """Jobs outlive providers: a name for one that is not installed any more is kept."""
-        if not isinstance(value, dict):
+        """Refuses a misspelt name: its default would be used instead, which is another account."""
+        if not isinstance(value, Mapping):
             return value
+        if unknown := [name for name in value if name not in cls.known_names()]:
+            raise ValueError(
+                f"{', '.join(map(repr, unknown))} does not exist; there are {', '.join(cls.known_names())}"
+            )
         return {**{key: default_block_name(key) for key in providers()}, **value}
 
-    def unknown_names(self) -> list[str]:
-        """Fields that name the block of no installed provider: misspelt, or of a provider that is gone."""
-        return [name for name in self.__pydantic_extra__ if name not in providers()]
+    @classmethod
+    def known_names(cls) -> list[str]:
+        """The fields, and the keys of the providers."""
+        return [*cls.model_fields, *providers()]
+
+    @classmethod
+    def for_job(cls, names: object) -> "Connections":
+        """The blocks that a job names. Jobs outlive providers: names of none are left out, see `unknown_names`."""
+        if not isinstance(names, Mapping):
+            return cls.model_validate(names)
+        connections = cls.model_validate({name: value for name, value in names.items() if name in cls.known_names()})
+        connections._unknown_names = tuple(name for name in names if name not in cls.known_names())
+        return connections
+
+    @property
+    def unknown_names(self) -> tuple[str, ...]:
+        """What `for_job` left out: misspelt, or of a provider that is not installed any more."""
+        return self._unknown_names
 
     def block_name(self, provider_key: str) -> str:
-        name: str = self.__pydantic_extra__[provider_key]
+        name: str = self.__pydantic_extra__.get(provider_key, default_block_name(provider_key))
         return name
+
+    def to_run_parameter(self) -> dict[str, str]:
+        """What a new run is given. Only names that differ from the defaults: `make deploy` may not know a provider yet
+        that is installed here, and Prefect refuses a name that the deployment does not know."""
+        return {
+            name: value
+            for name, value in self.model_dump().items()
+            if name in type(self).model_fields or value != default_block_name(name)
+        }
 
     async def repository(self) -> JobRepository:
         """The job state."""

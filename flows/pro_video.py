@@ -92,7 +92,7 @@ async def pro_video(
     }
     job_id = job_id or str(flow_run.get_id())
     current_job_id.set(job_id)
-    connections = Connections.model_validate(connections)
+    connections = Connections.for_job(connections)  # `admit` refuses names that do not exist
     await admit(job_id, to_jsonable_python(raw), connections)
     try:
         async with claim_job(job_id, connections) as run:

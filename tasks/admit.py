@@ -7,11 +7,12 @@ from prefect.runtime import flow_run
 
 from blocks import Connections
 from tasks.runtime.job_task import job_task
-from videojobs.db import JobRepository
+from videojobs.db import JobRepository, VideoJob
 from videojobs.errors import FieldError, InvalidRequest, UnknownJob
-from videojobs.lecture.parsing import parse_lecture
-from videojobs.requests.models import validate_job_id
-from videojobs.requests.parsing import parse_request
+from videojobs.lecture.parsing import parse_admitted_lecture, parse_lecture
+from videojobs.lecture.request import LectureRequest
+from videojobs.requests.models import JobRequest, validate_job_id
+from videojobs.requests.parsing import parse_admitted_request, parse_request
 from videojobs.states import JobKind
 
 
@@ -31,24 +32,50 @@ async def _admit(kind: JobKind, job_id: str, raw: Mapping[str, object], connecti
     validate_job_id(job_id)
     repository = await connections.repository()
     actor = f"flow run {flow_run.get_id()}"
+    admitted = await _find_admitted_job(repository, job_id)
     try:
-        request = parse_lecture(raw) if kind is JobKind.LECTURE else parse_request(raw)
-        await _reject_unknown_connections(repository, job_id, connections)
+        request = _parse(kind, raw) if admitted is None else _parse_again(kind, raw)
+        await _reject_unknown_connections(repository, connections, admitted)
     except InvalidRequest as error:
         await _record_rejection(repository, kind, job_id, raw, error, actor)
         raise
     await repository.create(job_id, request, actor=actor, connections=connections.model_dump())
 
 
-async def _reject_unknown_connections(repository: JobRepository, job_id: str, connections: Connections) -> None:
-    """A misspelt name would charge the default account. A job that exists may name a provider that is gone."""
-    if not (unknown := connections.unknown_names()):
-        return
+async def _find_admitted_job(repository: JobRepository, job_id: str) -> VideoJob | None:
+    """The job, unless it is new or its request was rejected."""
     with suppress(UnknownJob):
-        await repository.get_job(job_id)
-        return
-    known = ", ".join(name for name in connections.model_dump() if name not in unknown)
-    raise InvalidRequest([FieldError(f"connections.{name}", f"does not exist; there are {known}") for name in unknown])
+        job = await repository.get_job(job_id)
+        return job if job.request else None
+    return None
+
+
+def _parse(kind: JobKind, raw: Mapping[str, object]) -> JobRequest | LectureRequest:
+    return parse_lecture(raw) if kind is JobKind.LECTURE else parse_request(raw)
+
+
+def _parse_again(kind: JobKind, raw: Mapping[str, object]) -> JobRequest | LectureRequest:
+    """Without the rules: limits and providers may have changed since the job was admitted, and parts of it may be paid
+    for. `JobRepository.create` compares it with the stored request."""
+    return parse_admitted_lecture(raw) if kind is JobKind.LECTURE else parse_admitted_request(raw)
+
+
+async def _reject_unknown_connections(
+    repository: JobRepository, connections: Connections, admitted: VideoJob | None
+) -> None:
+    """A misspelt name would charge the default account. Raises InvalidRequest.
+
+    A job that exists may name a provider that was uninstalled since.
+    """
+    unknown = set(connections.unknown_names)
+    if unknown and admitted is not None:
+        unknown -= admitted.connections.keys()
+        unknown -= {submission.provider for submission in await repository.list_submissions(admitted.id)}
+    if unknown:
+        known = ", ".join(connections.known_names())
+        raise InvalidRequest(
+            [FieldError(f"connections.{name}", f"does not exist; there are {known}") for name in sorted(unknown)]
+        )
 
 
 async def _record_rejection(

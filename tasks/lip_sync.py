@@ -50,9 +50,10 @@ async def _record_segment_adjustments(repository: JobRepository, run: JobRun, jo
     video = facts.source_video
     if problems := validate_segments(request, video.duration, video.frame_rate, facts.audio_durations, limits):
         raise InvalidRequest(problems)
-    if changes := fit_request_segments(request, facts, limits).changes:
-        await repository.record_event(run.lease, JobEventKind.SHORTENED, {"changes": changes})
     provider = await find_provider(repository, job.id, Stage.LIP_SYNC)
+    if changes := fit_request_segments(request, facts, limits).changes:
+        detail = {"changes": changes, "provider": provider.key}
+        await repository.record_event(run.lease, JobEventKind.SHORTENED, detail)
     for change in changes:
         get_run_logger().info("Job %s: for %s, %s", job.id, provider.display_name, change)
 

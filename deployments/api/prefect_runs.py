@@ -24,6 +24,7 @@ from prefect.states import Cancelling
 from tasks.runtime.deployment_names import RESOLVE_JOB_DEPLOYMENT
 from tasks.runtime.prefect_runs import (
     JOB_FLOWS,
+    connections_parameter,
     resume_job,
     scheduled_runs_by_job,
     start_deployment_run,
@@ -108,7 +109,7 @@ class PrefectRuns:
         async with asyncio.timeout(self._timeout_seconds):
             return await start_deployment_run(
                 RESOLVE_JOB_DEPLOYMENT,
-                {"job_id": job.id, "decision": "retry", "reason": reason, "connections": job.connections},
+                {"job_id": job.id, "decision": "retry", "reason": reason, **connections_parameter(job)},
                 idempotency_key=f"{job.id} retry {job.updated_at.isoformat()}",
                 client=await self._client(),
             )

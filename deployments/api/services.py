@@ -42,7 +42,7 @@ class Services:
 
     async def store(self, job: VideoJob | None = None) -> ObjectStore:
         """The bucket of this job; of new jobs if there is none."""
-        name = Connections.model_validate(job.connections).storage if job else self._block_names.storage
+        name = Connections.for_job(job.connections).storage if job else self._block_names.storage
         block = await self._block_cache.get(S3Bucket, name)
         known = self._stores.get(name)
         if known is None or known[0] is not block:
@@ -52,4 +52,4 @@ class Services:
 
     async def callback_secret(self, provider: Provider[Any], job: VideoJob) -> SecretStr | None:
         """The secret with which the provider signs callbacks about this job; None if it is not configured."""
-        return await Connections.model_validate(job.connections).callback_secret(provider, self._block_cache)
+        return await Connections.for_job(job.connections).callback_secret(provider, self._block_cache)

@@ -37,7 +37,7 @@ from videojobs.lecture.options import SpeechOptions
 from videojobs.lecture.settings import LectureSettings
 from videojobs.lecture.speech import select_engine
 from videojobs.providers.base import Provider
-from videojobs.providers.registry import active_providers
+from videojobs.providers.registry import active_providers, display_name, load_registry, selection_problems
 from videojobs.settings import AccessSettings
 from videojobs.storage.object_store import ObjectStore
 
@@ -141,9 +141,36 @@ async def check_storage(names: Connections) -> str:
     return f"bucket {block.bucket_name}: writable, presigned URLs work"
 
 
+async def check_providers(names: Connections) -> str:
+    """Every vendor package can be used, a vendor serves each stage, and none is missing that a job waits for."""
+    problems = [*load_registry().problems.values(), *selection_problems(), *await _find_missing_providers(names)]
+    if problems:
+        raise CheckFailed("; ".join(dict.fromkeys(problems)))
+    serving = ", ".join(f"{display_name(provider.key)} for {provider.stage.value}" for provider in active_providers())
+    return serving.replace("_", " ")
+
+
+async def _find_missing_providers(names: Connections) -> list[str]:
+    """Providers of unfinished paid calls that are not installed. Nothing if the job database cannot be read."""
+    try:
+        block = await load_block(JobDatabase, names.database)
+        counts = await block.repository().count_open_submissions()
+    except (VideoJobError, DBAPIError):  # another check reports it
+        return []
+    return [
+        f"{count} unfinished paid calls are with the provider {key!r}, which is not installed: install its package"
+        for key, count in counts.items()
+        if key not in load_registry().providers
+    ]
+
+
 async def check_provider(provider: Provider[Any], names: Connections) -> str:
     """The vendor accepts the account, and its callbacks can be verified. Costs nothing."""
-    block = await _load_block(credentials_block(provider), names.block_name(provider.key))
+    try:
+        block_class = credentials_block(provider)
+    except ConfigurationError as error:
+        raise CheckFailed(str(error)) from error
+    block = await _load_block(block_class, names.block_name(provider.key))
     try:
         async with block.client() as client:
             detail = await provider.check_account(client)
@@ -215,13 +242,14 @@ Check = Callable[[Connections], Awaitable[str]]
 
 
 def list_checks() -> dict[str, Check]:
-    """By name, in the order of the report. Providers that serve no stage are not checked."""
+    """By name, in the order of the report. Of a provider that serves no stage, the account is not checked."""
     return {
         "Prefect server": check_prefect_server,
         "API access": check_api_access,
         "Job database": check_database,
         "Storage": check_storage,
-        **{provider.display_name: partial(check_provider, provider) for provider in active_providers()},
+        "Providers": check_providers,
+        **{display_name(provider.key): partial(check_provider, provider) for provider in active_providers()},
         "Lectures": check_lectures,
         "Deployment": check_deployments,
     }

@@ -9,6 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -56,7 +57,23 @@ async def register(environment: Environment) -> list[str]:
 
 
 def _block_types() -> list[type[Block]]:
-    return [*map(credentials_block, providers().values()), JobDatabase, S3Bucket, AwsCredentials, MinIOCredentials]
+    return [
+        *map(credentials_block, _deployable_providers().values()),
+        JobDatabase,
+        S3Bucket,
+        AwsCredentials,
+        MinIOCredentials,
+    ]
+
+
+def _deployable_providers() -> dict[str, Provider[Any]]:
+    """Those whose credentials block can be loaded: a broken package must not stop the deployment of the others."""
+    found = {}
+    for key, provider in providers().items():
+        with suppress(ConfigurationError):  # the doctor reports it
+            credentials_block(provider)
+            found[key] = provider
+    return found
 
 
 def _pool_variables() -> dict[str, str]:
@@ -87,7 +104,8 @@ def _build_blocks(environment: Environment, names: Connections) -> dict[str, Blo
         names.database: _build_block(JobDatabase, url=environment.database_url),
         names.storage: storage_block(environment),
         **{
-            names.block_name(key): _build_provider_block(environment, provider) for key, provider in providers().items()
+            names.block_name(key): _build_provider_block(environment, provider)
+            for key, provider in _deployable_providers().items()
         },
     }
 

@@ -7,15 +7,15 @@ records the lease: a server that dies in between has counted a slot that nothing
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
+from prefect.logging import get_run_logger
 
 from blocks import Connections
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository
-from videojobs.providers.base import Provider
 from videojobs.providers.registry import providers
 from videojobs.settings import TimingSettings
 
@@ -47,21 +47,27 @@ async def find_leaked_slots(connections: Connections) -> list[LeakedSlots]:
     found = []
     async with get_client() as client:
         for provider in providers().values():
-            first = await _count_leaked_slots(client, repository, provider)
+            try:
+                limit = provider.limits.concurrency.name
+            except Exception as error:  # its settings are wrong: the slots of the others must not wait for it
+                get_run_logger().warning("Cannot check the slots of %s: %s", provider.display_name, error)
+                continue
+            first = await _count_leaked_slots(client, repository, provider.key, limit)
             if first.leaked > 0:
                 await asyncio.sleep(RECHECK_DELAY_SECONDS)
-                second = await _count_leaked_slots(client, repository, provider)
+                second = await _count_leaked_slots(client, repository, provider.key, limit)
                 found.append(min(first, second, key=lambda look: look.leaked))
     return [look for look in found if look.leaked > 0]
 
 
-async def _count_leaked_slots(client: PrefectClient, repository: JobRepository, provider: Provider[Any]) -> LeakedSlots:
-    limit = provider.limits.concurrency.name
+async def _count_leaked_slots(
+    client: PrefectClient, repository: JobRepository, provider: str, limit: str
+) -> LeakedSlots:
     try:
         in_use = (await client.read_global_concurrency_limit_by_name(limit)).active_slots
     except ObjectNotFound:
         in_use = 0
-    used = await repository.max_slots_in_use(provider.key, slot_release_timeout())
+    used = await repository.max_slots_in_use(provider, slot_release_timeout())
     return LeakedSlots(limit, in_use, in_use - used)
 
 

@@ -5,6 +5,7 @@ clean-ups do everything once, and a clean-up that dies leaves a job that the nex
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from videojobs.providers.base import VendorState, VendorStatus
 from videojobs.settings import TimingSettings
 from videojobs.storage.object_store import job_prefix
 from videojobs.testing.fault_injection import current_job_id
+
+log = logging.getLogger(__name__)
 
 # The next clean-up is the retry: it diagnoses again, instead of acting on an outdated decision.
 NO_RETRIES: Final = 0
@@ -81,11 +84,14 @@ async def diagnose_stuck_jobs(connections: Connections, older_than: timedelta, l
 
 
 def _diagnose(snapshot: JobSnapshot, vendor_status: VendorStatus, scheduled_runs: dict[str, str]) -> StuckJob:
-    return StuckJob(
-        snapshot,
-        vendor_status,
-        decide_recovery(snapshot, vendor_status, pending_run_id=scheduled_runs.get(snapshot.job.id)),
-    )
+    try:
+        decision = decide_recovery(snapshot, vendor_status, pending_run_id=scheduled_runs.get(snapshot.job.id))
+    except Exception as error:  # a row that this version cannot read: the others must not wait for it
+        log.exception("Job %s cannot be diagnosed", snapshot.job.id)
+        decision = RecoveryDecision(
+            RecoveryAction.LEAVE, f"it cannot be diagnosed ({type(error).__name__}: {error}); read the log"
+        )
+    return StuckJob(snapshot, vendor_status, decision)
 
 
 @job_task("apply a recovery action", retries=NO_RETRIES)

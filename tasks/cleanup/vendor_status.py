@@ -1,9 +1,11 @@
 """The vendors' statuses of the submissions of stuck jobs. Queries are free and may be repeated."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Final
+
+from pydantic import ValidationError
 
 from blocks import Connections
 from tasks.runtime.vendor_account import VendorAccount
@@ -18,26 +20,42 @@ _MAX_CONCURRENCY: Final = 5  # requests to an account
 
 StatusQuery = tuple[VideoJob, Submission]
 
+log = logging.getLogger(__name__)
+
 
 def job_connections(job: VideoJob, default: Connections) -> Connections:
     """The blocks that the job was created with."""
-    return Connections.model_validate(job.connections) if job.connections else default
+    return Connections.for_job(job.connections) if job.connections else default
 
 
 async def query_vendors(queries: Sequence[StatusQuery], default: Connections) -> dict[str, VendorStatus]:
-    """The status of each submission, by job id, in as few requests as the provider allows."""
+    """The status of each submission, by job id, in as few requests as the provider allows.
 
-    def account_key(query: StatusQuery) -> tuple[str, str]:
-        job, submission = query
-        return submission.provider, job_connections(job, default).block_name(submission.provider)
-
+    What fails for one job or account is its status; the others are not affected.
+    """
     found: dict[str, VendorStatus] = {}
-    for (provider, _), group in groupby(sorted(queries, key=account_key), account_key):
-        batch = list(group)
-        account = VendorAccount(get_provider(provider), job_connections(batch[0][0], default))
+    accounts: dict[tuple[str, str], list[StatusQuery]] = {}
+    for job, submission in queries:
+        try:
+            block_name = job_connections(job, default).block_name(submission.provider)
+        except ValidationError as error:
+            found[job.id] = _no_answer(f"the connections of job {job.id}", error)
+        else:
+            accounts.setdefault((submission.provider, block_name), []).append((job, submission))
+    for (provider, _), batch in accounts.items():
         jobs = {str(submission.vendor_id): submission.job_id for _, submission in batch}
-        found |= {jobs[id_]: status for id_, status in (await _query_account(account, list(jobs))).items()}
+        try:
+            account = VendorAccount(get_provider(provider), job_connections(batch[0][0], default))
+            statuses = await _query_account(account, list(jobs))
+        except Exception as error:  # a vendor's package may raise anything
+            statuses = dict.fromkeys(jobs, _no_answer(f"the provider {provider!r}", error))
+        found |= {jobs[id_]: status for id_, status in statuses.items()}
     return found
+
+
+def _no_answer(what: str, error: Exception) -> VendorStatus:
+    log.warning("Cannot use %s (%s: %s)", what, type(error).__name__, error)
+    return VendorStatus(VendorState.NO_ANSWER, f"cannot use {what}: {error}")
 
 
 async def _query_account(account: VendorAccount, vendor_ids: Sequence[str]) -> dict[str, VendorStatus]:

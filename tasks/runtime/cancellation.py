@@ -27,7 +27,7 @@ async def record_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: St
     """Record it in the job's row and its events, with what is paid for."""
     parameters = flow_run.parameters
     job_id = parameters.get("job_id") or str(flow_run.id)
-    repository = await Connections.model_validate(parameters.get("connections") or {}).repository()
+    repository = await Connections.for_job(parameters.get("connections") or {}).repository()
     try:
         submissions = await repository.list_submissions(job_id)
         await repository.cancel(

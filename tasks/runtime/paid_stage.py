@@ -20,7 +20,7 @@ from tasks.runtime.result_storage import store_result
 from tasks.runtime.status_feed import StatusFeed, StatusUpdate, cache_status, pop_status
 from tasks.runtime.vendor_account import VendorAccount
 from videojobs.db import JobRepository, Submission, SubmissionState, VideoJob
-from videojobs.errors import JobParked, VendorFailed, VendorUnavailable, VideoJobError
+from videojobs.errors import InvalidRequest, JobParked, VendorFailed, VendorUnavailable, VideoJobError
 from videojobs.pipeline.cost_estimate import cost_estimate_of
 from videojobs.progress import POINT_SPECS, progress_within
 from videojobs.providers.base import Provider, StageInputs, VendorState, VendorStatus
@@ -71,7 +71,7 @@ async def submit_stage(
         provider=provider.key,
         stage=stage,
         next_point=next_point,
-        build_body=lambda submission: provider.build_request(make_inputs(), callback_url(provider, submission)),
+        build_body=lambda submission: _build_body(provider, make_inputs(), submission),
         send=account.submit,
         idempotency_window=timedelta(
             hours=timings.idempotent_retry_hours if provider.capabilities.idempotent_retry else 0
@@ -85,6 +85,16 @@ async def submit_stage(
     submission = await get_accepted_submission(repository, run, stage)
     get_run_logger().info("%s task created: %s", provider.display_name, submission.vendor_id)
     report_progress(await repository.get_job(run.job_id))
+
+
+def _build_body(provider: Provider[Any], inputs: StageInputs, submission: Submission) -> bytes:
+    """The bytes of a new submission. The provider may have been chosen after the job was admitted, so its rules are
+    checked here as well. Raises InvalidRequest."""
+    request = inputs.request
+    areas = dict(enumerate(request.effects))
+    if problems := provider.validate(request.options, areas, whole_frame=request.removes_whole_frame):
+        raise InvalidRequest(problems)
+    return provider.build_request(inputs, callback_url(provider, submission))
 
 
 async def await_stage(run: JobRun, repository: JobRepository, stage: Stage, waiting_point: RecoveryPoint) -> None:

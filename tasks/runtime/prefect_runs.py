@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import arun_deployment
 
+from blocks import Connections
 from tasks.runtime.deployment_names import JOB_DEPLOYMENTS
 from videojobs.db import VideoJob
 
@@ -48,9 +49,14 @@ async def start_deployment_run(
     return run.id
 
 
+def connections_parameter(job: VideoJob) -> dict[str, Any]:
+    """The parameter `connections` of a run that continues the job, through the blocks that it was created with."""
+    return {"connections": Connections.for_job(job.connections).to_run_parameter()}
+
+
 async def start_job_run(job: VideoJob, *, idempotency_key: str, client: PrefectClient | None = None) -> UUID:
     """A run of the job's deployment with its request."""
-    connections = {"connections": job.connections} if job.connections else {}
+    connections = connections_parameter(job) if job.connections else {}
     return await start_deployment_run(
         JOB_DEPLOYMENTS[job.kind],
         {**job.request, "job_id": job.id, **connections},

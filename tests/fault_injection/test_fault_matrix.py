@@ -54,7 +54,7 @@ async def results(harness: FaultHarness) -> Results:
         case words:
             cases = await matrix.run_matching(harness, numbers, words)
     for each in cases:
-        each.problems = find_problems(each)
+        each.problems += find_problems(each)
     found = Results(cases, [] if SELECTED_CASES else await find_leaks(harness))
     if SELECTED_CASES != "short":
         report.write_page(found.cases, PAGE, complete=not SELECTED_CASES)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from blocks import Connections, callback_secret_variable, credentials_block
 from videojobs.db import Submission
@@ -22,6 +23,28 @@ def test_connections_name_a_block_for_each_provider() -> None:
     assert list(Connections().model_dump()) == ["database", "storage", *providers()]
     assert Connections(ghostcut="another").block_name("ghostcut") == "another"
     assert list(Connections.model_json_schema()["properties"]) == ["database", "storage", *providers()]
+
+
+@pytest.mark.parametrize("name", ["databse", "sync-so", "gone_vendor"])
+def test_connections_refuse_a_name_that_does_not_exist(name: str) -> None:
+    """Else the default would be used: another account."""
+    with pytest.raises(ValidationError, match=rf"'{name}' does not exist; there are database, storage, sync_so"):
+        Connections.model_validate({name: "another"})
+
+
+def test_a_jobs_connections_may_name_a_gone_provider() -> None:
+    connections = Connections.for_job({"gone_vendor": "gone", "ghostcut": "another"})
+    assert connections.unknown_names == ("gone_vendor",)
+    assert connections.block_name("ghostcut") == "another"
+    assert "gone_vendor" not in connections.model_dump()
+
+
+def test_a_run_is_given_only_names_that_its_deployment_knows() -> None:
+    """Not those of providers that were uninstalled, or that `make deploy` may not know yet."""
+    stored = {"database": "job-database", "storage": "b", "sync_so": "sync-so", "ghostcut": "a", "gone": "gone"}
+    sent = Connections.for_job(stored).to_run_parameter()
+    assert sent == {"database": "job-database", "storage": "b", "ghostcut": "a"}
+    assert Connections.model_validate(sent) == Connections(storage="b", ghostcut="a")
 
 
 def test_a_submission_stays_with_its_provider(monkeypatch: pytest.MonkeyPatch) -> None:

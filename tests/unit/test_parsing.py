@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 
 from tests.support.example_request import RAW_REQUEST, make_request
 from videojobs.errors import InvalidRequest
-from videojobs.requests.models import AnnotationArea, AudioFile, AudioInput, Options, Segment, to_canonical_json
-from videojobs.requests.parsing import parse_json_strict, parse_request
+from videojobs.requests.models import (
+    AnnotationArea,
+    AudioFile,
+    AudioInput,
+    Options,
+    Segment,
+    fingerprint,
+    to_canonical_json,
+)
+from videojobs.requests.parsing import parse_admitted_request, parse_json_strict, parse_request
 
 
 @pytest.mark.parametrize("name", ["audio", "segments", "effects"])
@@ -112,3 +120,18 @@ def test_an_error_lists_a_hundred_problems_and_counts_the_rest() -> None:
     assert len(refused.value.errors) == 1000
     assert str(refused.value).startswith("The request has 1000 problems: ")
     assert str(refused.value).count("is not a known field") == 100
+
+
+def test_an_admitted_request_is_not_refused_by_lower_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its job may be paid for. Its fingerprint is that of the first admission."""
+    admitted = make_request()
+    monkeypatch.setenv("VIDEOJOBS_LIMIT_MAX_SEGMENTS", "1")
+    with pytest.raises(InvalidRequest):
+        parse_request(RAW_REQUEST)
+    again = parse_admitted_request(to_canonical_json(admitted))
+    assert fingerprint(again) == fingerprint(admitted)
+
+
+def test_an_admitted_request_must_still_be_a_request() -> None:
+    with pytest.raises(InvalidRequest, match="video"):
+        parse_admitted_request({**RAW_REQUEST, "video": 5})

@@ -75,6 +75,7 @@ def _in_enum(column: str, values: type[StrEnum]) -> str:
 
 
 _NOW = func.clock_timestamp()
+_NULLABLE_JSON = JSONB(none_as_null=True)  # None is SQL's NULL, not JSON's null, which `IS NULL` does not find
 
 
 def _new_callback_token() -> str:
@@ -117,7 +118,7 @@ class VideoJob(Base):
     parked_reason: Mapped[str | None] = mapped_column(Text)
     error_message: Mapped[str | None] = mapped_column(Text)  # for operators, word for word
     error_code: Mapped[str | None] = mapped_column(Text)  # `videojobs.errors`; of a parked job: why it was parked
-    error_problems: Mapped[list[Json] | None] = mapped_column(JSONB)  # of an invalid request: {path, message}
+    error_problems: Mapped[list[Json] | None] = mapped_column(_NULLABLE_JSON)  # of an invalid request: {path, message}
     output_url: Mapped[str | None] = mapped_column(Text)
     zhaoli_task_id: Mapped[str | None] = mapped_column(Text)  # the Sync.so generation id; a historic name
 
@@ -136,7 +137,7 @@ class VideoJob(Base):
     )  # runs since the last recovery point that did not exit cleanly
 
     connections: Mapped[Json] = mapped_column(JSONB, default=dict)  # names of the blocks it was created with
-    estimate: Mapped[Json | None] = mapped_column(JSONB)  # CostEstimate, recorded before anything is bought
+    estimate: Mapped[Json | None] = mapped_column(_NULLABLE_JSON)  # CostEstimate, recorded before anything is bought
 
     client_key: Mapped[str | None] = mapped_column(Text)  # the client's Idempotency-Key
     client_fingerprint: Mapped[str | None] = mapped_column(Text)  # of the request sent with it, file contents included
@@ -211,7 +212,7 @@ class Submission(Base):
     body_written_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)  # its links expire
     vendor_id: Mapped[str | None] = mapped_column(Text)
     vendor_batch_id: Mapped[str | None] = mapped_column(Text)  # of a request that makes several
-    vendor_answer: Mapped[Json | None] = mapped_column(JSONB)
+    vendor_answer: Mapped[Json | None] = mapped_column(_NULLABLE_JSON)
     callback_token: Mapped[str] = mapped_column(Text, default=_new_callback_token)  # part of the callback URL
     reported_vendor_id: Mapped[str | None] = mapped_column(Text)  # the id that a callback named; a hint, not a proof
     estimated_usd: Mapped[Decimal | None] = mapped_column(Numeric)
@@ -299,4 +300,4 @@ class JobEvent(Base):
     point: Mapped[RecoveryPoint]
     progress: Mapped[int] = mapped_column(Integer)
     message: Mapped[str] = mapped_column(Text)
-    detail: Mapped[Json | None] = mapped_column(JSONB)
+    detail: Mapped[Json | None] = mapped_column(_NULLABLE_JSON)

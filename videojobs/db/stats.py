@@ -7,12 +7,13 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from videojobs.db.models import Submission, SubmissionState, VideoJob
+from videojobs.db.models import IN_DOUBT_STATES, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, RepositoryBase
 from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, RecoveryPoint, Status
 
 DAY: Final = timedelta(days=1)  # older rows say nothing about the current state
 
+_OPEN_STATES: Final = (*IN_DOUBT_STATES, SubmissionState.WAITING, SubmissionState.ACCEPTED)
 _OLDEST_AGE_SECONDS: Final = func.extract("epoch", NOW - func.min(VideoJob.created_at))
 _DURATION_SECONDS: Final = func.extract("epoch", Submission.ended_at - Submission.accepted_at)
 
@@ -55,6 +56,18 @@ class JobStats(RepositoryBase):
         return [
             UnfinishedJobs(status, point, is_parked, count, float(age)) for status, point, is_parked, count, age in rows
         ]
+
+    async def count_open_submissions(self) -> dict[str, int]:
+        """Submissions of unfinished jobs that only their provider can finish, by its key."""
+        query = (
+            select(Submission.provider, func.count().label("open"))
+            .join(VideoJob, VideoJob.id == Submission.job_id)
+            .where(VideoJob.status.in_(UNFINISHED_STATUSES), Submission.state.in_(_OPEN_STATES))
+            .group_by(Submission.provider)
+        )
+        async with self._read_session() as session:
+            rows = (await session.execute(query)).all()
+        return {row.provider: row.open for row in rows}
 
     async def ended_last_day(self) -> dict[Status, int]:
         """Jobs that ended within the last day."""

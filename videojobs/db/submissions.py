@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from videojobs.db.budgets import enforce_budget
 from videojobs.db.models import (
@@ -36,6 +37,7 @@ from videojobs.db.repository_base import (
 from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
 from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
 from videojobs.progress import point_message
+from videojobs.providers.block_names import default_block_name
 from videojobs.states import RecoveryPoint, Stage, Status
 
 _ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)
@@ -225,14 +227,17 @@ class SubmissionWrites(RepositoryBase):
         """Vendor ids that the same account accepted within `window` of this intent, at least `min_age` ago.
 
         The last twenty. A vendor's list proves that a submission is missing only if it shows some of these.
+        An account is a block of the provider: a job's other blocks may differ.
         """
-        ours = select(VideoJob.connections).where(VideoJob.id == submission.job_id).scalar_subquery()
+        this_job = aliased(VideoJob)
+        account = _block_name(this_job.connections, submission.provider)
+        ours = select(account).where(this_job.id == submission.job_id).scalar_subquery()
         query = (
             select(Submission.vendor_id)
             .join(VideoJob, VideoJob.id == Submission.job_id)
             .where(
                 Submission.provider == submission.provider,
-                VideoJob.connections == ours,
+                _block_name(VideoJob.connections, submission.provider) == ours,
                 Submission.vendor_id.is_not(None),
                 Submission.accepted_at.between(submission.intended_at - window, submission.intended_at + window),
                 Submission.accepted_at < NOW - min_age,
@@ -284,6 +289,11 @@ class SubmissionWrites(RepositoryBase):
             alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
             unattended = job.status == Status.PROCESSING and job.parked_reason is None and not alive
             return job if unattended else None
+
+
+def _block_name(connections: InstrumentedAttribute[Json], provider: str) -> ColumnElement[str]:
+    """The block of the provider that a job uses. Jobs that are older than the provider name none."""
+    return func.coalesce(connections[provider].astext, default_block_name(provider))
 
 
 def _record_reported_id(

@@ -10,7 +10,9 @@ SpeechOutcome = Literal["heard", "silent", "no_sound", "unavailable"]
 
 
 class _FrozenModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Unknown keys are ignored: another version may have stored them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class LectureInfo(_FrozenModel):

@@ -35,15 +35,8 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
     """The request in `raw`; `options` may be JSON text. Raises InvalidRequest with all errors."""
     if not isinstance(raw, Mapping):
         raise InvalidRequest([FieldError("request", "must be an object")])
-    fields, problems = dict(raw), []
-    try:
-        fields["options"] = decode_json_text(raw.get("options")) or {}
-    except ValueError as error:
-        fields["options"] = {}
-        problems.append(FieldError("options", str(error)))
-    request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
-    problems += field_errors
-    video = fields.get("video")
+    request, problems = _parse_shape(raw)
+    video = raw.get("video")
     if (
         isinstance(video, str)
         and video.strip()
@@ -53,3 +46,22 @@ def parse_lecture(raw: Mapping[str, object], *, access: AccessSettings | None = 
     if request is None or problems:
         raise InvalidRequest(problems)
     return request
+
+
+def parse_admitted_lecture(raw: Mapping[str, object]) -> LectureRequest:
+    """The request of a lecture that was admitted before: without the rule for its source, which may have changed."""
+    request, problems = _parse_shape(raw)
+    if request is None or problems:
+        raise InvalidRequest(problems)
+    return request
+
+
+def _parse_shape(raw: Mapping[str, object]) -> tuple[LectureRequest | None, list[FieldError]]:
+    fields, problems = dict(raw), []
+    try:
+        fields["options"] = decode_json_text(raw.get("options")) or {}
+    except ValueError as error:
+        fields["options"] = {}
+        problems.append(FieldError("options", str(error)))
+    request, field_errors = validate_model(LectureRequest, fields, _ERROR_MESSAGES)
+    return request, [*problems, *field_errors]

@@ -7,6 +7,7 @@ that a run and the clean-up park a job with the same text.
     crash loop                 as many crashed runs at one recovery point as allowed                        park
     nothing bought yet         opened, uploaded                                                             resume
     outcome unknown            retry with the same key; or search at the vendor                             resume
+    its provider is missing    not installed any more, or broken                                            park
     accepted by the vendor     running                                                                      resume
                                done                                  complete, or resume if text removal follows
                                failed                                                                       fail
@@ -25,7 +26,13 @@ from typing import Final
 from videojobs.db.maintenance import JobSnapshot
 from videojobs.db.models import IN_DOUBT_STATES, Submission, SubmissionState
 from videojobs.providers.base import VendorState, VendorStatus
-from videojobs.providers.registry import ProviderSelection, display_name, get_provider
+from videojobs.providers.registry import (
+    ProviderSelection,
+    display_name,
+    get_provider,
+    missing_provider_message,
+    providers,
+)
 from videojobs.settings import TimingSettings
 from videojobs.states import UNFINISHED_STATUSES, RecoveryPoint, Stage, Status, paid_stage_at
 
@@ -56,7 +63,9 @@ def submission_to_query(snapshot: JobSnapshot, pending_run_id: str | None = None
     if stage is None or _skip_reason(snapshot, pending_run_id) is not None:
         return None
     submission = snapshot.latest_submission(stage)
-    return submission if submission is not None and submission.state == SubmissionState.ACCEPTED else None
+    if submission is None or submission.state != SubmissionState.ACCEPTED or submission.provider not in providers():
+        return None
+    return submission
 
 
 def decide_recovery(
@@ -114,6 +123,8 @@ def _decide_before_submission(
     if submission is None or submission.state not in IN_DOUBT_STATES:
         vendor = display_name(ProviderSelection.current().key_for(stage))
         return RecoveryDecision(RecoveryAction.RESUME, f"{stored}, and nothing was sent to {vendor}")
+    if (missing := _park_without_provider(submission)) is not None:
+        return missing
     provider = get_provider(submission.provider)
     repeats_safely = provider.capabilities.idempotent_retry
     if repeats_safely and snapshot.now - submission.body_written_at < timedelta(hours=timings.idempotent_retry_hours):
@@ -139,9 +150,18 @@ def _decide_submitted(snapshot: JobSnapshot, vendor_status: VendorStatus, timing
         return RecoveryDecision(RecoveryAction.LEAVE, "an operator's action on it is in progress")
     if submission.state in (SubmissionState.FAILED, SubmissionState.REFUSED):
         return RecoveryDecision(RecoveryAction.FAIL, submission.error or "the vendor gave no reason")
+    if (missing := _park_without_provider(submission)) is not None:
+        return missing
     if submission.state == SubmissionState.DONE or vendor_status.state is VendorState.DONE:
         return _decide_vendor_done(snapshot, submission)
     return _decide_by_vendor_status(snapshot, submission, vendor_status, timings)
+
+
+def _park_without_provider(submission: Submission) -> RecoveryDecision | None:
+    """Only its provider can tell what became of a submission, or fetch its result."""
+    if submission.provider in providers():
+        return None
+    return RecoveryDecision(RecoveryAction.PARK, provider_missing_message(submission.provider, submission.vendor_id))
 
 
 def _decide_vendor_done(snapshot: JobSnapshot, submission: Submission) -> RecoveryDecision:
@@ -215,6 +235,15 @@ def outcome_unknown_message(vendor: str, reason: str) -> str:
     return (
         f"it is not known whether {vendor} accepted the submission ({reason}). "
         f"Look for the job id in the {vendor} dashboard before you submit again: each submission costs."
+    )
+
+
+def provider_missing_message(provider: str, vendor_id: str | None) -> str:
+    """A submission is with a vendor whose package is not installed any more, or is broken."""
+    what = f"the submission {vendor_id}" if vendor_id else "a submission"
+    return (
+        f"{what} is with the provider {provider!r}, and {missing_provider_message(provider)}. "
+        "Install its package, then decide `retry`"
     )
 
 

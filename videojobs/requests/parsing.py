@@ -6,6 +6,7 @@ rules between fields (`videojobs.requests.field_rules`).
 """
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,6 +56,23 @@ def parse_request(
     problems += validate_fields(fields, unreadable, limits, access)
     if request is None or problems:
         raise InvalidRequest(problems)
+    return _sort_segments(request)
+
+
+def parse_admitted_request(raw: Mapping[str, object]) -> JobRequest:
+    """The request of a job that was admitted before: its shape only, not its rules, which may have changed since.
+
+    Raises InvalidRequest if it is no request at all.
+    """
+    limits = LimitSettings.current().model_copy(update={"max_segments": sys.maxsize, "max_areas": sys.maxsize})
+    fields, problems = _decode_json_fields(raw, limits)
+    request, model_errors = validate_model(JobRequest, fields, _REQUEST_MESSAGES)
+    if request is None or problems:
+        raise InvalidRequest([*problems, *model_errors])
+    return _sort_segments(request)
+
+
+def _sort_segments(request: JobRequest) -> JobRequest:
     return request.model_copy(update={"segments": sorted(request.segments, key=lambda item: item.startTime)})
 
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
 from deployments.api.errors import DEPENDENCY_ERRORS, ApiError, validation_error
-from deployments.api.jobs.creation import create_job, launch_run
+from deployments.api.jobs.creation import create_job, launch_run, require_stages
 from deployments.api.jobs.form_creation import run_to_completion
 from deployments.api.request_body import reject_content_encoding
 from deployments.api.uploads.batch_receiver import BATCH_FIELD, BatchFile, BatchReceiver
@@ -18,6 +18,7 @@ from deployments.api.uploads.form_mapping import form_fingerprint, owner_errors,
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.db.uploads import Upload
 from videojobs.errors import DatabaseUnavailable, FieldError, JobRequestConflict
+from videojobs.states import Stage
 from videojobs.storage.object_store import job_prefix
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ async def create_jobs_from_batch(
     With a key, each file has the key with its number, so that a repeated batch gives the same jobs.
     """
     reject_content_encoding(request)
+    require_stages((Stage.TEXT_REMOVAL,))
     await state.services.runs.ping()
     with state.upload_pool.admit(principal.user_id):
         batch = _Batch(principal, state, await state.services.repository(), idempotency_key)

@@ -1,6 +1,7 @@
 """Creates jobs, from JSON requests and from whatever else has become one, and launches their runs."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
@@ -10,17 +11,18 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
-from deployments.api.errors import validation_error
+from deployments.api.errors import RETRY_AFTER_SECONDS, ApiError, validation_error
 from deployments.api.middleware.request_context import bind_job
 from deployments.api.uploads.crop_check import reject_crops_beyond_audio
 from videojobs.db import ClientKey, JobRepository, VideoJob
-from videojobs.errors import DatabaseUnavailable, FieldError
+from videojobs.errors import ConfigurationError, DatabaseUnavailable, FieldError
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.lecture.request import LectureRequest
+from videojobs.providers.registry import selection_problems
 from videojobs.requests.models import JobRequest, fingerprint
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings
-from videojobs.states import JobKind, Status
+from videojobs.states import JobKind, Stage, Stages, Status
 
 IdempotencyKey = Annotated[
     str | None,
@@ -33,6 +35,8 @@ IdempotencyKey = Annotated[
         examples=["order-4711"],
     ),
 ]
+
+log = logging.getLogger(__name__)
 
 _CREATE_TIMEOUT_SECONDS: Final = 10  # covers a restart of Postgres
 _RETRY_PAUSE_SECONDS: Final = 0.5
@@ -70,8 +74,11 @@ async def create_job(
 ) -> VideoJob:
     """Insert the job, or return the one that already has this key. Retries if the commit is not confirmed.
 
-    `changes` say what was normalised in the request; the job's first event lists them.
+    `changes` say what was normalised in the request; the job's first event lists them. Raises ApiError (503) if no
+    vendor is configured for a stage of the job.
     """
+    if isinstance(request, JobRequest):
+        require_stages(request.stages)
 
     async def create() -> VideoJob:
         return await repository.create(
@@ -86,6 +93,25 @@ async def create_job(
     retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))
     async with asyncio.timeout(_CREATE_TIMEOUT_SECONDS):
         return await retrying(create)
+
+
+def require_stages(stages: Stages) -> None:
+    """Raises ApiError (503) if no vendor is configured for a stage."""
+    for stage in stages:
+        _require_stage(stage)
+
+
+def _require_stage(stage: Stage) -> None:
+    """The log names the setting that is wrong; the client learns that only the operator can help."""
+    if problems := selection_problems([stage]):
+        log.error("Refused a job: %s", "; ".join(problems))
+        raise ApiError(
+            503,
+            f"This service is not configured for {stage.value.replace('_', ' ')}, so it cannot accept this job. "
+            "Nothing was stored. Tell its operator: the log and the doctor name the setting.",
+            code=ConfigurationError.code,
+            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
 
 
 async def launch_run(state: AppState, job: VideoJob) -> None:

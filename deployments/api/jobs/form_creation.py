@@ -16,8 +16,8 @@ from fastapi import Request
 
 from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
-from deployments.api.errors import DEPENDENCY_ERRORS
-from deployments.api.jobs.creation import create_job, launch_run
+from deployments.api.errors import DEPENDENCY_ERRORS, ApiError
+from deployments.api.jobs.creation import create_job, launch_run, require_stages
 from deployments.api.middleware.request_context import bind_job
 from deployments.api.request_body import reject_content_encoding
 from deployments.api.uploads.crop_check import reject_crops_beyond_audio
@@ -35,6 +35,7 @@ from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.db.uploads import Upload
 from videojobs.errors import DatabaseUnavailable, InvalidRequest, JobRequestConflict
 from videojobs.requests.models import JobRequest
+from videojobs.states import Stage, Stages
 from videojobs.storage.object_store import ObjectStore, job_prefix
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,15 @@ _MAPPINGS: Final = {
     JobForm.TEXT_REMOVAL: to_text_removal_request,
     JobForm.LECTURE: to_lecture_request,
 }
+
+
+_FORM_STAGES: Final[dict[JobForm, Stages]] = {
+    JobForm.PRO_VIDEO: (Stage.LIP_SYNC,),
+    JobForm.WHOLE_VIDEO: (Stage.LIP_SYNC, Stage.TEXT_REMOVAL),
+    JobForm.TEXT_REMOVAL: (Stage.TEXT_REMOVAL,),
+    JobForm.LECTURE: (),
+}
+"""What the jobs of a form have at least: checked before its files are received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ async def create_job_from_form(
 ) -> FormJob:
     """Receive the form, create its job and launch the run. Raises ApiError, or one of `DEPENDENCY_ERRORS`."""
     reject_content_encoding(request)
+    require_stages(_FORM_STAGES[form])
     await state.services.runs.ping()
     with state.upload_pool.admit(principal.user_id):
         created = await _receive_job(request, principal, state, idempotency_key, form)
@@ -92,7 +103,7 @@ async def _receive_job(
     client_key = ClientKey(idempotency_key, form_fingerprint(parsed.request, received)) if idempotency_key else None
     try:
         job = await create_job(state, repository, job_id, parsed.request, principal, client_key, parsed.changes)
-    except JobRequestConflict:
+    except (JobRequestConflict, ApiError):
         await run_to_completion(_discard_upload(receiver, repository, job_id))
         raise
     # After any other error the job may exist: its files stay. If it does not, the clean-up removes them.

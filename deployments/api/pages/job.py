@@ -15,6 +15,7 @@ from deployments.api.pages.page_route import SEE_OTHER, PageRoute
 from deployments.api.pages.status_notes import StatusNote, build_status_note
 from deployments.api.pages.templating import render_page, storage_origin
 from deployments.api.schemas.jobs import FileKind, Job
+from deployments.api.views.job_view import readable_facts
 from videojobs.db import VideoJob
 from videojobs.states import UNFINISHED_STATUSES, JobKind, Status
 
@@ -63,7 +64,7 @@ async def show_job(
         costs=price_rows(job.costs),
         segments=_segments_label(row),
         areas=_areas_label(row),
-        slides=row.facts.slides,
+        slides=readable_facts(row).slides,
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
         picture=_comparison_state(job),

@@ -24,7 +24,7 @@ from deployments.api.request_body import read_body
 from deployments.api.services import Services
 from videojobs.db import JobRepository, Submission
 from videojobs.providers.base import CallbackEvent, CallbackMalformed, CallbackRejected, Provider
-from videojobs.providers.registry import providers
+from videojobs.providers.registry import display_name, providers
 
 PREFIX: Final = "/callbacks"
 _TOKEN_PATTERN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits, as `Submission.callback_token` has them
@@ -37,7 +37,7 @@ router = APIRouter(prefix=PREFIX, tags=["callbacks"], responses=error_responses(
 async def receive_callback(provider: str, token: str, request: Request, state: AppStateDep) -> str:
     """The vendor has ended a submission. It may report the same again. Vendors may need a body that is not empty."""
     sender = _find_provider(provider)
-    async with _timed(request, sender.display_name, state.settings.callback_timeout_seconds):
+    async with _timed(request, display_name(sender.key), state.settings.callback_timeout_seconds):
         body = await read_body(request, sender.max_callback_bytes)
         submission = await find_submission(await state.services.repository(), token, sender)
         event = await _verify(state.services, sender, submission, request, body)

@@ -1,4 +1,4 @@
-"""`/readyz`: which dependencies respond. The log says why one does not."""
+"""`/readyz`: which dependencies respond, and whether vendors are configured. The log says what is wrong."""
 
 import asyncio
 import logging
@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 
 from deployments.api.services import Services
 from deployments.api.settings import ApiSettings
+from videojobs.errors import ConfigurationError
+from videojobs.providers.registry import selection_problems
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
@@ -28,10 +30,17 @@ async def _check_storage(services: Services) -> None:
     await asyncio.to_thread(lambda: next(iter(store.list_keys("readyz/")), None))
 
 
+async def _check_providers(_: Services) -> None:
+    """Raises ConfigurationError where a setting names a provider that cannot serve its stage."""
+    if problems := selection_problems():
+        raise ConfigurationError("; ".join(problems))
+
+
 CHECKS: Final[dict[str, Callable[[Services], Awaitable[None]]]] = {
     "postgres": _check_postgres,
     "prefect": _check_prefect,
     "storage": _check_storage,
+    "providers": _check_providers,
 }
 
 

@@ -71,7 +71,7 @@ class StageCost(BaseModel):
     stage: str = Field(examples=["lip_sync"])
     expected_usd: Decimal | None = Field(examples=["0.45"])
     expected_points: Decimal | None
-    paid_points: Decimal | None = Field(description="What the vendor reported; Sync.so reports nothing.")
+    paid_points: Decimal | None = Field(description="What the vendor reported; not every vendor does.")
 
 
 class EventEntry(BaseModel):

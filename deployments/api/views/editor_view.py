@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 from deployments.api.dependencies import AppState
 from deployments.api.schemas.editor import EditorJob, EditorJobStatus
-from deployments.api.views.job_view import status_message
+from deployments.api.views.job_view import readable_facts, status_message
 from deployments.api.views.status import presign_output
 from videojobs.db import VideoJob
 from videojobs.states import Status
 
 
 async def to_editor_job(state: AppState, job: VideoJob) -> EditorJob:
-    video = job.facts.video
+    video = readable_facts(job).video
     return EditorJob(
         id=job.id,
         user_id=job.user_id,

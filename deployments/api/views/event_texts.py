@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from videojobs.db import JobEvent, JobEventKind
-from videojobs.providers.registry import ProviderSelection, display_name
+from videojobs.providers.registry import display_name
 from videojobs.states import RecoveryPoint, Stage
 
 Tone = Literal["plain", "good", "wait", "bad"]
@@ -80,12 +80,12 @@ def event_message(event: JobEvent) -> str:
     """The text for users. Of the details, only changes to the request are shown: others hold URLs and ids."""
     detail = event.detail or {}
     stage = detail.get("stage")
+    # Events of older versions name no provider, and another vendor may serve the stage today.
+    vendor = display_name(detail["provider"]) if detail.get("provider") else "the vendor"
     if stage in list(Stage) and event.kind in _VENDOR_EVENT_TEXT:
-        # Events of older versions name the stage only.
-        provider = detail.get("provider") or ProviderSelection.current().key_for(Stage(stage))
-        return _VENDOR_EVENT_TEXT[event.kind].format(display_name(provider))
+        message = _VENDOR_EVENT_TEXT[event.kind].format(vendor)
+        return message[0].upper() + message[1:]
     if event.kind == JobEventKind.SHORTENED:
-        vendor = display_name(ProviderSelection.current().lip_sync_provider)
         return f"Some ends were moved forward for {vendor}: {_join_first(detail['changes'])}."
     if changes := detail.get("changes"):
         listed = _join_first(changes, _MAX_LISTED_FORM_CHANGES)

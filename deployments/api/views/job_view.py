@@ -1,8 +1,11 @@
 """Jobs as the API shows them: status, possible actions, events, costs. Nothing secret."""
 
+import logging
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
+
+from pydantic import ValidationError
 
 from deployments.api.errors import to_field_problems
 from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, LegacyStatus, StageCost
@@ -11,8 +14,11 @@ from deployments.api.views.event_texts import event_message
 from videojobs.db import JobEvent, Submission, VideoJob
 from videojobs.errors import FieldError
 from videojobs.pipeline.cost_estimate import cost_estimate_of
+from videojobs.pipeline.facts import JobFacts
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status
 from videojobs.transitions import has_reached
+
+log = logging.getLogger(__name__)
 
 _LEGACY_STATUS: Final[dict[Status, LegacyStatus]] = {
     Status.PENDING: "processing",
@@ -48,10 +54,25 @@ def can_retry(job: VideoJob) -> bool:
     return job.status in (Status.FAILED, Status.CANCELLED) and bool(job.request)
 
 
+def readable_facts(job: VideoJob) -> JobFacts:
+    """The job's facts; none where this version cannot read them, so that the rest of the job can be shown."""
+    try:
+        return job.facts
+    except ValidationError as error:
+        log.warning("Job %s: its facts cannot be read (%s)", job.id, _first_line(error))
+        return JobFacts()
+
+
+def _first_line(error: ValidationError) -> str:
+    """Which field is wrong. The value, which may hold a link, is left out."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
 def available_downloads(job: VideoJob) -> list[FileKind]:
     """The files that exist by the job's recovery point. The before/after picture is not among them."""
     found: list[FileKind] = []
-    if job.facts.inputs:
+    if readable_facts(job).inputs:
         found.append("source")
     if job.kind is JobKind.LECTURE:
         return [*found, *_lecture_downloads(job)]
@@ -63,7 +84,7 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
 
 
 def _lecture_downloads(job: VideoJob) -> list[FileKind]:
-    facts = job.facts
+    facts = readable_facts(job)
     found: list[FileKind] = []
     if has_reached(job.recovery_point, RecoveryPoint.SLIDES_FOUND):
         found.append("times")
@@ -101,8 +122,14 @@ def to_summary(job: VideoJob) -> JobSummary:
 
 
 def _problems(job: VideoJob) -> list[FieldProblem]:
-    problems = [FieldError(item["path"], item["message"]) for item in job.error_problems or ()]
-    return [FieldProblem(**problem) for problem in to_field_problems(problems)]
+    """Entries of another form are left out: one odd row must not break a list."""
+    stored = job.error_problems if isinstance(job.error_problems, list) else []
+    readable = [
+        FieldError(item["path"], item["message"])
+        for item in stored
+        if isinstance(item, dict) and isinstance(item.get("path"), str) and isinstance(item.get("message"), str)
+    ]
+    return [FieldProblem(**problem) for problem in to_field_problems(readable)]
 
 
 # ---- costs -------------------------------------------------------------------------------------------------
@@ -110,7 +137,12 @@ def _problems(job: VideoJob) -> list[FieldProblem]:
 
 def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageCost]:
     """Expected costs and, where known, paid ones. Empty before the files are measured."""
-    if job.estimate is None or not job.facts.video:
+    if job.estimate is None or not readable_facts(job).video:
+        return []
+    try:
+        estimate = cost_estimate_of(job)
+    except ValidationError as error:
+        log.warning("Job %s: its estimate cannot be read (%s)", job.id, _first_line(error))
         return []
     return [
         StageCost(
@@ -119,7 +151,7 @@ def stage_costs(job: VideoJob, submissions: Sequence[Submission]) -> list[StageC
             expected_points=cost.points,
             paid_points=_paid_points(submissions, stage),
         )
-        for stage, cost in cost_estimate_of(job).root.items()
+        for stage, cost in estimate.root.items()
     ]
 
 

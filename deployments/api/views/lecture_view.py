@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from deployments.api.schemas.lectures import LectureCreated, LectureState, LectureStatus, LectureSummary
-from deployments.api.views.job_view import available_downloads
+from deployments.api.views.job_view import available_downloads, readable_facts
 from videojobs.db import VideoJob
 from videojobs.states import Status
 
@@ -29,7 +29,7 @@ def to_lecture_status(job: VideoJob) -> LectureStatus:
         progress=job.progress_percentage,
         message=job.progress_message,
         error=job.error_message,
-        slides=job.facts.slides,
+        slides=readable_facts(job).slides,
         downloads=available_downloads(job),
     )
 

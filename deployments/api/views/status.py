@@ -7,7 +7,7 @@ from typing import Final
 
 from deployments.api.dependencies import AppState
 from deployments.api.schemas.jobs import FileKind, JobCreated, JobStatusResponse
-from deployments.api.views.job_view import legacy_status, status_message
+from deployments.api.views.job_view import legacy_status, readable_facts, status_message
 from videojobs.db import VideoJob
 from videojobs.settings import TimingSettings
 from videojobs.states import JobKind, Status
@@ -36,7 +36,7 @@ def object_key(job: VideoJob, file_kind: FileKind, number: int = 1) -> str | Non
         case "pdf" | "srt" | "vtt" | "times" | "slides":
             return lecture_key(job.user_id, job.id, _LECTURE_FILES[file_kind])
         case "source":
-            inputs = job.facts.inputs
+            inputs = readable_facts(job).inputs
             return inputs.video if inputs else None
         case "lip_sync":
             return lip_sync_result_key(job.user_id, job.id)

@@ -5,14 +5,16 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from deployments.api.schemas.jobs import Job
 from tests.integration.api.conftest import ApiServer
 from tests.integration.db.conftest import make_request
-from videojobs.db import Lease, VideoJob
+from tests.support.multipart_forms import PROCESS_URL, form_fields, form_files
+from videojobs.db import Lease, VideoJob, get_engine
 from videojobs.db.tokens import Scope
 from videojobs.pipeline.facts import JobFacts, StoredInputs
-from videojobs.states import RecoveryPoint
+from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import comparison_image_key, lip_sync_result_key, result_key
 
 API = "/api/v1"
@@ -232,3 +234,54 @@ async def test_a_token_is_limited_to_its_scopes(api: ApiServer, user: str) -> No
         assert (await reader.post(f"{API}/jobs/{job.id}/cancel")).status_code == 403
         assert (await submitter.get(f"{API}/jobs/{job.id}")).status_code == 403
         assert (await submitter.post(f"{API}/jobs/{job.id}/cancel")).status_code == 202
+
+
+# ---- rows and settings that another version or an operator left behind --------------------------------------
+
+
+async def test_one_odd_row_does_not_break_lists_and_pages(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    odd, sound = await create_job(api, user), await create_job(api, user)
+    change = 'UPDATE video_jobs SET facts = \'{"video": {"duration": 5}}\', error_problems = \'["a"]\' WHERE id = :id'
+    async with get_engine(api.repository.database_url).begin() as connection:
+        await connection.execute(text(change), {"id": odd.id})
+    for path in (f"{API}/jobs", f"{API}/jobs/", f"{API}/jobs/{odd.id}", "/jobs", f"/jobs/{odd.id}"):
+        answer = await http.get(path)
+        assert answer.status_code == 200, path
+    listed = (await http.get(f"{API}/jobs")).json()["jobs"]
+    assert {row["job_id"] for row in listed} == {odd.id, sound.id}
+
+
+@pytest.mark.parametrize("stage", Stage)
+async def test_a_wrong_provider_setting_refuses_only_its_jobs(
+    api: ApiServer, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    monkeypatch.setenv(f"VIDEOJOBS_{stage.name}_PROVIDER", "nobody")
+    request = {
+        "video": "https://example.com/v.mp4",
+        "audio": [{"refId": "a", "source": "https://example.com/a.wav"}],
+        "segments": [{"startTime": 0, "endTime": 1, "audioInput": {"refId": "a"}}],
+    }
+    area = {"kind": "erasure", "x": 0.3, "y": 0.3, "w": 0.4, "h": 0.4, "start": 0, "end": 1}
+    with_areas = await http.post(f"{API}/jobs", json={**request, "effects": [area]})
+    assert (with_areas.status_code, with_areas.json()["code"]) == (503, "configuration_error")
+    without = await http.post(f"{API}/jobs", json=request)
+    assert without.status_code == (503 if stage is Stage.LIP_SYNC else 202)
+
+
+async def test_a_wrong_provider_setting_refuses_a_form_unread(
+    api: ApiServer, http: httpx.AsyncClient, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_LIP_SYNC_PROVIDER", "nobody")
+    answer = await http.post(PROCESS_URL, files=form_files(), data=form_fields())
+    assert (answer.status_code, answer.json()["code"]) == (503, "configuration_error")
+    assert "operator" in answer.json()["detail"]
+    assert api.stored_keys(user) == []
+
+
+async def test_a_form_with_areas_and_no_vendor_leaves_no_files(
+    api: ApiServer, http: httpx.AsyncClient, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDEOJOBS_TEXT_REMOVAL_PROVIDER", "nobody")
+    answer = await http.post(PROCESS_URL, files=form_files(), data=form_fields())
+    assert (answer.status_code, answer.json()["code"]) == (503, "configuration_error")
+    assert api.stored_keys(user) == []

@@ -8,6 +8,7 @@ import pytest
 from deployments.api.routes import health
 from deployments.api.services import Services
 from tests.support.api_server import asgi_client
+from videojobs.states import Stage
 
 
 async def check_passes(_: Services) -> None:
@@ -40,10 +41,10 @@ async def test_readyz_is_ready_when_all_dependencies_respond(
     set_checks()
     async with asgi_client(broken_services) as http:
         answer = await http.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"postgres": "up", "prefect": "up", "storage": "up"})
+    assert (answer.status_code, answer.json()) == (200, dict.fromkeys(health.CHECKS, "up"))
 
 
-@pytest.mark.parametrize("part", ["postgres", "prefect", "storage"])
+@pytest.mark.parametrize("part", ["postgres", "prefect", "storage", "providers"])
 @pytest.mark.parametrize("how", [check_fails, check_hangs], ids=["gone", "hanging"])
 async def test_readyz_names_a_failed_dependency_only(
     set_checks: Callable[..., None], broken_services: Services, part: str, how: Callable[[Services], Awaitable[None]]
@@ -52,9 +53,18 @@ async def test_readyz_names_a_failed_dependency_only(
     async with asgi_client(broken_services) as http, asyncio.timeout(5):
         answer = await http.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {
-        name: "unavailable" if name == part else "up" for name in ("postgres", "prefect", "storage")
-    }
+    assert answer.json() == {name: "unavailable" if name == part else "up" for name in health.CHECKS}
+
+
+@pytest.mark.parametrize("stage", Stage)
+async def test_readyz_names_a_wrong_provider_setting(
+    set_checks: Callable[..., None], broken_services: Services, monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    set_checks(providers=health.CHECKS["providers"])
+    monkeypatch.setenv(f"VIDEOJOBS_{stage.name}_PROVIDER", "nobody")
+    async with asgi_client(broken_services) as http:
+        answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["providers"]) == (503, "unavailable")
 
 
 async def test_concurrent_probes_share_one_hanging_check(

@@ -228,6 +228,18 @@ async def test_an_error_code_stays_until_the_job_runs_again(
     assert (job.error_message, job.error_code, job.error_problems) == (None, None, None)
 
 
+async def test_a_reopened_job_has_no_problems_for_queries_either(
+    repository: JobRepository, create_leased_job: CreateLeasedJob
+) -> None:
+    """JSON's null is not SQL's NULL."""
+    lease = await create_leased_job()
+    await repository.fail(lease, "the request has 1 problem", problems=[FieldError("video", "has no picture")])
+    await repository.reopen(lease, {"reason": "a test"})
+    query = "SELECT count(*) FROM video_jobs WHERE id = :id AND error_problems IS NULL"
+    async with get_engine(repository.database_url).connect() as connection:
+        assert await connection.scalar(text(query), {"id": lease.job_id}) == 1
+
+
 async def test_a_parked_job_keeps_the_code_of_its_reason(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:

@@ -329,19 +329,51 @@ async def record_other_purchase(
     await run_sql(repository, at, lease)
 
 
+async def create_ghostcut_intent(repository: JobRepository, job_id: str, connections: dict[str, str]) -> Submission:
+    await repository.create(job_id, make_request(), actor="test", connections=connections)
+    lease = Lease(job_id, "run-1/1")
+    await repository.acquire_lease(lease, 60)
+    await repository.advance(lease, RecoveryPoint.UPLOADED)
+    intent = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="ghostcut")
+    return intent.submission
+
+
 async def test_the_database_lists_an_accounts_confirmed_purchases(repository: JobRepository, job_id: str) -> None:
     ours = {"ghostcut": f"block-{job_id}"}
     await record_other_purchase(repository, f"an-hour-ago-{job_id}", connections=ours, age="1 hour")
     await record_other_purchase(repository, f"just-now-{job_id}", connections=ours, age="1 second")
     await record_other_purchase(repository, f"last-week-{job_id}", connections=ours, age="7 days")
     await record_other_purchase(repository, f"elsewhere-{job_id}", connections={"ghostcut": "another"}, age="1 hour")
-    await repository.create(job_id, make_request(), actor="test", connections=ours)
-    lease = Lease(job_id, "run-1/1")
-    await repository.acquire_lease(lease, 60)
-    await repository.advance(lease, RecoveryPoint.UPLOADED)
-    intent = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider="ghostcut")
-    taken = await repository.accepted_ids_around(intent.submission, timedelta(days=1), timedelta(minutes=10))
+    submission = await create_ghostcut_intent(repository, job_id, ours)
+    taken = await repository.accepted_ids_around(submission, timedelta(days=1), timedelta(minutes=10))
     assert taken == {f"an-hour-ago-{job_id}"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"acme": "acme"}, {"storage": "another-bucket"}, {"sync_so": "another-account"}],
+    ids=["provider installed since", "another bucket", "another account of another vendor"],
+)
+async def test_an_account_is_the_block_of_its_provider_only(
+    repository: JobRepository, job_id: str, more: dict[str, str]
+) -> None:
+    """Else an empty list would prove that a lost submission was never accepted, and it would be paid for again."""
+    ours = {"ghostcut": f"block-{job_id}"}
+    await record_other_purchase(repository, f"before-{job_id}", connections={**ours, **more}, age="1 hour")
+    taken = await repository.accepted_ids_around(
+        await create_ghostcut_intent(repository, job_id, ours), timedelta(days=1), timedelta(minutes=10)
+    )
+    assert taken == {f"before-{job_id}"}
+
+
+async def test_a_job_that_names_no_block_uses_the_default(repository: JobRepository, job_id: str) -> None:
+    await record_other_purchase(repository, f"default-{job_id}", connections={}, age="1 hour")
+    taken = await repository.accepted_ids_around(
+        await create_ghostcut_intent(repository, job_id, {"ghostcut": "ghostcut"}),
+        timedelta(days=1),
+        timedelta(minutes=10),
+    )
+    assert f"default-{job_id}" in taken
 
 
 # ---- a run that waits until the outcome is known ---------------------------------------------------------

@@ -30,14 +30,16 @@ WITH_AREAS, WITHOUT_AREAS = to_canonical_json(make_request()), to_canonical_json
 REMOVAL_ONLY = to_canonical_json(make_request(audio=[], segments=[]))
 
 
-def make_submission(stage: Stage, state: SubmissionState, *, hours_ago: float = 1, **more: Any) -> Submission:
+def make_submission(
+    stage: Stage, state: SubmissionState, *, hours_ago: float = 1, provider: str = "", **more: Any
+) -> Submission:
     """A submission; accepted ones have a vendor id."""
     when = NOW - timedelta(hours=hours_ago)
     known = state in (SubmissionState.ACCEPTED, SubmissionState.DONE, SubmissionState.FAILED)
     taken = {"vendor_id": f"the-{stage}", "accepted_at": when} if known else {}
     return Submission(
         stage=stage.value,
-        provider=PROVIDERS[stage],
+        provider=provider or PROVIDERS[stage],
         state=state.value,
         attempt=1,
         intended_at=when,
@@ -85,6 +87,30 @@ NO_ANSWER = VendorStatus(VendorState.NO_ANSWER, "connection refused")
 CASES = {
     "opened, and never taken up": StuckJobCase(
         RecoveryPoint.OPENED, RecoveryAction.RESUME, "no run has started", job_columns={"status": "pending"}
+    ),
+    "its vendor's package is gone": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_SUBMITTED,
+        RecoveryAction.PARK,
+        "the-lip_sync is with the provider 'gone', and no provider 'gone' is installed",
+        [make_submission(LIP_SYNC, ACCEPTED, provider="gone")],
+    ),
+    "its vendor's package is gone, and it was done": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.PARK,
+        "no provider 'gone' is installed",
+        [LIP_SYNC_DONE, make_submission(TEXT_REMOVAL, DONE, provider="gone")],
+    ),
+    "its vendor's package is gone, and its answer was lost": StuckJobCase(
+        RecoveryPoint.UPLOADED,
+        RecoveryAction.PARK,
+        "no provider 'gone' is installed",
+        [make_submission(LIP_SYNC, UNKNOWN, provider="gone")],
+    ),
+    "its first vendor's package is gone, and its result is stored": StuckJobCase(
+        RecoveryPoint.LIP_SYNC_STORED,
+        RecoveryAction.RESUME,
+        "nothing was sent to GhostCut",
+        [make_submission(LIP_SYNC, DONE, provider="gone")],
     ),
     "opened, its run died": StuckJobCase(RecoveryPoint.OPENED, RecoveryAction.RESUME, "died"),
     "uploaded": StuckJobCase(RecoveryPoint.UPLOADED, RecoveryAction.RESUME, "nothing was sent"),

@@ -74,3 +74,15 @@ async def test_todays_spend_is_summed_by_stage(repository: JobRepository, create
     await deliver_lip_sync(repository, await create_leased_job())
     after = (await repository.spend_today())["sync_so"]
     assert after.usd - (before.usd if before else 0) == 2
+
+
+async def test_open_submissions_are_counted_by_provider(
+    repository: JobRepository, create_leased_job: CreateLeasedJob
+) -> None:
+    lease = await create_leased_job()
+    provider = f"gone-{lease.job_id}"
+    await repository.advance(lease, RecoveryPoint.UPLOADED)
+    intent = await repository.create_intent(lease, Stage.LIP_SYNC, lambda _: b"{}", provider=provider)
+    assert (await repository.count_open_submissions())[provider] == 1
+    await repository.record_outcome(lease, intent.submission, SubmissionState.REFUSED)
+    assert provider not in await repository.count_open_submissions()

@@ -245,7 +245,7 @@ def test_lookups_back_off_and_end_after_the_settling_time() -> None:
 
 
 def test_the_resend_message_is_readable() -> None:
-    detail = {"stage": "text_removal", "works_seen": 3}
+    detail = {"stage": "text_removal", "works_seen": 3, "provider": "ghostcut"}
     event = JobEvent(
         at=datetime.now(UTC), kind="not_taken", point="lip_sync_stored", progress=60, message="", detail=detail
     )

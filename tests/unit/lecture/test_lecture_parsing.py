@@ -7,8 +7,9 @@ import pytest
 
 from videojobs.errors import InvalidRequest
 from videojobs.lecture.options import LectureOptions
-from videojobs.lecture.parsing import parse_lecture
+from videojobs.lecture.parsing import parse_admitted_lecture, parse_lecture
 from videojobs.lecture.request import LectureRequest
+from videojobs.pipeline.facts import JobFacts
 from videojobs.requests.models import fingerprint, to_canonical_json
 from videojobs.settings import AccessSettings
 
@@ -73,3 +74,17 @@ def test_options_that_are_none_are_refused(options: object) -> None:
 def test_a_request_that_is_no_object_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="must be an object"):
         parse_lecture([])  # type: ignore[arg-type]
+
+
+def test_an_admitted_lecture_is_not_refused_by_stricter_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fingerprint is that of the first admission."""
+    raw = {**VALID_LECTURE, "video": "http://media.test/lecture.mp4"}
+    admitted = parse_lecture(raw, access=AccessSettings(allow_plain_http=True))
+    with pytest.raises(InvalidRequest):
+        parse_lecture(raw)
+    assert fingerprint(parse_admitted_lecture(to_canonical_json(admitted))) == fingerprint(admitted)
+
+
+def test_stored_facts_of_another_version_are_readable() -> None:
+    info = {"duration": 5, "width": 1, "height": 1, "frame_rate": 1, "has_sound": True, "container": "mp4", "size": 1}
+    assert JobFacts.model_validate({"lecture": {**info, "of_a_newer_version": 1}}).lecture_info.duration == 5
