@@ -20,7 +20,7 @@ from videojobs.media.probe import probe_audio, probe_source_video
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.pipeline.facts import JobFacts, StoredInputs
 from videojobs.progress import POINT_SPECS, progress_within
-from videojobs.requests.media_rules import validate_media
+from videojobs.requests.media_rules import validate_media, video_limits
 from videojobs.requests.models import JobRequest
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.states import RecoveryPoint
@@ -74,10 +74,11 @@ class _ValidatedInputs:
 async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: ObjectStore) -> _ValidatedInputs:
     """Decode every file. Raises InvalidRequest with the problems of all."""
     limits = LimitSettings.current()
+    allowed = video_limits(request.stages, limits)
     video_probe = partial(
         probe_source_video,
-        containers=limits.video_containers,
-        max_seconds=limits.max_video_seconds,
+        containers=allowed.containers,
+        max_seconds=allowed.max_seconds,
         max_pixels=limits.max_picture_long_side * limits.max_picture_short_side,
     )
     audio_probe = partial(probe_audio, containers=limits.audio_containers, max_seconds=limits.max_audio_seconds)
@@ -94,7 +95,7 @@ async def _validate_inputs(stack: AsyncExitStack, request: JobRequest, store: Ob
         except TransferInterrupted as error:
             raise TransferInterrupted(str(FieldError(path, str(error)))) from error
 
-    video = await probe_input("video", request.video, limits.max_video_bytes, video_probe)
+    video = await probe_input("video", request.video, allowed.max_bytes, video_probe)
     audio = {
         item.refId: await probe_input(f"audio[{index}].source", item.source, limits.max_audio_bytes, audio_probe)
         for index, item in enumerate(request.audio)

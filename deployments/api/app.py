@@ -22,6 +22,7 @@ from deployments.api.openapi import install_openapi
 from deployments.api.pages import add_pages
 from deployments.api.pages.lecture import LECTURE_FORM_PATH
 from deployments.api.routes import (
+    basic_editor,
     callbacks,
     editor_jobs,
     events,
@@ -84,7 +85,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         streaming_paths=(
             callbacks.PREFIX,
             LECTURE_FORM_PATH,
-            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, lectures.FORM_PATH)),
+            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, *basic_editor.FORM_PATHS, lectures.FORM_PATH)),
         ),
         use_hsts=(AccessSettings.current().public_url or "").startswith("https:"),
     )
@@ -97,6 +98,7 @@ def _build_api_router() -> APIRouter:
     api = APIRouter(prefix=API_PREFIX)
     for route_module in (
         job_forms,
+        basic_editor,
         job_requests,
         lectures,
         jobs,

@@ -192,12 +192,15 @@ _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def _allowed_methods(request: Request) -> str:
-    """All methods of an address. Starlette lists those of its first endpoint only."""
+    """All methods of an address. Starlette lists those of its first endpoint only.
+
+    An address without parameters has the documented ones only: `/jobs/{job_id}` fits `/jobs/direct-process`, too.
+    """
     scopes = ((method, {**request.scope, "method": method}) for method in _METHODS)
     routes = request.app.routes
-    return ", ".join(
-        method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
-    )
+    found = [method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    documented = {method.upper() for method in request.app.openapi()["paths"].get(request.url.path, ())}
+    return ", ".join(method for method in found if not documented or method in documented)
 
 
 async def _handle_request_validation(_request: Request, error: Exception) -> Response:

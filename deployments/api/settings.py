@@ -124,6 +124,9 @@ class ApiSettings(Settings):
     max_form_bytes: int = Field(default=6 * 1024**3, ge=1024, le=100 * 1024**3)
     """A whole form: the largest video (5 GiB) and audio for an hour and a half."""
 
+    max_batch_files: int = Field(default=50, ge=1, le=180)
+    """Videos in one form of `batch-process`. Each becomes a paid job; a larger selection is rather a mistake."""
+
     max_uploads: int = Field(default=100, ge=1, le=10_000)
     """Concurrent forms with files, of all clients. Each holds a connection; further ones get 503."""
 

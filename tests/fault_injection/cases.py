@@ -97,7 +97,10 @@ UNLISTED: Final = ghostcut_fault("listed", effect="bare_url", times=1000)
 
 LIP_SYNC: Final = Scenario("lip-sync", "completed", (1, 0))
 CHAINED: Final = Scenario("lip-sync and text removal", "completed", (1, 1), has_areas=True)
-REJECTED: Final = Scenario("refused at admission", "failed", (0, 0), request_overrides={"segments": []})
+REJECTED: Final = Scenario("refused at admission", "failed", (0, 0), request_overrides={"audio": [], "segments": []})
+REMOVAL_ONLY: Final = Scenario(
+    "text removal only", "completed", (0, 1), has_areas=True, request_overrides={"audio": [], "segments": []}
+)
 SYNC_FAILS: Final = Scenario("Sync.so fails", "failed", (1, 0), faults=[sync_so_fault("ends")])
 RATE_LIMITED: Final = Scenario("Sync.so asks to wait", "completed", (1, 0), faults=[sync_so_fault("rate_limited")])
 GHOSTCUT_FAILS: Final = Scenario(
@@ -180,6 +183,7 @@ LAST_PASS: Final[Mapping[Scenario, Sequence[str]]] = {
     LOST_SUBMISSION: ("ghostcut.submit", "db.record_accepted"),
     UNRESOLVED: ("db.park", "db.release_lease"),
     RATE_LIMITED: ("sync_so.create", "db.record_outcome"),
+    REMOVAL_ONLY: ("db.record_estimate", "db.create_intent", "ghostcut.submit", "db.record_accepted", "db.complete"),
 }
 """Scenarios that differ only at their end: the operations at whose last pass a fault is injected."""
 

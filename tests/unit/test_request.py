@@ -58,6 +58,11 @@ def test_the_stored_form_of_no_effects_is_an_array() -> None:
     assert to_canonical_json(make_request(effects=""))["effects"] == []
 
 
+def test_an_older_request_keeps_its_fingerprint() -> None:
+    """Jobs of earlier versions are found by it; it was computed by the first version."""
+    assert fingerprint(make_request()) == "2d264d300137e0cade5e9e62fd2dc6de46108bfe235b970cc65f7b595ec87094"
+
+
 def test_the_stored_form_gives_the_same_request_back() -> None:
     request = make_request(display_name="Talk")
     assert parse_request(to_canonical_json(request)) == request == JobRequest.model_validate(to_canonical_json(request))

@@ -230,7 +230,7 @@ class JobWrites(RepositoryBase):
             last_point = job.recovery_point
             if move_to_point(job, RecoveryPoint.COMPLETED):
                 job.status = Status.COMPLETED
-                job.progress_message = completed_message(last_point)
+                job.progress_message = completed_message(last_point, job.stages)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
                 detail = {"output_url": output_url}
@@ -337,7 +337,8 @@ def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
         "user_id": request.user_id,
         "display_name": request.display_name,
         "progress_message": POINT_SPECS[RecoveryPoint.OPENED].message,
-        "processing_config": {"effects": request_json.get("effects", []), "options": request_json["options"]},
+        "processing_config": {"effects": request_json.get("effects", []), "options": request_json["options"]}
+        | {name: request_json[name] for name in ("text_removal",) if name in request_json},
         "segments_data": {"segments": segments, "total_segments": len(segments)},
         "job_metadata": {} if is_lecture else {"segments_count": len(segments)},
         "request": request_json,

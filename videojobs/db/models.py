@@ -46,8 +46,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
-from videojobs.requests.models import JobRequest
-from videojobs.states import JobKind, RecoveryPoint, Stage, Status
+from videojobs.requests.models import JobRequest, requested_stages
+from videojobs.states import JobKind, RecoveryPoint, Stage, Stages, Status
 
 Json = dict[str, Any]
 
@@ -180,9 +180,19 @@ class VideoJob(Base):
         return LectureRequest.model_validate(self.request)
 
     @property
-    def has_areas(self) -> bool:
+    def stages(self) -> Stages:
+        """The paid stages that the request asks for; none for a lecture or a rejected request."""
+        return requested_stages(self.request)
+
+    @property
+    def has_lip_sync(self) -> bool:
+        """Whether the request asks for lip-sync."""
+        return Stage.LIP_SYNC in self.stages
+
+    @property
+    def has_text_removal(self) -> bool:
         """Whether the request asks for text removal."""
-        return bool(self.request.get("effects"))
+        return Stage.TEXT_REMOVAL in self.stages
 
     @property
     def facts(self) -> JobFacts:

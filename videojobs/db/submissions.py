@@ -38,7 +38,7 @@ from videojobs.db.repository_base import (
 from videojobs.db.webhook_outbox import enqueue_webhooks
 from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
 from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
-from videojobs.progress import POINT_SPECS
+from videojobs.progress import point_message
 from videojobs.providers.block_names import default_block_name
 from videojobs.states import RecoveryPoint, Stage, Status
 from videojobs.webhooks.events import WebhookEvent
@@ -319,7 +319,7 @@ async def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: J
     """Record the callback. A parked job continues: its next run queries the vendor about the reported id."""
     if job.parked_reason is not None:
         job.parked_reason = job.error_code = None
-        job.progress_message = POINT_SPECS[job.recovery_point].message
+        job.progress_message = point_message(job.recovery_point, job.stages)
         job.lease_holder, job.lease_until = None, None  # the run that parked it has ended; the next one may begin
         await enqueue_webhooks(session, job, WebhookEvent.STARTED)
     add_event(session, job, "callback", JobEventKind.CALLBACK_RECEIVED, detail)

@@ -9,7 +9,7 @@ need facts of the media are in `videojobs.requests.media_rules`.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from videojobs.errors import FieldError, InvalidRequest, ProblemCode
+from videojobs.states import Stage, Stages
 from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 LipSyncModel = Literal["lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "sync-3"]
@@ -32,6 +33,7 @@ SyncMode = Literal["remap", "bounce", "loop", "cut_off", "silence"]
 InpaintModel = Literal["basic", "advanced_lite", "advanced", "advanced_large_box"]
 InpaintLanguage = Literal["all", "zh", "en", "ja", "ko", "ar"]
 AreaKind = Literal["erasure", "protection", "text"]
+TextRemoval = Literal["areas", "whole_frame"]
 
 REF_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # becomes a part of object keys, so it must be safe in a path
@@ -288,8 +290,8 @@ class Options(FrozenModel):
 
 
 class JobRequest(FrozenModel):
-    """One job. Get it from `videojobs.requests.parsing`: built directly it has the right shape, but its rules are
-    unchecked.
+    """One job: lip-sync, text removal, or both. Get it from `videojobs.requests.parsing`: built directly it has the
+    right shape, but its rules are unchecked.
     """
 
     video: Source = Field(
@@ -298,46 +300,56 @@ class JobRequest(FrozenModel):
         json_schema_extra=form_position(0),
     )
     audio: list[AudioFile] = Field(
-        min_length=1,
+        default=[],
         title="Audio files",
-        description="Every audio file that a segment uses, each once.",
+        description="Every audio file that a segment uses, each once; without segments, the one audio file for the "
+        "whole video. Leave it empty for text removal only.",
         json_schema_extra=form_position(1),
     )
     segments: list[Segment] = Field(
-        min_length=1,
+        default=[],
         title="Segments",
-        description="The time ranges of the video that get a new audio. The rest of the video stays as it is.",
+        description="The time ranges of the video that get a new audio. The rest of the video stays as it is. "
+        "Leave it empty for one audio file over the whole video.",
         json_schema_extra=form_position(2),
     )
     effects: list[AnnotationArea] = Field(
         default=[],
         title="Annotation areas",
-        description="Where and when text is removed or protected. Empty: lip-sync only.",
+        description="Where and when text is removed or protected. Protection alone: text is removed everywhere else. "
+        "Empty: lip-sync only.",
         json_schema_extra=form_position(3),
+    )
+    text_removal: TextRemoval | None = Field(
+        default=None,
+        title="Text removal",
+        description="whole_frame: find and remove text in the whole picture, except in areas of kind protection. "
+        "areas, or empty: as the annotation areas say.",
+        json_schema_extra=form_position(4),
     )
     display_name: Label | None = Field(
         default=None,
         title="Display name",
         description="The job's name in lists. Any text of up to 200 characters.",
-        json_schema_extra=form_position(4),
+        json_schema_extra=form_position(5),
     )
     user_id: Annotated[str, Field(pattern=ID_PATTERN)] = Field(
         title="User",
         description="Whose job this is; results are stored under this name. "
         "1 to 64 letters, digits, - _ and ., starting with a letter or a digit.",
-        json_schema_extra=form_position(5),
+        json_schema_extra=form_position(6),
     )
     options: Options = Field(
         default=Options(),
         title="Options",
         description="Options for the vendors. The defaults are right for most videos.",
-        json_schema_extra=form_position(6),
+        json_schema_extra=form_position(7),
     )
     callback_url: CallbackUrl | None = Field(
         default=None,
         title="Callback address",
         description=CALLBACK_URL_HELP,
-        json_schema_extra=form_position(7),
+        json_schema_extra=form_position(8),
     )
 
     @field_validator("display_name", "callback_url", mode="before")
@@ -345,6 +357,29 @@ class JobRequest(FrozenModel):
     def _blank_to_none(cls, value: object) -> object:
         """An HTML form sends an empty field as an empty string."""
         return None if isinstance(value, str) and not value.strip() else value
+
+    @property
+    def stages(self) -> Stages:
+        """The paid stages that it asks for."""
+        return requested_stages({"audio": self.audio, "effects": self.effects, "text_removal": self.text_removal})
+
+    @property
+    def removes_whole_frame(self) -> bool:
+        """Whether text is removed from the whole picture: asked for, or only protection areas are given."""
+        return is_whole_frame(self.text_removal, [area.kind for area in self.effects])
+
+
+def requested_stages(request: Mapping[str, Any]) -> Stages:
+    """The paid stages that a request asks for, by these fields of its stored JSON. Audio means lip-sync."""
+    lip_sync = [Stage.LIP_SYNC] if request.get("audio") else []
+    text_removal = [Stage.TEXT_REMOVAL] if request.get("effects") or request.get("text_removal") else []
+    return (*lip_sync, *text_removal)
+
+
+def is_whole_frame(text_removal: TextRemoval | None, area_kinds: Iterable[AreaKind]) -> bool:
+    """Whether text removal covers the whole picture. Areas of kind protection alone mean all but them."""
+    kinds = set(area_kinds)
+    return text_removal == "whole_frame" or (text_removal is None and kinds == {"protection"})
 
 
 def validate_job_id(value: object) -> str:

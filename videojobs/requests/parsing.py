@@ -44,7 +44,7 @@ def parse_request(
 ) -> JobRequest:
     """The request in `raw`, its segments sorted by start.
 
-    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; `effects` may be
+    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; the lists may be
     missing, null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with every
     error.
     """
@@ -85,12 +85,12 @@ def _sort_segments(request: JobRequest) -> JobRequest:
 
 def _decode_json_fields(raw: Mapping[str, object], limits: LimitSettings) -> tuple[dict[str, object], list[FieldError]]:
     """The fields with lists and options decoded. Unreadable ones are left empty and reported."""
-    # Every audio file belongs to a segment, so there cannot be more of them.
+    # Every audio file belongs to a segment, or is the only one, so there cannot be more of them.
     most = {"audio": limits.max_segments, "segments": limits.max_segments, "effects": limits.max_areas}
     fields, problems = dict(raw), []
     for name, count in most.items():
         try:
-            fields[name] = _decode_list(name, raw.get(name), count)
+            fields[name] = _decode_list(raw.get(name), count)
         except ValueError as error:
             fields[name] = []
             code = error.code if isinstance(error, _InvalidList) else ProblemCode.INVALID_JSON
@@ -112,7 +112,7 @@ class _InvalidList(ValueError):
         self.code = code
 
 
-def _decode_list(name: str, value: object, max_entries: int) -> list[object]:
+def _decode_list(value: object, max_entries: int) -> list[object]:
     """Raises ValueError with a message for the client."""
     value = decode_json_text(value)
     if value is None or value == "":
@@ -120,8 +120,6 @@ def _decode_list(name: str, value: object, max_entries: int) -> list[object]:
     if not isinstance(value, list | tuple):
         message = f"must be a list, or the JSON text of a list, not {json_type_name(value)}"
         raise _InvalidList(message, ProblemCode.WRONG_TYPE)
-    if not value and name != "effects":
-        raise _InvalidList("is required: give a list with at least one entry", ProblemCode.REQUIRED)
     if len(value) > max_entries:
         raise _InvalidList(f"has {len(value)} entries; at most {max_entries} are allowed", ProblemCode.TOO_MANY)
     return list(value)

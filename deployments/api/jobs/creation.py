@@ -13,6 +13,7 @@ from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
 from deployments.api.errors import RETRY_AFTER_SECONDS, ApiError, validation_error
 from deployments.api.middleware.request_context import bind_job
+from deployments.api.uploads.crop_check import reject_crops_beyond_audio
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.errors import ConfigurationError, DatabaseUnavailable, FieldError, ProblemCode
 from videojobs.lecture.parsing import parse_lecture
@@ -21,7 +22,7 @@ from videojobs.providers.registry import selection_problems
 from videojobs.requests.models import JobRequest, fingerprint
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings
-from videojobs.states import JobKind, Stage, Status
+from videojobs.states import JobKind, Stage, Stages, Status
 
 IdempotencyKey = Annotated[
     str | None,
@@ -48,13 +49,14 @@ async def create_job_from_json(
 
     Raises ApiError or InvalidRequest; one of `DEPENDENCY_ERRORS` if Prefect, Postgres or the storage is unavailable.
     """
-    require_provider(kind)
     await state.services.runs.ping()
     parse = parse_lecture if kind is JobKind.LECTURE else parse_request
     # Local files are for people on this machine: a client could read what is not its own.
     request = parse(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
     repository = await state.services.repository()
     await _require_own_uploads(repository, principal, _sources(request))
+    if isinstance(request, JobRequest):
+        await reject_crops_beyond_audio(await state.services.store(), request, raw.get("segments"))
     client_key = ClientKey(idempotency_key, fingerprint(request)) if idempotency_key else None
     job = await create_job(state, repository, str(uuid.uuid4()), request, principal, client_key)
     await launch_run(state, job)
@@ -76,8 +78,8 @@ async def create_job(
     `changes` say what was normalised in the request; the job's first event lists them. `source_file_name` is the
     client's own name of the video. Raises ApiError (503) if no vendor is configured for a stage of the job.
     """
-    if isinstance(request, JobRequest) and request.effects:
-        _require_stage(Stage.TEXT_REMOVAL)
+    if isinstance(request, JobRequest):
+        require_stages(request.stages)
 
     async def create() -> VideoJob:
         return await repository.create(
@@ -95,10 +97,10 @@ async def create_job(
         return await retrying(create)
 
 
-def require_provider(kind: JobKind) -> None:
-    """Raises ApiError (503) if a job of this kind could not begin, before its files are received."""
-    if kind is JobKind.PRO_VIDEO:
-        _require_stage(Stage.LIP_SYNC)
+def require_stages(stages: Stages) -> None:
+    """Raises ApiError (503) if no vendor is configured for a stage."""
+    for stage in stages:
+        _require_stage(stage)
 
 
 def _require_stage(stage: Stage) -> None:

@@ -39,6 +39,7 @@ _ACTION_NOTES: Final[dict[RequestedAction, StatusNote]] = {
         "plain", "Links revoked", ["Links to the result that were copied before no longer work. The new one does."]
     ),
 }
+_UNKNOWN: Final = "unknown: the request was rejected"
 _COMPARISON_DELAY: Final = timedelta(minutes=1)
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_schema=False)
@@ -64,8 +65,8 @@ async def show_job(
         status_note=note,
         timeline=event_lines(job.timeline),
         costs=price_rows(job.costs),
-        segments=row.segments_data["total_segments"],
-        areas=len(row.processing_config["effects"]),
+        segments=_segments_label(row),
+        areas=_areas_label(row),
         slides=readable_facts(row).slides,
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
@@ -74,6 +75,25 @@ async def show_job(
         picture=_comparison_state(job),
         **_media_context(row, job),
     )
+
+
+def _segments_label(row: VideoJob) -> str:
+    if count := row.segments_data["total_segments"]:
+        return str(count)
+    if not row.stages:
+        return _UNKNOWN
+    return "none: one audio file for the whole video" if row.has_lip_sync else "none: text removal only"
+
+
+def _areas_label(row: VideoJob) -> str:
+    count = len(row.processing_config["effects"])
+    if not row.stages:
+        return _UNKNOWN
+    if not row.has_text_removal:
+        return "none: lip-sync only"
+    if not row.video_request.removes_whole_frame:
+        return str(count)
+    return f"the whole picture, except {count} protected" if count else "the whole picture"
 
 
 def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
@@ -90,7 +110,7 @@ def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
     available = set(job.downloads)
     buttons = _LECTURE_DOWNLOAD_LABELS if row.kind is JobKind.LECTURE else _DOWNLOAD_LABELS
     after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
-    hidden = {"lip_sync"} if "result" in available and not row.has_areas else set()
+    hidden = {"lip_sync"} if "result" in available and not row.has_text_removal else set()
     return {
         "downloads": [(what, words) for what, words in buttons.items() if what in available - hidden],
         "before": "source" if "source" in available else None,

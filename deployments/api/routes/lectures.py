@@ -12,6 +12,7 @@ from deployments.api.jobs.creation import IdempotencyKey, create_job_from_json
 from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.request_body import openapi_json_body, read_json_object, reject_content_encoding
 from deployments.api.schemas.lectures import LectureCreated, LecturePage, LectureState, LectureStatus
+from deployments.api.uploads.form_receiver import JobForm
 from deployments.api.views.lecture_view import (
     statuses_of,
     to_created_lecture,
@@ -82,7 +83,8 @@ async def create_lecture_from_form(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> LectureCreated:
     """The file is streamed to the storage. All mistakes are reported at once."""
-    return to_created_lecture(await create_job_from_form(request, principal, state, idempotency_key, JobKind.LECTURE))
+    created = await create_job_from_form(request, principal, state, idempotency_key, JobForm.LECTURE)
+    return to_created_lecture(created.job)
 
 
 @router.get("/lectures", responses=error_responses(401, 403, 422, 429, 503), summary="List lectures")

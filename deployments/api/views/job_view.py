@@ -76,7 +76,7 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
         found.append("source")
     if job.kind is JobKind.LECTURE:
         return [*found, *_lecture_downloads(job)]
-    if has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED):
+    if job.has_lip_sync and has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED):
         found.append("lip_sync")
     if job.status == Status.COMPLETED:
         found.append("result")

@@ -1,6 +1,7 @@
 """The old editor: its form becomes a job, its jobs page shows the job, and its browser may read every response."""
 
 import uuid
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -11,12 +12,13 @@ from tests.integration.api.test_jobs import create_completed_job, create_job, cr
 from tests.integration.db.test_lectures import REQUEST as LECTURE
 from tests.support.api_server import BrokenServices, asgi_client
 from tests.support.editor_client import DIALOG_REF_ID, DROP_ZONE_REF_ID, FormPart, form_parts, make_area, make_segment
+from tests.support.emulator_clips import write_audio
 from tests.support.measured_facts import video_facts
 from tests.support.multipart_forms import PROCESS_URL, audio_bytes, video_bytes
 from videojobs.db import Lease, VideoJob
 from videojobs.errors import DatabaseUnavailable
 from videojobs.pipeline.facts import JobFacts
-from videojobs.states import RecoveryPoint
+from videojobs.states import RecoveryPoint, Stage, Stages
 from videojobs.storage.object_store import parse_uri
 
 JOBS_PAGE_URL: Final = "/api/v1/jobs/"
@@ -189,8 +191,32 @@ async def test_every_problem_of_a_form_has_a_code(http: httpx.AsyncClient) -> No
     assert (body["code"], body["omitted_problems"]) == ("invalid_request", 0)
 
 
-async def test_protection_areas_alone_are_rejected_with_the_reason(http: httpx.AsyncClient) -> None:
-    assert "effects: has only areas of kind protection" in await error_detail(http, effects=[make_area("protection")])
+async def test_protection_areas_alone_mean_the_whole_frame_but_them(api: ApiServer, http: httpx.AsyncClient) -> None:
+    job = await submit_editor_form(api, http, effects=[make_area("protection")])
+    assert job.video_request.removes_whole_frame
+    assert [area["kind"] for area in job.processing_config["effects"]] == ["protection"]
+
+
+@pytest.mark.parametrize(
+    ("speech", "sounds", "stages"), [("none", 0, (Stage.TEXT_REMOVAL,)), ("whole_video", 1, tuple(Stage))]
+)
+async def test_the_form_may_say_that_it_has_no_segments(
+    api: ApiServer, http: httpx.AsyncClient, speech: str, sounds: int, stages: Stages
+) -> None:
+    """Our own page sends it where a browser cannot reach the storage."""
+    fields = [("speech", (None, speech.encode())), ("text_removal", (None, b"whole_frame"))]
+    form = [*editor_form(segments=[], sounds=AUDIO_FILES[:sounds]), *fields]
+    answer = await http.post(PROCESS_URL, files=form)
+    job = await api.repository.get_job(answer.json()["job_id"])
+    assert (job.stages, job.request["text_removal"]) == (stages, "whole_frame")
+    wrong = await http.post(PROCESS_URL, files=[*editor_form(sounds=[]), *fields])
+    assert "segments_data: must be empty with speech" in wrong.json()["detail"]
+
+
+async def test_the_pro_form_needs_segments(http: httpx.AsyncClient) -> None:
+    """One audio for the whole video has a form of its own, and another price."""
+    detail = await error_detail(http, segments=[], sounds=AUDIO_FILES[:1])
+    assert detail == "segments_data: is required: give a list with at least one entry."
 
 
 @pytest.mark.parametrize(
@@ -214,6 +240,45 @@ async def test_m4a_audio_is_accepted(api: ApiServer, http: httpx.AsyncClient) ->
 async def test_an_mpeg_video_is_rejected_with_the_formats_supported(http: httpx.AsyncClient) -> None:
     detail = await error_detail(http, video=("talk.mpeg", b"\0\0\x01\xba\x44\0\x04\0\x04\x01" + b"v" * 100))
     assert "file: is not a video in a supported format; send one of AVI, MOV, MP4, WEBM" in detail
+
+
+# ---- crops beyond the audio ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def five_seconds(tmp_path: Path) -> tuple[str, bytes]:
+    return "my voice.wav", write_audio(tmp_path / "a.wav", 5.0, seed=1).read_bytes()
+
+
+async def test_a_split_beyond_the_audio_is_refused_at_once(
+    api: ApiServer, http: httpx.AsyncClient, user: str, five_seconds: tuple[str, bytes]
+) -> None:
+    """The editor cuts audio of unknown length by the times of the video. Segments are numbered as they were sent."""
+    split = [
+        make_segment(10.8, 12, DIALOG_REF_ID, startTime=10.8, endTime=12),
+        make_segment(9.5, 10.8, DIALOG_REF_ID, startTime=9.5, endTime=10.8),
+        make_segment(0, 2, DIALOG_REF_ID, startTime=3, endTime=5),
+    ]
+    answer = await http.post(PROCESS_URL, files=editor_form(segments=split, sounds=[five_seconds]))
+    problems = answer.json()["problems"]
+    lasts = f"but the audio {DIALOG_REF_ID} lasts 5 s"
+    assert {problem["field"]: problem["message"] for problem in problems} == {
+        "segments_data[0].audioInput.startTime": f"is 10.8 s, {lasts}",
+        "segments_data[0].audioInput.endTime": f"is 12 s, {lasts}",
+        "segments_data[1].audioInput.startTime": f"is 9.5 s, {lasts}",
+        "segments_data[1].audioInput.endTime": f"is 10.8 s, {lasts}",
+    }
+    assert {problem["code"] for problem in problems} == {"outside_media"}
+    assert api.stored_keys(user) == []
+
+
+async def test_crops_that_fit_or_cannot_be_measured_are_admitted(
+    api: ApiServer, http: httpx.AsyncClient, five_seconds: tuple[str, bytes]
+) -> None:
+    fits = [make_segment(0, 2, DIALOG_REF_ID, startTime=3, endTime=5.3)]  # a little more is for the run to judge
+    await submit_editor_form(api, http, segments=fits, sounds=[five_seconds])
+    unknown = [make_segment(0, 2, DIALOG_REF_ID, startTime=30, endTime=50)]
+    await submit_editor_form(api, http, segments=unknown, sounds=AUDIO_FILES[:1])
 
 
 # ---- the jobs page -----------------------------------------------------------------------------------------
@@ -369,7 +434,7 @@ async def test_a_cors_preflight_needs_no_token(cross_origin_client: httpx.AsyncC
     assert answer.headers["Access-Control-Allow-Credentials"] == "true"
     assert answer.headers["Access-Control-Allow-Headers"] == "authorization, x-anything"
     allowed = set(answer.headers["Access-Control-Allow-Methods"].split(", "))
-    assert allowed == {"GET", "POST", "PUT", "DELETE", "OPTIONS"}
+    assert allowed == {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 async def test_a_page_from_another_host_gets_no_cors_headers(cross_origin_client: httpx.AsyncClient) -> None:

@@ -2,11 +2,15 @@
 
 import html
 import re
+import uuid
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from sqlalchemy import text
 
 from tests.integration.api.conftest import ApiServer
+from tests.integration.db.conftest import make_request
 from tests.support.browser_user import FACTS, browser_client, create_job, lease_job, page_text
 from videojobs.db import get_engine
 from videojobs.db.tokens import Scope
@@ -34,6 +38,29 @@ async def test_a_job_page_shows_its_events_and_its_cost(api: ApiServer) -> None:
     assert lease.flow_run_id not in seen, "the numbers of runs are nobody's business"
     assert "Cancel" in seen
     assert "Try again" not in seen
+
+
+@pytest.mark.parametrize(
+    ("changes", "segments", "areas"),
+    [
+        ({"effects": []}, "Segments 2", "Areas none: lip-sync only"),
+        ({"audio": [], "segments": []}, "Segments none: text removal only", "Areas 1"),
+        (
+            {"segments": [], "effects": [], "text_removal": "whole_frame"},
+            "Segments none: one audio file for the whole video",
+            "Areas the whole picture",
+        ),
+    ],
+)
+async def test_a_job_page_says_what_kind_of_job_it_is(
+    api: ApiServer, changes: dict[str, Any], segments: str, areas: str
+) -> None:
+    request = make_request(areas=1).model_copy(update=changes)
+    job = await api.repository.create(f"job-{uuid.uuid4()}", request, actor="test")
+    async with await browser_client(api, "ada") as http:
+        seen = await page_text(http, f"/jobs/{job.id}")
+    assert segments in seen
+    assert areas in seen
 
 
 async def test_a_rejected_request_lists_its_problems(api: ApiServer) -> None:

@@ -74,15 +74,32 @@ def encode_mask(spec: MaskSpec) -> dict[str, Any]:
     }
 
 
-def mask_errors(masks: Sequence[MaskSpec], model: InpaintModel, language: str = "all") -> list[FieldError]:
+def mask_errors(
+    masks: Sequence[MaskSpec], model: InpaintModel, language: str = "all", *, whole_frame: bool = False
+) -> list[FieldError]:
     """Everything that GhostCut would reject, or accept without erasing anything."""
-    problems = [FieldError("masks", "give at least one area")] if not masks else []
+    problems = [FieldError("masks", "give at least one area")] if not masks and not whole_frame else []
+    if whole_frame:
+        problems += whole_frame_errors(model, model_field="model")
+        problems += [
+            FieldError(f"masks[{index}].kind", "must be protection for the whole frame")
+            for index, spec in enumerate(masks)
+            if spec.kind != "protection"
+        ]
     for index, spec in enumerate(masks):
         text = _mask_error(spec)
         problems += [FieldError(f"masks[{index}]", text)] if text else []
     return problems or model_rule_errors(
         model, language, dict(enumerate(masks)), areas_field="masks", language_field="language"
     )
+
+
+def whole_frame_errors(model: InpaintModel, *, model_field: str) -> list[FieldError]:
+    """The models that have no mode for the whole frame."""
+    if model == "basic":
+        return []
+    message = f"must be basic for text removal in the whole frame; {model} needs areas"
+    return [FieldError(model_field, message, ProblemCode.UNSUPPORTED_BY_MODEL)]
 
 
 def _mask_error(spec: MaskSpec) -> str | None:
