@@ -18,6 +18,7 @@ BATCH_URL: Final = "/api/v1/jobs/batch-process"
 VIDEO: Final = ("file", ("my talk.mp4", video_bytes()))
 AUDIO: Final = ("audio", ("my voice.mp3", audio_bytes(b"1")))
 NAME: Final = ("display_name", (None, b"Video Processing - my talk.mp4"))
+CALLBACK_URL: Final = "https://hooks.example.com/videojobs"
 FILE_BY_NUMBER: Final = [("files", (f"clip {number}.mp4", video_bytes(2000 + number))) for number in range(3)]
 
 
@@ -117,6 +118,36 @@ async def test_mistakes_are_named_and_nothing_is_stored(api: ApiServer, http: ht
     assert api.stored_keys(user) == []
 
 
+@pytest.mark.parametrize(("url", "parts"), [(TEXT_REMOVAL_URL, []), (WHOLE_VIDEO_URL, [AUDIO])])
+async def test_the_forms_take_a_callback_address(
+    api: ApiServer, http: httpx.AsyncClient, url: str, parts: list[Any]
+) -> None:
+    _, job = await submit(api, http, url, *parts, ("callback_url", (None, CALLBACK_URL.encode())))
+    assert job.request["callback_url"] == CALLBACK_URL
+    private = ("callback_url", (None, b"https://127.0.0.1/"))
+    assert "callback_url: must lead to a host" in await refused(http, url, VIDEO, *parts, private)
+
+
+async def test_each_mistake_in_a_form_has_its_code(http: httpx.AsyncClient) -> None:
+    answer = await http.post(WHOLE_VIDEO_URL, files=[VIDEO, AUDIO, AUDIO, ("user_id", (None, b"ada"))])
+    assert {problem["field"]: problem["code"] for problem in answer.json()["problems"]} == {
+        "audio": "duplicate",
+        "user_id": "wrong_user",
+    }
+    answer = await http.post(WHOLE_VIDEO_URL, files=[VIDEO])
+    assert [problem["code"] for problem in answer.json()["problems"]] == ["required"]
+
+
+async def test_the_job_has_the_fields_of_the_old_rows(http: httpx.AsyncClient) -> None:
+    created = (await http.post(TEXT_REMOVAL_URL, files=[VIDEO])).json()
+    row = (await http.get(f"/api/v1/jobs/{created['job_id']}")).json()
+    assert (row["original_filename"], row["is_pro_job"], row["segments_data"]) == (
+        "my talk.mp4",
+        True,  # of the pipeline whose jobs the operators' queries list
+        {"segments": [], "total_segments": 0},
+    )
+
+
 async def test_a_repeated_key_returns_the_first_job(http: httpx.AsyncClient) -> None:
     headers = new_idempotency_headers()
     answers = [await http.post(TEXT_REMOVAL_URL, files=[VIDEO, NAME], headers=headers) for _ in range(2)]
@@ -155,6 +186,17 @@ async def test_each_video_of_a_batch_becomes_a_job(api: ApiServer, http: httpx.A
         assert api.store.open(key).read() == content
     assert sorted(api.prefect.started) == sorted(job.id for job in jobs)
     assert len(api.stored_keys(user)) == 3
+    assert [job.source_file_name for job in jobs] == ["clip 0.mp4", "clip 1.mp4", "clip 2.mp4"]
+
+
+async def test_all_jobs_of_a_batch_have_its_callback(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:
+    callback = ("callback_url", (None, CALLBACK_URL.encode()))
+    rows = (await http.post(BATCH_URL, files=[*FILE_BY_NUMBER[:2], callback])).json()["jobs"]
+    jobs = [await api.repository.get_job(row["job_id"]) for row in rows]
+    assert [job.request["callback_url"] for job in jobs] == [CALLBACK_URL] * 2
+    private = ("callback_url", (None, b"https://127.0.0.1/"))
+    assert (await refused(http, BATCH_URL, FILE_BY_NUMBER[0], private)).startswith("callback_url: must lead to a host")
+    assert len(api.stored_keys(user)) == 2
 
 
 async def test_a_bad_file_does_not_stop_the_batch(api: ApiServer, http: httpx.AsyncClient, user: str) -> None:

@@ -66,6 +66,22 @@ async def test_a_job_tells_its_start_progress_and_completion(repository: JobRepo
     assert await events(repository, user) == ["job.started", *["job.progress"] * 4, "job.completed"]
 
 
+async def test_text_removal_alone_tells_the_same_events(repository: JobRepository, user: str, job_id: str) -> None:
+    await create_endpoint(repository, user)
+    lease = await create_job(repository, user, job_id, audio=[], segments=[], effects=[], text_removal="whole_frame")
+    for point in (RecoveryPoint.UPLOADED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED, RecoveryPoint.TEXT_REMOVAL_STORED):
+        await repository.advance(lease, point)
+    await repository.complete(lease, "s3://bucket/result.mp4")
+    assert await events(repository, user) == ["job.started", *["job.progress"] * 3, "job.completed"]
+    assert [delivery.data["message"] for delivery in await deliveries(repository, user)] == [
+        "Uploading files...",
+        "Starting text inpainting...",
+        "Text inpainting in progress...",
+        "Text inpainting in progress...",
+        "Pro video processing completed (text inpainting)",
+    ]
+
+
 async def test_progress_is_sent_to_those_who_ask_for_it(repository: JobRepository, user: str, job_id: str) -> None:
     await create_endpoint(repository, user, *DEFAULT_EVENTS)
     lease = await create_job(repository, user, job_id)
