@@ -129,7 +129,7 @@ async def test_readiness_names_a_service_that_is_down(driver: StackDriver) -> No
         answer = await http.get("/readyz")
         return answer.status_code, answer.json()
 
-    up = {"postgres": "up", "prefect": "up", "storage": "up"}
+    up = dict.fromkeys(("postgres", "prefect", "storage", "providers"), "up")
     async with httpx.AsyncClient(base_url=driver.stack.address_of("api"), timeout=30) as http:
         assert await ready(http) == (200, up)
         await driver.stack.kill("object_store")
