@@ -67,7 +67,7 @@ class Connections(BaseModel):
         "video-storage", title="Storage", description="Name of an S3 Bucket block.", json_schema_extra={"position": 1}
     )
 
-    _unknown_names: tuple[str, ...] = PrivateAttr(())
+    _unknown: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -88,28 +88,30 @@ class Connections(BaseModel):
 
     @classmethod
     def for_job(cls, names: object) -> "Connections":
-        """The blocks that a job names. Jobs outlive providers: names of none are left out, see `unknown_names`."""
+        """The blocks that a job names. Jobs outlive providers: names of none are set aside, see `unknown_names`."""
         if not isinstance(names, Mapping):
             return cls.model_validate(names)
-        connections = cls.model_validate({name: value for name, value in names.items() if name in cls.known_names()})
-        connections._unknown_names = tuple(name for name in names if name not in cls.known_names())
+        known = cls.known_names()
+        connections = cls.model_validate({name: value for name, value in names.items() if name in known})
+        connections._unknown = {name: value for name, value in names.items() if name not in known}
         return connections
 
     @property
     def unknown_names(self) -> tuple[str, ...]:
-        """What `for_job` left out: misspelt, or of a provider that is not installed any more."""
-        return self._unknown_names
+        """What `for_job` set aside: misspelt, or of a provider that is not installed here."""
+        return tuple(self._unknown)
 
     def block_name(self, provider_key: str) -> str:
         name: str = self.__pydantic_extra__.get(provider_key, default_block_name(provider_key))
         return name
 
-    def to_run_parameter(self) -> dict[str, str]:
-        """What a new run is given. Only names that differ from the defaults: `make deploy` may not know a provider yet
-        that is installed here, and Prefect refuses a name that the deployment does not know."""
+    def to_run_parameter(self) -> dict[str, Any]:
+        """What a new run is given. Only names that differ from the defaults: Prefect refuses a name of a provider that
+        the deployment does not know. Another account than the default is always named, also for a provider that only
+        the workers have: rather no run than one that charges the wrong account."""
         return {
             name: value
-            for name, value in self.model_dump().items()
+            for name, value in {**self.model_dump(), **self._unknown}.items()
             if name in type(self).model_fields or value != default_block_name(name)
         }
 

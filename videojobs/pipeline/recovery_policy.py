@@ -161,7 +161,9 @@ def _park_without_provider(submission: Submission) -> RecoveryDecision | None:
     """Only its provider can tell what became of a submission, or fetch its result."""
     if submission.provider in providers():
         return None
-    return RecoveryDecision(RecoveryAction.PARK, provider_missing_message(submission.provider, submission.vendor_id))
+    return RecoveryDecision(
+        RecoveryAction.PARK, submission_without_provider_message(submission.provider, submission.vendor_id)
+    )
 
 
 def _decide_vendor_done(snapshot: JobSnapshot, submission: Submission) -> RecoveryDecision:
@@ -238,7 +240,7 @@ def outcome_unknown_message(vendor: str, reason: str) -> str:
     )
 
 
-def provider_missing_message(provider: str, vendor_id: str | None) -> str:
+def submission_without_provider_message(provider: str, vendor_id: str | None) -> str:
     """A submission is with a vendor whose package is not installed any more, or is broken."""
     what = f"the submission {vendor_id}" if vendor_id else "a submission"
     return (

@@ -6,7 +6,7 @@ whose value is the provider's class. A package that breaks a rule is left out wi
 
 import logging
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,7 +59,9 @@ def load_registry() -> Registry:
     """Read once per process: loading takes milliseconds."""
     # The same entry point may be found twice, in an installed package and in its source folder.
     found = {(it.name, it.value): it for it in entry_points(group=ENTRY_POINT_GROUP)}.values()
-    packages_of = {name: [it for it in found if it.name == name] for name in Counter(it.name for it in found)}
+    packages_of = defaultdict[str, list[EntryPoint]](list)
+    for entry_point in found:
+        packages_of[entry_point.name].append(entry_point)
     loaded: dict[str, Provider[Any]] = {}
     problems: dict[str, str] = {}
     for name, same_name in packages_of.items():

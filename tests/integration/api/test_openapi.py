@@ -8,7 +8,7 @@ from typing import Final
 from tests.integration.api.conftest import run_api_server
 from videojobs.db.tokens import Scope
 
-EXAMPLES_PER_OPERATION: Final = 8  # of each kind for each operation; hundreds find nothing more and take minutes
+EXAMPLES_PER_OPERATION: Final = 15  # of each kind for each operation; hundreds find nothing more and take minutes
 SCHEMATHESIS: Final = str(Path(sys.executable).with_name("schemathesis"))
 UNLIMITED_SETTINGS: Final = {
     "requests_per_minute": 1_000_000,

@@ -46,6 +46,12 @@ async def test_a_continued_job_is_given_only_names_that_exist(started: list[dict
     assert started == [{"user_id": "ada", "job_id": "job-1", "connections": SENT}]
 
 
+async def test_an_account_of_a_provider_not_installed_here_is_kept(started: list[dict[str, Any]]) -> None:
+    """The workers may have it: without the name, the run would charge the default account."""
+    await prefect_runs.start_job_run(make_job({**STORED, "gone": "second-account"}), idempotency_key="1")
+    assert started[0]["connections"] == {**SENT, "gone": "second-account"}
+
+
 async def test_a_retried_job_is_given_only_names_that_exist(
     started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
