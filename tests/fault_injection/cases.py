@@ -89,6 +89,7 @@ def ghostcut_fault(kind: str, **more: Any) -> VendorFault:
     return "ghostcut", {"kind": kind, **more}
 
 
+NO_SYNC_SO_CALLBACK: Final = sync_so_fault("webhook", effect="drop", times=9)
 NO_CALLBACK: Final = ghostcut_fault("callback", effect="drop", times=9)
 LOST_RESPONSE: Final = ghostcut_fault("reset", when="after")
 UNLISTED: Final = ghostcut_fault("listed", effect="bare_url", times=1000)
@@ -158,6 +159,7 @@ STUCK: Final = Scenario(
 KEY_EXPIRED: Final = replace(
     STUCK,
     name="in doubt for days, then cleaned up",
+    faults=[NO_SYNC_SO_CALLBACK],  # it would report the id, and the list would not be needed
     follow_up=Cleanup(Injection("sync_so.create.after_call", 1, "raise"), after_key_expiry=True),
 )
 LECTURE: Final = Scenario("a lecture", "completed", (0, 0), job_kind=JobKind.LECTURE)
