@@ -23,6 +23,7 @@ from deployments.api.pages import add_pages
 from deployments.api.pages.lecture import LECTURE_FORM_PATH
 from deployments.api.routes import (
     basic_editor,
+    batches,
     callbacks,
     editor_jobs,
     events,
@@ -102,6 +103,7 @@ def _build_api_router() -> APIRouter:
         basic_editor,
         job_requests,
         job_estimates,
+        batches,
         lectures,
         jobs,
         editor_jobs,

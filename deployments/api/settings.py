@@ -138,6 +138,10 @@ class ApiSettings(Settings):
     """Concurrent estimates that examine files, half of them of one user; further ones get 503 or 429. Decoding takes
     whole cores of the machine that also answers everybody else."""
 
+    max_batch_rows: int = Field(default=200, ge=1, le=1000)
+    """Jobs in one batch: a megabyte (`max_json_bytes`) of rows with a few segments. All are created in one transaction,
+    which takes a few milliseconds for each."""
+
     max_uploads: int = Field(default=100, ge=1, le=10_000)
     """Concurrent forms with files, of all clients. Each holds a connection; further ones get 503."""
 

@@ -54,6 +54,14 @@ attack_cases(
     {
         "text": lambda scene: scene.http.post(JOBS_URL, content=b"{}", headers={"Content-Type": "text/plain"}),
         "none": lambda scene: scene.http.post(JOBS_URL, content=b"{}"),
+        "text for a batch": lambda scene: scene.http.post(
+            f"{JOBS_URL.removesuffix('jobs')}batches", content=b"{}", headers={"Content-Type": "text/plain"}
+        ),
+        "compressed CSV": lambda scene: scene.http.post(
+            f"{JOBS_URL.removesuffix('jobs')}batches",
+            content=b"\x1f\x8b",
+            headers={"Content-Type": "text/csv", "Content-Encoding": "gzip"},
+        ),
         "text for an estimate": lambda scene: scene.http.post(
             f"{JOBS_URL}/estimate", content=b"{}", headers={"Content-Type": "text/plain"}
         ),
