@@ -62,6 +62,7 @@ class ProblemCode(StrEnum):
     UNKNOWN_REF_ID = "unknown_ref_id"
     UNUSED_REF_ID = "unused_ref_id"
     UNSUPPORTED_BY_MODEL = "unsupported_by_model"  # a vendor's model does not support it
+    BUDGET_EXCEEDED = "budget_exceeded"  # of an estimate: the job would be accepted, and fail before it buys anything
     INVALID_VALUE = "invalid_value"  # none of the others; also problems that were stored before there were codes
 
 

@@ -23,10 +23,12 @@ from deployments.api.pages import add_pages
 from deployments.api.pages.lecture import LECTURE_FORM_PATH
 from deployments.api.routes import (
     basic_editor,
+    batches,
     callbacks,
     editor_jobs,
     events,
     health,
+    job_estimates,
     job_forms,
     job_requests,
     jobs,
@@ -100,6 +102,8 @@ def _build_api_router() -> APIRouter:
         job_forms,
         basic_editor,
         job_requests,
+        job_estimates,
+        batches,
         lectures,
         jobs,
         editor_jobs,

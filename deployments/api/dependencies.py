@@ -15,6 +15,7 @@ from deployments.api.background.job_watcher import JobWatcher
 from deployments.api.background.run_launcher import RunLauncher
 from deployments.api.background.webhook_dispatcher import WebhookDispatcher
 from deployments.api.background.webhook_retention import delete_old_webhooks
+from deployments.api.jobs.estimate_pool import EstimatePool
 from deployments.api.partner_tokens import PartnerTokenVerifier
 from deployments.api.rate_limit import TokenBuckets
 from deployments.api.services import Services
@@ -38,6 +39,7 @@ class AppState:
     auth_failure_buckets: TokenBuckets = field(init=False)  # by address
     partner_tokens: PartnerTokenVerifier | None = field(init=False)  # None: only our own tokens are accepted
     upload_pool: UploadPool = field(init=False)
+    estimate_pool: EstimatePool = field(init=False)
     run_launcher: RunLauncher = field(init=False)
     job_watcher: JobWatcher = field(init=False)
     webhook_dispatcher: WebhookDispatcher = field(init=False)
@@ -48,6 +50,7 @@ class AppState:
         self.auth_failure_buckets = TokenBuckets(settings.failures_per_minute)
         self.partner_tokens = PartnerTokenVerifier.from_settings(PartnerTokenSettings())
         self.upload_pool = UploadPool(max_uploads=settings.max_uploads, max_buffers=settings.upload_buffers)
+        self.estimate_pool = EstimatePool(settings.max_estimates)
         self.run_launcher = RunLauncher(self.services)
         self.job_watcher = JobWatcher(self.services.repository, settings)
         self.webhook_dispatcher = WebhookDispatcher(self.services.repository)

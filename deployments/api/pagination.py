@@ -8,6 +8,7 @@ from datetime import datetime
 from deployments.api.auth import Principal
 from deployments.api.errors import ApiError, validation_error
 from videojobs.db import VideoJob
+from videojobs.db.batches import JobBatch
 from videojobs.db.queries import Cursor
 from videojobs.db.webhook_models import WebhookDelivery
 from videojobs.errors import FieldError, ProblemCode
@@ -21,7 +22,7 @@ def resolve_owner(principal: Principal, user: str | None) -> str | None:
     return user or principal.owner
 
 
-def encode_cursor(row: VideoJob | WebhookDelivery) -> str:
+def encode_cursor(row: VideoJob | WebhookDelivery | JobBatch) -> str:
     """The cursor of the page that follows this row."""
     return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
 

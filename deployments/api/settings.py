@@ -127,6 +127,21 @@ class ApiSettings(Settings):
     max_batch_files: int = Field(default=50, ge=1, le=180)
     """Videos in one form of `batch-process`. Each becomes a paid job; a larger selection is rather a mistake."""
 
+    estimate_timeout_seconds: float = Field(default=30, gt=0, le=300)
+    """How long an estimate may fetch and decode its files: a clip of five minutes in 720p is decoded in 4 s. What takes
+    longer is left to the job's run, and the estimate says so."""
+
+    estimate_max_bytes: int = Field(default=1024**3, ge=1024, le=50 * 1024**3)
+    """Largest file that an estimate examines. Files from links take as much temporary space while they are decoded."""
+
+    max_estimates: int = Field(default=4, ge=1, le=100)
+    """Concurrent estimates that examine files, half of them of one user; further ones get 503 or 429. Decoding takes
+    whole cores of the machine that also answers everybody else."""
+
+    max_batch_rows: int = Field(default=200, ge=1, le=1000)
+    """Jobs in one batch: a megabyte (`max_json_bytes`) of rows with a few segments. All are created in one transaction,
+    which takes a few milliseconds for each."""
+
     max_uploads: int = Field(default=100, ge=1, le=10_000)
     """Concurrent forms with files, of all clients. Each holds a connection; further ones get 503."""
 

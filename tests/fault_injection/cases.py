@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from videojobs.states import JobKind
-from videojobs.testing.fault_injection import DELIVERY_POINTS
+from videojobs.testing.fault_injection import BATCH_POINTS, DELIVERY_POINTS
 
 Outcome = Literal["completed", "failed", "cancelled", "parked", "processing", "pending", "no row"]
 Action = Literal["kill", "raise", "hang"]
@@ -374,6 +374,7 @@ outage with the longest recovery comes first."""
 
 _NO_LINK: Final = "Called only where a finished generation names no result: tests/unit/providers/test_sync_so_client.py"
 _DOCTOR: Final = "Called by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
+_BATCHES: Final = "Called by the API only, when it creates a batch: tests/integration/api/test_batches.py"
 _WEBHOOKS: Final = "Called by the API only, when it sends webhooks: tests/integration/api/test_webhook_faults.py"
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "sync_so.download_url.before_call": _NO_LINK,
@@ -381,5 +382,6 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "ghostcut.balance.before_call": _DOCTOR,
     "ghostcut.balance.after_call": _DOCTOR,
     **dict.fromkeys(DELIVERY_POINTS, _WEBHOOKS),
+    **dict.fromkeys(BATCH_POINTS, _BATCHES),
 }
 """Fault points that no job passes here, and the tests that cover their failures."""

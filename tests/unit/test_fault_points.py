@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.source_tree import ROOT, FunctionNode, parse_module, python_files, walk
 from videojobs.testing.fault_injection import (
+    BATCH_WRITES,
     DB_WRITES,
     DELIVERY_POINTS,
     DELIVERY_WRITES,
@@ -130,7 +131,7 @@ def _is_column_assignment(node: ast.Assign) -> bool:
 
 def test_commits_and_commit_fault_points_match() -> None:
     verbs = first_arguments({"_transaction", "_locked_job"}, *PACKAGES)
-    assert sorted(verbs) == sorted((*DB_WRITES, *DELIVERY_WRITES)), (
+    assert sorted(verbs) == sorted((*DB_WRITES, *DELIVERY_WRITES, *BATCH_WRITES)), (
         "each commit has a name of its own, and each name its commit"
     )
 
@@ -286,7 +287,9 @@ def test_fault_points_are_unique_and_of_the_four_kinds() -> None:
     assert (
         len(FAULT_POINTS)
         == len(set(FAULT_POINTS))
-        == 2 * (len(DB_WRITES) + len(VENDOR_CALLS) + len(STORAGE_WRITES)) + len(STREAMS) + len(DELIVERY_POINTS)
+        == 2 * (len(DB_WRITES) + len(BATCH_WRITES) + len(VENDOR_CALLS) + len(STORAGE_WRITES))
+        + len(STREAMS)
+        + len(DELIVERY_POINTS)
     )
 
 

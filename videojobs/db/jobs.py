@@ -71,14 +71,14 @@ class JobWrites(RepositoryBase):
         `source_file_name` is the client's own name of the video, for its lists.
         With a `client_key` that this user has used before, returns the job of that time, under its own id.
         """
-        row = _job_row(job_id, request) | {
+        row = new_job_row(job_id, request) | {
             "connections": dict(connections or {}),
             "client_key": client_key.value if client_key else None,
             "client_fingerprint": client_key.fingerprint if client_key else None,
             "source_file_name": source_file_name,
         }
         async with self._transaction("create", job_id) as session:
-            if await _insert_job(session, row):
+            if await insert_job(session, row):
                 job = await load_job(session, job_id)
                 add_event(session, job, actor, JobEventKind.OPENED, {"changes": list(changes)} if changes else None)
                 return job
@@ -125,7 +125,7 @@ class JobWrites(RepositoryBase):
             "request_fingerprint": "",
         }
         async with self._transaction("create_rejected", job_id) as session:
-            if await _insert_job(session, row):
+            if await insert_job(session, row):
                 job = await load_job(session, job_id)
                 add_event(session, job, actor, JobEventKind.REFUSED, {"error": error})
                 await enqueue_webhooks(session, job, WebhookEvent.FAILED, callback_url=callback_url)
@@ -325,7 +325,7 @@ def _problems_json(problems: Sequence[FieldError]) -> list[Json] | None:
     return [asdict(problem) for problem in problems] or None
 
 
-def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
+def new_job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
     """The row of a new job."""
     request_json = to_canonical_json(request)
     is_lecture = isinstance(request, LectureRequest)
@@ -355,7 +355,7 @@ async def _find_by_client_key(session: AsyncSession, user_id: str, client_key: C
     return first
 
 
-async def _insert_job(session: AsyncSession, row: Json) -> bool:
+async def insert_job(session: AsyncSession, row: Json) -> bool:
     """Whether the row is new."""
     statement = insert(VideoJob).values(row).on_conflict_do_nothing().returning(VideoJob.id)
     return await session.scalar(statement) is not None

@@ -2,8 +2,8 @@
 
 `JobRepository` is composed of one class per concern, each in the module of that name; they share the transactions and
 row locks of `repository_base`. Flows use `jobs` (life cycle and lease), `submissions` (paid calls) and `budgets`; the
-clean-up uses `maintenance`; the API uses `queries`, `result_links`, `stats`, `tokens`, `uploads` and `webhook_...`.
-Reads for a single job are here.
+clean-up uses `maintenance`; the API uses `queries`, `batches`, `result_links`, `stats`, `tokens`, `uploads` and
+`webhook_...`. Reads for a single job are here.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import SQLColumnExpression, func, select
 
+from videojobs.db.batches import BatchStore
 from videojobs.db.budgets import SpendTracking
 from videojobs.db.jobs import JobWrites
 from videojobs.db.maintenance import JobMaintenance
@@ -38,6 +39,7 @@ class JobRepository(
     ResultLinkKeys,
     TokenStore,
     UploadStore,
+    BatchStore,
     WebhookEndpointStore,
     WebhookDeliveryStore,
 ):

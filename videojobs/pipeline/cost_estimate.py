@@ -23,6 +23,13 @@ def estimate_from_prices(request: JobRequest, facts: JobFacts) -> CostEstimate:
     return CostEstimate({stage: provider_for_stage(stage).estimate(request, seconds) for stage in request.stages})
 
 
+def least_cost(request: JobRequest) -> CostEstimate:
+    """The cost of the request for the shortest video that it fits: one that ends with its last segment or area."""
+    ends = [*(segment.endTime for segment in request.segments), *(area.end for area in request.effects)]
+    seconds = max(ends, default=0.0)
+    return CostEstimate({stage: provider_for_stage(stage).estimate(request, seconds) for stage in request.stages})
+
+
 def max_result_seconds(request: JobRequest, facts: JobFacts) -> float:
     """The longest duration that the result may have: whether segments are re-timed is known only after the lip-sync
     (`videojobs.pipeline.timeline`). Without lip-sync it is that of the source."""

@@ -45,6 +45,9 @@ DB_WRITES: Final = (
 DELIVERY_WRITES: Final = ("claim_deliveries", "record_attempt")
 """As `DB_WRITES`, in the process that sends webhooks; no job's run passes them."""
 
+BATCH_WRITES: Final = ("create_batch",)
+"""As `DB_WRITES`, in an API process that creates a batch; no job's run passes them."""
+
 DELIVERY_CALLS: Final = ("webhook.send",)
 """Sending a webhook; `before_call` and `after_call`, the latter with the answer in memory only."""
 
@@ -73,12 +76,16 @@ DELIVERY_POINTS: Final = (
 )
 """The fault points of webhooks. Their tests kill an API process, and need no whole stack."""
 
+BATCH_POINTS: Final = tuple(f"db.{verb}.{when}_commit" for verb in BATCH_WRITES for when in ("before", "after"))
+"""The fault points of batches. Their tests kill a process, and need no whole stack."""
+
 FAULT_POINTS: Final = (
     *(f"db.{verb}.{when}_commit" for verb in DB_WRITES for when in ("before", "after")),
     *(f"{call}.{when}_call" for call in VENDOR_CALLS for when in ("before", "after")),
     *(f"{change}.{when}" for change in STORAGE_WRITES for when in ("before", "after")),
     *(f"{stream}.middle" for stream in STREAMS),
     *DELIVERY_POINTS,
+    *BATCH_POINTS,
 )
 """All fault points. A test compares this list with the code, and the fault matrix with this list."""
 

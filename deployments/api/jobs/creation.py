@@ -54,7 +54,7 @@ async def create_job_from_json(
     # Local files are for people on this machine: a client could read what is not its own.
     request = parse(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
     repository = await state.services.repository()
-    await _require_own_uploads(repository, principal, _sources(request))
+    await require_own_uploads(repository, principal, request)
     if isinstance(request, JobRequest):
         await reject_crops_beyond_audio(await state.services.store(), request, raw.get("segments"))
     client_key = ClientKey(idempotency_key, fingerprint(request)) if idempotency_key else None
@@ -139,9 +139,11 @@ def _sources(request: JobRequest | LectureRequest) -> dict[str, str]:
     return sources
 
 
-async def _require_own_uploads(repository: JobRepository, principal: Principal, sources: Mapping[str, str]) -> None:
+async def require_own_uploads(
+    repository: JobRepository, principal: Principal, request: JobRequest | LectureRequest
+) -> None:
     """Our keys open the whole bucket, so a request may name only its user's uploads there. Raises ApiError (422)."""
-    stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
+    stored = {path: source for path, source in _sources(request).items() if source.lower().startswith("s3:")}
     own_uploads = await repository.filter_owned_sources(principal.user_id, list(stored.values())) if stored else set()
     message = "is not an upload of yours that is complete and less than a week old; upload it first"
     problems = [
