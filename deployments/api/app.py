@@ -18,7 +18,7 @@ from deployments.api.metrics import Metrics
 from deployments.api.middleware.body_limits import BodyLimitMiddleware
 from deployments.api.middleware.graceful_streams import StreamShutdownMiddleware
 from deployments.api.middleware.request_logging import RequestLoggingMiddleware
-from deployments.api.openapi import install_openapi
+from deployments.api.openapi import install_openapi, operation_id
 from deployments.api.pages import add_pages
 from deployments.api.pages.lecture import LECTURE_FORM_PATH
 from deployments.api.routes import (
@@ -73,7 +73,14 @@ def create_app(services: Services | None = None) -> FastAPI:
     settings = ApiSettings.current()
     state = AppState(settings, services or Services(settings))
     # No documentation pages: they would load scripts from other hosts.
-    app = _ApiApplication(title="Video jobs", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = _ApiApplication(
+        title="Video jobs",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
     app.state.app_state = state
     app.include_router(callbacks.router)
     app.include_router(_build_api_router())
