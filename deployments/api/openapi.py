@@ -27,6 +27,7 @@ _SERVERS: Final = [{"url": "/", "description": "The host that serves this docume
 _TAGS: Final = [
     {"name": "jobs", "description": "Start, list, follow, cancel, retry and download jobs."},
     {"name": "lectures", "description": "Jobs that make subtitles and a PDF of the slides."},
+    {"name": "batches", "description": "Start up to a few hundred jobs in one request: all of them, or none."},
     {"name": "uploads", "description": "Send large files directly to the storage, then name them in a job."},
     {"name": "webhooks", "description": "Endpoints of yours that receive the events of your jobs."},
     {"name": "old clients", "description": "Addresses and fields of the system before. New clients need none of them."},

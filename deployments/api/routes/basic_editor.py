@@ -107,7 +107,7 @@ async def create_text_removal_job(
     ),
     summary="Start a job for each of several videos",
 )
-async def create_batch(
+async def create_editor_batch(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> BatchCreated:
     """Text is removed from the whole frame of each. A file that fails is an entry without a job id."""

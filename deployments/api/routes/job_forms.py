@@ -76,7 +76,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
     summary="Start a job with its files",
 )
 @router.post(FORM_PATHS[1], status_code=202, include_in_schema=False)
-async def create_pro_video_from_form(
+async def create_job_from_form(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> JobCreated:
     """Fields and files may come in any order. All mistakes are reported at once."""

@@ -32,7 +32,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     openapi_extra=openapi_json_body(JobRequest, _EXAMPLE),
     summary="Start a job",
 )
-async def create_pro_video_from_json(
+async def create_job(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> JobCreated:
     """Its files are at https links, or were uploaded before (`/api/v1/uploads`)."""

@@ -63,7 +63,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
     openapi_extra=openapi_json_body(LectureRequest, _EXAMPLE),
     summary="Start a lecture",
 )
-async def create_lecture_from_json(
+async def create_lecture(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> LectureCreated:
     """Its video is at an https link, or was uploaded before (`/api/v1/uploads`)."""
