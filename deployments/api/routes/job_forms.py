@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from deployments.api.auth import Submitter
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import error_responses
+from deployments.api.jobs import form_creation
 from deployments.api.jobs.creation import IdempotencyKey
-from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.schemas.jobs import JobCreated
 from deployments.api.uploads.form_receiver import JobForm
 from deployments.api.views.status import submission_response
@@ -80,5 +80,5 @@ async def create_job_from_form(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> JobCreated:
     """Fields and files may come in any order. All mistakes are reported at once."""
-    created = await create_job_from_form(request, principal, state, idempotency_key, JobForm.PRO_VIDEO)
+    created = await form_creation.create_job_from_form(request, principal, state, idempotency_key, JobForm.PRO_VIDEO)
     return submission_response(state, created.job)
