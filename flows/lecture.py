@@ -30,6 +30,7 @@ from videojobs.errors import JobParked, LeaseLost
 from videojobs.lecture.options import LectureOptions
 from videojobs.requests.models import ID_PATTERN
 from videojobs.testing.fault_injection import current_job_id
+from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 
 def _run_name() -> str:
@@ -49,6 +50,7 @@ async def lecture(
     display_name: Annotated[str, Field(max_length=200)] = "",
     user_id: Annotated[str, Field(pattern=ID_PATTERN)] = "default",
     options: LectureOptions = LectureOptions(),  # noqa: B008  # frozen
+    callback_url: Annotated[str, Field(max_length=MAX_URL_LENGTH)] = "",
     job_id: str | None = None,
     connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> State[Any] | str:
@@ -59,10 +61,17 @@ async def lecture(
         display_name: The lecture's name in lists, and the PDF's title.
         user_id: Whose job it is; the results are stored under users/{user_id}/.
         options: Speech, subtitles, slides and PDF. The defaults are right for most lectures.
+        callback_url: Where the job's events are sent, as signed webhooks. Do not put a secret into it.
         job_id: Leave empty: the run's own id is used. Give the id of an earlier job to continue it.
         connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
-    raw = {"video": video, "display_name": display_name, "user_id": user_id, "options": options}
+    raw = {
+        "video": video,
+        "display_name": display_name,
+        "user_id": user_id,
+        "options": options,
+        "callback_url": callback_url,
+    }
     job_id = job_id or str(flow_run.get_id())
     current_job_id.set(job_id)
     connections = Connections.for_job(connections)  # `admit` refuses names that do not exist

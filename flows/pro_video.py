@@ -1,4 +1,4 @@
-"""The product's main job: lip-sync, then text removal where there are areas, then the finished video."""
+"""The product's main job: lip-sync, text removal, or one after the other; then the finished video."""
 
 from contextlib import suppress
 from typing import Annotated, Any, Final
@@ -14,7 +14,7 @@ from blocks import Connections
 from flows.remove_text import remove_text
 from tasks.admit import admit
 from tasks.estimate_cost import estimate_cost
-from tasks.lip_sync import await_lip_sync, store_lip_sync, submit_lip_sync
+from tasks.lip_sync import await_lip_sync, has_lip_sync, store_lip_sync, submit_lip_sync
 from tasks.publish import publish, publish_video_artifacts
 from tasks.runtime.cancellation import record_cancellation
 from tasks.runtime.failures import crash_orphaned_subflows, record_failure
@@ -24,9 +24,10 @@ from tasks.runtime.paid_stage import stage_slot
 from tasks.text_removal import has_text_to_remove
 from tasks.upload import upload
 from videojobs.errors import JobParked, LeaseLost
-from videojobs.requests.models import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment
+from videojobs.requests.models import ID_PATTERN, AnnotationArea, AudioFile, Options, Segment, TextRemoval
 from videojobs.states import Stage
 from videojobs.testing.fault_injection import current_job_id
+from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 
 def _run_name() -> str:
@@ -34,7 +35,7 @@ def _run_name() -> str:
     return str(parameters.get("display_name") or parameters.get("job_id") or f"job {flow_run.get_id()}")
 
 
-# The form's initial values. Not a default: a request without the field is rejected, and nothing is paid for.
+# The form's initial values, to be emptied for text removal only. Not a default: a run without them has no lip-sync.
 _EXAMPLE_AUDIO: Final = [{"refId": "audio-1", "source": "https://example.com/new-speech.wav"}]
 _EXAMPLE_SEGMENTS: Final = [{"startTime": 0.0, "endTime": 1.8, "audioInput": {"refId": "audio-1"}}]
 
@@ -52,25 +53,33 @@ def _form_example(example: object) -> Any:
 )
 async def pro_video(
     video: Annotated[str, Field(min_length=1)],
-    audio: Annotated[list[AudioFile], _form_example(_EXAMPLE_AUDIO)],
-    segments: Annotated[list[Segment], _form_example(_EXAMPLE_SEGMENTS)],
-    effects: list[AnnotationArea] = [],  # noqa: B006  # Prefect shows an empty list, and `admit` copies
+    audio: Annotated[list[AudioFile], _form_example(_EXAMPLE_AUDIO)] = [],  # noqa: B006  # `admit` copies
+    segments: Annotated[list[Segment], _form_example(_EXAMPLE_SEGMENTS)] = [],  # noqa: B006  # as above
+    effects: list[AnnotationArea] = [],  # noqa: B006  # as above; Prefect shows an empty list
+    text_removal: TextRemoval | None = None,
     display_name: Annotated[str, Field(max_length=200)] = "",
     user_id: Annotated[str, Field(pattern=ID_PATTERN)] = "default",
     options: Options = Options(),  # noqa: B008  # frozen
+    callback_url: Annotated[str, Field(max_length=MAX_URL_LENGTH)] = "",
     job_id: str | None = None,
     connections: Connections = Connections(),  # noqa: B008  # frozen
 ) -> State[Any] | str:
-    """Give a video new speech for some of its time ranges, and erase burned-in text from areas of the picture.
+    """Give a video new speech, erase burned-in text from its picture, or do both.
 
     Args:
         video: Where the video is: s3://bucket/key, https://..., or a file path on the worker's machine (local use).
-        audio: The new speech: one entry for each audio file, with the name by which segments refer to it.
-        segments: Which time ranges of the video get new speech. They must not overlap.
-        effects: Areas whose text is removed (erasure, text) or protected (protection). None: lip-sync only.
+        audio: The new speech: one entry for each audio file, with the name by which segments refer to it. Empty: text
+            removal only.
+        segments: Which time ranges of the video get new speech. They must not overlap. Empty: one audio file for the
+            whole video.
+        effects: Areas whose text is removed (erasure, text) or protected (protection). None: lip-sync only, unless
+            text is removed from the whole frame.
+        text_removal: whole_frame removes text from the whole picture, except in areas of kind protection. Leave it
+            empty to remove what the areas say.
         display_name: The job's name in lists.
         user_id: Whose job it is; the results are stored under users/{user_id}/.
         options: Models and modes of the vendors. The defaults are right for most videos.
+        callback_url: Where the job's events are sent, as signed webhooks. Do not put a secret into it.
         job_id: Leave empty: the run's own id is used. Give the id of an earlier job to continue it.
         connections: The blocks to use. Change it only if you keep several sets of credentials.
     """
@@ -79,9 +88,11 @@ async def pro_video(
         "audio": audio,
         "segments": segments,
         "effects": effects,
+        "text_removal": text_removal,
         "display_name": display_name,
         "user_id": user_id,
         "options": options,
+        "callback_url": callback_url,
     }
     job_id = job_id or str(flow_run.get_id())
     current_job_id.set(job_id)
@@ -103,10 +114,11 @@ async def _run_steps(run: JobRun) -> str:
     try:
         await upload(run)
         await estimate_cost(run)
-        async with stage_slot(run, Stage.LIP_SYNC):
-            await submit_lip_sync(run)
-            await await_lip_sync(run)
-        await store_lip_sync(run)
+        if await has_lip_sync(run):
+            async with stage_slot(run, Stage.LIP_SYNC):
+                await submit_lip_sync(run)
+                await await_lip_sync(run)
+            await store_lip_sync(run)
         if await has_text_to_remove(run):
             await remove_text(run)
         video = await publish(run)

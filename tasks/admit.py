@@ -8,12 +8,13 @@ from prefect.runtime import flow_run
 from blocks import Connections
 from tasks.runtime.job_task import job_task
 from videojobs.db import JobRepository, VideoJob
-from videojobs.errors import FieldError, InvalidRequest, UnknownJob
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode, UnknownJob
 from videojobs.lecture.parsing import parse_admitted_lecture, parse_lecture
 from videojobs.lecture.request import LectureRequest
 from videojobs.requests.models import JobRequest, validate_job_id
 from videojobs.requests.parsing import parse_admitted_request, parse_request
 from videojobs.states import JobKind
+from videojobs.webhooks.url_rules import valid_webhook_url
 
 
 @job_task("check the request")
@@ -73,9 +74,8 @@ async def _reject_unknown_connections(
         unknown -= {submission.provider for submission in await repository.list_submissions(admitted.id)}
     if unknown:
         known = ", ".join(connections.known_names())
-        raise InvalidRequest(
-            [FieldError(f"connections.{name}", f"does not exist; there are {known}") for name in sorted(unknown)]
-        )
+        message, code = f"does not exist; there are {known}", ProblemCode.UNKNOWN_FIELD
+        raise InvalidRequest([FieldError(f"connections.{name}", message, code) for name in sorted(unknown)])
 
 
 async def _record_rejection(
@@ -87,9 +87,13 @@ async def _record_rejection(
         user_id=_to_storable_text(raw.get("user_id"))[:200],
         display_name=_to_storable_text(raw.get("display_name"))[:200] or None,
         error=_to_storable_text(str(error)),
-        problems=[FieldError(_to_storable_text(item.path), _to_storable_text(item.message)) for item in error.errors],
+        problems=[
+            FieldError(_to_storable_text(item.path), _to_storable_text(item.message), item.code)
+            for item in error.errors
+        ],
         kind=kind,
         actor=actor,
+        callback_url=valid_webhook_url(raw.get("callback_url")),
     )
 
 

@@ -33,7 +33,7 @@ ESTIMATE_TIMEOUT_SECONDS: Final = 10.0
 async def estimate_cost(run: JobRun, repository: JobRepository, job: VideoJob) -> None:
     """Record and show the expected cost. Raises BudgetExceeded, before anything is bought.
 
-    Counts both stages: a job that is too expensive must not fail between them, with half of it paid for. Concurrent
+    Counts all its stages: a job that is too expensive must not fail between them, with half of it paid for. Concurrent
     jobs are checked against each other when the intent is recorded.
     """
     if job.estimate is None:
@@ -41,13 +41,15 @@ async def estimate_cost(run: JobRun, repository: JobRepository, job: VideoJob) -
     total = cost_estimate_of(job).total
     get_run_logger().info("Job %s: expected to cost %s", job.id, total)
     await publish_cost_artifact(repository, job)
-    if await repository.get_live_submission(job.id, Stage.LIP_SYNC) is None:  # else it may be bought already
+    if await repository.get_live_submission(job.id, job.stages[0]) is None:  # else it may be bought already
         BudgetSettings.current().enforce(total, await repository.current_spend(job.id))
 
 
 async def _estimate(run: JobRun, job: VideoJob) -> CostEstimate:
     """By the price lists, with the lip-sync vendor's own estimate if it gives one."""
     listed = estimate_from_prices(job.video_request, job.facts)
+    if not job.has_lip_sync:
+        return listed
     quote = await _vendor_quote(run, job, listed[Stage.LIP_SYNC])
     return CostEstimate({**listed.root, Stage.LIP_SYNC: quote}) if quote else listed
 

@@ -15,7 +15,7 @@ from tasks.runtime.job_task import INPUT_RETRIES, job_task
 from tasks.runtime.lecture_workspace import Workspace, run_with_progress
 from tasks.runtime.progress_artifact import report_progress, slugify
 from videojobs.db import JobRepository, VideoJob
-from videojobs.errors import FieldError, InvalidMedia, InvalidRequest
+from videojobs.errors import FieldError, InvalidMedia, InvalidRequest, ProblemCode
 from videojobs.lecture.models import LectureInfo, SlideDeck, Transcript
 from videojobs.lecture.options import LectureOptions
 from videojobs.lecture.pdf import PDF_FILE as PDF
@@ -57,7 +57,7 @@ async def fetch_lecture(run: JobRun, repository: JobRepository, job: VideoJob, w
             run, workspace, "check", lambda told, stop: _validate_lecture(video, request.options, told, stop)
         )
     except InvalidMedia as error:
-        raise InvalidRequest([FieldError("video", str(error))]) from error
+        raise InvalidRequest([FieldError("video", str(error), ProblemCode.UNREADABLE_FILE)]) from error
     source = request.video
     if not is_s3_uri(source):
         key, kind = video_key(job.user_id, job.id, lecture.container), content_type(lecture.container)

@@ -1,4 +1,4 @@
-"""The lip-sync stage: submit the segments once, wait for the vendor, store the result."""
+"""The lip-sync stage: submit the segments or the whole video once, wait for the vendor, store the result."""
 
 from prefect.logging import get_run_logger
 
@@ -16,6 +16,13 @@ from videojobs.requests.media_rules import validate_segments
 from videojobs.settings import LimitSettings
 from videojobs.states import RecoveryPoint, Stage
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
+
+
+@job_task("look for new speech")
+async def has_lip_sync(run: JobRun) -> bool:
+    """Whether the job has new speech: otherwise text is removed from the source."""
+    repository = await run.connections.repository()
+    return (await repository.get_job(run.job_id)).has_lip_sync
 
 
 @job_task("submit the lip-sync", done_at=RecoveryPoint.LIP_SYNC_SUBMITTED)

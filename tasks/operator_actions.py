@@ -154,4 +154,5 @@ async def _find_adoptable_submission(repository: JobRepository, job_id: str, ven
 def _current_paid_stage(job: VideoJob) -> Stage:
     """The job's current or next paid stage."""
     before_text_removal = (RecoveryPoint.OPENED, RecoveryPoint.UPLOADED, RecoveryPoint.LIP_SYNC_SUBMITTED)
-    return Stage.LIP_SYNC if job.recovery_point in before_text_removal else Stage.TEXT_REMOVAL
+    is_first = job.recovery_point in before_text_removal
+    return Stage.LIP_SYNC if is_first and job.has_lip_sync else Stage.TEXT_REMOVAL

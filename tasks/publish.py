@@ -71,10 +71,11 @@ class _SampleTimes:
 
 
 def _sample_times(job: VideoJob) -> _SampleTimes:
-    """The middle of the first area that is erased; without areas, of the first segment."""
+    """The middle of the first area that is erased; without areas, of the first segment, else of the video."""
     request = job.video_request
     spans = [(area.start, area.end) for area in request.effects if area.kind != "protection"]
-    start, end = (spans or [(request.segments[0].startTime, request.segments[0].endTime)])[0]
+    spans += [(segment.startTime, segment.endTime) for segment in request.segments]
+    start, end = (spans or [(0.0, job.facts.source_video.duration)])[0]
     mapped = map_area(resolve_timeline(request, job.facts), start, end)
     after = mapped[0] if mapped else (start, end)
     return _SampleTimes(before=(start + end) / 2, after=sum(after) / 2)

@@ -29,9 +29,41 @@ VideoJobError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Final
 
 _MAX_LISTED_ERRORS: Final = 100  # problems in an error's text: it goes into logs and Prefect's states
+
+
+class ProblemCode(StrEnum):
+    """The kind of a problem in a request, for programs. Sent to clients and stored, so a code never changes."""
+
+    REQUIRED = "required"  # missing or empty
+    UNKNOWN_FIELD = "unknown_field"
+    DUPLICATE = "duplicate"  # a field, a file or a refId is given twice
+    WRONG_TYPE = "wrong_type"
+    INVALID_JSON = "invalid_json"
+    INVALID_FORMAT = "invalid_format"  # text that does not match its pattern or encoding
+    INVALID_CHOICE = "invalid_choice"
+    INVALID_SOURCE = "invalid_source"  # the location of a file
+    WRONG_USER = "wrong_user"
+    OUT_OF_RANGE = "out_of_range"  # a number
+    TOO_LONG = "too_long"  # characters, or seconds
+    TOO_SHORT = "too_short"
+    TOO_MANY = "too_many"
+    TOO_LARGE = "too_large"  # bytes, or pixels
+    FILE_COUNT = "file_count"  # not one audio file for each refId
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    UNREADABLE_FILE = "unreadable_file"
+    END_BEFORE_START = "end_before_start"
+    OVERLAP = "overlap"
+    OUTSIDE_MEDIA = "outside_media"  # a time after the end of its file
+    OUTSIDE_PICTURE = "outside_picture"
+    UNKNOWN_REF_ID = "unknown_ref_id"
+    UNUSED_REF_ID = "unused_ref_id"
+    UNSUPPORTED_BY_MODEL = "unsupported_by_model"  # a vendor's model does not support it
+    BUDGET_EXCEEDED = "budget_exceeded"  # of an estimate: the job would be accepted, and fail before it buys anything
+    INVALID_VALUE = "invalid_value"  # none of the others; also problems that were stored before there were codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +72,7 @@ class FieldError:
 
     path: str
     message: str
+    code: ProblemCode = ProblemCode.INVALID_VALUE
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"

@@ -6,7 +6,7 @@ Progress values and messages are the owner's (requirements M4).
 from dataclasses import dataclass
 from typing import Final
 
-from videojobs.states import RecoveryPoint
+from videojobs.states import RecoveryPoint, Stage, Stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,17 @@ _COMPLETED_MESSAGES: Final = {
     RecoveryPoint.TEXT_REMOVAL_STORED: "Pro video processing completed (lip-sync + text inpainting)",
     RecoveryPoint.DOCUMENTS_STORED: "Lecture processing completed",
 }
+_REMOVAL_ONLY: Final[Stages] = (Stage.TEXT_REMOVAL,)
+_REMOVAL_ONLY_COMPLETED_MESSAGE: Final = "Pro video processing completed (text inpainting)"
 
 POINT_SPECS: Final[dict[RecoveryPoint, PointSpec]] = {
     RecoveryPoint.OPENED: PointSpec(0, 10, "Uploading files...", (RecoveryPoint.UPLOADED, RecoveryPoint.FETCHED)),
-    RecoveryPoint.UPLOADED: PointSpec(10, 10, "Lip-sync processing...", (RecoveryPoint.LIP_SYNC_SUBMITTED,)),
+    RecoveryPoint.UPLOADED: PointSpec(
+        10,
+        10,
+        "Lip-sync processing...",
+        (RecoveryPoint.LIP_SYNC_SUBMITTED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED),
+    ),
     RecoveryPoint.LIP_SYNC_SUBMITTED: PointSpec(10, 50, "Lip-sync processing...", (RecoveryPoint.LIP_SYNC_STORED,)),
     RecoveryPoint.LIP_SYNC_STORED: PointSpec(
         60, 60, "Lip-sync completed", (RecoveryPoint.TEXT_REMOVAL_SUBMITTED, RecoveryPoint.COMPLETED)
@@ -53,9 +60,16 @@ LIP_SYNC_DONE: Final = (50, "Lip-sync completed")  # the vendor is done, its res
 TEXT_REMOVAL_STARTING: Final = (60, "Starting text inpainting...")  # before the submission
 
 
-def completed_message(last_point: RecoveryPoint) -> str:
+def point_message(point: RecoveryPoint, stages: Stages) -> str:
+    """The progress message of a job with these stages on arrival at `point`."""
+    if point is RecoveryPoint.UPLOADED and stages == _REMOVAL_ONLY:
+        return TEXT_REMOVAL_STARTING[1]
+    return POINT_SPECS[point].message
+
+
+def completed_message(last_point: RecoveryPoint, stages: Stages) -> str:
     """The final message of a job (M4), by its last point before the end."""
-    return _COMPLETED_MESSAGES[last_point]
+    return _REMOVAL_ONLY_COMPLETED_MESSAGE if stages == _REMOVAL_ONLY else _COMPLETED_MESSAGES[last_point]
 
 
 def progress_within(point: RecoveryPoint, fraction: float) -> int:

@@ -104,6 +104,10 @@ class LimitSettings(Settings):
     """GhostCut rejects 1000 MB *and more* with status 100 (GhostCut 5): a file must be smaller than this. It does not
     say which MB; the decimal one is the smaller."""
 
+    inpaint_containers: Containers = Field(default=frozenset({"mp4", "mov", "avi"}), min_length=1)
+    """What GhostCut lists for video, as far as it can be detected from the content. It applies to text
+    removal without lip-sync: the lip-sync result is an mp4."""
+
     max_result_bytes: int = Field(default=20 * GIB, gt=0, le=78 * GIB)
     """Ours: four times the largest input video, since vendors re-encode. An endless stream must not fill
     the storage; more than 78 GiB cannot be stored in parts of 8 MiB."""
@@ -218,4 +222,5 @@ class AccessSettings(Settings):
     """Vendors' links into private networks. For local stacks, whose emulators run on the same machine."""
 
     public_url: str | None = Field(default=None, pattern="^https?://[^/?#]+(/[^?#]*)?$")
-    """The API's public URL, for the vendors' callbacks. Unset: no callbacks, only polling."""
+    """The API's public URL, for the vendors' callbacks and for links to results. Unset: no callbacks, only polling; and
+    links begin with the address to which the client sent its request."""

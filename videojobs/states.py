@@ -10,7 +10,6 @@ So a job that failed in text removal still says that its lip-sync result is stor
 Progress and messages of the points are in `progress.py`, their order in `transitions.py`.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -32,7 +31,7 @@ ENDED_STATUSES: Final = tuple(status for status in Status if status not in UNFIN
 class JobKind(StrEnum):
     """Which pipeline processes the job."""
 
-    PRO_VIDEO = "pro_video"  # lip-sync, and text removal where there are areas
+    PRO_VIDEO = "pro_video"  # lip-sync, text removal, or both: see `VideoJob.stages`
     LECTURE = "lecture"  # subtitles and a PDF of the slides; no paid calls
 
 
@@ -41,6 +40,10 @@ class Stage(StrEnum):
 
     LIP_SYNC = "lip_sync"
     TEXT_REMOVAL = "text_removal"
+
+
+Stages = tuple[Stage, ...]
+"""The paid stages that a job's request asks for, in the order in which they run; empty for a lecture."""
 
 
 class RecoveryPoint(StrEnum):
@@ -60,20 +63,17 @@ class RecoveryPoint(StrEnum):
     COMPLETED = "completed"
 
 
-@dataclass(frozen=True, slots=True)
-class PaidStep:
-    """The paid stage of a recovery point, and the point before the purchase."""
-
-    stage: Stage
-    previous_point: RecoveryPoint
-
-
-_PAID_STEPS: Final = {
-    RecoveryPoint.LIP_SYNC_SUBMITTED: PaidStep(Stage.LIP_SYNC, RecoveryPoint.UPLOADED),
-    RecoveryPoint.TEXT_REMOVAL_SUBMITTED: PaidStep(Stage.TEXT_REMOVAL, RecoveryPoint.LIP_SYNC_STORED),
+_PAID_STAGES: Final = {
+    RecoveryPoint.LIP_SYNC_SUBMITTED: Stage.LIP_SYNC,
+    RecoveryPoint.TEXT_REMOVAL_SUBMITTED: Stage.TEXT_REMOVAL,
 }
 
 
-def paid_step_at(point: RecoveryPoint) -> PaidStep | None:
-    """The paid step that a job at this point waits for, if any."""
-    return _PAID_STEPS.get(point)
+def paid_stage_at(point: RecoveryPoint) -> Stage | None:
+    """The paid stage that a job at this point waits for, if any."""
+    return _PAID_STAGES.get(point)
+
+
+def point_before(stage: Stage, stages: Stages) -> RecoveryPoint:
+    """The recovery point from which a job with these stages submits `stage`."""
+    return RecoveryPoint.LIP_SYNC_STORED if stage is not stages[0] else RecoveryPoint.UPLOADED

@@ -18,20 +18,25 @@ from deployments.api.metrics import Metrics
 from deployments.api.middleware.body_limits import BodyLimitMiddleware
 from deployments.api.middleware.graceful_streams import StreamShutdownMiddleware
 from deployments.api.middleware.request_logging import RequestLoggingMiddleware
-from deployments.api.openapi import install_openapi
+from deployments.api.openapi import install_openapi, operation_id
 from deployments.api.pages import add_pages
 from deployments.api.pages.lecture import LECTURE_FORM_PATH
 from deployments.api.routes import (
+    basic_editor,
+    batches,
     callbacks,
     editor_jobs,
     events,
     health,
+    job_estimates,
     job_forms,
     job_requests,
     jobs,
     lectures,
     metrics,
+    result_links,
     uploads,
+    webhooks,
 )
 from deployments.api.routes.health import ReadinessProbe
 from deployments.api.services import Services
@@ -57,8 +62,9 @@ class _ApiApplication(FastAPI):
             stack,
             allow_origins=state.settings.cors_origins,
             allow_credentials=True,
-            allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
             allow_headers=["*"],
+            expose_headers=["Retry-After"],  # scripts may read this header only if it is named
         )
 
 
@@ -67,10 +73,18 @@ def create_app(services: Services | None = None) -> FastAPI:
     settings = ApiSettings.current()
     state = AppState(settings, services or Services(settings))
     # No documentation pages: they would load scripts from other hosts.
-    app = _ApiApplication(title="Video jobs", lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = _ApiApplication(
+        title="Video jobs",
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
     app.state.app_state = state
     app.include_router(callbacks.router)
     app.include_router(_build_api_router())
+    app.include_router(result_links.open_router)
     add_pages(app)
     add_exception_handlers(app)
     app.add_middleware(
@@ -80,7 +94,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         streaming_paths=(
             callbacks.PREFIX,
             LECTURE_FORM_PATH,
-            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, lectures.FORM_PATH)),
+            *(API_PREFIX + path for path in (*job_forms.FORM_PATHS, *basic_editor.FORM_PATHS, lectures.FORM_PATH)),
         ),
         use_hsts=(AccessSettings.current().public_url or "").startswith("https:"),
     )
@@ -91,7 +105,20 @@ def create_app(services: Services | None = None) -> FastAPI:
 
 def _build_api_router() -> APIRouter:
     api = APIRouter(prefix=API_PREFIX)
-    for route_module in (job_forms, job_requests, lectures, jobs, editor_jobs, events, uploads):
+    for route_module in (
+        job_forms,
+        basic_editor,
+        job_requests,
+        job_estimates,
+        batches,
+        lectures,
+        jobs,
+        editor_jobs,
+        events,
+        result_links,
+        uploads,
+        webhooks,
+    ):
         api.include_router(route_module.router)
     return api
 
@@ -100,6 +127,7 @@ def _add_operations(app: FastAPI, state: AppState) -> None:
     """Probes, metrics, logs and shutdown. `RequestLoggingMiddleware` is added last, so it is the outermost."""
     app.state.readiness = ReadinessProbe(state.services, state.settings)
     app.state.metrics = Metrics(state.settings, state.services.repository)
+    state.webhook_dispatcher.on_outcome = app.state.metrics.record_webhook
     app.state.shutting_down = asyncio.Event()
     app.get("/healthz", response_class=PlainTextResponse, tags=["operations"])(healthz)
     app.include_router(health.router)

@@ -10,6 +10,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from deployments.api.dependencies import AppState, AppStateDep
 from deployments.api.errors import ApiError, too_many_requests
+from deployments.api.partner_tokens import PartnerToken, PartnerTokenRejected, PartnerTokenVerifier
 from videojobs.db import VideoJob
 from videojobs.db.tokens import ApiToken, Scope
 from videojobs.errors import UnknownJob
@@ -19,7 +20,10 @@ COOKIE_NAME: Final = "token"
 _TOKEN_PATTERN: Final = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)  # RFC 6750
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_bearer = HTTPBearer(auto_error=False, description="A token of `python -m deployments.api.tokens create`.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="A token of `python -m deployments.api.tokens create`, or one that a partner signs (JWT, RS256).",
+)
 _cookie = APIKeyCookie(
     name=COOKIE_NAME,
     auto_error=False,
@@ -31,7 +35,7 @@ _cookie = APIKeyCookie(
 class Principal:
     """The caller, by its token."""
 
-    token: ApiToken
+    token: ApiToken | PartnerToken
 
     @property
     def user_id(self) -> str:
@@ -69,17 +73,34 @@ async def get_principal(
 
 
 async def authenticate(state: AppState, token_text: str | None, address: str) -> Principal:
-    """The token's principal. Guessing is rate-limited by address, before the database is queried. Raises ApiError."""
+    """The token's principal. Guessing is rate-limited by address, before the database is queried.
+
+    Raises ApiError, and PartnerKeysUnavailable.
+    """
     if wait := state.auth_failure_buckets.seconds_until_allowed(address):
         raise too_many_requests(wait, "Too many invalid tokens from this address.")
-    token = None
+    token: ApiToken | PartnerToken | None = None
     if token_text is not None and _TOKEN_PATTERN.fullmatch(token_text):
         token = await (await state.services.repository()).find_token(token_text)
+    elif token_text is not None and state.partner_tokens and state.partner_tokens.looks_like_one(token_text):
+        token = await _verify_partner_token(state, state.partner_tokens, token_text, address)
     if token is None:
         if token_text is not None:
             state.auth_failure_buckets.take(address)
         raise ApiError(401, "Send a valid token: `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
     return Principal(token)
+
+
+async def _verify_partner_token(
+    state: AppState, verifier: PartnerTokenVerifier, token_text: str, address: str
+) -> PartnerToken:
+    """A genuine token that has expired is no guess: a page that polls with it must not block its whole office."""
+    try:
+        return await verifier.verify(token_text)
+    except PartnerTokenRejected as error:
+        if error.is_guess:
+            state.auth_failure_buckets.take(address)
+        raise
 
 
 def client_address(request: Request) -> str:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from videojobs.errors import FieldError, InvalidRequest, JobRequestConflict, UnknownJob, VideoJobError
+from videojobs.requests.parsing import problem_code
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 DEPENDENCY_ERRORS: Final = (VideoJobError, PrefectException, httpx.HTTPError, TimeoutError, NoConnectionLeft)
@@ -25,6 +26,7 @@ RETRY_AFTER_SECONDS: Final = 60  # a restart takes seconds, a fail-over minutes;
 
 MAX_PROBLEMS: Final = 100  # in one response: a megabyte of wrong fields would otherwise give a response of 16 MB
 _MAX_TEXT_LENGTH: Final = 2000  # characters of a path or message; our longest have 500
+_MAX_REASON_LENGTH: Final = 600  # characters of the first problem in `detail`, which clients show in one box
 
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -75,13 +77,11 @@ class ApiError(HTTPException):
 
 
 def validation_error(problems: Sequence[FieldError]) -> ApiError:
-    """A 422 with all problems, up to `MAX_PROBLEMS`, also in `detail`: the old editor shows nothing else."""
-    listed, omitted_count = problems[:MAX_PROBLEMS], len(problems) - MAX_PROBLEMS
-    detail = str(InvalidRequest(listed))
-    if omitted_count > 0:
-        listed_text, detail = detail.partition(": ")[2], f"The request has {len(problems)} problems. "
-        detail += f"The first {MAX_PROBLEMS} are listed; {omitted_count} more are not: {listed_text}"
-    return ApiError(422, detail, problems=listed)
+    """A 422 with all problems. `detail` gives the first one and counts the others: old clients show nothing else."""
+    first = _to_bounded_utf8(str(problems[0]), _MAX_REASON_LENGTH).removesuffix(".")
+    more = len(problems) - 1
+    count = "" if more == 0 else " There is 1 more problem." if more == 1 else f" There are {more} more problems."
+    return ApiError(422, f"{first}.{count}", problems=problems)
 
 
 def too_many_requests(seconds: float, detail: str) -> ApiError:
@@ -101,6 +101,7 @@ def problem_response(
     body = problem_body(status, _to_bounded_utf8(detail), code)
     if problems:
         body["problems"] = to_field_problems(problems)
+        body["omitted_problems"] = max(0, len(problems) - MAX_PROBLEMS)
     return JSONResponse(body, status, dict(headers or {}), PROBLEM_MEDIA_TYPE)
 
 
@@ -117,16 +118,16 @@ def problem_body(status: int, detail: str, code: str | None = None) -> dict[str,
 
 
 def to_field_problems(problems: Sequence[FieldError]) -> list[dict[str, str]]:
-    """The JSON of problems. Names and values in them come from the client, so everything is bounded."""
+    """The first `MAX_PROBLEMS` problems as JSON. Names and values in them come from the client: they are shortened."""
     return [
-        {"field": _to_bounded_utf8(item.path), "message": _to_bounded_utf8(item.message)}
+        {"field": _to_bounded_utf8(item.path), "code": item.code, "message": _to_bounded_utf8(item.message)}
         for item in problems[:MAX_PROBLEMS]
     ]
 
 
-def _to_bounded_utf8(text: str) -> str:
+def _to_bounded_utf8(text: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
     """JSON text may hold half a surrogate pair, which UTF-8 cannot."""
-    short = text if len(text) <= _MAX_TEXT_LENGTH else f"{text[:_MAX_TEXT_LENGTH]}..."
+    short = text if len(text) <= max_length else f"{text[:max_length]}..."
     return short.encode("utf-8", "replace").decode()
 
 
@@ -151,7 +152,7 @@ _DESCRIPTIONS: Final = {
     409: "Conflicts with the job's current state; see `detail`.",
     413: "The body is too large.",
     415: "The media type of the body is not supported.",
-    422: "The request is invalid; `problems` lists every mistake.",
+    422: "The request is invalid; `problems` lists its mistakes.",
     429: "Too many requests; retry after `Retry-After` seconds.",
     503: "A dependency is unavailable; retry after `Retry-After` seconds. Nothing is lost.",
 }
@@ -191,17 +192,23 @@ _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def _allowed_methods(request: Request) -> str:
-    """All methods of an address. Starlette lists those of its first endpoint only."""
+    """All methods of an address. Starlette lists those of its first endpoint only.
+
+    An address without parameters has the documented ones only: `/jobs/{job_id}` fits `/jobs/direct-process`, too.
+    """
     scopes = ((method, {**request.scope, "method": method}) for method in _METHODS)
     routes = request.app.routes
-    return ", ".join(
-        method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
-    )
+    found = [method for method, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    documented = {method.upper() for method in request.app.openapi()["paths"].get(request.url.path, ())}
+    return ", ".join(method for method in found if not documented or method in documented)
 
 
 async def _handle_request_validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    api_error = validation_error([FieldError(_field_path(item["loc"]), str(item["msg"])) for item in error.errors()])
+    problems = [
+        FieldError(_field_path(item["loc"]), str(item["msg"]), problem_code(item["type"])) for item in error.errors()
+    ]
+    api_error = validation_error(problems)
     return problem_response(api_error.status_code, api_error.detail, problems=api_error.problems)
 
 

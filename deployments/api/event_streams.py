@@ -30,7 +30,7 @@ async def job_events(state: AppState, job: VideoJob) -> AsyncIterator[bytes]:
     """The job's status now and after each change, until the job ends or `stream_minutes` are over."""
     deadline = time.monotonic() + state.settings.stream_minutes * 60
     with state.job_watcher.subscribe(job) as subscription:
-        yield await _status_event(state, job)
+        yield _status_event(state, job)
         current: VideoJob | None = job
         while current is not None and current.status not in ENDED_STATUSES and time.monotonic() < deadline:
             try:
@@ -40,9 +40,9 @@ async def job_events(state: AppState, job: VideoJob) -> AsyncIterator[bytes]:
                 yield HEARTBEAT
                 continue
             if current is not None:
-                yield await _status_event(state, current)
+                yield _status_event(state, current)
 
 
-async def _status_event(state: AppState, job: VideoJob) -> bytes:
-    status = (await build_status(state, job)).model_dump()
+def _status_event(state: AppState, job: VideoJob) -> bytes:
+    status = build_status(state, job).model_dump()
     return job_event({**status, "parked": job.parked_reason is not None})

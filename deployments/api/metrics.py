@@ -12,6 +12,7 @@ from typing import Final, Literal
 from fastapi import Request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from deployments.api.background.webhook_dispatcher import WebhookOutcome
 from deployments.api.settings import ApiSettings
 from deployments.api.views.job_metrics import JobStatsCollector, JobStatsSnapshot
 from videojobs.db import JobRepository
@@ -47,6 +48,9 @@ class Metrics:
         self._received = Counter(
             "videojobs_api_received_bytes", "Bytes of request bodies", ("route",), registry=self.registry
         )
+        self._webhooks = Counter(
+            "videojobs_webhook_attempts", "Tries to send a webhook", ("outcome",), registry=self.registry
+        )
         self._callbacks = Counter("videojobs_callbacks", "Callbacks", ("vendor", "outcome"), registry=self.registry)
 
     def record_request(self, method: str, route: str, status: int, seconds: float, received: int) -> None:
@@ -58,6 +62,10 @@ class Metrics:
     def record_callback(self, vendor: str, outcome: CallbackOutcome) -> None:
         """Count a vendor's callback."""
         self._callbacks.labels(vendor, outcome).inc()
+
+    def record_webhook(self, outcome: WebhookOutcome) -> None:
+        """Count a try to send a webhook."""
+        self._webhooks.labels(outcome).inc()
 
     async def render(self) -> bytes:
         """All metrics in Prometheus' text format."""

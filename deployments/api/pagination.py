@@ -1,4 +1,4 @@
-"""Pages of job lists: whose jobs are listed, and the cursor of the next page."""
+"""Pages of lists: whose jobs are listed, and the cursor of the next page."""
 
 import base64
 import binascii
@@ -8,8 +8,10 @@ from datetime import datetime
 from deployments.api.auth import Principal
 from deployments.api.errors import ApiError, validation_error
 from videojobs.db import VideoJob
+from videojobs.db.batches import JobBatch
 from videojobs.db.queries import Cursor
-from videojobs.errors import FieldError
+from videojobs.db.webhook_models import WebhookDelivery
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.requests.models import ID_PATTERN
 
 
@@ -20,9 +22,9 @@ def resolve_owner(principal: Principal, user: str | None) -> str | None:
     return user or principal.owner
 
 
-def encode_cursor(job: VideoJob) -> str:
-    """The cursor of the page that follows this job."""
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode()
+def encode_cursor(row: VideoJob | WebhookDelivery | JobBatch) -> str:
+    """The cursor of the page that follows this row."""
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
 
 
 def decode_cursor(cursor: str) -> Cursor:
@@ -38,4 +40,5 @@ def decode_cursor(cursor: str) -> Cursor:
 
 
 def _invalid_cursor() -> ApiError:
-    return validation_error([FieldError("cursor", "is not a cursor of this list; start without one")])
+    message = "is not a cursor of this list; start without one"
+    return validation_error([FieldError("cursor", message, ProblemCode.INVALID_FORMAT)])

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from deployments.api.errors import ApiError, validation_error
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.requests.parsing import parse_json_strict
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -48,7 +48,7 @@ async def read_json_object(request: Request) -> Mapping[str, object]:
     except ValueError as error:
         raise ApiError(400, f"The body {error}.") from None
     if not isinstance(raw, dict):
-        raise validation_error([FieldError("request", "must be an object")])
+        raise validation_error([FieldError("request", "must be an object", ProblemCode.WRONG_TYPE)])
     return raw
 
 
@@ -59,7 +59,8 @@ async def read_json_as(request: Request, model: type[ModelT]) -> ModelT:
         return model.model_validate_json(await request.body())
     except ValidationError as error:
         if (count := error.error_count()) > _MAX_REPORTED_ERRORS:
-            raise validation_error([FieldError("request", f"has {count} mistakes, too many to list them")]) from None
+            message = f"has {count} mistakes, too many to list them"
+            raise validation_error([FieldError("request", message, ProblemCode.TOO_MANY)]) from None
         errors = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in errors]) from None
 

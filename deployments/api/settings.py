@@ -1,14 +1,38 @@
 """Settings of the API process: `VIDEOJOBS_API_...` in its environment."""
 
-from typing import Annotated, Final, Literal
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from videojobs.db.tokens import Scope
 from videojobs.settings import Settings
 
-Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]+)?$")]
-"""As browsers send it: no path, no slash at the end. No `*`: an allowed page may read what a cookie gives access to."""
+MIN_RSA_BITS: Final = 2048  # RFC 7518, 3.3
+
+_ORIGIN_PATTERN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
+
+
+def _validate_origin(text: str) -> str:
+    """`text`, if it is an origin as browsers send it. Raises ValueError."""
+    if "*" in text:
+        raise ValueError(
+            f"{text} would let unknown websites read what a signed-in user may see; name each origin instead"
+        )
+    if not _ORIGIN_PATTERN.fullmatch(text):
+        raise ValueError(
+            f"{text} is not an origin; write scheme and host, such as https://editor.example.com, without a path or a "
+            "slash at the end"
+        )
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_validate_origin)]
 
 
 def _split_list(value: object) -> object:
@@ -100,6 +124,24 @@ class ApiSettings(Settings):
     max_form_bytes: int = Field(default=6 * 1024**3, ge=1024, le=100 * 1024**3)
     """A whole form: the largest video (5 GiB) and audio for an hour and a half."""
 
+    max_batch_files: int = Field(default=50, ge=1, le=180)
+    """Videos in one form of `batch-process`. Each becomes a paid job; a larger selection is rather a mistake."""
+
+    estimate_timeout_seconds: float = Field(default=30, gt=0, le=300)
+    """How long an estimate may fetch and decode its files: a clip of five minutes in 720p is decoded in 4 s. What takes
+    longer is left to the job's run, and the estimate says so."""
+
+    estimate_max_bytes: int = Field(default=1024**3, ge=1024, le=50 * 1024**3)
+    """Largest file that an estimate examines. Files from links take as much temporary space while they are decoded."""
+
+    max_estimates: int = Field(default=4, ge=1, le=100)
+    """Concurrent estimates that examine files, half of them of one user; further ones get 503 or 429. Decoding takes
+    whole cores of the machine that also answers everybody else."""
+
+    max_batch_rows: int = Field(default=200, ge=1, le=1000)
+    """Jobs in one batch: a megabyte (`max_json_bytes`) of rows with a few segments. All are created in one transaction,
+    which takes a few milliseconds for each."""
+
     max_uploads: int = Field(default=100, ge=1, le=10_000)
     """Concurrent forms with files, of all clients. Each holds a connection; further ones get 503."""
 
@@ -122,6 +164,10 @@ class ApiSettings(Settings):
     download_url_ttl_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     """Lifetime of a download link: as long as someone may watch the video."""
 
+    result_link_days: float = Field(default=7, gt=0, le=366)
+    """Lifetime of `output_url`, a link that needs no token: a week, the limit of storage links. A job shows a new link
+    each hour, and its links can be revoked."""
+
     max_streams: int = Field(default=1000, ge=1, le=100_000)
     """Open event streams. Each holds a connection, but none to Postgres."""
 
@@ -139,6 +185,79 @@ class ApiSettings(Settings):
 
     cleanup_interval_minutes: float = Field(default=10, gt=0, le=24 * 60)
     """Interval of the removal of what aborted uploads left in the storage."""
+
+
+def _load_public_key(text: str) -> str:
+    """A PEM key; `\\n` in it is a line break, since many environments cannot hold one. Raises ValueError."""
+    pem = text.replace("\\n", "\n").strip()
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPublicKey) or key.key_size < MIN_RSA_BITS:
+        raise ValueError(f"must be an RSA public key in PEM, of {MIN_RSA_BITS} bits or more")
+    return pem
+
+
+class PartnerTokenSettings(Settings):
+    """Tokens (JWT, RS256) that a partner signs for its own users: `VIDEOJOBS_JWT_...`. Off unless `public_key` or
+    `jwks_url` is set; then `issuer` and `audience` are required, too.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOJOBS_JWT_", env_ignore_empty=True, frozen=True)
+
+    public_key: Annotated[str, AfterValidator(_load_public_key)] | None = None
+    """The partner's RSA public key in PEM, with line breaks or `\\n`. To change it without a break, use `jwks_url`."""
+
+    jwks_url: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+(/[^#\s]*)?$")
+    """Where the partner publishes its keys (JSON Web Key Set); they may change at any time. https, unless
+    `jwks_allow_private` is set."""
+
+    jwks_allow_private: bool = False
+    """Allow `jwks_url` to lead into a private network, also by plain http: for a sign-in service of one's own."""
+
+    jwks_cache_seconds: float = Field(default=300, ge=10, le=86_400)
+    """How long keys are used before they are fetched again: a withdrawn key is refused within five minutes."""
+
+    jwks_max_stale_seconds: float = Field(default=3600, ge=0, le=86_400)
+    """How long known keys are used while they cannot be fetched: an hour's outage of the partner stops nobody."""
+
+    issuer: str | None = Field(default=None, min_length=1)
+    """The `iss` that every token must have."""
+
+    audience: str | None = Field(default=None, min_length=1)
+    """The `aud` that every token must have, so that a token for another service of the partner is not accepted here."""
+
+    leeway_seconds: float = Field(default=30, ge=0, le=300)
+    """Tolerance for the clocks of both sides when `exp`, `nbf` and `iat` are checked."""
+
+    max_lifetime_hours: float = Field(default=24, gt=0, le=24 * 31)
+    """Tokens that are valid for longer than this from now on are refused: unlike our own, they cannot be revoked."""
+
+    scope_claim: str = Field(default="scope", min_length=1)
+    """The claim that says what its user may do: text with words, or a list of texts."""
+
+    scopes: Mapping[str, tuple[Scope, ...]] = {"submit": (Scope.SUBMIT,), "read": (Scope.READ,)}
+    """Our scopes by the words of that claim, as JSON: `{"pro": ["submit", "read"]}`. The word `*` stands for every
+    token, also without the claim. A token whose words give no scope is refused."""
+
+    @model_validator(mode="after")
+    def _require_complete(self) -> Self:
+        if self.public_key is not None and self.jwks_url is not None:
+            raise ValueError("set VIDEOJOBS_JWT_PUBLIC_KEY or VIDEOJOBS_JWT_JWKS_URL, not both")
+        if self.is_enabled and not (self.issuer and self.audience):
+            raise ValueError(
+                "set VIDEOJOBS_JWT_ISSUER and VIDEOJOBS_JWT_AUDIENCE, too: tokens are checked against them"
+            )
+        if self.jwks_url is not None and not self.jwks_url.startswith("https:") and not self.jwks_allow_private:
+            raise ValueError(
+                "VIDEOJOBS_JWT_JWKS_URL must begin with https://: whoever can replace the keys can be any user"
+            )
+        return self
+
+    @property
+    def is_enabled(self) -> bool:
+        return self.public_key is not None or self.jwks_url is not None
 
 
 _OLD_FIELD_NAMES: Final = {

@@ -7,6 +7,7 @@ differs from the models, or when a settings model is missing from `GROUPS`.
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from deployments.api.settings import ApiSettings
+from deployments.api.settings import ApiSettings, PartnerTokenSettings
 from deployments.server.alert_automations import AlertSettings
 from deployments.server.environment import REPOSITORY_ROOT, Environment
 from deployments.server.recovery_automations import LivenessSettings
@@ -25,6 +26,7 @@ from videojobs.lecture.settings import LectureSettings
 from videojobs.pipeline.costs import BudgetSettings
 from videojobs.providers.registry import ProviderSelection, providers
 from videojobs.settings import AccessSettings, LimitSettings, LinkSettings, TimingSettings
+from videojobs.webhooks.settings import WebhookSettings
 
 PAGE: Final = REPOSITORY_ROOT / "docs/configuration.md"
 
@@ -61,7 +63,11 @@ GROUPS: Final = (
         ),
     ),
     SettingsGroup("Coroutine worker", "Read by the worker process only.", (WorkerSettings,)),
-    SettingsGroup("API process", "Read by `python -m deployments.api` only.", (ApiSettings,)),
+    SettingsGroup(
+        "API process",
+        "Read by `python -m deployments.api` only.",
+        (ApiSettings, WebhookSettings, PartnerTokenSettings),
+    ),
     SettingsGroup(
         "Prefect server",
         "Read by `make deploy`, which writes them to the Prefect server: run it again after a change. Coroutine "
@@ -178,6 +184,8 @@ def _default(field: FieldInfo) -> str:
             return f"`{str(flag).lower()}`"
         case frozenset() | tuple() as items:
             return f"`{','.join(sorted(map(str, items)))}`" if items else "none"
+        case dict() as pairs:
+            return f"`{json.dumps(pairs)}`"
         case float() as number:
             return f"`{number:.10g}`"
         case value:

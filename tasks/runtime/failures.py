@@ -22,7 +22,7 @@ from tasks.runtime.job_task import job_task
 from tasks.runtime.operator_alerts import JOB_PARKED, emit_operator_event
 from videojobs.db import JobEventKind, SubmissionState, VideoJob
 from videojobs.errors import InvalidRequest, JobParked, RetryableError, VendorFailed, VideoJobError
-from videojobs.states import RecoveryPoint
+from videojobs.states import Stage, point_before
 from videojobs.storage.object_store import ObjectStore, lip_sync_result_key
 from videojobs.transitions import has_reached
 
@@ -80,6 +80,7 @@ async def crash_orphaned_subflows() -> None:
 
 def failure_details(job: VideoJob, store: ObjectStore, error: str) -> tuple[str, str | None]:
     """The owner's message for the failure, and the lip-sync result as the fallback if there is one (M7)."""
-    if not has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED) or not job.has_areas:
+    if not job.has_text_removal or not has_reached(job.recovery_point, point_before(Stage.TEXT_REMOVAL, job.stages)):
         return error, None
-    return f"Text inpainting failed: {error}", store.uri(lip_sync_result_key(job.user_id, job.id))
+    fallback = store.uri(lip_sync_result_key(job.user_id, job.id)) if job.has_lip_sync else None
+    return f"Text inpainting failed: {error}", fallback

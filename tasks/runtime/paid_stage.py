@@ -43,9 +43,14 @@ async def stage_slot(run: JobRun, stage: Stage) -> AsyncIterator[None]:
         yield
 
 
-def presign_for_vendor(store: ObjectStore, key: str) -> str:
-    """A link that lasts until the vendor has processed its queue."""
-    return store.presign(key, int(TimingSettings.current().input_url_ttl_hours * 3600))
+def presign_for_vendor(store: ObjectStore, key: str, *, download_name: str | None = None) -> str:
+    """A link that lasts until the vendor has processed its queue.
+
+    Two links to one object that are signed in the same second are the same. Where a link has to tell one job from
+    another, `download_name` makes it the job's own.
+    """
+    seconds = int(TimingSettings.current().input_url_ttl_hours * 3600)
+    return store.presign(key, seconds, download_name=download_name)
 
 
 async def submit_stage(
@@ -86,7 +91,8 @@ def _build_body(provider: Provider[Any], inputs: StageInputs, submission: Submis
     """The bytes of a new submission. The provider may have been chosen after the job was admitted, so its rules are
     checked here as well. Raises InvalidRequest."""
     request = inputs.request
-    if problems := provider.validate(request.options, dict(enumerate(request.effects))):
+    areas = dict(enumerate(request.effects))
+    if problems := provider.validate(request.options, areas, whole_frame=request.removes_whole_frame):
         raise InvalidRequest(problems)
     return provider.build_request(inputs, callback_url(provider, submission))
 

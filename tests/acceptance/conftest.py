@@ -127,12 +127,15 @@ class StackDriver:
         self.store.download(parse_uri(job.output_url)[1], file)
         return file
 
-    def measure_quality(self, job: VideoJob, video: Path) -> QualityReport:
-        return measure_job(job, video, source=self.sample.video, clean=self.sample.clean, audio=self.sample.audio)
+    def measure_quality(self, job: VideoJob, video: Path, audio: dict[str, Path] | None = None) -> QualityReport:
+        """Measure a result that was made from the sample; `audio` by refId, if it is not the sample's."""
+        return measure_job(
+            job, video, source=self.sample.video, clean=self.sample.clean, audio=audio or self.sample.audio
+        )
 
     async def fetch_link(self, url: str) -> bytes:
         """Download a link without credentials."""
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(follow_redirects=True) as http:
             answer = await http.get(url)
             answer.raise_for_status()
             return answer.content

@@ -65,7 +65,7 @@ async def test_the_old_editor_form_yields_a_video_on_the_jobs_page(
         2,
         driver.short_sample.video.stat().st_size,
     )
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(follow_redirects=True) as browser:
         assert (await browser.get(row["output_url"] + "?download=1")).content[4:8] == b"ftyp"
 
 

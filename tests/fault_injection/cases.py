@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from videojobs.states import JobKind
+from videojobs.testing.fault_injection import BATCH_POINTS, DELIVERY_POINTS
 
 Outcome = Literal["completed", "failed", "cancelled", "parked", "processing", "pending", "no row"]
 Action = Literal["kill", "raise", "hang"]
@@ -97,7 +98,10 @@ UNLISTED: Final = ghostcut_fault("listed", effect="bare_url", times=1000)
 
 LIP_SYNC: Final = Scenario("lip-sync", "completed", (1, 0))
 CHAINED: Final = Scenario("lip-sync and text removal", "completed", (1, 1), has_areas=True)
-REJECTED: Final = Scenario("refused at admission", "failed", (0, 0), request_overrides={"segments": []})
+REJECTED: Final = Scenario("refused at admission", "failed", (0, 0), request_overrides={"audio": [], "segments": []})
+REMOVAL_ONLY: Final = Scenario(
+    "text removal only", "completed", (0, 1), has_areas=True, request_overrides={"audio": [], "segments": []}
+)
 SYNC_FAILS: Final = Scenario("Sync.so fails", "failed", (1, 0), faults=[sync_so_fault("ends")])
 RATE_LIMITED: Final = Scenario("Sync.so asks to wait", "completed", (1, 0), faults=[sync_so_fault("rate_limited")])
 GHOSTCUT_FAILS: Final = Scenario(
@@ -181,6 +185,7 @@ LAST_PASS: Final[Mapping[Scenario, Sequence[str]]] = {
     LOST_SUBMISSION: ("ghostcut.submit", "db.record_accepted"),
     UNRESOLVED: ("db.park", "db.release_lease"),
     RATE_LIMITED: ("sync_so.create", "db.record_outcome"),
+    REMOVAL_ONLY: ("db.record_estimate", "db.create_intent", "ghostcut.submit", "db.record_accepted", "db.complete"),
 }
 """Scenarios that differ only at their end: the operations at whose last pass a fault is injected."""
 
@@ -369,10 +374,14 @@ outage with the longest recovery comes first."""
 
 _NO_LINK: Final = "Called only where a finished generation names no result: tests/unit/providers/test_sync_so_client.py"
 _DOCTOR: Final = "Called by `make doctor` only, which no job waits for: tests/acceptance/test_operations.py"
+_BATCHES: Final = "Called by the API only, when it creates a batch: tests/integration/api/test_batches.py"
+_WEBHOOKS: Final = "Called by the API only, when it sends webhooks: tests/integration/api/test_webhook_faults.py"
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "sync_so.download_url.before_call": _NO_LINK,
     "sync_so.download_url.after_call": _NO_LINK,
     "ghostcut.balance.before_call": _DOCTOR,
     "ghostcut.balance.after_call": _DOCTOR,
+    **dict.fromkeys(DELIVERY_POINTS, _WEBHOOKS),
+    **dict.fromkeys(BATCH_POINTS, _BATCHES),
 }
 """Fault points that no job passes here, and the tests that cover their failures."""

@@ -41,6 +41,11 @@ class AttackContext:
         async with httpx.AsyncClient(base_url=self.api.base_url, headers=headers) as anybody:
             return await anybody.get(JOBS_URL)
 
+    async def open_link(self, token: str) -> httpx.Response:
+        """Open a link to a result, without any other token."""
+        async with httpx.AsyncClient(base_url=self.api.base_url) as anybody:
+            return await anybody.get(f"/d/{token}")
+
     async def post_with_cookie(self, **headers: str) -> httpx.Response:
         """A state-changing request that a browser sends with the cookie, from a page of any site."""
         cookies = {"token": await self.api.create_token(self.user)}

@@ -54,6 +54,17 @@ attack_cases(
     {
         "text": lambda scene: scene.http.post(JOBS_URL, content=b"{}", headers={"Content-Type": "text/plain"}),
         "none": lambda scene: scene.http.post(JOBS_URL, content=b"{}"),
+        "text for a batch": lambda scene: scene.http.post(
+            f"{JOBS_URL.removesuffix('jobs')}batches", content=b"{}", headers={"Content-Type": "text/plain"}
+        ),
+        "compressed CSV": lambda scene: scene.http.post(
+            f"{JOBS_URL.removesuffix('jobs')}batches",
+            content=b"\x1f\x8b",
+            headers={"Content-Type": "text/csv", "Content-Encoding": "gzip"},
+        ),
+        "text for an estimate": lambda scene: scene.http.post(
+            f"{JOBS_URL}/estimate", content=b"{}", headers={"Content-Type": "text/plain"}
+        ),
         "a form in the address's way": lambda scene: scene.http.post(PROCESS_URL, data=form_fields()),
         "JSON for the form": lambda scene: scene.http.post(PROCESS_URL, json=make_request()),
         "compressed form": lambda scene: scene.post_form(b"\x1f\x8b" + b"\0" * 1000, **{"Content-Encoding": "gzip"}),

@@ -1,5 +1,7 @@
 """Attacks through identifiers: ids, paths, tokens, and other users' resources."""
 
+import base64
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -8,6 +10,7 @@ from tests.support.attack_table import (
     API,
     JOBS_URL,
     UPLOADS_URL,
+    Attack,
     AttackContext,
     attack_case,
     attack_cases,
@@ -48,6 +51,11 @@ attack_cases(
         "limit of 5000 digits": get_with_params(JOBS_URL, limit="9" * 5000),
         "user": get_with_params(JOBS_URL, user="../grace"),
         "status": get_with_params(JOBS_URL, status="completed' --"),
+        "page": get_with_params(JOBS_URL, page="-1"),
+        "page of 5000 digits": get_with_params(f"{JOBS_URL}/", page="9" * 5000),
+        "page size": get_with_params(f"{JOBS_URL}/", page_size="1000000000"),
+        "status filter": get_with_params(f"{JOBS_URL}/", status_filter="completed' --"),
+        "page and cursor": get_with_params(JOBS_URL, page="1", cursor="MjAyNi0wMS0wMSB4"),
     },
 )
 attack_cases(
@@ -125,6 +133,28 @@ attack_cases(
 )
 
 
+attack_cases(
+    "a link that is none",
+    (404, 422),
+    {
+        "guessed": lambda scene: scene.open_link("A" * 96),
+        "short": lambda scene: scene.open_link("A"),
+        "very long": lambda scene: scene.open_link("A" * 8000),
+        "traversal": lambda scene: scene.open_link("..%2F..%2Fetc%2Fpasswd"),
+        "NUL": lambda scene: scene.open_link("A" * 40 + "%00"),
+        "not Base64": lambda scene: scene.open_link("A" * 37),
+        "no job's id in it": lambda scene: scene.open_link("_" * 60),
+        "a job id": lambda scene: scene.open_link(scene.victim_job),
+        "signed with no key": lambda scene: scene.open_link(forged_link(scene.victim_job)),
+        "with another value of download": lambda scene: scene.open_link("A" * 96 + "?download=../x"),
+    },
+)
+
+
+def forged_link(job_id: str) -> str:
+    return base64.urlsafe_b64encode(b"\xff" * 4 + b"\0" * 16 + job_id.encode()).decode().rstrip("=")
+
+
 # ---- other users' resources --------------------------------------------------------------------------------
 
 attack_cases(
@@ -137,6 +167,8 @@ attack_cases(
         "events": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}/events"),
         "cancel": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/cancel"),
         "retry": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/retry"),
+        "status for the jobs page": lambda scene: scene.http.get(f"{JOBS_URL}/{scene.victim_job}/status"),
+        "revoking its links": lambda scene: scene.http.post(f"{JOBS_URL}/{scene.victim_job}/links/revoke"),
     },
 )
 attack_cases(
@@ -173,5 +205,81 @@ attack_cases(
         "drive": lambda scene: scene.post_json(video="C:\\Windows\\win.ini"),
         "script": lambda scene: scene.post_json(video="javascript:alert(1)"),
         "with a password": lambda scene: scene.post_json(video="https://a:b@example.com/x.mp4"),
+    },
+)
+
+
+# ---- webhooks: a way to make the server send requests ------------------------------------------------------
+
+ENDPOINTS_URL: Final = f"{API}/webhook-endpoints"
+DELIVERIES_URL: Final = f"{API}/webhook-deliveries"
+_PRIVATE_URLS: Final = {
+    "the machine itself": "https://127.0.0.1/",
+    "its name": "https://localhost/",
+    "one number": "https://2130706433/",
+    "octal": "https://0177.0.0.1/",
+    "IPv6": "https://[::1]/",
+    "IPv4 in IPv6": "https://[::ffff:127.0.0.1]/",
+    "the cloud's keys": "https://169.254.169.254/latest/meta-data/",
+    "an inner name": "https://postgres.internal:5432/",
+    "plain http": "http://example.com/",
+    "file": "file:///etc/passwd",
+    "gopher": "gopher://example.com/",
+    "a password": "https://admin:admin@example.com/",
+    "a line break": "https://example.com/\r\nX-Evil: 1",
+    "a host after a backslash": "https://example.com\\@127.0.0.1/",
+}
+
+
+def _create_endpoint(url: str) -> Attack:
+    return lambda scene: scene.http.post(ENDPOINTS_URL, json={"url": url})
+
+
+def _name_callback(url: str) -> Attack:
+    return lambda scene: scene.post_json(callback_url=url)
+
+
+attack_cases(
+    "a webhook into the private network",
+    (422,),
+    {name: _create_endpoint(url) for name, url in _PRIVATE_URLS.items()},
+)
+attack_cases(
+    "a callback into the private network",
+    (422,),
+    {name: _name_callback(url) for name, url in _PRIVATE_URLS.items()},
+)
+attack_cases(
+    "a webhook id that is none",
+    (404, 422),
+    {
+        "traversal": get_with_params(f"{ENDPOINTS_URL}/{quote('../../jobs', safe='')}"),
+        "NUL": get_with_params(f"{DELIVERIES_URL}/{quote('msg_' + chr(0), safe='')}"),
+        "SQL": get_with_params(f"{DELIVERIES_URL}/{quote(chr(39) + ' OR 1=1', safe='')}"),
+        "a filter": get_with_params(DELIVERIES_URL, endpoint_id="' OR 1=1"),
+        "a cursor": get_with_params(DELIVERIES_URL, cursor="' OR 1=1"),
+        "somebody's deliveries": get_with_params(f"{DELIVERIES_URL}/msg_{'0' * 32}"),
+    },
+)
+attack_cases(
+    "a webhook endpoint with more than it has",
+    (400, 415, 422),
+    {
+        "a secret": lambda scene: scene.http.post(
+            ENDPOINTS_URL, json={"url": "https://example.com/", "secret": "whsec_bWluZQ=="}
+        ),
+        "another user": lambda scene: scene.http.post(
+            ENDPOINTS_URL, json={"url": "https://example.com/", "user_id": "victim"}
+        ),
+        "an event of its own": lambda scene: scene.http.post(
+            ENDPOINTS_URL, json={"url": "https://example.com/", "events": ["*"]}
+        ),
+        "a million events": lambda scene: scene.http.post(
+            ENDPOINTS_URL, json={"url": "https://example.com/", "events": ["job.failed"] * 50_000}
+        ),
+        "no JSON": lambda scene: scene.http.post(ENDPOINTS_URL, content=b"url=https://example.com/"),
+        "a description that forges a log line": lambda scene: scene.http.post(
+            ENDPOINTS_URL, json={"url": "https://example.com/", "description": "a\nb"}
+        ),
     },
 )

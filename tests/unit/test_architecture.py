@@ -105,7 +105,9 @@ OWN_PLACES = (
 VENDOR_NAME_EXCEPTIONS = {
     "deployments/local/": "starts the emulators, and shows the operators' columns",
     "deployments/server/environment.py": "the operators' variables",
+    "deployments/api/schemas/basic_editor.py": "the public fields sync_generation_id and ghostcut_task_id",
     "deployments/api/schemas/jobs.py": "the public field sync_generation_id",
+    "deployments/api/views/basic_editor_view.py": "the same fields, and their columns",
     "deployments/api/views/status.py": "the same field, and its column",
     "videojobs/db/models.py": "the operators' column zhaoli_task_id",
     "videojobs/db/migrations/": "the column, and the keys of existing rows",

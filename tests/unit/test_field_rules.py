@@ -1,13 +1,18 @@
 """Requests that the rules between fields allow. Rejected ones are in test_request_refusals.py."""
 
 from copy import deepcopy
+from typing import Any, Final
 
 import pytest
 
 from tests.support.example_request import RAW_REQUEST, make_request
 from videojobs.errors import InvalidRequest
+from videojobs.requests.models import requested_stages, to_canonical_json
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings
+from videojobs.states import Stage
+
+REMOVED: Final = object()
 
 
 def test_segments_may_touch_even_when_their_times_were_computed() -> None:
@@ -65,3 +70,52 @@ def test_a_local_stack_may_use_plain_http_under_the_same_rules() -> None:
 def test_access_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDEOJOBS_ALLOW_LOCAL_FILES", "true")
     assert make_request(video="talk.mp4").video == "talk.mp4"
+
+
+# ---- kinds of jobs -------------------------------------------------------------------------------------------
+
+LIP_SYNC, TEXT_REMOVAL = Stage.LIP_SYNC, Stage.TEXT_REMOVAL
+ONE_AUDIO: Final[dict[str, Any]] = {"audio": RAW_REQUEST["audio"][:1], "segments": []}
+NO_SPEECH: Final[dict[str, Any]] = {"audio": [], "segments": []}
+PROTECTION = {**RAW_REQUEST["effects"][0], "kind": "protection"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({}, (LIP_SYNC, TEXT_REMOVAL)),
+        ({"effects": []}, (LIP_SYNC,)),
+        ({"effects": [], "text_removal": "whole_frame"}, (LIP_SYNC, TEXT_REMOVAL)),
+        (ONE_AUDIO, (LIP_SYNC, TEXT_REMOVAL)),
+        (ONE_AUDIO | {"effects": []}, (LIP_SYNC,)),
+        (NO_SPEECH, (TEXT_REMOVAL,)),
+        (NO_SPEECH | {"text_removal": "areas"}, (TEXT_REMOVAL,)),
+        (NO_SPEECH | {"effects": [], "text_removal": "whole_frame"}, (TEXT_REMOVAL,)),
+    ],
+)
+def test_a_request_asks_for_lip_sync_text_removal_or_both(changes: dict[str, Any], stages: tuple[Stage, ...]) -> None:
+    request = make_request(**changes)
+    assert request.stages == stages
+    assert requested_stages(to_canonical_json(request)) == stages
+
+
+@pytest.mark.parametrize("missing", [REMOVED, None, "", [], "[]"])
+def test_text_removal_alone_needs_neither_audio_nor_segments(missing: object) -> None:
+    lists = {} if missing is REMOVED else {"audio": missing, "segments": missing}
+    raw = {name: RAW_REQUEST[name] for name in ("video", "effects", "user_id")}
+    request = parse_request(raw | lists)
+    assert (request.audio, request.segments) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_whole"),
+    [
+        ({}, False),
+        ({"effects": [PROTECTION]}, True),
+        ({"effects": [PROTECTION, RAW_REQUEST["effects"][0]]}, False),
+        ({"effects": [PROTECTION], "text_removal": "whole_frame"}, True),
+        ({"effects": []}, False),
+    ],
+)
+def test_only_protection_areas_mean_the_whole_frame(changes: dict[str, Any], is_whole: bool) -> None:
+    assert make_request(**changes).removes_whole_frame is is_whole

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.support.measured_facts import audio_facts, video_facts
 from videojobs.pipeline.facts import JobFacts
-from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline
+from videojobs.pipeline.masks import build_masks, explain_timeline, resolve_timeline, text_removal_source
 from videojobs.requests.models import JobRequest, Segment
 from videojobs.requests.parsing import parse_request
 
@@ -121,3 +121,31 @@ def test_one_mask_per_area_spans_all_of_its_times() -> None:
     facts = make_facts(audio=4.0, result=12.0)
     masks = build_masks(request, resolve_timeline(request, facts), 25.0, one_per_area=True)
     assert [(mask.kind, round(mask.start, 6), round(mask.end, 6)) for mask in masks] == [("text", 1.96, 4.56)]
+
+
+# ---- other kinds of jobs ---------------------------------------------------------------------------------------
+
+
+def test_without_lip_sync_areas_keep_their_times() -> None:
+    area = {"kind": "erasure", "start": 5, "end": 12}
+    request = make_effects_request(area).model_copy(update={"audio": [], "segments": []})
+    facts = JobFacts(video=video_facts(duration=10.0, height=480))
+    assert mask_intervals(request, facts) == [("erasure", 5.0, 10.0)]
+    assert text_removal_source(request, facts).height == 480
+    assert explain_timeline(request, resolve_timeline(request, facts))[0].startswith("There is no lip-sync")
+
+
+def test_one_audio_for_the_whole_video_repeats_an_area() -> None:
+    area = {"kind": "erasure", "start": 2, "end": 3}
+    request = make_effects_request(area, sync_mode="loop").model_copy(update={"segments": []})
+    facts = make_facts(audio=14.0, result=14.0).model_copy(update={"sent_segments": []})
+    assert mask_intervals(request, facts) == [("erasure", 1.96, 3.04), ("erasure", 11.96, 13.04)]
+    shorter = make_facts(audio=4.0, result=4.0).model_copy(update={"sent_segments": []})
+    assert mask_intervals(request, shorter) == [("erasure", 1.96, 3.04)]
+
+
+def test_the_whole_frame_keeps_what_is_protected() -> None:
+    request = make_effects_request({"kind": "protection", "start": 5, "end": 6})
+    assert mask_intervals(request, make_facts(audio=2.0, result=10.0)) == [("protection", 5.0, 6.0)]
+    explanation = explain_timeline(request, resolve_timeline(request, make_facts(audio=2.0, result=10.0)))
+    assert "Text is removed from the whole frame." in explanation

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.example_request import make_request
 from videojobs.errors import FieldError
 from videojobs.requests.media_rules import validate_lip_sync_result, validate_media
 from videojobs.requests.parsing import parse_request
@@ -248,6 +249,20 @@ def test_a_long_result_is_fine_without_text_removal() -> None:
     assert find_problems(b=longer, limits=limits, options={"sync_mode": "cut_off"}) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"video": replace(VIDEO, container="mkv")}, "unsupported_format"),
+        ({"video": replace(VIDEO, width=100_000)}, "too_large"),
+        ({"a": replace(CLIP, size=10**12)}, "too_large"),
+        ({"a": replace(CLIP, duration=1e6)}, "too_long"),
+        ({"effects": [{**AREA, "end": 100}]}, "outside_media"),
+    ],
+)
+def test_a_problem_of_a_file_has_its_code(changes: dict[str, Any], code: str) -> None:
+    assert [problem.code for problem in find_problems(**changes)] == [code]
+
+
 def test_all_problems_come_at_once() -> None:
     found = find_problems(
         replace(VIDEO, container="mkv", duration=5.9, width=8000),
@@ -265,17 +280,53 @@ def test_all_problems_come_at_once() -> None:
     ]
 
 
+# ---- other kinds of jobs -------------------------------------------------------------------------------------
+
+NO_SPEECH: dict[str, Any] = {"audio": [], "segments": []}
+
+
+def test_a_source_for_text_removal_alone_has_that_vendors_limits() -> None:
+    assert find_problems(replace(VIDEO, duration=899), **NO_SPEECH) == []
+    long, webm = replace(VIDEO, duration=899.5), replace(VIDEO, container="webm")
+    assert only_problem(find_problems(long, **NO_SPEECH)) == ("video", "is 899.5 s long; at most 899 s are allowed")
+    expected = ("video", "is a webm file; convert it to one of avi, mov, mp4")
+    assert only_problem(find_problems(webm, **NO_SPEECH)) == expected
+    too_big = replace(VIDEO, size=LimitSettings().inpaint_max_bytes)
+    assert only_problem(find_problems(too_big, **NO_SPEECH))[0] == "video"
+
+
+def test_one_audio_for_the_video_sets_the_length_of_the_result() -> None:
+    whole = {
+        "audio": [{"refId": "a", "source": "s3://media/a.wav"}],
+        "segments": [],
+        "effects": [],
+        "text_removal": "whole_frame",
+        "options": {"sync_mode": "loop"},
+    }
+    assert whole_video_problems(AudioSpec(duration=290), whole) == []
+    limits = LimitSettings(inpaint_max_seconds=200)
+    expected = ("text_removal", "the lip-sync result will be about 290 s long; text removal accepts at most 200 s")
+    assert only_problem(whole_video_problems(AudioSpec(duration=290), whole, limits)) == expected
+    expected = ("audio[0].source", "is shorter than one frame: nothing of the video would be left")
+    assert only_problem(whole_video_problems(AudioSpec(duration=0.03), whole)) == expected
+
+
+def whole_video_problems(
+    sound: AudioSpec, changes: dict[str, Any], limits: LimitSettings | None = None
+) -> list[FieldError]:
+    return validate_media(make_request(**changes), VIDEO, {"a": sound}, limits or LimitSettings())
+
+
 # ---- the measured result -------------------------------------------------------------------------------------
 
 
 def test_a_result_that_fits_may_go_on_to_text_removal() -> None:
-    assert validate_lip_sync_result(VideoSpec(duration=899.0, size=999_999_999), LimitSettings()) == []
+    assert validate_lip_sync_result(make_request(), VideoSpec(duration=899.0, size=999_999_999), LimitSettings()) == []
 
 
 def test_an_oversized_result_may_not_go_on_to_text_removal() -> None:
-    assert [
-        problem.message for problem in validate_lip_sync_result(VideoSpec(duration=899.5, size=10**9), LimitSettings())
-    ] == [
+    result = VideoSpec(duration=899.5, size=10**9)
+    assert [problem.message for problem in validate_lip_sync_result(make_request(), result, LimitSettings())] == [
         "text removal accepts at most 899 s; the result is 899.5 s long",
         "the lip-sync result has 1000.0 MB; text removal accepts less than 1000.0 MB",
     ]

@@ -42,8 +42,25 @@ def test_the_stored_form_is_plain_json_under_the_public_names() -> None:
     assert stored["effects"] == [{**RAW_REQUEST["effects"][0], "label": "logo"}]
 
 
+SPEAKER_BOX = {"x1": 0.1, "y1": 0.2, "x2": 0.4, "y2": 0.6, "method": "manual"}
+
+
+def test_a_speaker_box_is_stored_and_changes_no_other_request() -> None:
+    plain, other = RAW_REQUEST["segments"]
+    boxed = make_request(segments=[{**plain, "speakerBox": SPEAKER_BOX}, {**other, "speakerBox": None}])
+    first, second = to_canonical_json(boxed)["segments"]
+    assert (first["speakerBox"], "speakerBox" in second) == (SPEAKER_BOX, False)
+    without = make_request(segments=[{**plain, "speakerBox": None}, other])
+    assert fingerprint(without) == fingerprint(make_request()) != fingerprint(boxed)
+
+
 def test_the_stored_form_of_no_effects_is_an_array() -> None:
     assert to_canonical_json(make_request(effects=""))["effects"] == []
+
+
+def test_an_older_request_keeps_its_fingerprint() -> None:
+    """Jobs of earlier versions are found by it; it was computed by the first version."""
+    assert fingerprint(make_request()) == "2d264d300137e0cade5e9e62fd2dc6de46108bfe235b970cc65f7b595ec87094"
 
 
 def test_the_stored_form_gives_the_same_request_back() -> None:

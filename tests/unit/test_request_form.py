@@ -42,9 +42,9 @@ def test_form_fields_are_in_source_order(name: str, schema: dict[str, Any]) -> N
 def test_the_form_uses_the_public_names() -> None:
     definitions = SCHEMA["$defs"]
     assert list(SCHEMA["properties"]) == [
-        "video", "audio", "segments", "effects", "display_name", "user_id", "options",
+        "video", "audio", "segments", "effects", "text_removal", "display_name", "user_id", "options", "callback_url",
     ]  # fmt: skip
-    assert list(definitions["Segment"]["properties"]) == ["startTime", "endTime", "audioInput", "label"]
+    assert list(definitions["Segment"]["properties"]) == ["startTime", "endTime", "audioInput", "label", "speakerBox"]
     assert list(definitions["AudioInput"]["properties"]) == ["refId", "startTime", "endTime"]
     assert list(definitions["AnnotationArea"]["properties"]) == ["kind", "x", "y", "w", "h", "start", "end", "label"]
 
@@ -62,5 +62,5 @@ def test_the_form_knows_the_bounds_of_numbers() -> None:
 
 
 def test_only_what_has_no_sensible_default_must_be_filled() -> None:
-    assert SCHEMA["required"] == ["video", "audio", "segments", "user_id"]
+    assert SCHEMA["required"] == ["video", "user_id"]
     assert "required" not in SCHEMA["$defs"]["Options"]

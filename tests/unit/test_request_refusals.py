@@ -271,8 +271,35 @@ AREA_CASES = [
         "effects[0].w", "exceeds the picture on the right: x + w is 1.1", (field_path("effects", 0, "x"), 0.7)
     ),
     refusal_case("effects[0].h", "exceeds the picture at the bottom", (field_path("effects", 0, "h"), 0.70001)),
-    refusal_case("effects", "nothing to remove", (field_path("effects"), [PROTECTION_AREA])),
-    refusal_case("effects", "nothing to remove", (field_path("effects"), [PROTECTION_AREA, PROTECTION_AREA])),
+    refusal_case(
+        "effects",
+        "nothing to remove",
+        (field_path("effects"), [PROTECTION_AREA, PROTECTION_AREA]),
+        (field_path("text_removal"), "areas"),
+    ),
+    refusal_case("effects", "nothing to remove", (field_path("effects"), []), (field_path("text_removal"), "areas")),
+    refusal_case("effects[0].kind", "must be protection", (field_path("text_removal"), "whole_frame")),
+    refusal_case("text_removal", "one of 'areas' or 'whole_frame'", (field_path("text_removal"), "frame")),
+    refusal_case(
+        "options.inpaint_model",
+        "must be basic for text removal in the whole frame",
+        (field_path("effects"), []),
+        (field_path("text_removal"), "whole_frame"),
+        (field_path("options"), {"inpaint_model": "advanced"}),
+    ),
+    refusal_case(
+        "options.inpaint_model",
+        "must be basic for text removal in the whole frame",
+        (field_path("effects"), [PROTECTION_AREA]),
+        (field_path("options"), {"inpaint_model": "advanced_lite"}),
+    ),
+    refusal_case(
+        "audio",
+        "there is nothing else to do",
+        (field_path("audio"), []),
+        (field_path("segments"), []),
+        (field_path("effects"), []),
+    ),
     refusal_case(
         "effects[1].kind", "must be one of", (field_path("effects"), [PROTECTION_AREA, {**VALID_AREA, "kind": "blur"}])
     ),

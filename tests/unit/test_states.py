@@ -2,8 +2,8 @@
 
 import pytest
 
-from videojobs.progress import POINT_SPECS, completed_message, progress_within
-from videojobs.states import RecoveryPoint
+from videojobs.progress import POINT_SPECS, completed_message, point_message, progress_within
+from videojobs.states import RecoveryPoint, Stage, point_before
 from videojobs.transitions import can_transition, has_reached, resolve_arrival
 
 
@@ -74,9 +74,22 @@ def test_waiting_moves_progress_within_the_owners_bands(point: RecoveryPoint, sh
 
 
 def test_the_last_message_says_what_was_done() -> None:
-    assert completed_message(RecoveryPoint.LIP_SYNC_STORED) == "Pro video processing completed (lip-sync only)"
-    assert (
-        completed_message(RecoveryPoint.TEXT_REMOVAL_STORED)
-        == "Pro video processing completed (lip-sync + text inpainting)"
-    )
-    assert completed_message(RecoveryPoint.DOCUMENTS_STORED) == "Lecture processing completed"
+    both, lip_sync, removal = (Stage.LIP_SYNC, Stage.TEXT_REMOVAL), (Stage.LIP_SYNC,), (Stage.TEXT_REMOVAL,)
+    for point, stages, ending in (
+        (RecoveryPoint.LIP_SYNC_STORED, lip_sync, "lip-sync only"),
+        (RecoveryPoint.LIP_SYNC_STORED, both, "lip-sync only"),  # nothing of the areas was left
+        (RecoveryPoint.TEXT_REMOVAL_STORED, both, "lip-sync + text inpainting"),
+        (RecoveryPoint.TEXT_REMOVAL_STORED, removal, "text inpainting"),
+    ):
+        assert completed_message(point, stages) == f"Pro video processing completed ({ending})"
+    assert completed_message(RecoveryPoint.DOCUMENTS_STORED, ()) == "Lecture processing completed"
+
+
+def test_text_removal_alone_starts_from_the_uploaded_source() -> None:
+    both, removal = (Stage.LIP_SYNC, Stage.TEXT_REMOVAL), (Stage.TEXT_REMOVAL,)
+    assert point_before(Stage.LIP_SYNC, both) is RecoveryPoint.UPLOADED
+    assert point_before(Stage.TEXT_REMOVAL, both) is RecoveryPoint.LIP_SYNC_STORED
+    assert point_before(Stage.TEXT_REMOVAL, removal) is RecoveryPoint.UPLOADED
+    assert can_transition(RecoveryPoint.UPLOADED, RecoveryPoint.TEXT_REMOVAL_SUBMITTED)
+    assert point_message(RecoveryPoint.UPLOADED, removal) == "Starting text inpainting..."
+    assert point_message(RecoveryPoint.UPLOADED, both) == "Lip-sync processing..."

@@ -112,7 +112,7 @@ def test_a_crop_sets_the_audio_length() -> None:
         }
     )
     lengths = [SegmentAudio(0, 2, 2.5), SegmentAudio(3, 4, 1.25), SegmentAudio(5, 6, 1.0), SegmentAudio(7, 8, 0.75)]
-    assert segment_audio(request.segments, {"a": 2.5}) == lengths
+    assert segment_audio(request.segments, {"a": 2.5}, 8.0) == lengths
 
 
 # ---- the choice ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from videojobs.db.repository_base import (
     Lease,
     RepositoryBase,
     add_event,
+    add_public_event,
     clear_error,
     load_job,
     merge_json,
@@ -21,6 +22,7 @@ from videojobs.db.repository_base import (
     parse_flow_run_id,
     reopen_job,
 )
+from videojobs.db.webhook_outbox import enqueue_webhooks
 from videojobs.errors import (
     FieldError,
     InvalidRequest,
@@ -35,6 +37,7 @@ from videojobs.pipeline.facts import JobFacts
 from videojobs.progress import POINT_SPECS, completed_message
 from videojobs.requests.models import JobRequest, fingerprint, to_canonical_json
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Status
+from videojobs.webhooks.events import WebhookEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +62,23 @@ class JobWrites(RepositoryBase):
         connections: Mapping[str, str] | None = None,
         client_key: ClientKey | None = None,
         changes: Sequence[str] = (),
+        source_file_name: str | None = None,
     ) -> VideoJob:
         """Create a job, or return the existing one. Raises JobRequestConflict if that one has another request.
 
         `connections` are block names, stored so that the clean-up can resume the job through the same blocks.
         `changes` say what was interpreted differently from what was sent; they are stored in the event.
+        `source_file_name` is the client's own name of the video, for its lists.
         With a `client_key` that this user has used before, returns the job of that time, under its own id.
         """
-        row = _job_row(job_id, request) | {
+        row = new_job_row(job_id, request) | {
             "connections": dict(connections or {}),
             "client_key": client_key.value if client_key else None,
             "client_fingerprint": client_key.fingerprint if client_key else None,
+            "source_file_name": source_file_name,
         }
         async with self._transaction("create", job_id) as session:
-            if await _insert_job(session, row):
+            if await insert_job(session, row):
                 job = await load_job(session, job_id)
                 add_event(session, job, actor, JobEventKind.OPENED, {"changes": list(changes)} if changes else None)
                 return job
@@ -95,8 +101,12 @@ class JobWrites(RepositoryBase):
         problems: Sequence[FieldError] = (),
         actor: str,
         kind: JobKind = JobKind.PRO_VIDEO,
+        callback_url: str | None = None,
     ) -> None:
-        """Record a rejected request, so that the client can see why. Does not change an existing job."""
+        """Record a rejected request, so that the client can see why. Does not change an existing job.
+
+        `callback_url` is that of the request, if it is valid.
+        """
         row: Json = {
             "id": job_id,
             "kind": kind,
@@ -115,8 +125,10 @@ class JobWrites(RepositoryBase):
             "request_fingerprint": "",
         }
         async with self._transaction("create_rejected", job_id) as session:
-            if await _insert_job(session, row):
-                add_event(session, await load_job(session, job_id), actor, JobEventKind.REFUSED, {"error": error})
+            if await insert_job(session, row):
+                job = await load_job(session, job_id)
+                add_event(session, job, actor, JobEventKind.REFUSED, {"error": error})
+                await enqueue_webhooks(session, job, WebhookEvent.FAILED, callback_url=callback_url)
 
     # ---- the lease ---------------------------------------------------------------------------------------
 
@@ -134,12 +146,15 @@ class JobWrites(RepositoryBase):
             job.lease_holder = lease.holder
             job.lease_until = await session.scalar(select(NOW + timedelta(seconds=seconds)))
             job.claims += 1
-            if job.status in (Status.PENDING, Status.CANCELLED):
+            starts = job.status in (Status.PENDING, Status.CANCELLED)
+            if starts:
                 job.status = Status.PROCESSING
                 job.completed_at = None
                 clear_error(job)
             expired = {"expired_holder": previous_holder} if previous_holder not in (None, lease.holder) else {}
             add_event(session, job, lease.holder, JobEventKind.LEASE_ACQUIRED, {"claims": job.claims, **expired})
+            if starts:
+                await enqueue_webhooks(session, job, WebhookEvent.STARTED)
             return None
 
     async def renew_leases(self, leases: Sequence[Lease], seconds: float) -> set[str]:
@@ -185,7 +200,9 @@ class JobWrites(RepositoryBase):
         async with self._locked_job("advance", lease) as (session, job):
             if move_to_point(job, target):
                 merge_json(job, metadata, facts)
-                add_event(session, job, lease.holder, JobEventKind.ADVANCED, metadata)
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.ADVANCED, WebhookEvent.PROGRESS, metadata
+                )
             return job
 
     async def update_progress(
@@ -197,7 +214,7 @@ class JobWrites(RepositoryBase):
             if (higher, message) != (job.progress_percentage, job.progress_message) or detail is not None:
                 job.progress_percentage = higher
                 job.progress_message = message
-                add_event(session, job, lease.holder, JobEventKind.PROGRESS, detail)
+                await add_public_event(session, job, lease.holder, JobEventKind.PROGRESS, WebhookEvent.PROGRESS, detail)
             return job
 
     async def record_event(self, lease: Lease, kind: JobEventKind, detail: Json) -> None:
@@ -213,10 +230,13 @@ class JobWrites(RepositoryBase):
             last_point = job.recovery_point
             if move_to_point(job, RecoveryPoint.COMPLETED):
                 job.status = Status.COMPLETED
-                job.progress_message = completed_message(last_point)
+                job.progress_message = completed_message(last_point, job.stages)
                 job.output_url = output_url
                 job.completed_at = await session.scalar(select(NOW))
-                add_event(session, job, lease.holder, JobEventKind.COMPLETED, {"output_url": output_url})
+                detail = {"output_url": output_url}
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.COMPLETED, WebhookEvent.COMPLETED, detail
+                )
             return job
 
     async def fail(
@@ -239,7 +259,9 @@ class JobWrites(RepositoryBase):
             job.error_problems = _problems_json(problems)
             job.output_url = fallback_url
             job.completed_at = await session.scalar(select(NOW))
-            add_event(session, job, lease.holder, JobEventKind.FAILED, {"error": error})
+            await add_public_event(
+                session, job, lease.holder, JobEventKind.FAILED, WebhookEvent.FAILED, {"error": error}
+            )
             return job
 
     async def park(
@@ -265,7 +287,8 @@ class JobWrites(RepositoryBase):
                     )
             job.parked_reason, job.error_code = reason, code
             job.progress_message = f"Parked for an operator: {reason}"
-            add_event(session, job, lease.holder, JobEventKind.PARKED, {"reason": reason, **(detail or {})})
+            detail = {"reason": reason, **(detail or {})}
+            await add_public_event(session, job, lease.holder, JobEventKind.PARKED, WebhookEvent.PARKED, detail)
             return job
 
     async def cancel(self, job_id: str, flow_run_id: str, message: str, *, actor: str) -> VideoJob | None:
@@ -283,7 +306,8 @@ class JobWrites(RepositoryBase):
             job.error_message = job.progress_message = message
             job.error_code = WorkCancelled.code
             job.completed_at = await session.scalar(select(NOW))
-            add_event(session, job, actor, JobEventKind.CANCELLED, {"run": flow_run_id, "message": message})
+            detail = {"run": flow_run_id, "message": message}
+            await add_public_event(session, job, actor, JobEventKind.CANCELLED, WebhookEvent.CANCELLED, detail)
             return job
 
     async def reopen(self, lease: Lease, reason: Json) -> VideoJob:
@@ -301,7 +325,7 @@ def _problems_json(problems: Sequence[FieldError]) -> list[Json] | None:
     return [asdict(problem) for problem in problems] or None
 
 
-def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
+def new_job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
     """The row of a new job."""
     request_json = to_canonical_json(request)
     is_lecture = isinstance(request, LectureRequest)
@@ -313,7 +337,8 @@ def _job_row(job_id: str, request: JobRequest | LectureRequest) -> Json:
         "user_id": request.user_id,
         "display_name": request.display_name,
         "progress_message": POINT_SPECS[RecoveryPoint.OPENED].message,
-        "processing_config": {"effects": request_json.get("effects", []), "options": request_json["options"]},
+        "processing_config": {"effects": request_json.get("effects", []), "options": request_json["options"]}
+        | {name: request_json[name] for name in ("text_removal",) if name in request_json},
         "segments_data": {"segments": segments, "total_segments": len(segments)},
         "job_metadata": {} if is_lecture else {"segments_count": len(segments)},
         "request": request_json,
@@ -330,7 +355,7 @@ async def _find_by_client_key(session: AsyncSession, user_id: str, client_key: C
     return first
 
 
-async def _insert_job(session: AsyncSession, row: Json) -> bool:
+async def insert_job(session: AsyncSession, row: Json) -> bool:
     """Whether the row is new."""
     statement = insert(VideoJob).values(row).on_conflict_do_nothing().returning(VideoJob.id)
     return await session.scalar(statement) is not None

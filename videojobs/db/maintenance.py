@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videojobs.db.models import JobEvent, JobEventKind, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, Lease, RepositoryBase
+from videojobs.db.webhook_outbox import enqueue_webhooks
 from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, Stage
+from videojobs.webhooks.events import WebhookEvent
 
 # The vendor may have received these. The row is the only link to them.
 _IN_FLIGHT: Final = (SubmissionState.INTENDED, SubmissionState.UNKNOWN, SubmissionState.ACCEPTED)
@@ -143,6 +145,7 @@ class JobMaintenance(RepositoryBase):
             query = select(VideoJob.id).where(VideoJob.id == job.id, *purge_filter.conditions())
             if await session.scalar(query) is None:
                 return False
+            await enqueue_webhooks(session, job, WebhookEvent.DELETED)
             await session.delete(job)
             return True
 

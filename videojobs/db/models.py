@@ -46,8 +46,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from videojobs.lecture.request import LectureRequest
 from videojobs.pipeline.facts import JobFacts
-from videojobs.requests.models import JobRequest
-from videojobs.states import JobKind, RecoveryPoint, Stage, Status
+from videojobs.requests.models import JobRequest, requested_stages
+from videojobs.states import JobKind, RecoveryPoint, Stage, Stages, Status
 
 Json = dict[str, Any]
 
@@ -118,7 +118,7 @@ class VideoJob(Base):
     parked_reason: Mapped[str | None] = mapped_column(Text)
     error_message: Mapped[str | None] = mapped_column(Text)  # for operators, word for word
     error_code: Mapped[str | None] = mapped_column(Text)  # `videojobs.errors`; of a parked job: why it was parked
-    error_problems: Mapped[list[Json] | None] = mapped_column(_NULLABLE_JSON)  # of an invalid request: {path, message}
+    error_problems: Mapped[list[Json] | None] = mapped_column(_NULLABLE_JSON)  # {path, message, code}; old: no code
     output_url: Mapped[str | None] = mapped_column(Text)
     zhaoli_task_id: Mapped[str | None] = mapped_column(Text)  # the Sync.so generation id; a historic name
 
@@ -141,6 +141,9 @@ class VideoJob(Base):
 
     client_key: Mapped[str | None] = mapped_column(Text)  # the client's Idempotency-Key
     client_fingerprint: Mapped[str | None] = mapped_column(Text)  # of the request sent with it, file contents included
+
+    source_file_name: Mapped[str | None] = mapped_column(Text)  # the client's name of a video that came in a form
+    link_key: Mapped[uuid.UUID] = mapped_column(server_default=func.gen_random_uuid())  # signs links to the result
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=_NOW, onupdate=_NOW)
@@ -177,9 +180,19 @@ class VideoJob(Base):
         return LectureRequest.model_validate(self.request)
 
     @property
-    def has_areas(self) -> bool:
+    def stages(self) -> Stages:
+        """The paid stages that the request asks for; none for a lecture or a rejected request."""
+        return requested_stages(self.request)
+
+    @property
+    def has_lip_sync(self) -> bool:
+        """Whether the request asks for lip-sync."""
+        return Stage.LIP_SYNC in self.stages
+
+    @property
+    def has_text_removal(self) -> bool:
         """Whether the request asks for text removal."""
-        return bool(self.request.get("effects"))
+        return Stage.TEXT_REMOVAL in self.stages
 
     @property
     def facts(self) -> JobFacts:
@@ -274,6 +287,7 @@ class JobEventKind(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"  # the job; or the vendor's work
     CANCELLED = "cancelled"
+    LINKS_REVOKED = "links_revoked"  # links to the result
 
 
 class JobEvent(Base):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from videojobs.db.models import VideoJob
+from videojobs.db.models import JobEvent, JobEventKind, VideoJob
 from videojobs.db.repository_base import RepositoryBase
 from videojobs.errors import UnknownJob
 from videojobs.states import JobKind, Status
@@ -64,6 +64,16 @@ class JobQueries(RepositoryBase):
         async with self._read_session() as session:
             total = await session.scalar(select(func.count()).select_from(VideoJob).where(*conditions))
             return (await session.scalars(rows.limit(limit).offset(offset))).all(), total or 0
+
+    async def first_lease_times(self, job_ids: Collection[str]) -> Mapping[str, datetime]:
+        """When a run first started to work on each job; jobs that no run has leased are left out."""
+        query = (
+            select(JobEvent.job_id, func.min(JobEvent.at))
+            .where(JobEvent.job_id.in_(job_ids), JobEvent.kind == JobEventKind.LEASE_ACQUIRED)
+            .group_by(JobEvent.job_id)
+        )
+        async with self._read_session() as session:
+            return dict((await session.execute(query)).tuples().all())
 
     async def jobs_by_id(self, job_ids: Collection[str]) -> Mapping[str, VideoJob]:
         """Their current rows, in one query; unknown ids are left out."""

@@ -2,7 +2,8 @@
 
 `JobRepository` is composed of one class per concern, each in the module of that name; they share the transactions and
 row locks of `repository_base`. Flows use `jobs` (life cycle and lease), `submissions` (paid calls) and `budgets`; the
-clean-up uses `maintenance`; the API uses `queries`, `stats`, `tokens` and `uploads`. Reads for a single job are here.
+clean-up uses `maintenance`; the API uses `queries`, `batches`, `result_links`, `stats`, `tokens`, `uploads` and
+`webhook_...`. Reads for a single job are here.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import SQLColumnExpression, func, select
 
+from videojobs.db.batches import BatchStore
 from videojobs.db.budgets import SpendTracking
 from videojobs.db.jobs import JobWrites
 from videojobs.db.maintenance import JobMaintenance
@@ -17,15 +19,29 @@ from videojobs.db.models import JobEvent, JobEventKind, Submission, VideoJob
 from videojobs.db.notifications import JobNotifications, notifications_for
 from videojobs.db.queries import JobQueries
 from videojobs.db.repository_base import NOW, load_job, load_live_submission
+from videojobs.db.result_links import ResultLinkKeys
 from videojobs.db.stats import JobStats
 from videojobs.db.submissions import SubmissionWrites
 from videojobs.db.tokens import TokenStore
 from videojobs.db.uploads import UploadStore
+from videojobs.db.webhook_deliveries import WebhookDeliveryStore
+from videojobs.db.webhook_endpoints import WebhookEndpointStore
 from videojobs.states import Stage
 
 
 class JobRepository(
-    JobWrites, SubmissionWrites, SpendTracking, JobMaintenance, JobStats, JobQueries, TokenStore, UploadStore
+    JobWrites,
+    SubmissionWrites,
+    SpendTracking,
+    JobMaintenance,
+    JobStats,
+    JobQueries,
+    ResultLinkKeys,
+    TokenStore,
+    UploadStore,
+    BatchStore,
+    WebhookEndpointStore,
+    WebhookDeliveryStore,
 ):
     """Job state in Postgres. Construct it with an engine of `videojobs.db.engine`."""
 

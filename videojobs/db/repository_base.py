@@ -14,12 +14,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from videojobs.db.models import LIVE_STATES, JobEvent, JobEventKind, Json, Submission, VideoJob
+from videojobs.db.webhook_outbox import enqueue_webhooks
 from videojobs.errors import DatabaseUnavailable, LeaseLost, UnknownJob, VideoJobError
 from videojobs.pipeline.facts import JobFacts
-from videojobs.progress import POINT_SPECS
-from videojobs.states import RecoveryPoint, Stage, Status, paid_step_at
+from videojobs.progress import POINT_SPECS, point_message
+from videojobs.states import RecoveryPoint, Stage, Status, paid_stage_at, point_before
 from videojobs.testing.fault_injection import fault_point
 from videojobs.transitions import can_transition, has_reached, resolve_arrival
+from videojobs.webhooks.events import WebhookEvent
 
 NOW = func.clock_timestamp()
 
@@ -138,7 +140,7 @@ def move_to_point(job: VideoJob, target: RecoveryPoint) -> bool:
     spec = POINT_SPECS[target]
     job.recovery_point = target
     job.progress_percentage = max(job.progress_percentage, spec.progress)
-    job.progress_message = spec.message
+    job.progress_message = point_message(target, job.stages)
     job.claims = 1  # progress: earlier crashes no longer count towards the limit
     return True
 
@@ -147,16 +149,17 @@ async def reopen_job(session: AsyncSession, job: VideoJob, actor: str, reason: J
     """Let a parked, failed or cancelled job continue; from before its paid step, if that has no live submission."""
     if job.status == Status.COMPLETED:
         raise VideoJobError(f"job {job.id} is completed and cannot be reopened")
-    if (paid_step := paid_step_at(job.recovery_point)) and await load_live_submission(
-        session, job.id, paid_step.stage
-    ) is None:
-        job.recovery_point = paid_step.previous_point
+    if (stage := paid_stage_at(job.recovery_point)) and await load_live_submission(session, job.id, stage) is None:
+        job.recovery_point = point_before(stage, job.stages)
+    was_running = job.status == Status.PROCESSING and job.parked_reason is None
     job.status = Status.PROCESSING
     job.parked_reason, job.output_url, job.completed_at = None, None, None
     clear_error(job)
-    job.progress_message = POINT_SPECS[job.recovery_point].message
+    job.progress_message = point_message(job.recovery_point, job.stages)
     job.claims = 1
     add_event(session, job, actor, JobEventKind.REOPENED, reason)
+    if not was_running:  # a run has cancelled jobs `processing` before an operator's action reopens them
+        await enqueue_webhooks(session, job, WebhookEvent.STARTED)
 
 
 def clear_error(job: VideoJob) -> None:
@@ -185,6 +188,19 @@ def add_event(session: AsyncSession, job: VideoJob, actor: str, kind: JobEventKi
             detail=detail,
         )
     )
+
+
+async def add_public_event(
+    session: AsyncSession,
+    job: VideoJob,
+    actor: str,
+    kind: JobEventKind,
+    webhook: WebhookEvent,
+    detail: Json | None = None,
+) -> None:
+    """As `add_event`, for an event that clients are told of by webhook."""
+    add_event(session, job, actor, kind, detail)
+    await enqueue_webhooks(session, job, webhook)
 
 
 def submission_summary(submission: Submission) -> Json:

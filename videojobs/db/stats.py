@@ -1,17 +1,18 @@
 """Statistics over all jobs, for monitoring. Each is one query over a bounded part of a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Float, Text, cast, func, select
 
 from videojobs.db.models import IN_DOUBT_STATES, Submission, SubmissionState, VideoJob
 from videojobs.db.repository_base import NOW, RepositoryBase
-from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, RecoveryPoint, Status
+from videojobs.states import ENDED_STATUSES, UNFINISHED_STATUSES, RecoveryPoint, Stage, Status
 
 DAY: Final = timedelta(days=1)  # older rows say nothing about the current state
+PACE_PERIOD: Final = timedelta(days=7)  # vendors become faster and slower: older deliveries say little about the next
 
 _OPEN_STATES: Final = (*IN_DOUBT_STATES, SubmissionState.WAITING, SubmissionState.ACCEPTED)
 _OLDEST_AGE_SECONDS: Final = func.extract("epoch", NOW - func.min(VideoJob.created_at))
@@ -40,6 +41,14 @@ class SubmissionStats:
     p95_seconds: float | None  # 95 of 100 took less
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryPace:
+    """How long a vendor takes for one second of the result, from acceptance to delivery: the median, in seconds."""
+
+    seconds_per_second: float
+    count: int  # deliveries that it is measured on
+
+
 class JobStats(RepositoryBase):
     """Counts and durations."""
 
@@ -56,6 +65,21 @@ class JobStats(RepositoryBase):
         return [
             UnfinishedJobs(status, point, is_parked, count, float(age)) for status, point, is_parked, count, age in rows
         ]
+
+    async def delivery_paces(self) -> Mapping[Stage, DeliveryPace]:
+        """By stage, of the deliveries within `PACE_PERIOD`. Jobs without a recorded estimate are left out."""
+        length = cast(func.jsonb_extract_path_text(VideoJob.estimate, cast(Submission.stage, Text), "seconds"), Float)
+        pace = func.percentile_cont(0.5).within_group(_DURATION_SECONDS / length)
+        query = (
+            select(Submission.stage, pace, func.count())
+            .join(VideoJob, VideoJob.id == Submission.job_id)
+            .where(Submission.state == SubmissionState.DONE, Submission.intended_at > NOW - PACE_PERIOD, length > 0)
+            .where(Submission.accepted_at.is_not(None), Submission.ended_at.is_not(None))
+            .group_by(Submission.stage)
+        )
+        async with self._read_session() as session:
+            rows = (await session.execute(query)).all()
+        return {stage: DeliveryPace(float(seconds), count) for stage, seconds, count in rows}
 
     async def count_open_submissions(self) -> dict[str, int]:
         """Submissions of unfinished jobs that only their provider can finish, by its key."""

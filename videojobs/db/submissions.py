@@ -27,6 +27,7 @@ from videojobs.db.repository_base import (
     Lease,
     RepositoryBase,
     add_event,
+    add_public_event,
     load_job,
     load_live_submission,
     merge_json,
@@ -34,11 +35,13 @@ from videojobs.db.repository_base import (
     reopen_job,
     submission_summary,
 )
+from videojobs.db.webhook_outbox import enqueue_webhooks
 from videojobs.errors import FieldError, InvalidRequest, JobParked, RetryableError
 from videojobs.pipeline.costs import UNLIMITED_BUDGET, BudgetSettings, Cost
-from videojobs.progress import POINT_SPECS
+from videojobs.progress import point_message
 from videojobs.providers.block_names import default_block_name
 from videojobs.states import RecoveryPoint, Stage, Status
+from videojobs.webhooks.events import WebhookEvent
 
 _ATTEMPT_OUTCOMES = (SubmissionState.WAITING, SubmissionState.REFUSED, SubmissionState.UNKNOWN)
 
@@ -132,14 +135,20 @@ class SubmissionWrites(RepositoryBase):
             if row.state in ENDED_WITHOUT_RESULT:
                 add_event(session, job, lease.holder, JobEventKind.ACCEPTED_AFTER_WRITE_OFF, submission_summary(row))
                 return job
-            if row.state in IN_DOUBT_STATES:
-                job.parked_reason = job.error_code = None  # if it was parked, then for this unknown outcome
+            was_parked = row.state in IN_DOUBT_STATES and job.parked_reason is not None  # for this unknown outcome
+            if was_parked:
+                job.parked_reason = job.error_code = None
             row.state, row.error = SubmissionState.ACCEPTED, None
             if move_to_point(job, next_point):
                 merge_json(job, metadata, None)
                 for column, value in (job_columns or {}).items():
                     setattr(job, column, value)
-                add_event(session, job, lease.holder, JobEventKind.ACCEPTED, submission_summary(row))
+                summary = submission_summary(row)
+                await add_public_event(
+                    session, job, lease.holder, JobEventKind.ACCEPTED, WebhookEvent.PROGRESS, summary
+                )
+            if was_parked:
+                await enqueue_webhooks(session, job, WebhookEvent.STARTED)
             if adoption is not None:
                 await reopen_job(session, job, lease.holder, adoption)
             return job
@@ -277,13 +286,13 @@ class SubmissionWrites(RepositoryBase):
                     return None
                 row.reported_vendor_id = vendor_id  # it has ended, even if its status still says otherwise
                 if job.parked_reason is not None:
-                    _unpark_after_callback(session, job, submission_summary(row))
+                    await _unpark_after_callback(session, job, submission_summary(row))
                 elif (
                     await _last_event_kind(session, job) != JobEventKind.CALLBACK_RECEIVED
                 ):  # else the last callback requested a run that was never started
                     return None
             elif row.reported_vendor_id != vendor_id:
-                _record_reported_id(session, job, row, vendor_id, batch_id)
+                await _record_reported_id(session, job, row, vendor_id, batch_id)
             await session.flush()
             await session.refresh(job)  # the database's clock has set `updated_at`
             alive = await session.scalar(select(VideoJob.lease_until >= NOW).where(VideoJob.id == job.id))
@@ -296,22 +305,23 @@ def _block_name(connections: InstrumentedAttribute[Json], provider: str) -> Colu
     return func.coalesce(connections[provider].astext, default_block_name(provider))
 
 
-def _record_reported_id(
+async def _record_reported_id(
     session: AsyncSession, job: VideoJob, row: Submission, vendor_id: str, batch_id: str | None
 ) -> None:
     row.reported_vendor_id = vendor_id
     row.vendor_batch_id = batch_id or row.vendor_batch_id
     if row.state == SubmissionState.WAITING:
         row.state = SubmissionState.UNKNOWN  # it was received after all: do not send it again
-    _unpark_after_callback(session, job, {**submission_summary(row), "reported_vendor_id": vendor_id})
+    await _unpark_after_callback(session, job, {**submission_summary(row), "reported_vendor_id": vendor_id})
 
 
-def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
+async def _unpark_after_callback(session: AsyncSession, job: VideoJob, detail: Json) -> None:
     """Record the callback. A parked job continues: its next run queries the vendor about the reported id."""
     if job.parked_reason is not None:
         job.parked_reason = job.error_code = None
-        job.progress_message = POINT_SPECS[job.recovery_point].message
+        job.progress_message = point_message(job.recovery_point, job.stages)
         job.lease_holder, job.lease_until = None, None  # the run that parked it has ended; the next one may begin
+        await enqueue_webhooks(session, job, WebhookEvent.STARTED)
     add_event(session, job, "callback", JobEventKind.CALLBACK_RECEIVED, detail)
 
 

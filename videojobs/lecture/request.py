@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from videojobs.lecture.options import LectureOptions
-from videojobs.requests.models import ID_PATTERN, Label, Source
+from videojobs.requests.models import CALLBACK_URL_HELP, ID_PATTERN, CallbackUrl, Label, Source
 
 VIDEO_HELP: Final = "Where the lecture is: s3://bucket/key or https://..., or a file path on a local stack."
 
@@ -34,8 +34,14 @@ class LectureRequest(BaseModel):
         description="Speech, subtitles, slides and PDF. The defaults are right for most lectures.",
         json_schema_extra={"position": 3},
     )
+    callback_url: CallbackUrl | None = Field(
+        default=None,
+        title="Callback address",
+        description=CALLBACK_URL_HELP,
+        json_schema_extra={"position": 4},
+    )
 
-    @field_validator("display_name", mode="before")
+    @field_validator("display_name", "callback_url", mode="before")
     @classmethod
     def _blank_is_none(cls, value: object) -> object:
         """An HTML form sends an empty field as an empty string."""

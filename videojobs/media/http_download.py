@@ -61,9 +61,13 @@ def open_download(client: httpx.Client, url: str, *, max_bytes: float, allow_htt
         yield Download(length, _limit_size(_with_resume(client, response), max_bytes))
 
 
-def too_large_error(max_bytes: float) -> InvalidMedia:
+class FileTooLarge(InvalidMedia):
+    """A file has more bytes than the caller allows."""
+
+
+def too_large_error(max_bytes: float) -> FileTooLarge:
     """The error for a file of more than `max_bytes` bytes."""
-    return InvalidMedia(f"the file is larger than {max_bytes / 1e6:,.0f} MB; make it smaller")
+    return FileTooLarge(f"the file is larger than {max_bytes / 1e6:,.0f} MB; make it smaller")
 
 
 @contextmanager

@@ -59,10 +59,10 @@ class _PinnedTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         failure: Exception | None = None
-        for address in self._resolve_allowed(request.url)[:MAX_ADDRESSES]:
+        for address in resolve_public(request.url, self._policy, self._resolver):
             try:
-                with _as_httpx_errors():
-                    response = self._network.handle_request(_pin_request(request, address))
+                with as_httpx_errors():
+                    response = self._network.handle_request(pin_request(request, address))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
             else:
@@ -72,29 +72,32 @@ class _PinnedTransport(httpx.BaseTransport):
     def close(self) -> None:
         self._network.close()
 
-    def _resolve_allowed(self, url: httpx.URL) -> Sequence[str]:
-        host = _host_name(url)
-        if error_text := self._policy.host_error(host):
-            raise UnfetchableUrl(f"the link {error_text}")
-        try:
-            addresses = self._resolver(host, url.port or _PORTS[url.scheme])
-        except (OSError, UnicodeError) as error:
-            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
-                raise TransferInterrupted("the link's host name cannot be resolved now") from None
-            addresses = []
-        # One private address among public ones is an attack on guards that check only one of them.
-        if not addresses or not all(map(self._policy.allows_address, addresses)):
-            raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
-        return addresses
+
+def resolve_public(url: httpx.URL, policy: UrlPolicy, resolver: Resolver) -> Sequence[str]:
+    """The addresses that a request to this URL may go to, best first. Raises UnfetchableUrl or TransferInterrupted."""
+    host = _host_name(url)
+    if error_text := policy.host_error(host):
+        raise UnfetchableUrl(f"the link {error_text}")
+    try:
+        addresses = resolver(host, url.port or _PORTS[url.scheme])
+    except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            raise TransferInterrupted("the link's host name cannot be resolved now") from None
+        addresses = []
+    # One private address among public ones is an attack on guards that check only one of them.
+    if not addresses or not all(map(policy.allows_address, addresses)):
+        raise UnfetchableUrl(f"the link {NOT_PUBLIC_MESSAGE}")
+    return addresses[:MAX_ADDRESSES]
 
 
-def _pin_request(request: httpx.Request, address: str) -> httpcore.Request:
+def pin_request(request: httpx.Request, address: str, content: bytes | None = None) -> httpcore.Request:
     """The same request to this address; its `Host` header and TLS's SNI keep the name, and so does the certificate."""
     url = request.url
     return httpcore.Request(
         request.method,
         httpcore.URL(scheme=url.raw_scheme, host=address, port=url.port, target=url.raw_path),
         headers=request.headers.raw,
+        content=content,
         extensions={**request.extensions, "sni_hostname": _host_name(url).rstrip(".")},
     )
 
@@ -106,7 +109,7 @@ class _ResponseStream(httpx.SyncByteStream):
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        with _as_httpx_errors():
+        with as_httpx_errors():
             yield from self._response.iter_stream()
 
     def close(self) -> None:
@@ -114,7 +117,7 @@ class _ResponseStream(httpx.SyncByteStream):
 
 
 @contextmanager
-def _as_httpx_errors() -> Iterator[None]:
+def as_httpx_errors() -> Iterator[None]:
     """Convert httpcore's errors to httpx's, which have the same names."""
     try:
         yield

@@ -8,7 +8,6 @@ from videojobs.pipeline.timeline import predict_timeline, segment_audio
 from videojobs.providers.registry import provider_for_stage
 from videojobs.requests.models import JobRequest
 from videojobs.settings import LimitSettings
-from videojobs.states import Stage
 
 
 def cost_estimate_of(job: VideoJob) -> CostEstimate:
@@ -20,15 +19,22 @@ def cost_estimate_of(job: VideoJob) -> CostEstimate:
 
 def estimate_from_prices(request: JobRequest, facts: JobFacts) -> CostEstimate:
     """Needs the facts of the inputs."""
-    stages = [Stage.LIP_SYNC, *([Stage.TEXT_REMOVAL] if request.effects else [])]
     seconds = max_result_seconds(request, facts)
-    return CostEstimate({stage: provider_for_stage(stage).estimate(request, seconds) for stage in stages})
+    return CostEstimate({stage: provider_for_stage(stage).estimate(request, seconds) for stage in request.stages})
+
+
+def least_cost(request: JobRequest) -> CostEstimate:
+    """The cost of the request for the shortest video that it fits: one that ends with its last segment or area."""
+    ends = [*(segment.endTime for segment in request.segments), *(area.end for area in request.effects)]
+    seconds = max(ends, default=0.0)
+    return CostEstimate({stage: provider_for_stage(stage).estimate(request, seconds) for stage in request.stages})
 
 
 def max_result_seconds(request: JobRequest, facts: JobFacts) -> float:
-    """The longest duration that the lip-sync result may have: whether segments are re-timed is known only afterwards
-    (`videojobs.pipeline.timeline`)."""
+    """The longest duration that the result may have: whether segments are re-timed is known only after the lip-sync
+    (`videojobs.pipeline.timeline`). Without lip-sync it is that of the source."""
     source = facts.source_video.duration
-    timed = segment_audio(fit_request_segments(request, facts, LimitSettings.current()).segments, facts.audio_durations)
+    fitted = fit_request_segments(request, facts, LimitSettings.current()).segments
+    timed = segment_audio(fitted, facts.audio_durations, source)
     predicted = predict_timeline(source, timed, request.options.sync_mode)
     return round(max(source, predicted.result_duration), 3)

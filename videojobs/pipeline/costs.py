@@ -74,7 +74,7 @@ def round_up(price: Decimal, seconds: float) -> Decimal:
 
 
 class CostEstimate(RootModel[dict[Stage, Cost]]):
-    """The expected cost of a job by paid stage; text removal only if there are areas."""
+    """The expected cost of a job by the paid stages that it has."""
 
     model_config = ConfigDict(frozen=True)
 

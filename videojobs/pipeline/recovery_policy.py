@@ -9,7 +9,7 @@ that a run and the clean-up park a job with the same text.
     outcome unknown            retry with the same key; or search at the vendor                             resume
     its provider is missing    not installed any more, or broken                                            park
     accepted by the vendor     running                                                                      resume
-                               done                                             complete, or resume with areas
+                               done                                  complete, or resume if text removal follows
                                failed                                                                       fail
                                locked; running or not found after hours                                     park
                                not found yet; unreachable                                                   leave
@@ -34,7 +34,7 @@ from videojobs.providers.registry import (
     providers,
 )
 from videojobs.settings import TimingSettings
-from videojobs.states import UNFINISHED_STATUSES, RecoveryPoint, Stage, Status, paid_step_at
+from videojobs.states import UNFINISHED_STATUSES, RecoveryPoint, Stage, Status, paid_stage_at
 
 NOT_QUERIED: Final = VendorStatus(VendorState.NOT_QUERIED, "the vendor was not queried")
 
@@ -59,10 +59,10 @@ class RecoveryDecision:
 
 def submission_to_query(snapshot: JobSnapshot, pending_run_id: str | None = None) -> Submission | None:
     """The accepted submission whose vendor status decides about the job; None if nothing depends on it."""
-    paid = paid_step_at(snapshot.job.recovery_point)
-    if paid is None or _skip_reason(snapshot, pending_run_id) is not None:
+    stage = paid_stage_at(snapshot.job.recovery_point)
+    if stage is None or _skip_reason(snapshot, pending_run_id) is not None:
         return None
-    submission = snapshot.latest_submission(paid.stage)
+    submission = snapshot.latest_submission(stage)
     if submission is None or submission.state != SubmissionState.ACCEPTED or submission.provider not in providers():
         return None
     return submission
@@ -105,11 +105,12 @@ def _decide_opened(snapshot: JobSnapshot, _: VendorStatus, __: TimingSettings) -
 
 
 def _decide_uploaded(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
-    return _decide_before_submission(snapshot, Stage.LIP_SYNC, "its inputs are stored", timings)
+    stage = Stage.LIP_SYNC if snapshot.job.has_lip_sync else Stage.TEXT_REMOVAL
+    return _decide_before_submission(snapshot, stage, "its inputs are stored", timings)
 
 
 def _decide_lip_sync_stored(snapshot: JobSnapshot, _: VendorStatus, timings: TimingSettings) -> RecoveryDecision:
-    if not snapshot.job.has_areas:
+    if not snapshot.job.has_text_removal:
         return RecoveryDecision(RecoveryAction.COMPLETE, "the lip-sync result is stored, and there are no areas")
     return _decide_before_submission(snapshot, Stage.TEXT_REMOVAL, "the lip-sync result is stored", timings)
 
@@ -167,7 +168,7 @@ def _park_without_provider(submission: Submission) -> RecoveryDecision | None:
 
 def _decide_vendor_done(snapshot: JobSnapshot, submission: Submission) -> RecoveryDecision:
     stage, vendor = submission.stage, display_name(submission.provider)
-    if stage == Stage.LIP_SYNC and snapshot.job.has_areas:
+    if stage == Stage.LIP_SYNC and snapshot.job.has_text_removal:
         return RecoveryDecision(
             RecoveryAction.RESUME, f"{vendor} is done; a run fetches the result, and text removal follows"
         )

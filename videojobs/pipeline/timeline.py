@@ -74,11 +74,16 @@ class SegmentAudio:
     audio_seconds: float
 
 
-def segment_audio(segments: Iterable[Segment], audio_seconds: Mapping[str, float]) -> list[SegmentAudio]:
+def segment_audio(
+    segments: Sequence[Segment], audio_seconds: Mapping[str, float], video_seconds: float
+) -> list[SegmentAudio]:
     """Segments, as they are sent, with the length of their audio: that of the crop if there is one, else of the file.
 
-    `audio_seconds`: the length of each audio file by its refId.
+    Without segments, the one audio file is for the whole video, if there is one at all. `audio_seconds`: the length of
+    each audio file by its refId.
     """
+    if not segments:
+        return [SegmentAudio(0.0, video_seconds, length) for length in audio_seconds.values()]
     found = []
     for segment in segments:
         length = audio_seconds[segment.audioInput.refId]
@@ -208,6 +213,12 @@ def length_tolerance(frame_rate: float, segments: int) -> float:
     whole frames; roundings add up like a random walk. A result that drifts further is not what was expected.
     """
     return 0.1 + math.sqrt(segments) / frame_rate
+
+
+def source_timeline(source_duration: float) -> TimelineChoice:
+    """The choice for a job without lip-sync. The length is in seconds."""
+    explanation = "There is no lip-sync: areas keep their times."
+    return TimelineChoice("unchanged", (identity_timeline(source_duration),), 0.0, source_duration, explanation)
 
 
 def choose_timeline(

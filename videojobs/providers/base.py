@@ -200,8 +200,13 @@ class Provider(Protocol[ClientT_contra]):
 
     # ---- what a vendor may leave out --------------------------------------------------------------------------
 
-    def validate(self, options: Options, areas: Mapping[int, AnnotationArea]) -> Sequence[FieldError]:
-        """Rules of the vendor's models. `areas`: those that could be read, by their index in the request."""
+    def validate(
+        self, options: Options, areas: Mapping[int, AnnotationArea], *, whole_frame: bool
+    ) -> Sequence[FieldError]:
+        """Rules of the vendor's models. `areas`: those that could be read, by their index in the request.
+
+        `whole_frame`: text is removed from the whole picture, except in these areas.
+        """
         return []
 
     async def quote(self, client: ClientT_contra, body: bytes, cost: Cost, frame_rate: float) -> Cost | None:

@@ -6,16 +6,25 @@ They need no media, and no complete request: each rule is checked on the fields 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.media.url_policy import UrlPolicy
 from videojobs.providers.registry import active_providers
-from videojobs.requests.models import AnnotationArea, AudioFile, Options, Segment, to_microseconds
+from videojobs.requests.models import (
+    AnnotationArea,
+    AudioFile,
+    Options,
+    Segment,
+    SpeakerBox,
+    TextRemoval,
+    is_whole_frame,
+    to_microseconds,
+)
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import format_seconds, safe_display
 
@@ -35,13 +44,14 @@ def validate_fields(
     """
     parsed = ParsedFields.parse(fields, unreadable)
     yield from _source_errors(parsed, access)
+    yield from _missing_part_errors(parsed)
     yield from _reference_errors(parsed)
     for index, segment in parsed.segments.items():
         yield from _segment_errors(f"segments[{index}]", segment, limits)
     yield from _overlap_errors(parsed.segments)
     for index, area in parsed.areas.items():
         yield from _area_errors(f"effects[{index}]", area)
-    yield from _nothing_to_remove_errors(parsed)
+    yield from _text_removal_errors(parsed)
     yield from _vendor_errors(parsed)
 
 
@@ -56,6 +66,7 @@ class ParsedFields:
     audio: dict[int, AudioFile]
     segments: dict[int, Segment]
     areas: dict[int, AnnotationArea]
+    text_removal: TextRemoval | None
     options: Options | None
     declared_ids: dict[int, str]  # refIds of the audio files, also of otherwise invalid ones
     referenced_ids: dict[int, str]  # refIds that segments use, as above
@@ -69,6 +80,7 @@ class ParsedFields:
             audio=_parse_items(AudioFile, fields["audio"]),
             segments=_parse_items(Segment, fields["segments"]),
             areas=_parse_items(AnnotationArea, fields["effects"]),
+            text_removal=_parse_text_removal(fields.get("text_removal")),
             options=_parse_or_none(Options, fields.get("options", {})),
             declared_ids=_collect_ref_ids(fields["audio"]),
             referenced_ids=_collect_ref_ids(_get_field(item, "audioInput") for item in fields["segments"]),
@@ -81,6 +93,10 @@ class ParsedFields:
         }
         whole = (name for name, found in read.items() if len(found) == len(fields[name]))
         return replace(parsed, complete_lists=frozenset(whole) - set(unreadable))
+
+
+def _parse_text_removal(value: object) -> TextRemoval | None:
+    return value if value in get_args(TextRemoval) else None  # type: ignore[return-value]  # one of these texts
 
 
 def _parse_or_none(model: type[P], value: object) -> P | None:
@@ -113,7 +129,9 @@ def _source_errors(parsed: ParsedFields, access: AccessSettings) -> Iterator[Fie
     sources |= {f"audio[{index}].source": item.source for index, item in parsed.audio.items()}
     for path, source in sources.items():
         if error := source_error(source, access):
-            yield FieldError(path, error)  # without the source: its query may carry a signature
+            yield FieldError(
+                path, error, ProblemCode.INVALID_SOURCE
+            )  # without the source: its query may carry a signature
 
 
 def source_error(source: str, access: AccessSettings) -> str | None:
@@ -157,6 +175,37 @@ def _host_error(source: str, access: AccessSettings) -> str | None:
     return UrlPolicy.for_inputs(access).host_error(host)
 
 
+# ---- what a job needs ----------------------------------------------------------------------------------------
+
+
+def _missing_part_errors(parsed: ParsedFields) -> Iterator[FieldError]:
+    """Lip-sync needs audio, and segments unless it is one audio for the whole video; a job needs something to do."""
+    if not {"audio", "segments"} <= parsed.complete_lists:
+        return
+    if parsed.referenced_ids and not parsed.declared_ids:
+        message = "is required with segments: give a list with at least one entry"
+        yield FieldError("audio", message, ProblemCode.REQUIRED)
+    elif len(parsed.declared_ids) > 1 and not parsed.referenced_ids:
+        yield FieldError(
+            "segments",
+            "is required with more than one audio file: give a list with at least one entry. Without segments, one "
+            "audio file covers the whole video",
+            ProblemCode.REQUIRED,
+        )
+    elif (
+        "effects" in parsed.complete_lists
+        and not parsed.declared_ids
+        and not parsed.areas
+        and parsed.text_removal != "whole_frame"
+    ):
+        yield FieldError(
+            "audio",
+            "is required, since there is nothing else to do: give audio for lip-sync, areas in effects for text "
+            "removal, or whole_frame in text_removal",
+            ProblemCode.REQUIRED,
+        )
+
+
 # ---- references ----------------------------------------------------------------------------------------------
 
 
@@ -167,17 +216,18 @@ def _reference_errors(parsed: ParsedFields) -> Iterator[FieldError]:
     for index, ref_id in parsed.declared_ids.items():
         if first_index.setdefault(ref_id, index) != index:
             message = f"is already used by audio[{first_index[ref_id]}]; choose another name"
-            yield FieldError(f"audio[{index}].refId", message)
-        elif "segments" in parsed.complete_lists and ref_id not in referenced:
-            yield FieldError(f"audio[{index}].refId", "is not used by any segment; use it, or remove the file")
-    if "audio" in parsed.complete_lists:
+            yield FieldError(f"audio[{index}].refId", message, ProblemCode.DUPLICATE)
+        elif referenced and "segments" in parsed.complete_lists and ref_id not in referenced:
+            message = "is not used by any segment; use it, or remove the file"
+            yield FieldError(f"audio[{index}].refId", message, ProblemCode.UNUSED_REF_ID)
+    if first_index and "audio" in parsed.complete_lists:
         known = ", ".join(map(safe_display, sorted(first_index)[:_MAX_LISTED_IDS])) + (
             ", ..." if len(first_index) > _MAX_LISTED_IDS else ""
         )
         for index, ref_id in parsed.referenced_ids.items():
             if ref_id not in first_index:
                 message = f"names no audio file; the audio files are {known}"
-                yield FieldError(f"segments[{index}].audioInput.refId", message)
+                yield FieldError(f"segments[{index}].audioInput.refId", message, ProblemCode.UNKNOWN_REF_ID)
 
 
 # ---- times ---------------------------------------------------------------------------------------------------
@@ -192,14 +242,24 @@ def _segment_errors(path: str, segment: Segment, limits: LimitSettings) -> Itera
         yield FieldError(
             f"{path}.endTime",
             f"makes the segment {length} long; the minimum is {format_seconds(min_length)}",
+            ProblemCode.TOO_SHORT,
         )
     crop = segment.audioInput
     if crop.startTime is not None and crop.endTime is not None and crop.startTime >= crop.endTime:
         yield _end_before_start_error(f"{path}.audioInput.endTime", crop.startTime)
+    if segment.speakerBox is not None:
+        yield from _speaker_box_errors(f"{path}.speakerBox", segment.speakerBox)
+
+
+def _speaker_box_errors(path: str, box: SpeakerBox) -> Iterator[FieldError]:
+    for low, high, low_name, high_name in ((box.x1, box.x2, "x1", "x2"), (box.y1, box.y2, "y1", "y2")):
+        if high <= low:
+            message = f"must be greater than {low_name} ({low:g}), so that the box is not empty"
+            yield FieldError(f"{path}.{high_name}", message, ProblemCode.OUT_OF_RANGE)
 
 
 def _end_before_start_error(path: str, start: float) -> FieldError:
-    return FieldError(path, f"must be later than the start ({format_seconds(start)})")
+    return FieldError(path, f"must be later than the start ({format_seconds(start)})", ProblemCode.END_BEFORE_START)
 
 
 def _overlap_errors(segments: Mapping[int, Segment]) -> Iterator[FieldError]:
@@ -214,7 +274,7 @@ def _overlap_errors(segments: Mapping[int, Segment]) -> Iterator[FieldError]:
             other = latest[1]
             span = f"{format_seconds(other.startTime)} to {format_seconds(other.endTime)}"
             message = f"overlaps segments[{latest[0]}] ({span}); segments may touch, not overlap"
-            yield FieldError(f"segments[{index}].startTime", message)
+            yield FieldError(f"segments[{index}].startTime", message, ProblemCode.OVERLAP)
         if latest is None or segment.endTime > latest[1].endTime:
             latest = (index, segment)
 
@@ -227,29 +287,41 @@ def _area_errors(path: str, area: AnnotationArea) -> Iterator[FieldError]:
         yield _end_before_start_error(f"{path}.end", area.start)
     if area.x + area.w > 1 + EDGE_TOLERANCE:
         yield FieldError(
-            f"{path}.w", f"exceeds the picture on the right: x + w is {area.x + area.w:g}, at most 1 is allowed"
+            f"{path}.w",
+            f"exceeds the picture on the right: x + w is {area.x + area.w:g}, at most 1 is allowed",
+            ProblemCode.OUTSIDE_PICTURE,
         )
     if area.y + area.h > 1 + EDGE_TOLERANCE:
         yield FieldError(
-            f"{path}.h", f"exceeds the picture at the bottom: y + h is {area.y + area.h:g}, at most 1 is allowed"
+            f"{path}.h",
+            f"exceeds the picture at the bottom: y + h is {area.y + area.h:g}, at most 1 is allowed",
+            ProblemCode.OUTSIDE_PICTURE,
         )
 
 
-def _nothing_to_remove_errors(parsed: ParsedFields) -> Iterator[FieldError]:
-    if (
-        parsed.areas
-        and "effects" in parsed.complete_lists
-        and all(area.kind == "protection" for area in parsed.areas.values())
-    ):
+def _text_removal_errors(parsed: ParsedFields) -> Iterator[FieldError]:
+    """Where `text_removal` and the areas contradict each other."""
+    if parsed.text_removal == "whole_frame":
+        for index, area in parsed.areas.items():
+            if area.kind != "protection":
+                yield FieldError(
+                    f"effects[{index}].kind",
+                    "must be protection with text_removal whole_frame, which removes text everywhere else",
+                    ProblemCode.INVALID_CHOICE,
+                )
+    removes_nothing = all(area.kind == "protection" for area in parsed.areas.values())
+    if parsed.text_removal == "areas" and removes_nothing and "effects" in parsed.complete_lists:
         yield FieldError(
             "effects",
-            "has only areas of kind protection, so there is nothing to remove; add an area of kind erasure or text, "
-            "or leave effects empty",
+            "has no area of kind erasure or text, so there is nothing to remove; add one, or set text_removal to "
+            "whole_frame",
+            ProblemCode.REQUIRED,
         )
 
 
 def _vendor_errors(parsed: ParsedFields) -> Iterator[FieldError]:
     """The rules of the vendors that serve the stages."""
     if parsed.options is not None:
+        whole_frame = is_whole_frame(parsed.text_removal, [area.kind for area in parsed.areas.values()])
         for provider in active_providers():
-            yield from provider.validate(parsed.options, parsed.areas)
+            yield from provider.validate(parsed.options, parsed.areas, whole_frame=whole_frame)

@@ -4,14 +4,16 @@ Segments have been sorted by then, so a message names its times: their number ma
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.pipeline.segment_adjustment import fit_segment_ends
 from videojobs.pipeline.timeline import predict_timeline, segment_audio
 from videojobs.providers.registry import ProviderSelection, display_name
 from videojobs.requests.models import AnnotationArea, JobRequest, Segment, to_microseconds
 from videojobs.settings import LimitSettings
+from videojobs.states import Stage, Stages
 from videojobs.text import format_seconds
 
 MB: Final = 1_000_000
@@ -44,14 +46,31 @@ class VideoInfo(MediaInfo, Protocol):
     def frame_rate(self) -> float: ...
 
 
+@dataclass(frozen=True, slots=True)
+class VideoLimits:
+    """What the first vendor of a job takes: container names, seconds, bytes."""
+
+    containers: frozenset[str]
+    max_seconds: float
+    max_bytes: int
+
+
+def video_limits(stages: Stages, limits: LimitSettings) -> VideoLimits:
+    """The limits of the source video: those of the lip-sync, or of the text removal for a job without lip-sync."""
+    if stages == (Stage.TEXT_REMOVAL,):
+        most_bytes = min(limits.max_video_bytes, limits.inpaint_max_bytes - 1)  # the vendor's file has to be smaller
+        return VideoLimits(limits.inpaint_containers, limits.inpaint_max_seconds, most_bytes)
+    return VideoLimits(limits.video_containers, limits.max_video_seconds, limits.max_video_bytes)
+
+
 def validate_media(
     request: JobRequest, video: VideoInfo, audio: Mapping[str, MediaInfo], limits: LimitSettings
 ) -> list[FieldError]:
     """Every broken rule. `audio` has the facts of each audio file by its refId."""
-    problems = [*_video_errors(video, limits)]
+    problems = [*_video_errors(video, video_limits(request.stages, limits), limits)]
     for index, item in enumerate(request.audio):
         problems += _audio_errors(f"audio[{index}].source", audio[item.refId], limits)
-    lengths = {ref_id: facts.duration for ref_id, facts in audio.items()}
+    lengths = {item.refId: audio[item.refId].duration for item in request.audio}
     problems += validate_segments(request, video.duration, video.frame_rate, lengths, limits)
     for index, area in enumerate(request.effects):
         problems += _bounds_errors(
@@ -85,25 +104,27 @@ def validate_segments(
     return problems
 
 
-def validate_lip_sync_result(video: MediaInfo, limits: LimitSettings) -> list[FieldError]:
+def validate_lip_sync_result(request: JobRequest, video: MediaInfo, limits: LimitSettings) -> list[FieldError]:
     """Whether text removal accepts a lip-sync result of this length and size."""
-    problems = []
+    problems, field = [], _text_removal_field(request)
     if video.duration > limits.inpaint_max_seconds:
         length, most = format_seconds(round(video.duration, 3)), format_seconds(limits.inpaint_max_seconds)
-        problems.append(FieldError("effects", f"text removal accepts at most {most}; the result is {length} long"))
+        message = f"text removal accepts at most {most}; the result is {length} long"
+        problems.append(FieldError(field, message, ProblemCode.TOO_LONG))
     if video.size >= limits.inpaint_max_bytes:
         size = f"{_format_mb(video.size)}; text removal accepts less than {_format_mb(limits.inpaint_max_bytes)}"
-        problems.append(FieldError("effects", f"the lip-sync result has {size}"))
+        problems.append(FieldError(field, f"the lip-sync result has {size}", ProblemCode.TOO_LARGE))
     return problems
 
 
-def _video_errors(video: VideoInfo, limits: LimitSettings) -> Iterator[FieldError]:
-    yield from _container_errors("video", video, limits.video_containers)
-    yield from _size_limit_errors("video", video, limits.max_video_seconds, limits.max_video_bytes)
+def _video_errors(video: VideoInfo, allowed: VideoLimits, limits: LimitSettings) -> Iterator[FieldError]:
+    yield from _container_errors("video", video, allowed.containers)
+    yield from _size_limit_errors("video", video, allowed.max_seconds, allowed.max_bytes)
     short, long = sorted((video.width, video.height))
     if long > limits.max_picture_long_side or short > limits.max_picture_short_side:
         most = f"{limits.max_picture_long_side} x {limits.max_picture_short_side}"
-        yield FieldError("video", f"has {video.width} x {video.height} pixels; at most {most} are possible")
+        message = f"has {video.width} x {video.height} pixels; at most {most} are possible"
+        yield FieldError("video", message, ProblemCode.TOO_LARGE)
 
 
 def _audio_errors(path: str, audio: MediaInfo, limits: LimitSettings) -> Iterator[FieldError]:
@@ -113,15 +134,17 @@ def _audio_errors(path: str, audio: MediaInfo, limits: LimitSettings) -> Iterato
 
 def _container_errors(path: str, file: MediaInfo, allowed: frozenset[str]) -> Iterator[FieldError]:
     if file.container not in allowed:
-        yield FieldError(path, f"is a {file.container} file; convert it to one of {', '.join(sorted(allowed))}")
+        message = f"is a {file.container} file; convert it to one of {', '.join(sorted(allowed))}"
+        yield FieldError(path, message, ProblemCode.UNSUPPORTED_FORMAT)
 
 
 def _size_limit_errors(path: str, file: MediaInfo, max_seconds: float, max_bytes: int) -> Iterator[FieldError]:
     if file.duration > max_seconds:
         length, most = format_seconds(round(file.duration, 3)), format_seconds(max_seconds)
-        yield FieldError(path, f"is {length} long; at most {most} are allowed")
+        yield FieldError(path, f"is {length} long; at most {most} are allowed", ProblemCode.TOO_LONG)
     if file.size > max_bytes:
-        yield FieldError(path, f"has {_format_mb(file.size)}; at most {_format_mb(max_bytes)} are allowed")
+        message = f"has {_format_mb(file.size)}; at most {_format_mb(max_bytes)} are allowed"
+        yield FieldError(path, message, ProblemCode.TOO_LARGE)
 
 
 def _bounds_errors(
@@ -131,9 +154,9 @@ def _bounds_errors(
     start, end = (getattr(part, name) for name in names)
     lasts = f"the video lasts {format_seconds(round(video_seconds, 3))}"
     if start >= video_seconds:
-        yield FieldError(f"{path}.{names[0]}", f"is {format_seconds(start)}, but {lasts}")
+        yield FieldError(f"{path}.{names[0]}", f"is {format_seconds(start)}, but {lasts}", ProblemCode.OUTSIDE_MEDIA)
     if _exceeds(end - video_seconds, overhang):
-        yield FieldError(f"{path}.{names[1]}", f"is {format_seconds(end)}, but {lasts}")
+        yield FieldError(f"{path}.{names[1]}", f"is {format_seconds(end)}, but {lasts}", ProblemCode.OUTSIDE_MEDIA)
 
 
 def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits: LimitSettings) -> Iterator[FieldError]:
@@ -147,6 +170,7 @@ def _remaining_length_errors(path: str, segment: Segment, sent: Segment, limits:
             f"{format_seconds(max(0.0, sent.endTime))}, a little before the video ends or the next segment begins: "
             "that "
             f"leaves {remainder} of it; the minimum is {format_seconds(least)}",
+            ProblemCode.TOO_SHORT,
         )
 
 
@@ -157,15 +181,32 @@ def _crop_errors(
     crop, usable = segment.audioInput, sent.audioInput.endTime
     if crop.startTime is None or usable is None:
         return
-    lasts = f"the audio {crop.refId} lasts {format_seconds(round(audio_seconds, 3))}"
-    if crop.startTime >= audio_seconds:
-        yield FieldError(f"{path}.startTime", f"is {format_seconds(crop.startTime)}, but {lasts}")
-    if crop.endTime is not None and _exceeds(crop.endTime - audio_seconds, overhang):
-        yield FieldError(f"{path}.endTime", f"is {format_seconds(crop.endTime)}, but {lasts}")
-    elif crop.startTime < audio_seconds and usable <= crop.startTime:
+    beyond = crop_bounds_errors(path, segment, audio_seconds, end_tolerance=overhang)
+    yield from beyond
+    if not beyond and usable <= crop.startTime:
+        lasts = _audio_length_text(segment, audio_seconds)
         most, name = format_seconds(max(0.0, usable)), "startTime" if crop.endTime is None else "endTime"
         message = f"leaves no audio: {_lip_sync_vendor()} accepts the audio only up to {most}, since {lasts}"
-        yield FieldError(f"{path}.{name}", message)
+        yield FieldError(f"{path}.{name}", message, ProblemCode.OUTSIDE_MEDIA)
+
+
+def crop_bounds_errors(
+    path: str, segment: Segment, audio_seconds: float, *, start_tolerance: float = 0.0, end_tolerance: float
+) -> list[FieldError]:
+    """Ends of a crop that lie behind the end of its audio, by more than these seconds."""
+    crop, lasts = segment.audioInput, _audio_length_text(segment, audio_seconds)
+    problems = []
+    if crop.startTime is not None and crop.startTime >= audio_seconds + start_tolerance:
+        message = f"is {format_seconds(crop.startTime)}, but {lasts}"
+        problems.append(FieldError(f"{path}.startTime", message, ProblemCode.OUTSIDE_MEDIA))
+    if crop.endTime is not None and _exceeds(crop.endTime - audio_seconds, end_tolerance):
+        message = f"is {format_seconds(crop.endTime)}, but {lasts}"
+        problems.append(FieldError(f"{path}.endTime", message, ProblemCode.OUTSIDE_MEDIA))
+    return problems
+
+
+def _audio_length_text(segment: Segment, audio_seconds: float) -> str:
+    return f"the audio {segment.audioInput.refId} lasts {format_seconds(round(audio_seconds, 3))}"
 
 
 def _lip_sync_vendor() -> str:
@@ -180,20 +221,27 @@ def _exceeds(overhang: float, allowed: float) -> bool:
 def _predicted_result_errors(
     request: JobRequest, video: VideoInfo, audio_seconds: Mapping[str, float], limits: LimitSettings
 ) -> Iterator[FieldError]:
-    timed = segment_audio(
-        fit_segment_ends(request.segments, video.duration, audio_seconds, limits).segments, audio_seconds
-    )
+    fitted = fit_segment_ends(request.segments, video.duration, audio_seconds, limits).segments
+    timed = segment_audio(fitted, audio_seconds, video.duration)
     mode = request.options.sync_mode
     for index, clip in enumerate(timed):
         if mode != "silence" and clip.audio_seconds * video.frame_rate < 1:
+            path = f"segments[{index}].audioInput" if fitted else "audio[0].source"
             span = f"from {format_seconds(clip.start)} to {format_seconds(clip.end)}"
             message = f"is shorter than one frame: nothing of the segment {span} would be left"
-            yield FieldError(f"segments[{index}].audioInput", message)
+            if not fitted:
+                message = "is shorter than one frame: nothing of the video would be left"
+            yield FieldError(path, message, ProblemCode.TOO_SHORT)
     length = predict_timeline(video.duration, timed, mode).result_duration
-    if request.effects and length > limits.inpaint_max_seconds:
+    if request.stages == (Stage.LIP_SYNC, Stage.TEXT_REMOVAL) and length > limits.inpaint_max_seconds:
         most = f"text removal accepts at most {format_seconds(limits.inpaint_max_seconds)}"
         message = f"the lip-sync result will be about {format_seconds(round(length, 1))} long; {most}"
-        yield FieldError("effects", message)
+        yield FieldError(_text_removal_field(request), message, ProblemCode.TOO_LONG)
+
+
+def _text_removal_field(request: JobRequest) -> str:
+    """The field that asks for text removal."""
+    return "effects" if request.effects else "text_removal"
 
 
 def _format_mb(size: int) -> str:

@@ -9,7 +9,7 @@ need facts of the media are in `videojobs.requests.media_rules`.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -24,13 +24,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
+from videojobs.states import Stage, Stages
+from videojobs.webhooks.url_rules import MAX_URL_LENGTH
 
 LipSyncModel = Literal["lipsync-2", "lipsync-2-pro", "lipsync-1.9.0-beta", "sync-3"]
 SyncMode = Literal["remap", "bounce", "loop", "cut_off", "silence"]
 InpaintModel = Literal["basic", "advanced_lite", "advanced", "advanced_large_box"]
 InpaintLanguage = Literal["all", "zh", "en", "ja", "ko", "ar"]
 AreaKind = Literal["erasure", "protection", "text"]
+TextRemoval = Literal["areas", "whole_frame"]
 
 REF_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"  # becomes a part of object keys, so it must be safe in a path
@@ -40,6 +43,12 @@ PATTERN_MESSAGES: Final = {
     REF_ID_PATTERN: "must be 1 to 64 letters, digits, - or _",
     ID_PATTERN: "must be 1 to 64 letters, digits, -, _ or ., and start with a letter or a digit",
 }
+
+
+CALLBACK_URL_HELP: Final = (
+    "Where the job's events are sent, as signed webhooks: an https address that anyone on the internet can reach. "
+    "Operators can read it, so put no secret into it."
+)
 
 
 def to_microseconds(seconds: float) -> float:
@@ -62,6 +71,7 @@ _SOURCE_CONSTRAINTS = StringConstraints(strip_whitespace=True, min_length=1, max
 _LABEL_CONSTRAINTS = StringConstraints(strip_whitespace=True, max_length=200)
 Source = Annotated[str, _SOURCE_CONSTRAINTS, AfterValidator(_reject_control_chars)]
 Label = Annotated[str, _LABEL_CONSTRAINTS, AfterValidator(_reject_control_chars)]
+CallbackUrl = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_URL_LENGTH)]
 RefId = Annotated[str, Field(pattern=REF_ID_PATTERN)]
 
 
@@ -129,6 +139,37 @@ class AudioInput(FrozenModel):
         return self.startTime, audio_seconds if self.endTime is None else self.endTime
 
 
+class SpeakerBox(FrozenModel):
+    """The face that speaks in a segment: a rectangle of the picture in fractions, origin at the top left."""
+
+    x1: Fraction = Field(
+        title="Left edge",
+        description="Distance of the left edge from the left, as a fraction of the picture's width.",
+        json_schema_extra=form_position(0),
+    )
+    y1: Fraction = Field(
+        title="Top edge",
+        description="Distance of the top edge from the top, as a fraction of the picture's height.",
+        json_schema_extra=form_position(1),
+    )
+    x2: Fraction = Field(
+        title="Right edge",
+        description="Distance of the right edge from the left, as a fraction of the picture's width.",
+        json_schema_extra=form_position(2),
+    )
+    y2: Fraction = Field(
+        title="Bottom edge",
+        description="Distance of the bottom edge from the top, as a fraction of the picture's height.",
+        json_schema_extra=form_position(3),
+    )
+    method: Literal["manual"] = Field(
+        default="manual",
+        title="How it was found",
+        description="manual: a person drew it.",
+        json_schema_extra=form_position(4),
+    )
+
+
 class Segment(FrozenModel):
     """A time range of the video that gets its own audio."""
 
@@ -150,6 +191,13 @@ class Segment(FrozenModel):
         title="Label",
         description="Your own name for the segment. It is never sent to a vendor.",
         json_schema_extra=form_position(3),
+    )
+    speakerBox: SpeakerBox | None = Field(
+        default=None,
+        title="Speaker",
+        description="Where the face is that speaks, if the picture shows several. It is stored and shown; "
+        "the lip-sync vendor does not receive it yet, and finds the speaker by itself.",
+        json_schema_extra=form_position(4),
     )
 
 
@@ -242,8 +290,8 @@ class Options(FrozenModel):
 
 
 class JobRequest(FrozenModel):
-    """One job. Get it from `videojobs.requests.parsing`: built directly it has the right shape, but its rules are
-    unchecked.
+    """One job: lip-sync, text removal, or both. Get it from `videojobs.requests.parsing`: built directly it has the
+    right shape, but its rules are unchecked.
     """
 
     video: Source = Field(
@@ -252,54 +300,93 @@ class JobRequest(FrozenModel):
         json_schema_extra=form_position(0),
     )
     audio: list[AudioFile] = Field(
-        min_length=1,
+        default=[],
         title="Audio files",
-        description="Every audio file that a segment uses, each once.",
+        description="Every audio file that a segment uses, each once; without segments, the one audio file for the "
+        "whole video. Leave it empty for text removal only.",
         json_schema_extra=form_position(1),
     )
     segments: list[Segment] = Field(
-        min_length=1,
+        default=[],
         title="Segments",
-        description="The time ranges of the video that get a new audio. The rest of the video stays as it is.",
+        description="The time ranges of the video that get a new audio. The rest of the video stays as it is. "
+        "Leave it empty for one audio file over the whole video.",
         json_schema_extra=form_position(2),
     )
     effects: list[AnnotationArea] = Field(
         default=[],
         title="Annotation areas",
-        description="Where and when text is removed or protected. Empty: lip-sync only.",
+        description="Where and when text is removed or protected. Protection alone: text is removed everywhere else. "
+        "Empty: lip-sync only.",
         json_schema_extra=form_position(3),
+    )
+    text_removal: TextRemoval | None = Field(
+        default=None,
+        title="Text removal",
+        description="whole_frame: find and remove text in the whole picture, except in areas of kind protection. "
+        "areas, or empty: as the annotation areas say.",
+        json_schema_extra=form_position(4),
     )
     display_name: Label | None = Field(
         default=None,
         title="Display name",
         description="The job's name in lists. Any text of up to 200 characters.",
-        json_schema_extra=form_position(4),
+        json_schema_extra=form_position(5),
     )
     user_id: Annotated[str, Field(pattern=ID_PATTERN)] = Field(
         title="User",
         description="Whose job this is; results are stored under this name. "
         "1 to 64 letters, digits, - _ and ., starting with a letter or a digit.",
-        json_schema_extra=form_position(5),
+        json_schema_extra=form_position(6),
     )
     options: Options = Field(
         default=Options(),
         title="Options",
         description="Options for the vendors. The defaults are right for most videos.",
-        json_schema_extra=form_position(6),
+        json_schema_extra=form_position(7),
+    )
+    callback_url: CallbackUrl | None = Field(
+        default=None,
+        title="Callback address",
+        description=CALLBACK_URL_HELP,
+        json_schema_extra=form_position(8),
     )
 
-    @field_validator("display_name", mode="before")
+    @field_validator("display_name", "callback_url", mode="before")
     @classmethod
     def _blank_to_none(cls, value: object) -> object:
         """An HTML form sends an empty field as an empty string."""
         return None if isinstance(value, str) and not value.strip() else value
+
+    @property
+    def stages(self) -> Stages:
+        """The paid stages that it asks for."""
+        return requested_stages({"audio": self.audio, "effects": self.effects, "text_removal": self.text_removal})
+
+    @property
+    def removes_whole_frame(self) -> bool:
+        """Whether text is removed from the whole picture: asked for, or only protection areas are given."""
+        return is_whole_frame(self.text_removal, [area.kind for area in self.effects])
+
+
+def requested_stages(request: Mapping[str, Any]) -> Stages:
+    """The paid stages that a request asks for, by these fields of its stored JSON. Audio means lip-sync."""
+    lip_sync = [Stage.LIP_SYNC] if request.get("audio") else []
+    text_removal = [Stage.TEXT_REMOVAL] if request.get("effects") or request.get("text_removal") else []
+    return (*lip_sync, *text_removal)
+
+
+def is_whole_frame(text_removal: TextRemoval | None, area_kinds: Iterable[AreaKind]) -> bool:
+    """Whether text removal covers the whole picture. Areas of kind protection alone mean all but them."""
+    kinds = set(area_kinds)
+    return text_removal == "whole_frame" or (text_removal is None and kinds == {"protection"})
 
 
 def validate_job_id(value: object) -> str:
     """`value`, if it can name a job: it becomes a part of object keys and of vendor titles. Raises InvalidRequest."""
     if isinstance(value, str) and re.fullmatch(ID_PATTERN, value):
         return value
-    raise InvalidRequest([FieldError("job_id", PATTERN_MESSAGES[ID_PATTERN])])
+    raise InvalidRequest([FieldError("job_id", PATTERN_MESSAGES[ID_PATTERN], ProblemCode.INVALID_FORMAT)])
 
 
 def to_canonical_json(request: BaseModel) -> dict[str, Any]:

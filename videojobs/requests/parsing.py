@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 from videojobs.requests.field_rules import validate_fields
 from videojobs.requests.models import (
     PATTERN_MESSAGES,
@@ -25,9 +25,11 @@ from videojobs.requests.models import (
     JobRequest,
     Options,
     Segment,
+    SpeakerBox,
 )
 from videojobs.settings import AccessSettings, LimitSettings
 from videojobs.text import safe_display
+from videojobs.webhooks.url_rules import callback_url_errors
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,18 +44,20 @@ def parse_request(
 ) -> JobRequest:
     """The request in `raw`, its segments sorted by start.
 
-    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; `effects` may be
+    `audio`, `segments`, `effects` and `options` may be values, JSON text, or JSON text encoded twice; the lists may be
     missing, null or empty. Limits and access come from the environment unless given. Raises InvalidRequest with every
     error.
     """
     if not isinstance(raw, Mapping):
-        raise InvalidRequest([FieldError("request", f"must be an object, not {json_type_name(raw)}")])
+        message = f"must be an object, not {json_type_name(raw)}"
+        raise InvalidRequest([FieldError("request", message, ProblemCode.WRONG_TYPE)])
     limits, access = limits or LimitSettings.current(), access or AccessSettings.current()
     fields, problems = _decode_json_fields(raw, limits)
     unreadable = {problem.path for problem in problems}
     request, model_errors = validate_model(JobRequest, fields, _REQUEST_MESSAGES)
     problems += [item for item in model_errors if item.path not in unreadable]
     problems += validate_fields(fields, unreadable, limits, access)
+    problems += callback_url_errors(fields, access)
     if request is None or problems:
         raise InvalidRequest(problems)
     return _sort_segments(request)
@@ -81,35 +85,43 @@ def _sort_segments(request: JobRequest) -> JobRequest:
 
 def _decode_json_fields(raw: Mapping[str, object], limits: LimitSettings) -> tuple[dict[str, object], list[FieldError]]:
     """The fields with lists and options decoded. Unreadable ones are left empty and reported."""
-    # Every audio file belongs to a segment, so there cannot be more of them.
+    # Every audio file belongs to a segment, or is the only one, so there cannot be more of them.
     most = {"audio": limits.max_segments, "segments": limits.max_segments, "effects": limits.max_areas}
     fields, problems = dict(raw), []
     for name, count in most.items():
         try:
-            fields[name] = _decode_list(name, raw.get(name), count)
+            fields[name] = _decode_list(raw.get(name), count)
         except ValueError as error:
             fields[name] = []
-            problems.append(FieldError(name, str(error)))
+            code = error.code if isinstance(error, _InvalidList) else ProblemCode.INVALID_JSON
+            problems.append(FieldError(name, str(error), code))
     if isinstance(raw.get("options"), str):
         try:
             fields["options"] = decode_json_text(raw["options"]) or {}
         except ValueError as error:
             fields["options"] = {}
-            problems.append(FieldError("options", str(error)))
+            problems.append(FieldError("options", str(error), ProblemCode.INVALID_JSON))
     return fields, problems
 
 
-def _decode_list(name: str, value: object, max_entries: int) -> list[object]:
+class _InvalidList(ValueError):
+    """The message is for the client."""
+
+    def __init__(self, message: str, code: ProblemCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _decode_list(value: object, max_entries: int) -> list[object]:
     """Raises ValueError with a message for the client."""
     value = decode_json_text(value)
     if value is None or value == "":
         value = []
     if not isinstance(value, list | tuple):
-        raise ValueError(f"must be a list, or the JSON text of a list, not {json_type_name(value)}")
-    if not value and name != "effects":
-        raise ValueError("is required: give a list with at least one entry")
+        message = f"must be a list, or the JSON text of a list, not {json_type_name(value)}"
+        raise _InvalidList(message, ProblemCode.WRONG_TYPE)
     if len(value) > max_entries:
-        raise ValueError(f"has {len(value)} entries; at most {max_entries} are allowed")
+        raise _InvalidList(f"has {len(value)} entries; at most {max_entries} are allowed", ProblemCode.TOO_MANY)
     return list(value)
 
 
@@ -163,6 +175,7 @@ _NESTED_MODELS: Final[dict[tuple[str, ...], type[BaseModel]]] = {
     ("audio",): AudioFile,
     ("segments",): Segment,
     ("segments", "audioInput"): AudioInput,
+    ("segments", "speakerBox"): SpeakerBox,
     ("effects",): AnnotationArea,
     ("options",): Options,
 }
@@ -179,6 +192,26 @@ ERROR_MESSAGES: Final[dict[str, str]] = {
     "string_unicode": "contains characters that are not valid Unicode; send UTF-8 text",
     "invalid_key": "is not a field name: field names are text",
 }
+_PROBLEM_CODES: Final[dict[ProblemCode, frozenset[str]]] = {
+    ProblemCode.REQUIRED: frozenset({"missing", "string_too_short", "too_short"}),
+    ProblemCode.UNKNOWN_FIELD: frozenset({"extra_forbidden", "invalid_key"}),
+    ProblemCode.INVALID_JSON: frozenset({"json_invalid"}),
+    ProblemCode.INVALID_FORMAT: frozenset({"string_pattern_mismatch", "string_unicode", "control"}),
+    ProblemCode.INVALID_CHOICE: frozenset({"literal_error", "enum"}),
+    ProblemCode.OUT_OF_RANGE: frozenset(
+        {"greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number"}
+    ),
+    ProblemCode.TOO_LONG: frozenset({"string_too_long"}),
+    ProblemCode.TOO_MANY: frozenset({"too_long"}),
+}
+
+
+def problem_code(error_type: str) -> ProblemCode:
+    """The code of one of pydantic's error types."""
+    for code, error_types in _PROBLEM_CODES.items():
+        if error_type in error_types:
+            return code
+    return ProblemCode.WRONG_TYPE if error_type.endswith(("_type", "_parsing")) else ProblemCode.INVALID_VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +235,16 @@ def validate_model(
         if (count := error.error_count()) > _MAX_REPORTED_ERRORS:
             return None, [
                 FieldError(
-                    "request", f"has {count} mistakes, too many to list them; its fields are {_field_names(model)}"
+                    "request",
+                    f"has {count} mistakes, too many to list them; its fields are {_field_names(model)}",
+                    ProblemCode.TOO_MANY,
                 )
             ]
         return None, [_to_field_error(item, messages) for item in error.errors(include_url=False, include_input=False)]
 
 
 def _to_field_error(error: ErrorDetails, messages: ErrorMessages) -> FieldError:
-    return FieldError(_field_path(error["loc"]), _error_message(error, messages))
+    return FieldError(_field_path(error["loc"]), _error_message(error, messages), problem_code(error["type"]))
 
 
 def _field_path(loc: tuple[int | str, ...]) -> str:

@@ -42,6 +42,15 @@ DB_WRITES: Final = (
 )
 """Every write of the job repository; `before_commit` and `after_commit`."""
 
+DELIVERY_WRITES: Final = ("claim_deliveries", "record_attempt")
+"""As `DB_WRITES`, in the process that sends webhooks; no job's run passes them."""
+
+BATCH_WRITES: Final = ("create_batch",)
+"""As `DB_WRITES`, in an API process that creates a batch; no job's run passes them."""
+
+DELIVERY_CALLS: Final = ("webhook.send",)
+"""Sending a webhook; `before_call` and `after_call`, the latter with the answer in memory only."""
+
 VENDOR_CALLS: Final = (
     "sync_so.create",
     "sync_so.get",
@@ -61,11 +70,22 @@ STORAGE_WRITES: Final = ("store.put", "store.copy", "store.delete", "store.abort
 STREAMS: Final = ("stream.fetch", "stream.put")
 """Every stream of bytes, in and out; `middle`, after some of it has passed."""
 
+DELIVERY_POINTS: Final = (
+    *(f"db.{verb}.{when}_commit" for verb in DELIVERY_WRITES for when in ("before", "after")),
+    *(f"{call}.{when}_call" for call in DELIVERY_CALLS for when in ("before", "after")),
+)
+"""The fault points of webhooks. Their tests kill an API process, and need no whole stack."""
+
+BATCH_POINTS: Final = tuple(f"db.{verb}.{when}_commit" for verb in BATCH_WRITES for when in ("before", "after"))
+"""The fault points of batches. Their tests kill a process, and need no whole stack."""
+
 FAULT_POINTS: Final = (
     *(f"db.{verb}.{when}_commit" for verb in DB_WRITES for when in ("before", "after")),
     *(f"{call}.{when}_call" for call in VENDOR_CALLS for when in ("before", "after")),
     *(f"{change}.{when}" for change in STORAGE_WRITES for when in ("before", "after")),
     *(f"{stream}.middle" for stream in STREAMS),
+    *DELIVERY_POINTS,
+    *BATCH_POINTS,
 )
 """All fault points. A test compares this list with the code, and the fault matrix with this list."""
 

@@ -13,15 +13,16 @@ from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
 from deployments.api.errors import RETRY_AFTER_SECONDS, ApiError, validation_error
 from deployments.api.middleware.request_context import bind_job
+from deployments.api.uploads.crop_check import reject_crops_beyond_audio
 from videojobs.db import ClientKey, JobRepository, VideoJob
-from videojobs.errors import ConfigurationError, DatabaseUnavailable, FieldError
+from videojobs.errors import ConfigurationError, DatabaseUnavailable, FieldError, ProblemCode
 from videojobs.lecture.parsing import parse_lecture
 from videojobs.lecture.request import LectureRequest
 from videojobs.providers.registry import selection_problems
 from videojobs.requests.models import JobRequest, fingerprint
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings
-from videojobs.states import JobKind, Stage, Status
+from videojobs.states import JobKind, Stage, Stages, Status
 
 IdempotencyKey = Annotated[
     str | None,
@@ -48,13 +49,14 @@ async def create_job_from_json(
 
     Raises ApiError or InvalidRequest; one of `DEPENDENCY_ERRORS` if Prefect, Postgres or the storage is unavailable.
     """
-    require_provider(kind)
     await state.services.runs.ping()
     parse = parse_lecture if kind is JobKind.LECTURE else parse_request
     # Local files are for people on this machine: a client could read what is not its own.
     request = parse(with_owner(raw, principal), access=AccessSettings(allow_local_files=False))
     repository = await state.services.repository()
-    await _require_own_uploads(repository, principal, _sources(request))
+    await require_own_uploads(repository, principal, request)
+    if isinstance(request, JobRequest):
+        await reject_crops_beyond_audio(await state.services.store(), request, raw.get("segments"))
     client_key = ClientKey(idempotency_key, fingerprint(request)) if idempotency_key else None
     job = await create_job(state, repository, str(uuid.uuid4()), request, principal, client_key)
     await launch_run(state, job)
@@ -69,14 +71,15 @@ async def create_job(
     principal: Principal,
     client_key: ClientKey | None,
     changes: Sequence[str] = (),
+    source_file_name: str | None = None,
 ) -> VideoJob:
     """Insert the job, or return the one that already has this key. Retries if the commit is not confirmed.
 
-    `changes` say what was normalised in the request; the job's first event lists them. Raises ApiError (503) if no
-    vendor is configured for a stage of the job.
+    `changes` say what was normalised in the request; the job's first event lists them. `source_file_name` is the
+    client's own name of the video. Raises ApiError (503) if no vendor is configured for a stage of the job.
     """
-    if isinstance(request, JobRequest) and request.effects:
-        _require_stage(Stage.TEXT_REMOVAL)
+    if isinstance(request, JobRequest):
+        require_stages(request.stages)
 
     async def create() -> VideoJob:
         return await repository.create(
@@ -86,6 +89,7 @@ async def create_job(
             connections=state.services.connections,
             client_key=client_key,
             changes=changes,
+            source_file_name=source_file_name,
         )
 
     retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))
@@ -93,10 +97,10 @@ async def create_job(
         return await retrying(create)
 
 
-def require_provider(kind: JobKind) -> None:
-    """Raises ApiError (503) if a job of this kind could not begin, before its files are received."""
-    if kind is JobKind.PRO_VIDEO:
-        _require_stage(Stage.LIP_SYNC)
+def require_stages(stages: Stages) -> None:
+    """Raises ApiError (503) if no vendor is configured for a stage."""
+    for stage in stages:
+        _require_stage(stage)
 
 
 def _require_stage(stage: Stage) -> None:
@@ -122,7 +126,8 @@ async def launch_run(state: AppState, job: VideoJob) -> None:
 def with_owner(raw: Mapping[str, object], principal: Principal) -> Mapping[str, object]:
     """The request with the token's user. Raises ApiError (422) if it names another user."""
     if raw.get("user_id", principal.user_id) != principal.user_id:
-        raise validation_error([FieldError("user_id", "is not the user of your token; leave it out")])
+        message = "is not the user of your token; leave it out"
+        raise validation_error([FieldError("user_id", message, ProblemCode.WRONG_USER)])
     return {**raw, "user_id": principal.user_id}
 
 
@@ -134,12 +139,15 @@ def _sources(request: JobRequest | LectureRequest) -> dict[str, str]:
     return sources
 
 
-async def _require_own_uploads(repository: JobRepository, principal: Principal, sources: Mapping[str, str]) -> None:
+async def require_own_uploads(
+    repository: JobRepository, principal: Principal, request: JobRequest | LectureRequest
+) -> None:
     """Our keys open the whole bucket, so a request may name only its user's uploads there. Raises ApiError (422)."""
-    stored = {path: source for path, source in sources.items() if source.lower().startswith("s3:")}
+    stored = {path: source for path, source in _sources(request).items() if source.lower().startswith("s3:")}
     own_uploads = await repository.filter_owned_sources(principal.user_id, list(stored.values())) if stored else set()
+    message = "is not an upload of yours that is complete and less than a week old; upload it first"
     problems = [
-        FieldError(path, "is not an upload of yours that is complete and less than a week old; upload it first")
+        FieldError(path, message, ProblemCode.INVALID_SOURCE)
         for path, source in stored.items()
         if source not in own_uploads
     ]

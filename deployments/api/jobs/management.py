@@ -8,6 +8,7 @@ from deployments.api.dependencies import AppState
 from deployments.api.errors import ApiError
 from deployments.api.pagination import decode_cursor, encode_cursor, resolve_owner
 from deployments.api.schemas.jobs import FileKind, Job
+from deployments.api.views.editor_view import old_job_fields
 from deployments.api.views.job_view import (
     available_downloads,
     can_cancel,
@@ -18,7 +19,7 @@ from deployments.api.views.job_view import (
 )
 from deployments.api.views.status import download_file_name, has_comparison_image, object_key, presign_existing
 from tasks.runtime.cancellation import cancellation_message
-from videojobs.db import VideoJob
+from videojobs.db import JobEventKind, VideoJob
 from videojobs.db.repository_base import parse_flow_run_id
 from videojobs.states import JobKind, Status
 
@@ -52,10 +53,16 @@ async def load_details(state: AppState, job: VideoJob) -> Job:
     """The job with its events and costs."""
     repository = await state.services.repository()
     submissions, events = await repository.list_submissions(job.id), await repository.list_events(job.id)
-    fields = dict(to_summary(job))
+    fields = {**dict(old_job_fields(state, job)), **dict(to_summary(job))}
     if await has_comparison_image(state, job):
         fields["downloads"] = [*fields["downloads"], "before_after"]
-    return Job(**fields, costs=stage_costs(job, submissions), timeline=event_log(events))
+    return Job(
+        **fields,
+        queued_at=job.created_at,
+        started_at=next((event.at for event in events if event.kind == JobEventKind.LEASE_ACQUIRED), None),
+        costs=stage_costs(job, submissions),
+        timeline=event_log(events),
+    )
 
 
 async def cancel_job(state: AppState, principal: Principal, job: VideoJob) -> VideoJob:
@@ -84,6 +91,11 @@ async def retry_job(state: AppState, principal: Principal, job: VideoJob) -> Non
     if not can_retry(job):
         raise ApiError(409, "Only a failed or cancelled job can be retried.", code="not_retryable")
     await state.services.runs.retry(job, f"requested through the API by {principal.actor}")
+
+
+async def revoke_links(state: AppState, principal: Principal, job: VideoJob) -> None:
+    """Make all links to the result invalid that were given out so far."""
+    await (await state.services.repository()).replace_link_key(job.id, actor=principal.actor)
 
 
 async def sign_download(state: AppState, job: VideoJob, kind: FileKind, *, number: int, save: bool) -> str | None:

@@ -5,6 +5,7 @@ import secrets
 from contextvars import ContextVar
 from typing import Final
 
+from starlette.requests import Request
 from starlette.types import Scope
 
 _JOB_ID_PATTERN: Final = re.compile(r"[\w.:-]{1,128}", re.ASCII)  # safe in a log line: clients may send any id
@@ -28,6 +29,12 @@ def request_id() -> str | None:
     """A random id that the log lines of one request share."""
     scope = _scope.get()
     return None if scope is None else scope["request_id"]
+
+
+def base_url() -> str:
+    """Scheme and host to which the current request was sent, with a slash at the end; "/" without a request."""
+    scope = _scope.get()
+    return "/" if scope is None else str(Request(scope).base_url)
 
 
 def job_id() -> str | None:

@@ -2,12 +2,20 @@
 
 from fastapi import FastAPI
 
-from deployments.api.pages import job, job_list, lecture, session, submit
+from deployments.api.pages import job, job_list, lecture, session, submit, webhooks
 from deployments.api.pages.templating import StaticAssets
 
 
 def add_pages(app: FastAPI) -> None:
     """Add all pages with their styles and scripts."""
-    for router in (session.router, job_list.router, job.router, submit.page_router, submit.router, lecture.router):
+    for router in (
+        session.router,
+        job_list.router,
+        job.router,
+        submit.page_router,
+        submit.router,
+        lecture.router,
+        webhooks.router,
+    ):
         app.include_router(router)
     app.mount("/static", StaticAssets(), name="static")

@@ -5,7 +5,7 @@ decodes.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Annotated, Any, Final
 
@@ -79,7 +79,7 @@ def validate_draft(draft: DraftJob, user_id: str) -> list[FieldError]:
     if draft.facts.video is None or any(item.refId not in audio_info for item in request.audio):
         return []
     return [
-        FieldError(_draft_path(problem.path, draft.request.get("segments")), problem.message)
+        replace(problem, path=_draft_path(problem.path, draft.request.get("segments")))
         for problem in validate_media(request, _video_info(draft.facts.video), audio_info, limits)
     ]
 

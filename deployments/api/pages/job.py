@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from deployments.api.auth import JobId, Reader, Submitter, get_owned_job
 from deployments.api.dependencies import AppStateDep
-from deployments.api.jobs.management import cancel_job, load_details, retry_job
+from deployments.api.jobs.management import cancel_job, load_details, retry_job, revoke_links
 from deployments.api.pages.job_card import CurrentUser, JobCard, event_lines, price_rows, timeline_pieces
 from deployments.api.pages.page_route import SEE_OTHER, PageRoute
 from deployments.api.pages.status_notes import StatusNote, build_status_note
@@ -19,7 +19,7 @@ from deployments.api.views.job_view import readable_facts
 from videojobs.db import VideoJob
 from videojobs.states import UNFINISHED_STATUSES, JobKind, Status
 
-RequestedAction = Literal["cancel", "retry"]
+RequestedAction = Literal["cancel", "retry", "revoke-links"]
 _DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {"result": "Download", "lip_sync": "Download (lip-sync only)"}
 _LECTURE_DOWNLOAD_LABELS: Final[dict[FileKind, str]] = {
     "pdf": "PDF",
@@ -35,7 +35,11 @@ _ACTION_NOTES: Final[dict[RequestedAction, StatusNote]] = {
     "retry": StatusNote(
         "plain", "The job continues", ["It continues once a worker is free; no step is paid for twice."]
     ),
+    "revoke-links": StatusNote(
+        "plain", "Links revoked", ["Links to the result that were copied before no longer work. The new one does."]
+    ),
 }
+_UNKNOWN: Final = "unknown: the request was rejected"
 _COMPARISON_DELAY: Final = timedelta(minutes=1)
 
 router = APIRouter(prefix="/jobs/{job_id}", route_class=PageRoute, include_in_schema=False)
@@ -56,19 +60,40 @@ async def show_job(
         current_user=CurrentUser.from_principal(principal),
         active_page="jobs",
         job=JobCard.from_summary(job),
-        is_live=requested is not None or job.status in UNFINISHED_STATUSES,
+        is_live=requested in ("cancel", "retry") or job.status in UNFINISHED_STATUSES,
         action_note=_ACTION_NOTES[requested] if requested else None,
         status_note=note,
         timeline=event_lines(job.timeline),
         costs=price_rows(job.costs),
-        segments=row.segments_data["total_segments"],
-        areas=len(row.processing_config["effects"]),
+        segments=_segments_label(row),
+        areas=_areas_label(row),
         slides=readable_facts(row).slides,
         can_cancel=job.can_cancel,
         can_retry=job.can_retry,
+        result_link=job.output_url,
+        result_link_days=f"{state.settings.result_link_days:g}",
         picture=_comparison_state(job),
         **_media_context(row, job),
     )
+
+
+def _segments_label(row: VideoJob) -> str:
+    if count := row.segments_data["total_segments"]:
+        return str(count)
+    if not row.stages:
+        return _UNKNOWN
+    return "none: one audio file for the whole video" if row.has_lip_sync else "none: text removal only"
+
+
+def _areas_label(row: VideoJob) -> str:
+    count = len(row.processing_config["effects"])
+    if not row.stages:
+        return _UNKNOWN
+    if not row.has_text_removal:
+        return "none: lip-sync only"
+    if not row.video_request.removes_whole_frame:
+        return str(count)
+    return f"the whole picture, except {count} protected" if count else "the whole picture"
 
 
 def _comparison_state(job: Job) -> Literal["there", "soon", "none"]:
@@ -85,7 +110,7 @@ def _media_context(row: VideoJob, job: Job) -> dict[str, Any]:
     available = set(job.downloads)
     buttons = _LECTURE_DOWNLOAD_LABELS if row.kind is JobKind.LECTURE else _DOWNLOAD_LABELS
     after = next((what for what in _DOWNLOAD_LABELS if what in available), None)
-    hidden = {"lip_sync"} if "result" in available and not row.has_areas else set()
+    hidden = {"lip_sync"} if "result" in available and not row.has_text_removal else set()
     return {
         "downloads": [(what, words) for what, words in buttons.items() if what in available - hidden],
         "before": "source" if "source" in available else None,
@@ -106,6 +131,13 @@ async def retry_and_redirect(job_id: JobId, principal: Submitter, state: AppStat
     """The Retry button."""
     await retry_job(state, principal, await get_owned_job(state, principal, job_id))
     return _redirect_to_job(job_id, "retry")
+
+
+@router.post("/revoke-links")
+async def revoke_links_and_redirect(job_id: JobId, principal: Submitter, state: AppStateDep) -> Response:
+    """The Revoke button."""
+    await revoke_links(state, principal, await get_owned_job(state, principal, job_id))
+    return _redirect_to_job(job_id, "revoke-links")
 
 
 def _redirect_to_job(job_id: str, action: RequestedAction) -> Response:

@@ -30,7 +30,7 @@ PREFIX: Final = "/callbacks"
 _TOKEN_PATTERN: Final = re.compile(r"[\w-]{43}", re.ASCII)  # 256 bits, as `Submission.callback_token` has them
 
 log = logging.getLogger(__name__)
-router = APIRouter(prefix=PREFIX, tags=["callbacks"], responses=error_responses(400, 403, 404, 413, 503))
+router = APIRouter(prefix=PREFIX, tags=["vendor callbacks"], responses=error_responses(400, 403, 404, 413, 503))
 
 
 @router.post("/{provider}/{token}", response_class=PlainTextResponse)

@@ -1,39 +1,28 @@
 """The jobs page of the old editor: numbered pages of jobs, under the address with a slash."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from deployments.api.auth import JobId, Reader, get_owned_job
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import error_responses
+from deployments.api.jobs.editor_list import PageNumber, PageSize, StatusFilter, list_editor_jobs
 from deployments.api.schemas.editor import EditorJobs, EditorJobStatus
-from deployments.api.views.editor_view import to_editor_job, to_editor_status
-from videojobs.states import JobKind, Status
+from deployments.api.schemas.jobs import ProJobStatus
+from deployments.api.views.editor_view import to_editor_status, to_pro_job_status
 
 router = APIRouter(tags=["old clients"])
 
 
 @router.get("/jobs/", responses=error_responses(401, 403, 422, 429, 503), summary="List jobs by page number")
-async def list_editor_jobs(
+async def list_jobs_by_number(
     principal: Reader,
     state: AppStateDep,
-    page: Annotated[int, Query(ge=1, le=1_000_000, description="From 1 on.")] = 1,
-    page_size: Annotated[int, Query(ge=1, le=100, description="Jobs per page.")] = 20,
-    status_filter: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
+    page: PageNumber = None,
+    page_size: PageSize = None,
+    status_filter: StatusFilter = None,
 ) -> EditorJobs:
     """Videos, newest first; admins see all users' jobs. `GET /api/v1/jobs`, without the slash, lists by cursor."""
-    repository = await state.services.repository()
-    found, total = await repository.list_jobs_page(
-        principal.owner,
-        statuses=[status_filter] if status_filter else [],
-        kind=JobKind.PRO_VIDEO,
-        limit=page_size,
-        offset=(page - 1) * page_size,
-    )
-    return EditorJobs(
-        jobs=[await to_editor_job(state, job) for job in found], total=total, page=page, page_size=page_size
-    )
+    return await list_editor_jobs(state, principal, page, page_size, status_filter)
 
 
 @router.get(
@@ -41,4 +30,14 @@ async def list_editor_jobs(
 )
 async def get_editor_job_status(job_id: JobId, principal: Reader, state: AppStateDep) -> EditorJobStatus:
     """With the field names of the list."""
-    return await to_editor_status(state, await get_owned_job(state, principal, job_id))
+    return to_editor_status(state, await get_owned_job(state, principal, job_id))
+
+
+@router.get(
+    "/video-editors/pro-job/{job_id}/status",
+    responses=error_responses(401, 403, 404, 429, 503),
+    summary="Status of a job of the Pro editor",
+)
+async def get_pro_job_status(job_id: JobId, principal: Reader, state: AppStateDep) -> ProJobStatus:
+    """The fields that clients of the old system know."""
+    return to_pro_job_status(state, await get_owned_job(state, principal, job_id))

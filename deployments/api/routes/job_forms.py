@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request
 from deployments.api.auth import Submitter
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import error_responses
+from deployments.api.jobs import form_creation
 from deployments.api.jobs.creation import IdempotencyKey
-from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.schemas.jobs import JobCreated
+from deployments.api.uploads.form_receiver import JobForm
 from deployments.api.views.status import submission_response
-from videojobs.states import JobKind
+from videojobs.requests.models import CALLBACK_URL_HELP
 
 router = APIRouter()
 
@@ -24,7 +25,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["file", "audio_files", "segments_data"],
+                    "required": ["file"],
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "The video."},
                         "audio_files": {
@@ -35,6 +36,15 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
                             "that refId.",
                         },
                         "segments_data": {"type": "string", "description": "The segments, as JSON text."},
+                        "speech": {
+                            "enum": ["segments", "whole_video", "none"],
+                            "description": "Whose speech is new: that of the segments (the default); of the whole "
+                            "video, by one audio file without segments; or none, for text removal only.",
+                        },
+                        "text_removal": {
+                            "enum": ["areas", "whole_frame"],
+                            "description": "As in JobRequest.",
+                        },
                         "effects": {
                             "type": "string",
                             "description": "The annotation areas, as JSON text. An area may give its position as "
@@ -43,6 +53,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
                         "options": {"type": "string", "description": "As in JobRequest, as JSON text."},
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
+                        "callback_url": {"type": "string", "maxLength": 2048, "description": CALLBACK_URL_HELP},
                     },
                 },
                 "example": {
@@ -65,9 +76,9 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
     summary="Start a job with its files",
 )
 @router.post(FORM_PATHS[1], status_code=202, include_in_schema=False)
-async def create_pro_video_from_form(
+async def create_job_from_form(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> JobCreated:
     """Fields and files may come in any order. All mistakes are reported at once."""
-    job = await create_job_from_form(request, principal, state, idempotency_key, JobKind.PRO_VIDEO)
-    return await submission_response(state, job)
+    created = await form_creation.create_job_from_form(request, principal, state, idempotency_key, JobForm.PRO_VIDEO)
+    return submission_response(state, created.job)

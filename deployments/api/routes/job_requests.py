@@ -32,11 +32,11 @@ _EXAMPLE: Final[dict[str, Any]] = {
     openapi_extra=openapi_json_body(JobRequest, _EXAMPLE),
     summary="Start a job",
 )
-async def create_pro_video_from_json(
+async def create_job(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> JobCreated:
     """Its files are at https links, or were uploaded before (`/api/v1/uploads`)."""
     reject_content_encoding(request)
     raw = await read_json_object(request)
     job = await create_job_from_json(state, principal, raw, idempotency_key, JobKind.PRO_VIDEO)
-    return await submission_response(state, job)
+    return submission_response(state, job)

@@ -1,6 +1,6 @@
 """A user's jobs: list, show, cancel, retry, download."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
@@ -9,23 +9,23 @@ from deployments.api.auth import JobId, Reader, Submitter, get_owned_job
 from deployments.api.dependencies import AppStateDep
 from deployments.api.errors import ApiError, error_responses
 from deployments.api.jobs import management
-from deployments.api.schemas.jobs import FileKind, Job, JobPage, JobStatusResponse, JobSummary
+from deployments.api.jobs.editor_list import (
+    PageNumber,
+    PageSize,
+    StatusFilter,
+    list_editor_jobs,
+    reject_mixed_parameters,
+)
+from deployments.api.schemas.editor import EditorJobs
+from deployments.api.schemas.jobs import FileKind, Job, JobPage, JobSummary
 from deployments.api.views.job_view import to_summary
-from deployments.api.views.status import build_status
 from videojobs.requests.models import ID_PATTERN
 from videojobs.states import JobKind, Status
 
 router = APIRouter(tags=["jobs"])
 
 _JOB_ERRORS = error_responses(401, 403, 404, 429, 503)
-
-
-@router.get(
-    "/video-editors/pro-job/{job_id}/status", responses=_JOB_ERRORS, tags=["old clients"], summary="Status of a job"
-)
-async def get_legacy_status(job_id: JobId, principal: Reader, state: AppStateDep) -> JobStatusResponse:
-    """The five fields that clients of the old system know."""
-    return await build_status(state, await get_owned_job(state, principal, job_id))
+_DEFAULT_LIMIT: Final = 50  # jobs
 
 
 @router.get("/jobs", responses=error_responses(401, 403, 422, 429, 503), summary="List jobs")
@@ -35,13 +35,22 @@ async def list_jobs(
     status: Annotated[Status | None, Query(description="Only jobs with this status.")] = None,
     kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
     user: Annotated[str | None, Query(description="Of this user; for admins.", pattern=ID_PATTERN)] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs.")] = 50,
+    limit: Annotated[int | None, Query(ge=1, le=200, description="Maximum number of jobs; by default 50.")] = None,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the previous page.", max_length=500)] = None,
-) -> JobPage:
-    """Newest first. Admins see the jobs of all users."""
+    page: PageNumber = None,
+    page_size: PageSize = None,
+    status_filter: StatusFilter = None,
+) -> JobPage | EditorJobs:
+    """Newest first. Admins see the jobs of all users. With `page`, `page_size` or `status_filter`, the answer is that
+    of `GET /api/v1/jobs/`, for clients of the old system; these cannot be combined with the other parameters."""
+    by_number = {"page": page, "page_size": page_size, "status_filter": status_filter}
+    if any(value is not None for value in by_number.values()):
+        by_cursor = {"status": status, "kind": kind, "user": user, "limit": limit, "cursor": cursor}
+        reject_mixed_parameters(by_cursor, by_number)
+        return await list_editor_jobs(state, principal, page, page_size, status_filter)
     statuses = [status] if status else []
     found = await management.list_jobs(
-        state, principal, statuses=statuses, kind=kind, user=user, limit=limit, cursor=cursor
+        state, principal, statuses=statuses, kind=kind, user=user, limit=limit or _DEFAULT_LIMIT, cursor=cursor
     )
     return JobPage(jobs=[to_summary(job) for job in found.jobs], next_cursor=found.next_cursor)
 

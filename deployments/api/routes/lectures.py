@@ -12,6 +12,7 @@ from deployments.api.jobs.creation import IdempotencyKey, create_job_from_json
 from deployments.api.jobs.form_creation import create_job_from_form
 from deployments.api.request_body import openapi_json_body, read_json_object, reject_content_encoding
 from deployments.api.schemas.lectures import LectureCreated, LecturePage, LectureState, LectureStatus
+from deployments.api.uploads.form_receiver import JobForm
 from deployments.api.views.lecture_view import (
     statuses_of,
     to_created_lecture,
@@ -19,7 +20,7 @@ from deployments.api.views.lecture_view import (
     to_lecture_summary,
 )
 from videojobs.lecture.request import LectureRequest
-from videojobs.requests.models import ID_PATTERN
+from videojobs.requests.models import CALLBACK_URL_HELP, ID_PATTERN
 from videojobs.states import JobKind
 
 router = APIRouter(tags=["lectures"])
@@ -45,6 +46,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
                         },
                         "display_name": {"type": "string", "maxLength": 200},
                         "user_id": {"type": "string", "description": "If given, the token's own user."},
+                        "callback_url": {"type": "string", "maxLength": 2048, "description": CALLBACK_URL_HELP},
                     },
                 },
                 "example": {"display_name": "On water"},
@@ -61,7 +63,7 @@ _OPENAPI_FORM_BODY: Final[dict[str, Any]] = {
     openapi_extra=openapi_json_body(LectureRequest, _EXAMPLE),
     summary="Start a lecture",
 )
-async def create_lecture_from_json(
+async def create_lecture(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> LectureCreated:
     """Its video is at an https link, or was uploaded before (`/api/v1/uploads`)."""
@@ -81,7 +83,8 @@ async def create_lecture_from_form(
     request: Request, principal: Submitter, state: AppStateDep, idempotency_key: IdempotencyKey = None
 ) -> LectureCreated:
     """The file is streamed to the storage. All mistakes are reported at once."""
-    return to_created_lecture(await create_job_from_form(request, principal, state, idempotency_key, JobKind.LECTURE))
+    created = await create_job_from_form(request, principal, state, idempotency_key, JobForm.LECTURE)
+    return to_created_lecture(created.job)
 
 
 @router.get("/lectures", responses=error_responses(401, 403, 422, 429, 503), summary="List lectures")

@@ -19,7 +19,7 @@ from deployments.api.schemas.uploads import (
     UploadStarted,
 )
 from videojobs.db.uploads import Upload, new_upload_id
-from videojobs.errors import FieldError, InvalidMedia
+from videojobs.errors import FieldError, InvalidMedia, ProblemCode
 from videojobs.requests.models import ID_PATTERN
 from videojobs.settings import LimitSettings
 from videojobs.storage.multipart_upload import MAX_PARTS, MultipartUpload
@@ -92,9 +92,8 @@ async def complete_upload(
 
 async def _complete_multipart(store: ObjectStore, row: Upload, etags: list[str]) -> StoredObject:
     if len(etags) != row.part_count:
-        raise validation_error(
-            [FieldError("etags", f"has {len(etags)} entries; this upload has {row.part_count} parts")]
-        )
+        message = f"has {len(etags)} entries; this upload has {row.part_count} parts"
+        raise validation_error([FieldError("etags", message, ProblemCode.FILE_COUNT)])
     multipart = MultipartUpload(store, str(row.key), str(row.multipart_id))
     try:
         stored = await asyncio.to_thread(multipart.complete, etags)
@@ -113,7 +112,9 @@ def _validate(file_info: UploadCreate) -> None:
     if file_info.size > max_bytes:
         raise ApiError(413, f"The file is too large; the limit is {max_bytes} bytes.")
     if not re.fullmatch(MEDIA_TYPE_PATTERN, file_info.content_type):
-        raise validation_error([FieldError("content_type", "must be a video or audio type, such as video/mp4")])
+        raise validation_error(
+            [FieldError("content_type", "must be a video or audio type, such as video/mp4", ProblemCode.INVALID_FORMAT)]
+        )
 
 
 def _presign_parts(multipart: MultipartUpload, row: Upload, seconds: int) -> list[str]:

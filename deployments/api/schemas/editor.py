@@ -1,22 +1,30 @@
-"""Responses for the jobs page of the old editor. Times are UTC, without a zone, as that page expects them."""
+"""Answers for the jobs page of the old editor. Times are UTC, without a zone, as that page expects them."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
 from videojobs.states import Status
 
+OLD_TIME_FIELD: Final = Field(
+    description="UTC, without a zone, as the old system gave it.", examples=["2026-01-31T09:30:00.123456"]
+)
+RESULT_LINK_FIELD: Final = Field(
+    description="A link to the finished video; for a failed job, to its fallback result, if it has one. It needs no "
+    "token, redirects to the file, expires, and can be revoked. With `?download=1` browsers save the file.",
+    examples=["https://api.example.com/d/aR2kQ..."],
+)
 
-class EditorJob(BaseModel):
-    """One row of the page."""
+
+class OldJobFields(BaseModel):
+    """Fields of a job in the old system, where they have other names than ours, or none."""
 
     id: str
-    user_id: str
-    display_name: str | None
-    original_filename: str | None = Field(description="The file name of the source; the old system kept another name.")
     is_pro_job: bool
-    status: Status
-    progress: int = Field(ge=0, le=100)
+    original_filename: str | None = Field(
+        description="The client's own name of an uploaded video; else the last part of the video's address.",
+        examples=["my talk.mp4"],
+    )
     progress_percentage: int = Field(ge=0, le=100)
     progress_message: str
     error_message: str | None
@@ -26,21 +34,29 @@ class EditorJob(BaseModel):
     duration: int | None = Field(description="Whole seconds of the source, once it is checked.")
     video_duration_seconds: float | None
     video_resolution: str | None = Field(examples=["1920x1080"])
-    credits_used: float | None = Field(description="There are no credits here: null.")
+    credits_used: float | None = Field(
+        description="Null: there are no credits here. `costs` of a job has the vendors' prices, in USD and points."
+    )
     estimated_credits: float | None
     actual_credits_used: float | None
-    created_at: str = Field(examples=["2026-01-31T09:30:00.123456"])
+    output_url: str | None = RESULT_LINK_FIELD
+
+
+class EditorJob(OldJobFields):
+    """One row of the page."""
+
+    user_id: str
+    display_name: str | None
+    status: Status
+    progress: int = Field(ge=0, le=100)
+    created_at: str = OLD_TIME_FIELD
     queued_at: str
-    started_at: str | None = Field(description="Not recorded: null.")
+    started_at: str | None = Field(description="When a run first started to work on the job.")
     completed_at: str | None
-    output_url: str | None = Field(
-        description="A link to the finished video that needs no token. It ends with `#`, so that the page may append "
-        "`?download=1`: a second query would break the link's signature, and what follows a `#` is not sent."
-    )
 
 
 class EditorJobs(BaseModel):
-    """One page of jobs."""
+    """One page of jobs, by number."""
 
     jobs: list[EditorJob]
     total: int = Field(description="Number of jobs on all pages.")
@@ -56,4 +72,4 @@ class EditorJobStatus(BaseModel):
     progress_percentage: int = Field(ge=0, le=100)
     progress_message: str
     error_message: str | None
-    download_url: str | None = Field(description="As `output_url` of the list.")
+    download_url: str | None = RESULT_LINK_FIELD

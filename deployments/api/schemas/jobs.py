@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from deployments.api.schemas.editor import OLD_TIME_FIELD, RESULT_LINK_FIELD, OldJobFields
 from deployments.api.schemas.problems import FieldProblem
 from videojobs.states import JobKind, Status
 
@@ -22,10 +23,15 @@ class JobStatusResponse(BaseModel):
     status: LegacyStatus = Field(description="A cancelled job is `failed` here; its message says so.")
     progress: int = Field(ge=0, le=100, examples=[75])
     message: str = Field(examples=["Text inpainting in progress..."])
-    output_url: str | None = Field(
-        description="A link to the finished video; for a failed job, to its fallback result, if it has one.",
-        examples=["https://bucket.example.com/users/ada/jobs/.../pro_result.mp4?X-Amz-Signature=..."],
-    )
+    output_url: str | None = RESULT_LINK_FIELD
+
+
+class ProJobStatus(JobStatusResponse):
+    """With the further fields of the old system's status."""
+
+    segments_data: dict[str, Any] = Field(examples=[{"total_segments": 2, "segments": []}])
+    created_at: str = OLD_TIME_FIELD
+    completed_at: str | None
 
 
 class JobCreated(JobStatusResponse):
@@ -84,11 +90,20 @@ class EventEntry(BaseModel):
     message: str = Field(examples=["Sync.so has accepted the job."])
 
 
-class Job(JobSummary):
-    """A job with its costs and events."""
+class Job(JobSummary, OldJobFields):
+    """A job with its costs and events, and with the fields that clients of the old system read."""
 
+    queued_at: datetime
+    started_at: datetime | None = Field(description="When a run first started to work on the job.")
     costs: list[StageCost]
     timeline: list[EventEntry]
+
+
+class LinksRevoked(BaseModel):
+    """The links to a job's result are revoked."""
+
+    job_id: str = JOB_ID_FIELD
+    message: str
 
 
 class JobPage(BaseModel):

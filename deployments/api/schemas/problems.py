@@ -2,16 +2,19 @@
 
 from pydantic import BaseModel, Field
 
+from videojobs.errors import ProblemCode
+
 
 class FieldProblem(BaseModel):
     """One mistake in a request."""
 
     field: str = Field(examples=["segments_data[0].endTime"])
+    code: ProblemCode = Field(description="The kind of problem, for programs. It does not change.")
     message: str = Field(examples=["must be later than the start (2 s)"])
 
 
 class ProblemDetails(BaseModel):
-    """An error (RFC 9457). Clients of the old system show `detail` only, so it is complete."""
+    """An error (RFC 9457). Clients of the old system show `detail` only, so it gives the first reason."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Unprocessable Content"])
@@ -19,6 +22,8 @@ class ProblemDetails(BaseModel):
     status_code: int = Field(description="The same as `status`, for clients of the old system.", examples=[422])
     code: str = Field(description="The kind of error, for programs. It does not change.", examples=["invalid_request"])
     detail: str = Field(
-        examples=["The request has 1 problem: segments_data[0].endTime: must be later than the start (2 s)"]
+        description="The reason in one or two sentences: the first problem, and how many more there are.",
+        examples=["segments_data[0].endTime: must be later than the start (2 s). There are 2 more problems."],
     )
-    problems: list[FieldProblem] = Field(default=[], description="All mistakes of an invalid request.")
+    problems: list[FieldProblem] = Field(default=[], description="The problems of an invalid request, 100 at most.")
+    omitted_problems: int = Field(default=0, description="How many more problems there are than `problems` lists.")

@@ -150,6 +150,14 @@ def truncate_name(name: str | None) -> str | None:
     return name and "".join(letter if letter.isprintable() else " " for letter in name)[:MAX_NAME_LENGTH]
 
 
+def is_empty_list(value: object) -> bool:
+    """Whether a list of the form is missing or empty. A value that is no list is neither."""
+    try:
+        return decode_json_text(value) in (None, "", [])
+    except ValueError:
+        return False
+
+
 def _parse_list(text: str | None) -> list[Any] | None:
     """The list in a field; None if it holds anything else."""
     try:

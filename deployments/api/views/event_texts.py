@@ -23,6 +23,7 @@ _EVENT_TEXT: Final[dict[str, str]] = {
     JobEventKind.INTERRUPTED: "Its run was interrupted; another run continues.",
     JobEventKind.CLEANUP_ACTION: "The clean-up checked the job, because it made no progress.",
     JobEventKind.GIVEN_UP: "An operator gave the job up.",
+    JobEventKind.LINKS_REVOKED: "All links to the result were revoked.",
 }
 _VENDOR_EVENT_TEXT: Final[dict[str, str]] = {
     JobEventKind.INTENDED: "The job is being sent to {}.",

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from videojobs.db import JobRepository
 from videojobs.db.stats import SubmissionStats, UnfinishedJobs
+from videojobs.db.webhook_deliveries import PendingDeliveries
 from videojobs.pipeline.costs import Amount
 from videojobs.providers.registry import display_name
 from videojobs.states import ENDED_STATUSES, Status
@@ -22,6 +23,7 @@ class JobStatsSnapshot:
     ended: dict[Status, int]
     submitted: Sequence[SubmissionStats]
     spent: dict[str, Amount]
+    webhooks: PendingDeliveries
 
     @classmethod
     async def load(cls, repository: JobRepository) -> "JobStatsSnapshot":
@@ -31,6 +33,7 @@ class JobStatsSnapshot:
             await repository.ended_last_day(),
             await repository.submissions_last_day(),
             await repository.spend_today(),
+            await repository.pending_deliveries(),
         )
 
 
@@ -45,6 +48,7 @@ class JobStatsCollector(Collector):
         if self.snapshot is not None:
             yield from _job_metrics(self.snapshot)
             yield from _vendor_metrics(self.snapshot)
+            yield from _webhook_metrics(self.snapshot.webhooks)
 
 
 def _gauge(name: str, text: str, values: Mapping[Any, float], labels: Sequence[str] = ()) -> Metric:
@@ -67,6 +71,20 @@ def _job_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:
     yield _gauge("videojobs_oldest_job_seconds", "Age of the oldest job that is neither ended nor parked", {(): oldest})
     ended = {(status,): snapshot.ended.get(status, 0) for status in ENDED_STATUSES}
     yield _gauge("videojobs_jobs_ended_last_day", "Jobs that ended within the last 24 hours", ended, ("status",))
+
+
+def _webhook_metrics(pending: PendingDeliveries) -> Iterator[Metric]:
+    yield _gauge("videojobs_webhooks_pending", "Webhooks that are not delivered yet", {(): pending.count})
+    yield _gauge(
+        "videojobs_webhook_oldest_pending_seconds",
+        "Age of the oldest of them: an endpoint that fails has old ones",
+        {(): pending.oldest_seconds},
+    )
+    yield _gauge(
+        "videojobs_webhook_overdue_seconds",
+        "How late the next try of one of them is: more than some seconds mean that no API process sends",
+        {(): pending.overdue_seconds},
+    )
 
 
 def _vendor_metrics(snapshot: JobStatsSnapshot) -> Iterator[Metric]:

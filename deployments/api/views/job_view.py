@@ -1,7 +1,7 @@
 """Jobs as the API shows them: status, possible actions, events, costs. Nothing secret."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -12,7 +12,7 @@ from deployments.api.schemas.jobs import EventEntry, FileKind, JobSummary, Legac
 from deployments.api.schemas.problems import FieldProblem
 from deployments.api.views.event_texts import event_message
 from videojobs.db import JobEvent, Submission, VideoJob
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.pipeline.cost_estimate import cost_estimate_of
 from videojobs.pipeline.facts import JobFacts
 from videojobs.states import UNFINISHED_STATUSES, JobKind, RecoveryPoint, Stage, Status
@@ -76,7 +76,7 @@ def available_downloads(job: VideoJob) -> list[FileKind]:
         found.append("source")
     if job.kind is JobKind.LECTURE:
         return [*found, *_lecture_downloads(job)]
-    if has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED):
+    if job.has_lip_sync and has_reached(job.recovery_point, RecoveryPoint.LIP_SYNC_STORED):
         found.append("lip_sync")
     if job.status == Status.COMPLETED:
         found.append("result")
@@ -125,11 +125,19 @@ def _problems(job: VideoJob) -> list[FieldProblem]:
     """Entries of another form are left out: one odd row must not break a list."""
     stored = job.error_problems if isinstance(job.error_problems, list) else []
     readable = [
-        FieldError(item["path"], item["message"])
+        FieldError(item["path"], item["message"], _stored_code(item))
         for item in stored
         if isinstance(item, dict) and isinstance(item.get("path"), str) and isinstance(item.get("message"), str)
     ]
-    return [FieldProblem(**problem) for problem in to_field_problems(readable)]
+    return [FieldProblem.model_validate(problem) for problem in to_field_problems(readable)]
+
+
+def _stored_code(problem: Mapping[str, str]) -> ProblemCode:
+    """Old rows have no code, and a newer version may have stored one that is unknown here."""
+    try:
+        return ProblemCode(problem["code"])
+    except (KeyError, ValueError):
+        return ProblemCode.INVALID_VALUE
 
 
 # ---- costs -------------------------------------------------------------------------------------------------

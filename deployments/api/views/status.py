@@ -6,10 +6,10 @@ from pathlib import PurePath
 from typing import Final
 
 from deployments.api.dependencies import AppState
+from deployments.api.result_links import result_link
 from deployments.api.schemas.jobs import FileKind, JobCreated, JobStatusResponse
 from deployments.api.views.job_view import legacy_status, readable_facts, status_message
 from videojobs.db import VideoJob
-from videojobs.settings import TimingSettings
 from videojobs.states import JobKind, Status
 from videojobs.storage.object_store import (
     ObjectStore,
@@ -71,28 +71,30 @@ def download_file_name(job: VideoJob, file_kind: FileKind, location: str) -> str
     return f"{name}-{suffix}{PurePath(location).suffix}"
 
 
-async def presign_output(state: AppState, job: VideoJob) -> str | None:
-    """A link to the result with the longest possible lifetime; None before there is a result."""
+async def presign_output(state: AppState, job: VideoJob, *, save: bool) -> str | None:
+    """A fresh storage link to the result, or to the fallback result; None before there is one, or if it was deleted."""
     if job.output_url is None:
         return None
-    owner, key = (await state.services.store(job)).resolve_uri(job.output_url)
-    return owner.presign(key, TimingSettings.current().result_url_ttl_seconds)
+    file_kind: FileKind = "lip_sync" if job.status == Status.FAILED else "result"
+    save_as = download_file_name(job, file_kind, job.output_url) if save else None
+    seconds = round(state.settings.download_url_ttl_minutes * 60)
+    return await presign_existing(await state.services.store(job), job.output_url, seconds, save_as=save_as)
 
 
-async def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:
+def build_status(state: AppState, job: VideoJob) -> JobStatusResponse:
     """The five status fields of the old system."""
     return JobStatusResponse(
         job_id=job.id,
         status=legacy_status(job),
         progress=job.progress_percentage,
         message=status_message(job),
-        output_url=await presign_output(state, job),
+        output_url=result_link(state, job),
     )
 
 
-async def submission_response(state: AppState, job: VideoJob) -> JobCreated:
+def submission_response(state: AppState, job: VideoJob) -> JobCreated:
     """The response to a request that created a job."""
-    status = await build_status(state, job)
+    status = build_status(state, job)
     return JobCreated(
         **status.model_dump(),
         status_url=f"/api/v1/video-editors/pro-job/{job.id}/status",

@@ -10,14 +10,14 @@ import pytest
 
 from tests.integration.api.conftest import ApiServer, wait_until
 from tests.integration.api.test_jobs import create_job as job_opened
-from tests.support import attacks_by_body, attacks_by_name, decompression_bombs
+from tests.support import attacks_basic_editor, attacks_by_body, attacks_by_name, decompression_bombs
 from tests.support.attack_table import ATTACKS, JOBS_URL, UPLOADS_URL, Attack, AttackContext
 from tests.support.multipart_forms import PROCESS_URL, form_fields, form_files, video_bytes
 from videojobs.errors import InvalidMedia
 from videojobs.media.probe import probe_video
 from videojobs.storage.object_store import parse_uri
 
-__all__ = ["attacks_by_body", "attacks_by_name"]  # importing them fills the table
+__all__ = ["attacks_basic_editor", "attacks_by_body", "attacks_by_name"]  # importing them fills the table
 
 INTERNAL_TERMS: Final = (
     "Traceback",

@@ -79,6 +79,9 @@ async def test_a_form_becomes_a_job_with_stored_files_and_a_run(
         "progress": 0,
         "message": "Uploading files...",
         "output_url": None,
+        "segments_data": job.segments_data,
+        "created_at": job.created_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "completed_at": None,
     }
 
 

@@ -2,15 +2,19 @@
 
 import html
 import re
+import uuid
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from sqlalchemy import text
 
 from tests.integration.api.conftest import ApiServer
+from tests.integration.db.conftest import make_request
 from tests.support.browser_user import FACTS, browser_client, create_job, lease_job, page_text
 from videojobs.db import get_engine
 from videojobs.db.tokens import Scope
-from videojobs.errors import FieldError, InvalidRequest
+from videojobs.errors import FieldError, InvalidRequest, ProblemCode
 from videojobs.progress import LIP_SYNC_DONE
 from videojobs.states import RecoveryPoint
 from videojobs.storage.object_store import lip_sync_result_key
@@ -36,10 +40,36 @@ async def test_a_job_page_shows_its_events_and_its_cost(api: ApiServer) -> None:
     assert "Try again" not in seen
 
 
+@pytest.mark.parametrize(
+    ("changes", "segments", "areas"),
+    [
+        ({"effects": []}, "Segments 2", "Areas none: lip-sync only"),
+        ({"audio": [], "segments": []}, "Segments none: text removal only", "Areas 1"),
+        (
+            {"segments": [], "effects": [], "text_removal": "whole_frame"},
+            "Segments none: one audio file for the whole video",
+            "Areas the whole picture",
+        ),
+    ],
+)
+async def test_a_job_page_says_what_kind_of_job_it_is(
+    api: ApiServer, changes: dict[str, Any], segments: str, areas: str
+) -> None:
+    request = make_request(areas=1).model_copy(update=changes)
+    job = await api.repository.create(f"job-{uuid.uuid4()}", request, actor="test")
+    async with await browser_client(api, "ada") as http:
+        seen = await page_text(http, f"/jobs/{job.id}")
+    assert segments in seen
+    assert areas in seen
+
+
 async def test_a_rejected_request_lists_its_problems(api: ApiServer) -> None:
     job = "job-refused-page"
     error = InvalidRequest(
-        [FieldError("segments[0].endTime", "must be later; mend it"), FieldError("video", "is empty")]
+        [
+            FieldError("segments[0].endTime", "must be later; mend it", ProblemCode.END_BEFORE_START),
+            FieldError("video", "is empty"),
+        ]
     )
     await api.repository.create_rejected(
         job, user_id="ada", display_name=None, error=str(error), problems=error.errors, actor="test"
@@ -48,7 +78,10 @@ async def test_a_rejected_request_lists_its_problems(api: ApiServer) -> None:
         answer = await http.get(f"/jobs/{job}")
         summary = (await http.get(f"/api/v1/jobs/{job}")).json()
     assert summary["error_code"] == "invalid_request"
-    assert [item["field"] for item in summary["problems"]] == ["segments[0].endTime", "video"]
+    assert [(item["field"], item["code"]) for item in summary["problems"]] == [
+        ("segments[0].endTime", "end_before_start"),
+        ("video", "invalid_value"),
+    ]
     assert re.findall(r"<li>(.*?)</li>", answer.text) == [
         "segments[0].endTime: must be later; mend it",
         "video: is empty",
@@ -69,6 +102,20 @@ async def test_an_old_rejected_request_without_a_code_still_shows(api: ApiServer
     assert "The request has 1 problem: video: is empty. Nothing was bought." in seen
     assert "Try again" not in seen
     assert (summary["error_code"], summary["problems"]) == (None, [])
+
+
+async def test_a_problem_stored_without_a_code_still_shows(api: ApiServer, database_url: str) -> None:
+    job = "job-refused-before-problem-codes"
+    error = InvalidRequest([FieldError("video", "is empty")])
+    await api.repository.create_rejected(
+        job, user_id="ada", display_name=None, error=str(error), problems=error.errors, actor="test"
+    )
+    as_before = """UPDATE video_jobs SET error_problems = '[{"path": "video", "message": "is empty"}]' WHERE id = :id"""
+    async with get_engine(database_url).begin() as connection:
+        await connection.execute(text(as_before.replace(": ", "\\: ")), {"id": job})
+    async with await browser_client(api, "ada") as http:
+        summary = (await http.get(f"/api/v1/jobs/{job}")).json()
+    assert summary["problems"] == [{"field": "video", "code": "invalid_value", "message": "is empty"}]
 
 
 async def test_a_failed_text_removal_offers_the_lip_sync_and_retry(api: ApiServer) -> None:

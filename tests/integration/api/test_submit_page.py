@@ -100,6 +100,29 @@ async def test_an_area_is_in_fractions_of_the_video_frame(page: Page, files: dic
     assert (area["kind"], area["start"]) == ("erasure", 0)
 
 
+async def test_text_removal_alone_needs_neither_audio_nor_segments(page: Page, files: dict[str, Path]) -> None:
+    await choose_files(page, files)
+    await page.locator("#add-segment").click()  # marked before another kind was chosen: it is not sent
+    await page.locator("[name=speech][value=none]").check()
+    await expect(page.locator("#problems")).to_contain_text("Mark an area, or remove text from the whole picture")
+    await page.locator("#whole-frame").check()
+    request = await draft_request(page)
+    assert (request["audio"], request["segments"], request["text_removal"]) == ([], [], "whole_frame")
+    await expect(page.locator("#problem-head")).to_have_text("Ready to send")
+    await expect(page.locator("#segments")).to_be_hidden()
+
+
+async def test_one_audio_for_the_whole_video_needs_no_segments(page: Page, files: dict[str, Path]) -> None:
+    await choose_files(page, files)
+    await page.locator("[name=speech][value=whole_video]").check()
+    request = await draft_request(page)
+    assert ([item["refId"] for item in request["audio"]], request["segments"]) == (["audio-1"], [])
+    assert "text_removal" not in request
+    await expect(page.locator("#problem-head")).to_have_text("Ready to send")
+    await page.set_input_files("#add-audio", files["audio"])
+    await expect(page.locator("#problems")).to_contain_text("Keep one audio file")
+
+
 async def test_an_area_is_edited_by_mouse_and_by_keyboard(page: Page, files: dict[str, Path]) -> None:
     await choose_files(page, files)
     await page.locator("#add-segment").click()

@@ -69,7 +69,9 @@ async def test_a_job_may_name_the_gone_provider_that_it_paid(repository: JobRepo
 class StrictProvider(SyncSoProvider):
     key = "strict"
 
-    def validate(self, options: Options, areas: Mapping[int, AnnotationArea]) -> Sequence[FieldError]:
+    def validate(
+        self, options: Options, areas: Mapping[int, AnnotationArea], *, whole_frame: bool
+    ) -> Sequence[FieldError]:
         return [FieldError("options.model", "is not offered")]
 
 

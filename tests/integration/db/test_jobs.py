@@ -21,6 +21,7 @@ from videojobs.errors import (
     JobRequestConflict,
     LeaseLost,
     OutcomeUnknown,
+    ProblemCode,
     UnknownJob,
     VideoJobError,
 )
@@ -217,13 +218,13 @@ async def test_an_error_code_stays_until_the_job_runs_again(
     repository: JobRepository, create_leased_job: CreateLeasedJob
 ) -> None:
     lease = await create_leased_job()
-    error = InvalidRequest([FieldError("video", "has no picture")])
+    error = InvalidRequest([FieldError("video", "has no picture", ProblemCode.UNREADABLE_FILE)])
     job = await repository.fail(lease, str(error), code=error.code, problems=error.errors)
     assert (job.error_message, job.error_code) == (
         "The request has 1 problem: video: has no picture",
         "invalid_request",
     )
-    assert job.error_problems == [{"path": "video", "message": "has no picture"}]
+    assert job.error_problems == [{"path": "video", "message": "has no picture", "code": "unreadable_file"}]
     job = await repository.reopen(lease, {"reason": "a test"})
     assert (job.error_message, job.error_code, job.error_problems) == (None, None, None)
 
@@ -466,3 +467,26 @@ async def test_migrating_again_changes_nothing(database_url: str) -> None:
     with engine.connect() as connection:
         assert not is_behind(connection)
     engine.dispose()
+
+
+# ---- text removal only -------------------------------------------------------------------------------------------
+
+
+async def test_text_removal_alone_goes_from_the_source_to_the_end(repository: JobRepository, job_id: str) -> None:
+    request = make_request(areas=1).model_copy(update={"audio": [], "segments": [], "text_removal": "areas"})
+    await repository.create(job_id, request, actor="test")
+    lease = Lease(job_id, "run-1/1")
+    await repository.acquire_lease(lease, seconds=60)
+    job = await repository.advance(lease, RecoveryPoint.UPLOADED)
+    assert job.progress_message == "Starting text inpainting..."
+    assert job.processing_config["text_removal"] == "areas"
+    point = RecoveryPoint.TEXT_REMOVAL_SUBMITTED
+    first = await create_accepted(repository, lease, Stage.TEXT_REMOVAL, point, f"work-1-{job_id}")
+    await repository.record_outcome(lease, first, SubmissionState.FAILED, error="status 20")
+    await repository.fail(lease, "Text inpainting failed: status 20")
+    job = await repository.reopen(lease, {"reason": "a test"})
+    assert (job.recovery_point, job.progress_message) == (RecoveryPoint.UPLOADED, "Starting text inpainting...")
+    await create_accepted(repository, lease, Stage.TEXT_REMOVAL, point, f"work-2-{job_id}")
+    await repository.advance(lease, RecoveryPoint.TEXT_REMOVAL_STORED)
+    job = await repository.complete(lease, "s3://bucket/result.mp4")
+    assert (job.status, job.progress_message) == (Status.COMPLETED, "Pro video processing completed (text inpainting)")

@@ -99,6 +99,17 @@ def test_the_old_names_are_back_after_a_downgrade(upgraded: Engine) -> None:
         connection.execute(text("UPDATE video_jobs SET recovery_point = 'analyzed'"))
 
 
+def test_old_jobs_get_a_link_key_of_their_own(engine: Engine) -> None:
+    migrate_to(engine, "0008")
+    insert = _INSERT_JOB.replace("understood", "analyzed")
+    with engine.begin() as connection:
+        for job_id in ("one", "two"):
+            connection.execute(text(insert.replace("'old'", f"'{job_id}'")))
+    migrate_to(engine, "0010")
+    keys = read(engine, "SELECT link_key FROM video_jobs")
+    assert (len(set(keys)), None in keys) == (2, False)
+
+
 def test_all_migrations_can_be_undone(engine: Engine) -> None:
     migrate_to(engine, "head")
     migrate_to(engine, "base", down=True)

@@ -27,6 +27,7 @@ LIP_SYNC, TEXT_REMOVAL = Stage.LIP_SYNC, Stage.TEXT_REMOVAL
 PROVIDERS = {LIP_SYNC: "sync_so", TEXT_REMOVAL: "ghostcut"}
 TIMINGS = TimingSettings()
 WITH_AREAS, WITHOUT_AREAS = to_canonical_json(make_request()), to_canonical_json(make_request(effects=[]))
+REMOVAL_ONLY = to_canonical_json(make_request(audio=[], segments=[]))
 
 
 def make_submission(
@@ -58,6 +59,7 @@ class StuckJobCase:
     submissions: Sequence[Submission] = ()
     vendor_status: VendorStatus = NOT_QUERIED
     has_areas: bool = True
+    has_lip_sync: bool = True
     is_lease_alive: bool = False
     waiting_run: str | None = None
     reopened_hours_ago: float | None = None
@@ -66,6 +68,7 @@ class StuckJobCase:
     @property
     def snapshot(self) -> JobSnapshot:
         request = WITH_AREAS if self.has_areas else WITHOUT_AREAS
+        request = request if self.has_lip_sync else REMOVAL_ONLY
         columns = {"status": Status.PROCESSING.value, "claims": 1, "parked_reason": None, **self.job_columns}
         job = VideoJob(id="job-1", recovery_point=self.point, request=request, **columns)
         reopened = None if self.reopened_hours_ago is None else NOW - timedelta(hours=self.reopened_hours_ago)
@@ -205,6 +208,27 @@ CASES = {
     ),
     "lip-sync stored, areas": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED, RecoveryAction.RESUME, "nothing was sent", [LIP_SYNC_DONE]
+    ),
+    "uploaded, text removal only": StuckJobCase(
+        RecoveryPoint.UPLOADED,
+        RecoveryAction.RESUME,
+        "its inputs are stored, and nothing was sent to GhostCut",
+        has_lip_sync=False,
+    ),
+    "text removal only, GhostCut's answer was lost": StuckJobCase(
+        RecoveryPoint.UPLOADED,
+        RecoveryAction.RESUME,
+        "GhostCut may have received it: searching the vendor's list",
+        [make_submission(TEXT_REMOVAL, UNKNOWN)],
+        has_lip_sync=False,
+    ),
+    "text removal only, GhostCut is done": StuckJobCase(
+        RecoveryPoint.TEXT_REMOVAL_SUBMITTED,
+        RecoveryAction.COMPLETE,
+        "GhostCut is done",
+        [make_submission(TEXT_REMOVAL, ACCEPTED)],
+        VendorStatus(VendorState.DONE),
+        has_lip_sync=False,
     ),
     "GhostCut had asked to wait": StuckJobCase(
         RecoveryPoint.LIP_SYNC_STORED,

@@ -96,6 +96,16 @@ def test_mode_1_finds_the_text_by_itself(
     assert psnr(made.frames[background], film.frames[background]) > 38
 
 
+def test_protected_text_stays_in_mode_1(
+    ghostcut: GhostCutEmulatorClient, film: DecodedVideo, captionless_film: DecodedVideo
+) -> None:
+    left_half = (0.125, 0.625, 0.5, 0.9375)
+    made = ghostcut.run_and_decode(ghostcut.make_film_body(make_mask("keep", left_half), needChineseOcclude=1))
+    kept, gone = np.s_[:, 60:90, 20:80], np.s_[:, 60:90, 90:150]
+    assert psnr(made.frames[kept], film.frames[kept]) > 38
+    assert psnr(made.frames[gone], captionless_film.frames[gone]) > 24
+
+
 def test_mode_0_erases_nothing(ghostcut: GhostCutEmulatorClient, film: DecodedVideo) -> None:
     made = ghostcut.run_and_decode(ghostcut.make_film_body(needChineseOcclude=0))
     assert psnr(made.frames, film.frames) > 40

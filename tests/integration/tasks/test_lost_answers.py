@@ -152,6 +152,23 @@ async def test_a_possible_work_without_our_link_proves_nothing(listed: list[dict
     assert "may be this submission (7)" in found.reason
 
 
+def shared_source_link(job_id: str | None) -> str:
+    """A link to a source that several jobs use; the vendor may show it without its query."""
+    name = f"?response-content-disposition=attachment%3B%20filename%3D%22{job_id}.mp4%22&X-Amz-Date=1"
+    return "https://media.test/uploads/talk.mp4" + (name if job_id else "")
+
+
+async def test_another_jobs_work_from_the_same_source_is_no_match() -> None:
+    submission = lost_submission()
+    submission.request_body = json.dumps({"urls": [shared_source_link("job-1")]}).encode()
+    others = [work_row(shared_source_link("job-2"), 9)]
+    assert isinstance(await FakeGhostCutAccount(others).find(submission), NotReceived)
+    unnamed = [*others, work_row(shared_source_link(None), 8)]
+    assert isinstance(await FakeGhostCutAccount(unnamed).find(submission), Inconclusive)
+    listed = [*others, work_row(shared_source_link("job-1"), 7)]
+    assert found_id(await FakeGhostCutAccount(listed).find(submission)) == "7"
+
+
 async def test_a_recorded_earlier_work_of_the_job_is_no_match() -> None:
     account = FakeGhostCutAccount([work_row(EARLIER_URL, 6)])
     account.own_submissions = [Submission(vendor_id="6")]

@@ -28,7 +28,9 @@ INPUTS = StageInputs(
 
 
 class StrictProvider(SyncSoProvider):
-    def validate(self, options: Options, areas: Mapping[int, AnnotationArea]) -> Sequence[FieldError]:
+    def validate(
+        self, options: Options, areas: Mapping[int, AnnotationArea], *, whole_frame: bool
+    ) -> Sequence[FieldError]:
         return [FieldError(f"effects[{index}]", "is not offered") for index in areas]
 
 

@@ -173,3 +173,23 @@ def test_all_problems_are_reported_at_once() -> None:
 def test_lite_takes_ten_boxes_and_basic_any_number() -> None:
     assert len(json.loads(sent_request(model="advanced_lite", masks=[TEXT] * 10)["videoInpaintMasks"])) == 10
     assert len(json.loads(sent_request(masks=[AREA] * 50)["videoInpaintMasks"])) == 50
+
+
+# ---- the whole frame -----------------------------------------------------------------------------------------
+
+
+def test_the_whole_frame_is_mode_1_without_masks() -> None:
+    body = sent_request(whole_frame=True, masks=[])
+    assert (body["needChineseOcclude"], body["videoInpaintLang"]) == (1, "all")
+    assert "videoInpaintMasks" not in body
+
+
+def test_protected_areas_go_with_the_whole_frame_as_keep_masks() -> None:
+    body = sent_request(whole_frame=True, masks=[replace(AREA, kind="protection")])
+    assert (body["needChineseOcclude"], json.loads(body["videoInpaintMasks"])[0]["type"]) == (1, "keep")
+
+
+@pytest.mark.parametrize("changes", [{"masks": [AREA]}, {"masks": [], "model": "advanced"}])
+def test_the_whole_frame_takes_protection_and_one_model_only(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="whole frame"):
+        sent_request(whole_frame=True, **changes)

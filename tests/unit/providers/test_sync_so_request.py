@@ -83,3 +83,18 @@ def test_optional_fields_are_sent_only_when_given() -> None:
     assert body["webhookUrl"] == "https://hook.test/?job=1"
     assert body["options"] == {"sync_mode": "remap", "temperature": 0}
     assert set(json.loads(build_generation_body(**DEFAULT_ARGUMENTS))) == {"model", "input", "segments", "options"}
+
+
+def test_without_segments_the_one_audio_is_for_the_whole_video() -> None:
+    whole = {"audio_urls": {"audio-1": A1}, "segments": [], "sync_mode": "loop"}
+    assert json.loads(build_generation_body(**DEFAULT_ARGUMENTS | whole)) == {
+        "model": "lipsync-2",
+        "input": [{"type": "video", "url": V}, {"type": "audio", "url": A1, "refId": "audio-1"}],
+        "options": {"sync_mode": "loop"},
+    }
+
+
+@pytest.mark.parametrize("audio_urls", [{}, {"audio-1": A1, "audio-2": A2}])
+def test_without_segments_there_is_exactly_one_audio(audio_urls: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest, match="there has to be one audio file"):
+        build_generation_body(**DEFAULT_ARGUMENTS | {"audio_urls": audio_urls, "segments": []})

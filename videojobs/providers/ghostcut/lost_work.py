@@ -8,7 +8,7 @@ import json
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from videojobs.errors import VendorRejected
 from videojobs.providers.ghostcut.client import GhostCutClient
@@ -30,6 +30,7 @@ from videojobs.providers.lookup import (
 MAX_CLOCK_SKEW: Final = timedelta(days=1)
 # The smallest plan keeps works for 7 days (GhostCut 14). Whether older ones are listed is not documented.
 LISTING_WINDOW: Final = timedelta(days=7) - MAX_CLOCK_SKEW
+_DOWNLOAD_NAME_PARAMETER: Final = "response-content-disposition"  # of S3's signed links
 
 
 def to_accepted(work_id: str, project_id: str | None) -> Accepted:
@@ -134,6 +135,18 @@ async def _is_list_trustworthy(
 
 
 def _may_match(lookup: Lookup, row: WorkStatus) -> bool:
-    """Whether a work without our link may have been made from it: its link is missing or changed."""
-    path = urlsplit(source_url(lookup.submission.request_body)).path
-    return not row.url or unquote(path) in unquote(row.url)
+    """Whether a work without our link may have been made from it: its link is missing or changed.
+
+    Jobs for text removal alone may share a source; a link to it has the job's name for the file.
+    """
+    ours = urlsplit(source_url(lookup.submission.request_body))
+    if not row.url:
+        return True
+    if unquote(ours.path) not in unquote(row.url):
+        return False
+    our_name, its_name = _download_name(ours.query), _download_name(urlsplit(row.url).query)
+    return our_name == its_name or None in (our_name, its_name)
+
+
+def _download_name(query: str) -> str | None:
+    return next(iter(parse_qs(query).get(_DOWNLOAD_NAME_PARAMETER, ())), None)

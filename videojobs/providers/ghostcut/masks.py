@@ -7,7 +7,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from videojobs.errors import FieldError
+from videojobs.errors import FieldError, ProblemCode
 from videojobs.pipeline.masks import MaskSpec
 from videojobs.providers.schemas import normalize_number
 from videojobs.requests.models import AreaKind, InpaintModel
@@ -74,15 +74,32 @@ def encode_mask(spec: MaskSpec) -> dict[str, Any]:
     }
 
 
-def mask_errors(masks: Sequence[MaskSpec], model: InpaintModel, language: str = "all") -> list[FieldError]:
+def mask_errors(
+    masks: Sequence[MaskSpec], model: InpaintModel, language: str = "all", *, whole_frame: bool = False
+) -> list[FieldError]:
     """Everything that GhostCut would reject, or accept without erasing anything."""
-    problems = [FieldError("masks", "give at least one area")] if not masks else []
+    problems = [FieldError("masks", "give at least one area")] if not masks and not whole_frame else []
+    if whole_frame:
+        problems += whole_frame_errors(model, model_field="model")
+        problems += [
+            FieldError(f"masks[{index}].kind", "must be protection for the whole frame")
+            for index, spec in enumerate(masks)
+            if spec.kind != "protection"
+        ]
     for index, spec in enumerate(masks):
         text = _mask_error(spec)
         problems += [FieldError(f"masks[{index}]", text)] if text else []
     return problems or model_rule_errors(
         model, language, dict(enumerate(masks)), areas_field="masks", language_field="language"
     )
+
+
+def whole_frame_errors(model: InpaintModel, *, model_field: str) -> list[FieldError]:
+    """The models that have no mode for the whole frame."""
+    if model == "basic":
+        return []
+    message = f"must be basic for text removal in the whole frame; {model} needs areas"
+    return [FieldError(model_field, message, ProblemCode.UNSUPPORTED_BY_MODEL)]
 
 
 def _mask_error(spec: MaskSpec) -> str | None:
@@ -108,17 +125,20 @@ def model_rule_errors(
         return []
     problems = []
     if rules.requires_all_languages and language != "all":
-        problems.append(FieldError(language_field, f"must be all with the model {model}"))
+        problems.append(
+            FieldError(language_field, f"must be all with the model {model}", ProblemCode.UNSUPPORTED_BY_MODEL)
+        )
     if rules.max_boxes is not None and len(areas) > rules.max_boxes:
         count = "1 area" if rules.max_boxes == 1 else f"{rules.max_boxes} areas"
-        problems.append(FieldError(areas_field, f"has {len(areas)} areas; the model {model} supports at most {count}"))
+        message = f"has {len(areas)} areas; the model {model} supports at most {count}"
+        problems.append(FieldError(areas_field, message, ProblemCode.UNSUPPORTED_BY_MODEL))
     for index, area in areas.items():
         if area.kind not in rules.allowed_kinds:
             message = f"must be text with the model {model}; choose basic for erasure and protection"
-            problems.append(FieldError(f"{areas_field}[{index}].kind", message))
+            problems.append(FieldError(f"{areas_field}[{index}].kind", message, ProblemCode.UNSUPPORTED_BY_MODEL))
         if rules.max_area is not None and (fraction := _area_fraction(area)) >= rules.max_area:
             message = f"covers {fraction:.1%} of the picture; the model {model} supports less than {rules.max_area:.0%}"
-            problems.append(FieldError(f"{areas_field}[{index}]", message))
+            problems.append(FieldError(f"{areas_field}[{index}]", message, ProblemCode.UNSUPPORTED_BY_MODEL))
     return problems
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from videojobs.db.models import Json
 from videojobs.errors import ConfigurationError, FieldError
 from videojobs.pipeline.costs import Cost
-from videojobs.pipeline.masks import build_masks, resolve_timeline
+from videojobs.pipeline.masks import build_masks, resolve_timeline, text_removal_source
 from videojobs.providers.base import (
     CallbackEvent,
     CallbackMalformed,
@@ -28,7 +28,7 @@ from videojobs.providers.base import (
 from videojobs.providers.ghostcut.callbacks import verify_signature
 from videojobs.providers.ghostcut.client import GhostCutClient
 from videojobs.providers.ghostcut.lost_work import find_work, source_url, to_accepted
-from videojobs.providers.ghostcut.masks import ERASE_MODELS, model_rule_errors
+from videojobs.providers.ghostcut.masks import ERASE_MODELS, model_rule_errors, whole_frame_errors
 from videojobs.providers.ghostcut.schemas import Resolution, WorkStatus, build_work_body
 from videojobs.providers.ghostcut.settings import GhostCutLimits, GhostCutPolling, GhostCutPrices
 from videojobs.providers.lookup import Accepted, Lookup, LookupResult, VendorRecord
@@ -81,7 +81,11 @@ class GhostCutProvider(Provider[GhostCutClient]):
             raise ConfigurationError("the GhostCut account has no points left: top it up")
         return f"{points} points left"
 
-    def validate(self, options: Options, areas: Mapping[int, AnnotationArea]) -> Sequence[FieldError]:
+    def validate(
+        self, options: Options, areas: Mapping[int, AnnotationArea], *, whole_frame: bool
+    ) -> Sequence[FieldError]:
+        if whole_frame:
+            return whole_frame_errors(options.inpaint_model, model_field="options.inpaint_model")
         return model_rule_errors(
             options.inpaint_model,
             options.inpaint_language,
@@ -111,7 +115,8 @@ class GhostCutProvider(Provider[GhostCutClient]):
             ),
             model=request.options.inpaint_model,
             language=request.options.inpaint_language,
-            resolution=_max_resolution(facts.lip_sync_video.height),
+            whole_frame=request.removes_whole_frame,
+            resolution=_max_resolution(text_removal_source(request, facts).height),
             callback=callback_url,
         )
 

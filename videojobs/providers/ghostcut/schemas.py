@@ -19,7 +19,10 @@ from videojobs.requests.models import InpaintLanguage, InpaintModel
 
 Resolution = Literal["480p", "720p", "1080p"]
 
-ERASE_IN_MASKS = 2  # needChineseOcclude: erase in the regions of videoInpaintMasks
+# needChineseOcclude. Masks of type keep with the whole frame: the system that this one replaces sent them, the vendor's
+# guide does not mention them (fact sheet 14).
+ERASE_WHOLE_FRAME = 1
+ERASE_IN_MASKS = 2
 CRF_RANGE = range(10, 31)  # the vendor's own default is 17
 
 
@@ -28,6 +31,7 @@ def build_work_body(
     url: str,
     name: str,
     masks: Sequence[MaskSpec],
+    whole_frame: bool = False,
     model: InpaintModel = "basic",
     language: InpaintLanguage = "all",
     resolution: Resolution = "1080p",
@@ -36,19 +40,24 @@ def build_work_body(
 ) -> bytes:
     """Build the body of a submission of one video: equal arguments give equal bytes.
 
+    `whole_frame`: remove all text that the vendor finds, except in the masks, which all are protection then.
     `resolution` is a maximum: the vendor may scale down, never up. Raises `InvalidRequest` with every violation of the
     vendor's rules.
     """
-    if problems := _request_errors(url, masks, model, language, crf):
+    problems = mask_errors(masks, model, language, whole_frame=whole_frame)
+    if problems := [*problems, *_request_errors(url, crf)]:
         raise InvalidRequest(problems)
     body: dict[str, Any] = {
         "urls": [url],
         "names": [name],
-        "needChineseOcclude": ERASE_IN_MASKS,
+        "needChineseOcclude": ERASE_WHOLE_FRAME if whole_frame else ERASE_IN_MASKS,
         "videoInpaintLang": language,
-        "videoInpaintMasks": compact_json([encode_mask(spec) for spec in masks]),  # the vendor accepts only a string
-        "resolution": resolution,
     }
+    if masks:
+        body["videoInpaintMasks"] = compact_json(
+            [encode_mask(spec) for spec in masks]
+        )  # the vendor accepts only a string
+    body["resolution"] = resolution
     if extra := _extra_options(model, crf):
         body["extraOptions"] = compact_json(extra)  # the same here
     if callback is not None:
@@ -56,10 +65,8 @@ def build_work_body(
     return compact_json(body).encode()
 
 
-def _request_errors(
-    url: str, masks: Sequence[MaskSpec], model: InpaintModel, language: InpaintLanguage, crf: int | None
-) -> list[FieldError]:
-    problems = mask_errors(masks, model, language)
+def _request_errors(url: str, crf: int | None) -> list[FieldError]:
+    problems = []
     if not url.isascii() or not url.startswith(("https://", "http://")):
         problems.append(FieldError("url", "must be a public http(s) URL in ASCII"))
     if crf is not None and crf not in CRF_RANGE:

@@ -123,8 +123,8 @@ class SyncSoProvider(Provider[SyncSoClient]):
         )
 
     def request_facts(self, body: bytes) -> JobFacts:
-        """The segments of the request. Their JSON has the form of ours."""
-        return JobFacts.model_validate({"sent_segments": json.loads(body)["segments"]})
+        """The segments of the request, if it has any. Their JSON has the form of ours."""
+        return JobFacts.model_validate({"sent_segments": json.loads(body).get("segments", [])})
 
     async def submit(self, client: SyncSoClient, body: bytes, idempotency_key: str) -> Accepted:
         return _to_accepted(await client.create(body, idempotency_key))

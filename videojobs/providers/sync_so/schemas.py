@@ -44,18 +44,17 @@ def build_generation_body(
 ) -> bytes:
     """Build the body of `POST /v2/generate`: equal arguments give equal bytes.
 
-    `audio_urls` maps refId to URL, in the order to send. `temperature` (0..1) has an effect for lipsync-2 and
-    lipsync-2-pro only. Raises `InvalidRequest` for a segment whose audio is missing or whose crop has one end.
+    `audio_urls` maps refId to URL, in the order to send. Without segments the one audio is for the whole video.
+    `temperature` (0..1) has an effect for lipsync-2 and lipsync-2-pro only. Raises `InvalidRequest` for a segment whose
+    audio is missing or whose crop has one end, and for several audio files without segments.
     """
     if problems := _segment_errors(segments, audio_urls):
         raise InvalidRequest(problems)
     audios = [{"type": "audio", "url": url, "refId": ref_id} for ref_id, url in audio_urls.items()]
-    body: dict[str, Any] = {
-        "model": model,
-        "input": [{"type": "video", "url": video_url}, *audios],
-        "segments": [_segment_json(segment) for segment in segments],
-        "options": {"sync_mode": sync_mode},
-    }
+    body: dict[str, Any] = {"model": model, "input": [{"type": "video", "url": video_url}, *audios]}
+    if segments:
+        body["segments"] = [_segment_json(segment) for segment in segments]
+    body["options"] = {"sync_mode": sync_mode}
     if temperature is not None:
         body["options"]["temperature"] = normalize_number(temperature)
     if output_file_name is not None:
@@ -67,6 +66,8 @@ def build_generation_body(
 
 def _segment_errors(segments: Sequence[SegmentSpec], audio_urls: Mapping[str, str]) -> list[FieldError]:
     problems = []
+    if not segments and len(audio_urls) != 1:
+        problems.append(FieldError("audio", f"without segments there has to be one audio file, not {len(audio_urls)}"))
     for index, segment in enumerate(segments):
         path = f"segments[{index}].audioInput"
         if segment.ref_id not in audio_urls:

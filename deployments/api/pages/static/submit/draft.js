@@ -11,11 +11,22 @@ export class Draft extends EventTarget {
   audio = []; // {key, refId, file, url, duration}
   segments = []; // {key, start, end, refId, audioFrom, audioUntil, label}
   areas = []; // {key, kind, x, y, w, h, start, end, label}
+  speech = "segments"; // which part gets new speech: "segments", "whole_video" (one audio file) or "none"
+  wholeFrame = false; // text is removed from the whole picture, except in areas of kind protection
   selected = null; // one of the segments or areas
   edited = false;
 
   get duration() {
     return this.video?.duration ?? 0;
+  }
+
+  /** What is sent: files and segments that were added before another kind of speech was chosen stay in the draft. */
+  get usedAudio() {
+    return this.speech === "none" ? [] : this.audio;
+  }
+
+  get usedSegments() {
+    return this.speech === "segments" ? this.segments : [];
   }
 
   changed() {
@@ -92,14 +103,15 @@ export class Draft extends EventTarget {
   request(options, displayName, sourceOf = (file) => PLACEHOLDER + encodeURIComponent(file.name || "file")) {
     return {
       video: sourceOf(this.video.file),
-      audio: this.audio.map((item) => ({ refId: item.refId, source: sourceOf(item.file) })),
-      segments: this.segments.map((item) => ({
+      audio: this.usedAudio.map((item) => ({ refId: item.refId, source: sourceOf(item.file) })),
+      segments: this.usedSegments.map((item) => ({
         startTime: item.start,
         endTime: item.end,
         audioInput: { refId: item.refId, ...given({ startTime: item.audioFrom, endTime: item.audioUntil }) },
         ...labelled(item),
       })),
       effects: this.areas.map(({ kind, x, y, w, h, start, end, label }) => ({ kind, x, y, w, h, start, end, ...labelled({ label }) })),
+      ...(this.wholeFrame ? { text_removal: "whole_frame" } : {}),
       options,
       ...(displayName ? { display_name: displayName } : {}),
     };
@@ -111,7 +123,7 @@ export class Draft extends EventTarget {
     return {
       video: duration ? { name: file.name, size: file.size, duration, width, height } : null,
       audio: Object.fromEntries(
-        this.audio
+        this.usedAudio
           .filter((item) => item.duration)
           .map((item) => [item.refId, { name: item.file.name, size: item.file.size, duration: item.duration }]),
       ),

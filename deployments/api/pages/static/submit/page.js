@@ -56,6 +56,27 @@ at("add-audio").addEventListener("change", async (event) => {
   }
 });
 
+// ---- what is done ----------------------------------------------------------------------------------------------
+
+/** Shows what the chosen kind of job needs. Hidden parts keep what was entered. */
+function showKind() {
+  at("audio-field").hidden = draft.speech === "none";
+  at("segments").hidden = draft.speech !== "segments";
+  at("segment-lane").hidden = draft.speech !== "segments";
+}
+
+for (const choice of document.querySelectorAll("[name=speech]")) {
+  choice.addEventListener("change", () => {
+    draft.speech = choice.value;
+    showKind();
+    draft.changed();
+  });
+}
+at("whole-frame").addEventListener("change", (event) => {
+  draft.wholeFrame = event.target.checked;
+  draft.changed();
+});
+
 // ---- the player ------------------------------------------------------------------------------------------------
 
 function showTime() {
@@ -88,12 +109,27 @@ const displayName = () => at("display-name").value.trim();
 function todo() {
   return [
     draft.video ? null : { field: "video", message: "Choose a video" },
-    draft.audio.length ? null : { field: "audio", message: "Add the new speech: at least one audio file" },
-    draft.segments.length ? null : { field: "segments", message: "Mark at least one segment: the time that gets new speech" },
-    ...draft.segments.map((item, index) =>
+    ...speechTodo(),
+    ...draft.usedSegments.map((item, index) =>
       item.refId || !draft.audio.length ? null : { field: `segments[${index}].audioInput.refId`, message: `Choose an audio file for segment ${index + 1}` },
     ),
   ].filter(Boolean);
+}
+
+function speechTodo() {
+  const audio = draft.audio.length;
+  if (draft.speech === "none") {
+    const hasRemoval = draft.areas.length || draft.wholeFrame;
+    return hasRemoval ? [] : [{ field: "effects", message: "Mark an area, or remove text from the whole picture" }];
+  }
+  if (draft.speech === "whole_video") {
+    if (audio > 1) return [{ field: "audio", message: "Keep one audio file: the speech of the whole video" }];
+    return audio ? [] : [{ field: "audio", message: "Add the new speech: one audio file for the whole video" }];
+  }
+  return [
+    audio ? null : { field: "audio", message: "Add the new speech: at least one audio file" },
+    draft.segments.length ? null : { field: "segments", message: "Mark at least one segment: the time that gets new speech" },
+  ];
 }
 
 /** Validate the draft with the server's rules, as far as the browser knows the facts. */
@@ -147,7 +183,7 @@ function explained(error) {
 
 /** The same request keeps its key, so sending it twice, or again after a lost response, creates one job. */
 function keyFor(request) {
-  const text = JSON.stringify(request) + draft.audio.map((item) => item.key).join() + draft.video.url;
+  const text = JSON.stringify(request) + draft.usedAudio.map((item) => item.key).join() + draft.video.url;
   if (lastKey.request !== text) {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     lastKey = { request: text, key: [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("") };

@@ -20,7 +20,7 @@ export class Uploader {
 
   /** Send a draft; resolves to the job's id. Throws ApiError, TypeError (no connection) or AbortError. */
   async submit(draft, { options, displayName, key }, signal) {
-    const files = [draft.video.file, ...draft.audio.map((item) => item.file)];
+    const files = [draft.video.file, ...draft.usedAudio.map((item) => item.file)];
     this.#begin(files);
     const kinds = new Map(files.map((file, index) => [file, index ? "audio/wav" : "video/mp4"]));
     const headers = { "Idempotency-Key": key };
@@ -87,10 +87,12 @@ export class Uploader {
     const form = new FormData();
     form.append("segments_data", JSON.stringify(request.segments));
     form.append("effects", JSON.stringify(request.effects));
+    form.append("speech", draft.speech);
+    if (request.text_removal) form.append("text_removal", request.text_removal);
     form.append("options", JSON.stringify(request.options));
     if (displayName) form.append("display_name", displayName);
     form.append("file", draft.video.file);
-    for (const item of draft.audio) form.append("audio_files", item.file, item.refId);
+    for (const item of draft.usedAudio) form.append("audio_files", item.file, item.refId);
     const onProgress = (sent) => this.#onProgress(Math.min(1, sent / this.#total));
     const answer = await send("POST", "/api/v1/video-editors/pro-sync-process", form, { signal, headers, onProgress });
     const found = JSON.parse(answer.responseText || "null");
