@@ -63,11 +63,9 @@ async def test_the_prefect_api_rejects_a_bad_parameter_by_name(driver: StackDriv
     assert "startTime" in answer.text
 
 
-async def test_a_field_with_a_form_example_is_still_required(driver: StackDriver) -> None:
-    api = driver.stack.variables["PREFECT_API_URL"]
-    async with httpx.AsyncClient(base_url=api, auth=driver.stack.prefect_login) as http:
-        deployment = (await http.get(f"/deployments/name/{DEPLOYMENT}")).json()["id"]
-        without = {name: value for name, value in tiny_request(driver).items() if name != "segments"}
-        answer = await http.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": without})
-    assert answer.status_code == 409
-    assert "segments" in answer.text
+async def test_the_examples_of_the_form_are_no_defaults(driver: StackDriver) -> None:
+    run = await driver.start_run({"video": tiny_request(driver)["video"]})
+    job = await driver.wait_for_job(run)
+    assert job.status == Status.FAILED
+    assert "nothing else to do" in (job.error_message or "")
+    assert await driver.vendor_submissions("sync_so", job.id) == []
