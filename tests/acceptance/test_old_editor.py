@@ -415,13 +415,20 @@ async def test_a_job_in_progress_is_cancelled(driver: StackDriver, http: httpx.A
     assert [row["id"] for row in listed["jobs"]] == [job_id]
 
 
+@pytest.fixture
+async def slower_ghostcut(driver: StackDriver) -> AsyncIterator[None]:
+    """A text removal that takes long enough to inject a fault."""
+    await driver.update_vendor_settings("ghostcut", processing_seconds=1)
+    yield
+    await driver.update_vendor_settings("ghostcut", processing_seconds=0.5)
+
+
+@pytest.mark.usefixtures("slower_ghostcut")
 async def test_a_failed_job_is_retried(driver: StackDriver, http: httpx.AsyncClient) -> None:
     editor = await create_editor(driver, http, "old-editor-retries")
-    await driver.update_vendor_settings("ghostcut", processing_seconds=1)
     job_id = (await editor.submit_pro(small_pro(driver, areas=True))).raise_for_status().json()["job_id"]
     await driver.inject_fault("ghostcut", "ends", job_id, status=20)
     await wait_for_jobs(editor, [job_id])
-    await driver.update_vendor_settings("ghostcut", processing_seconds=0.5)
     row = await editor.find_row(job_id)
     assert (row["status"], bool(row["error_message"])) == ("failed", True)
     assert [row["id"] for row in (await editor.list_jobs(10, status="failed")).json()["jobs"]] == [job_id]
