@@ -440,3 +440,195 @@ async def test_a_failed_job_is_retried(driver: StackDriver, http: httpx.AsyncCli
         return bool((await editor.find_row(job_id))["status"] == "completed")
 
     await wait_until(is_completed)
+
+
+async def test_a_pro_job_whose_only_area_is_empty_has_its_voice(session: EditorSession) -> None:
+    await assert_short_sounds(session, "empty area")
+
+
+async def assert_short_sounds(session: EditorSession, case: str) -> None:
+    source = session.clip.video
+    sounds = [ExpectedAudio(0, 3, source), ExpectedAudio(3, 5.5, session.voices.b), ExpectedAudio(5.5, 12.5, source, 5)]
+    report = await measure(session, case, SHORT_PIECES, sounds, whole_frame())
+    assert [row for row in report.metrics()[: 1 + len(sounds)] if not row.is_ok] == []
+
+
+@pytest.mark.parametrize(
+    ("case", "gone"),
+    [("basic", all_but()), ("basic areas", {"upper left": (-1.0, 2.0)})],
+    ids=["the whole frame", "an area"],
+)
+async def test_a_basic_job_has_its_audio_from_the_start(
+    session: EditorSession, case: str, gone: dict[str, TimeRange]
+) -> None:
+    """Of a video that is longer than its audio, mode `loop` keeps the audio's length."""
+    pieces: list[TimeMapping] = [(0, 5, 0, 5)]
+    assert await find_wrong_texts(session, case, pieces, gone) == []
+    report = await measure(session, case, pieces, [ExpectedAudio(0, 5, session.voices.a)], whole_frame())
+    assert [row for row in report.metrics()[:2] if not row.is_ok] == []
+
+
+@pytest.mark.parametrize(
+    ("case", "gone"),
+    [
+        ("direct", all_but()),
+        ("direct areas", {"upper left": (-1.0, 2.0)}),
+        ("direct protected", all_but("middle")),
+    ],
+)
+async def test_text_removal_alone_keeps_times_and_sound(
+    session: EditorSession, case: str, gone: dict[str, TimeRange]
+) -> None:
+    assert await find_wrong_texts(session, case, UNCHANGED, gone) == []
+    report = await measure(session, case, UNCHANGED, [ExpectedAudio(0, 12, session.clip.video)], whole_frame())
+    assert [row for row in report.metrics()[:2] if not row.is_ok] == []
+
+
+async def test_the_vendors_get_what_the_old_backend_sent(driver: StackDriver, session: EditorSession) -> None:
+    [full] = await driver.vendor_submissions("sync_so", session.job_ids["full"])
+    assert full["request"]["options"]["sync_mode"] == "remap"
+    [basic] = await driver.vendor_submissions("sync_so", session.job_ids["basic"])
+    assert basic["request"]["options"]["sync_mode"] == "loop"
+    assert (basic["request"]["model"], "segments" in basic["request"]) == ("lipsync-2", False)
+    modes = {}
+    for case in session.job_ids.keys() - {"empty area"}:
+        [work] = await driver.vendor_submissions("ghostcut", session.job_ids[case])
+        modes[case] = work["request"]["needChineseOcclude"]
+    with_areas = {"full", "basic areas", "direct areas"}
+    assert modes == {case: 2 if case in with_areas else 1 for case in modes}
+    assert await driver.vendor_submissions("sync_so", session.job_ids["direct"]) == []
+
+
+async def test_a_batch_makes_a_job_of_each_good_file(session: EditorSession) -> None:
+    jobs = session.batch["jobs"]
+    assert (session.batch["total_files"], [job["filename"] for job in jobs]) == (
+        3,
+        ["Film.mp4", "Film.mp4", "kaputt.mp4"],
+    )
+    assert (jobs[2]["job_id"], jobs[2]["status"]) == ("", "failed")
+    assert "MP4" in jobs[2]["message"]
+    results = [await session.download(case) for case in ("batch 0", "batch 1")]
+    assert jobs[0]["job_id"] != jobs[1]["job_id"]
+    assert [video_duration(result) for result in results] == pytest.approx([2.4, 2.4], abs=LENGTH_ERROR)
+
+
+async def test_the_pages_of_the_list_have_each_job_once(session: EditorSession) -> None:
+    expected = list(session.job_ids.values())[::-1]
+    pages = [(await session.editor.list_jobs(5, page)).json() for page in range(1, len(expected) // 5 + 2)]
+    listed = [row["id"] for page in pages for row in page["jobs"]]
+    assert (listed[2:], set(listed[:2])) == (expected[2:], set(expected[:2])), "newest first; a batch has no order"
+    assert {page["total"] for page in pages} == {len(expected)}
+    completed = (await session.editor.list_jobs(50, status="completed")).json()
+    assert (completed["total"], {row["status"] for row in completed["jobs"]}) == (len(expected), {"completed"})
+    assert (await session.editor.list_jobs(50, status="failed")).json()["jobs"] == []
+
+
+async def test_a_row_has_what_the_jobs_page_shows(session: EditorSession) -> None:
+    row = await session.row("full")
+    video = session.clip.video
+    assert row["display_name"] == f"Pro Video - {video.name}"
+    assert row["original_filename"] == video.name
+    assert (row["is_pro_job"], row["segments_data"]["total_segments"]) == (True, 5)
+    assert (row["file_size"], row["duration"]) == (video.stat().st_size, 12)
+    assert (row["status"], row["progress"], row["error_message"]) == ("completed", 100, None)
+    assert datetime.fromisoformat(row["created_at"]).tzinfo is None, "the page takes it as UTC"
+    shown = [row[name] for name in ("credits_used", "estimated_credits")]
+    assert all(value is None or isinstance(value, int | float) for value in shown)
+
+
+async def test_both_buttons_open_the_result_without_a_token(session: EditorSession) -> None:
+    url = (await session.row("batch 0"))["output_url"]
+    played, saved = await open_in_new_window(url), await open_in_new_window(f"{url}?download=1")
+    assert played.content == saved.content
+    assert saved.content[4:8] == b"ftyp"
+    assert saved.headers["content-disposition"].startswith("attachment")
+    assert not played.headers.get("content-disposition", "").startswith("attachment")
+
+
+@pytest.fixture
+async def slow_sync_so(driver: StackDriver) -> AsyncIterator[None]:
+    """A lip-sync that is in progress until it is cancelled."""
+    await driver.update_vendor_settings("sync_so", processing_seconds=3600)
+    yield
+    await driver.update_vendor_settings("sync_so", processing_seconds=0.5)
+
+
+def small_pro(driver: StackDriver, *, areas: bool) -> ProEditor:
+    """As little processing as possible."""
+    editor = ProEditor(driver.short_sample.video)
+    editor.add_segment(0, 1, driver.short_sample.audio["audio-2"])
+    if areas:
+        editor.add_area("erasure", 1.5, 2.1, *MIDDLE)
+    return editor
+
+
+@pytest.mark.usefixtures("slow_sync_so")
+async def test_a_job_in_progress_is_cancelled(driver: StackDriver, http: httpx.AsyncClient) -> None:
+    """The page offers it for rows that are processing only."""
+    editor = await create_editor(driver, http, "old-editor-cancels")
+    job_id = (await editor.submit_pro(small_pro(driver, areas=False))).raise_for_status().json()["job_id"]
+
+    async def is_processing() -> bool:
+        bought = await driver.vendor_submissions("sync_so", job_id)
+        return bool(bought) and (await editor.find_row(job_id))["status"] == "processing"
+
+    async def is_cancelled() -> bool:
+        return bool((await editor.find_row(job_id))["status"] == "cancelled")
+
+    await wait_until(is_processing)
+    assert (await editor.call("POST", f"/jobs/{job_id}/cancel")).is_success
+    await wait_until(is_cancelled)
+    listed = (await editor.list_jobs(10, status="cancelled")).json()
+    assert [row["id"] for row in listed["jobs"]] == [job_id]
+
+
+@pytest.fixture
+async def slower_ghostcut(driver: StackDriver) -> AsyncIterator[None]:
+    """A text removal that takes long enough to inject a fault."""
+    await driver.update_vendor_settings("ghostcut", processing_seconds=1)
+    yield
+    await driver.update_vendor_settings("ghostcut", processing_seconds=0.5)
+
+
+@pytest.mark.usefixtures("slower_ghostcut")
+async def test_a_failed_job_is_retried(driver: StackDriver, http: httpx.AsyncClient) -> None:
+    editor = await create_editor(driver, http, "old-editor-retries")
+    job_id = (await editor.submit_pro(small_pro(driver, areas=True))).raise_for_status().json()["job_id"]
+    await driver.inject_fault("ghostcut", "ends", job_id, status=20)
+    await wait_for_jobs(editor, [job_id])
+    row = await editor.find_row(job_id)
+    assert (row["status"], bool(row["error_message"])) == ("failed", True)
+    assert [row["id"] for row in (await editor.list_jobs(10, status="failed")).json()["jobs"]] == [job_id]
+    answer = await editor.call("POST", f"/jobs/{job_id}/retry")
+    assert answer.is_success
+    assert isinstance(answer.json()["message"], str)
+
+    async def is_completed() -> bool:
+        return bool((await editor.find_row(job_id))["status"] == "completed")
+
+    await wait_until(is_completed)
+
+
+async def test_a_completed_job_is_deleted(driver: StackDriver, http: httpx.AsyncClient) -> None:
+    editor = await create_editor(driver, http, "old-editor-deletes")
+    job_id = (await editor.submit_basic(driver.short_sample.video)).raise_for_status().json()["job_id"]
+    await wait_for_jobs(editor, [job_id])
+    url = (await editor.find_row(job_id))["output_url"]
+    answer = await editor.call("DELETE", f"/jobs/{job_id}")
+    assert answer.is_success, answer.text
+    assert (await editor.list_jobs()).json()["jobs"] == []
+    assert (await editor.call("GET", f"/jobs/{job_id}")).status_code == 404
+    async with httpx.AsyncClient(follow_redirects=True) as window:
+        assert not (await window.get(url)).is_success
+
+
+async def test_a_pro_job_whose_only_area_is_empty_loses_all_text(driver: StackDriver, session: EditorSession) -> None:
+    """The old backend: without a valid area, the whole frame."""
+    works = await driver.vendor_submissions("ghostcut", session.job_ids["empty area"])
+    assert [work["request"]["needChineseOcclude"] for work in works] == [1]
+    assert await find_wrong_texts(session, "empty area", SHORT_PIECES, all_but()) == []
+
+
+async def test_only_jobs_of_the_pro_editor_have_its_mark(session: EditorSession) -> None:
+    marked = {case: (await session.row(case))["is_pro_job"] for case in session.job_ids}
+    assert [case for case in marked if marked[case]] == ["full", "protected", "empty area"]

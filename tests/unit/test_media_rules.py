@@ -187,7 +187,10 @@ def crop_problems(start: float, end: float) -> list[dict[str, Any]]:
 
 def test_a_crop_that_ends_after_its_audio_is_refused() -> None:
     path, message = only_problem(find_problems(segments=crop_problems(1, 3.2)))
-    assert (path, message) == ("segments[0].audioInput.endTime", "is 3.2 s, but the audio a lasts 3 s")
+    assert (path, message) == (
+        "segments[0].audioInput.endTime",
+        "is 3.2 s, but the audio a lasts 3 s; choose a part within it",
+    )
 
 
 def test_a_crop_may_exceed_its_audio_by_margin_and_one_frame() -> None:
@@ -197,7 +200,10 @@ def test_a_crop_may_exceed_its_audio_by_margin_and_one_frame() -> None:
 
 def test_a_crop_that_starts_after_its_audio_is_refused() -> None:
     path, message = only_problem(find_problems(segments=crop_problems(3, 3.05)))
-    assert (path, message) == ("segments[0].audioInput.startTime", "is 3 s, but the audio a lasts 3 s")
+    assert (path, message) == (
+        "segments[0].audioInput.startTime",
+        "is 3 s, but the audio a lasts 3 s; choose a part within it",
+    )
     found = [problem.path for problem in find_problems(segments=crop_problems(9.5, 10.8))]
     assert found == ["segments[0].audioInput.startTime", "segments[0].audioInput.endTime"]
 
@@ -221,7 +227,10 @@ def test_an_uncropped_audio_may_be_of_any_length() -> None:
 def test_a_crop_beyond_the_end_of_its_audio_is_refused() -> None:
     late = [{**SEGMENTS[0], "audioInput": {"refId": "a", "startTime": 3}}, SEGMENTS[1]]
     path, message = only_problem(find_problems(segments=late))
-    assert (path, message) == ("segments[0].audioInput.startTime", "is 3 s, but the audio a lasts 3 s")
+    assert (path, message) == (
+        "segments[0].audioInput.startTime",
+        "is 3 s, but the audio a lasts 3 s; choose a part within it",
+    )
 
 
 # ---- predictions ---------------------------------------------------------------------------------------------

@@ -191,10 +191,19 @@ def _crop_errors(
 
 
 def crop_bounds_errors(
-    path: str, segment: Segment, audio_seconds: float, *, start_tolerance: float = 0.0, end_tolerance: float
+    path: str,
+    segment: Segment,
+    audio_seconds: float,
+    *,
+    start_tolerance: float = 0.0,
+    end_tolerance: float,
+    audio_name: str | None = None,
 ) -> list[FieldError]:
-    """Ends of a crop that lie behind the end of its audio, by more than these seconds."""
-    crop, lasts = segment.audioInput, _audio_length_text(segment, audio_seconds)
+    """Ends of a crop that lie behind the end of its audio, by more than these seconds. `audio_name` is the client's
+    name for the file, if it knows it by another one than the refId.
+    """
+    crop = segment.audioInput
+    lasts = f"{_audio_length_text(segment, audio_seconds, audio_name)}; choose a part within it"
     problems = []
     if crop.startTime is not None and crop.startTime >= audio_seconds + start_tolerance:
         message = f"is {format_seconds(crop.startTime)}, but {lasts}"
@@ -205,8 +214,8 @@ def crop_bounds_errors(
     return problems
 
 
-def _audio_length_text(segment: Segment, audio_seconds: float) -> str:
-    return f"the audio {segment.audioInput.refId} lasts {format_seconds(round(audio_seconds, 3))}"
+def _audio_length_text(segment: Segment, audio_seconds: float, audio_name: str | None = None) -> str:
+    return f"the audio {audio_name or segment.audioInput.refId} lasts {format_seconds(round(audio_seconds, 3))}"
 
 
 def _lip_sync_vendor() -> str:

@@ -21,6 +21,7 @@ from deployments.api.jobs.creation import create_job, launch_run, require_stages
 from deployments.api.middleware.request_context import bind_job
 from deployments.api.request_body import reject_content_encoding
 from deployments.api.uploads.crop_check import reject_crops_beyond_audio
+from deployments.api.uploads.editor_form import truncate_name
 from deployments.api.uploads.form_mapping import (
     ParsedForm,
     client_file_name,
@@ -31,7 +32,7 @@ from deployments.api.uploads.form_mapping import (
     to_text_removal_request,
     to_whole_video_request,
 )
-from deployments.api.uploads.form_receiver import FormReceiver, FormSpec, JobForm
+from deployments.api.uploads.form_receiver import FormReceiver, FormSpec, JobForm, ReceivedForm
 from videojobs.db import ClientKey, JobRepository, VideoJob
 from videojobs.db.uploads import Upload
 from videojobs.errors import DatabaseUnavailable, InvalidRequest, JobRequestConflict
@@ -97,7 +98,7 @@ async def _receive_job(
     try:
         received = await receiver.receive(request)
         parsed = _MAPPINGS[form](received, principal)
-        await _reject_crops_beyond_audio(store, parsed)
+        await _reject_crops_beyond_audio(store, parsed, received)
     except BaseException:
         await run_to_completion(_discard_upload(receiver, repository, job_id))
         raise
@@ -125,11 +126,13 @@ async def _receive_job(
     return FormJob(job, received.video.name if received.video else "")
 
 
-async def _reject_crops_beyond_audio(store: ObjectStore, parsed: ParsedForm) -> None:
+async def _reject_crops_beyond_audio(store: ObjectStore, parsed: ParsedForm, received: ReceivedForm) -> None:
     if not isinstance(parsed.request, JobRequest):
         return
+    files = zip(parsed.request.audio, received.audio, strict=True)
+    names = {audio.refId: f'"{truncate_name(file.name)}"' for audio, file in files if file.name}
     try:
-        await reject_crops_beyond_audio(store, parsed.request, parsed.segments)
+        await reject_crops_beyond_audio(store, parsed.request, parsed.segments, names)
     except InvalidRequest as error:
         raise to_form_error(error) from error
 

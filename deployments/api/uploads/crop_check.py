@@ -6,7 +6,7 @@ job's run would reject that, too, once it has decoded the files; here the client
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from videojobs.errors import FieldError, InvalidRequest, VideoJobError
@@ -22,8 +22,13 @@ _TIMEOUT_SECONDS: Final = 10.0  # for all files; some requests of a few KB each.
 log = logging.getLogger(__name__)
 
 
-async def reject_crops_beyond_audio(store: ObjectStore, request: JobRequest, segments_as_sent: object) -> None:
-    """Raises InvalidRequest with segments numbered as they were sent. Files elsewhere are left to the run."""
+async def reject_crops_beyond_audio(
+    store: ObjectStore, request: JobRequest, segments_as_sent: object, names: Mapping[str, str] | None = None
+) -> None:
+    """Raises InvalidRequest with segments numbered as they were sent. Files elsewhere are left to the run.
+
+    `names` has the client's names of the audio files, by refId: a form's user does not know the refIds.
+    """
     cropped = {item.audioInput.refId for item in request.segments if item.audioInput.startTime is not None}
     sources = {item.refId: item.source for item in request.audio if item.refId in cropped}
     stored = {ref_id: source for ref_id, source in sources.items() if source.startswith("s3://")}
@@ -44,6 +49,7 @@ async def reject_crops_beyond_audio(store: ObjectStore, request: JobRequest, seg
                 seconds,
                 start_tolerance=TOLERANCE_SECONDS,
                 end_tolerance=TOLERANCE_SECONDS,
+                audio_name=(names or {}).get(segment.audioInput.refId),
             )
     if problems:
         raise InvalidRequest(problems)

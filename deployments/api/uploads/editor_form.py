@@ -35,6 +35,7 @@ class EditorForm:
     all_segments_named: bool = False  # whether every segment could be read and names its audio
     changes: list[str] = field(default_factory=list)  # sentences with the form's field names
     areas: list["_Area"] = field(default_factory=list)  # of `effects`, those that are kept
+    has_dropped_areas: bool = False
 
     @classmethod
     def parse(cls, segments: str | None, effects: str | None) -> "EditorForm":
@@ -49,6 +50,11 @@ class EditorForm:
             form._parse_areas(items)
             form.effects = [area.fields for area in form.areas]
         return form
+
+    @property
+    def lost_all_areas(self) -> bool:
+        """Whether areas were sent, and none is kept. The old system then removed text from the whole frame."""
+        return self.has_dropped_areas and not self.areas
 
     def client_path(self, path: str) -> str:
         """The client's own number and name for a field of an area; any other path is returned unchanged."""
@@ -75,8 +81,11 @@ class EditorForm:
             self.changes += area.normalize()
             if area.is_empty:
                 self.changes.append(f"effects[{index}]: ends where it begins; it is left out")
+                self.has_dropped_areas = True
             else:
                 self.areas.append(area)
+        if self.lost_all_areas:
+            self.changes.append("effects: no area is left; text is removed from the whole picture")
 
 
 @dataclass(slots=True)

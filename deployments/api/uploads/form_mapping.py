@@ -47,7 +47,7 @@ def to_job_request(received: ReceivedForm, principal: Principal) -> ParsedForm:
         ],
         "segments": form.segments,
         "effects": form.effects,
-        "text_removal": texts.get("text_removal") or None,
+        "text_removal": texts.get("text_removal") or ("whole_frame" if form.lost_all_areas else None),
         "display_name": truncate_name(texts.get("display_name")),
         "user_id": principal.user_id,
         "callback_url": texts.get("callback_url"),

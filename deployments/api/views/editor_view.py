@@ -19,7 +19,7 @@ def old_job_fields(state: AppState, job: VideoJob) -> OldJobFields:
     video = readable_facts(job).video
     return OldJobFields(
         id=job.id,
-        is_pro_job=job.is_pro_job,
+        is_pro_job=job.is_pro_job and bool(job.segments_data.get("total_segments")),  # made by the Pro editor
         original_filename=job.source_file_name or _address_file_name(job),
         progress_percentage=job.progress_percentage,
         progress_message=job.progress_message,

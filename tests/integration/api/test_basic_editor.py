@@ -143,7 +143,7 @@ async def test_the_job_has_the_fields_of_the_old_rows(http: httpx.AsyncClient) -
     row = (await http.get(f"/api/v1/jobs/{created['job_id']}")).json()
     assert (row["original_filename"], row["is_pro_job"], row["segments_data"]) == (
         "my talk.mp4",
-        True,  # of the pipeline whose jobs the operators' queries list
+        False,  # the chip PRO is for jobs of the Pro editor
         {"segments": [], "total_segments": 0},
     )
 

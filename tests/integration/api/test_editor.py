@@ -261,7 +261,7 @@ async def test_a_split_beyond_the_audio_is_refused_at_once(
     ]
     answer = await http.post(PROCESS_URL, files=editor_form(segments=split, sounds=[five_seconds]))
     problems = answer.json()["problems"]
-    lasts = f"but the audio {DIALOG_REF_ID} lasts 5 s"
+    lasts = f'but the audio "{five_seconds[0]}" lasts 5 s; choose a part within it'
     assert {problem["field"]: problem["message"] for problem in problems} == {
         "segments_data[0].audioInput.startTime": f"is 10.8 s, {lasts}",
         "segments_data[0].audioInput.endTime": f"is 12 s, {lasts}",

@@ -218,3 +218,9 @@ async def test_a_batch_names_the_file_that_became_no_job(
     assert failed == ""
     assert "MP4" in answer["jobs"][2]["message"]
     assert (await old_editor.list_jobs()).json()["total"] == 2
+
+
+async def test_the_alert_names_the_users_audio_file(old_editor: OldEditor, files: UserFiles) -> None:
+    """The user never sees a refId."""
+    answer = await old_editor.post_form(PRO_ADDRESS, late_crop(files))
+    assert files.voice.name in (shown_error(answer) or "")
