@@ -3,31 +3,36 @@
 import asyncio
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
-
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from deployments.api.auth import Principal
 from deployments.api.dependencies import AppState
 from deployments.api.errors import ApiError, validation_error
 from deployments.api.jobs import management
 from deployments.api.jobs.batch_rows import Row
-from deployments.api.jobs.creation import launch_run, require_own_uploads, require_stages, with_owner
+from deployments.api.jobs.creation import (
+    launch_run,
+    require_own_uploads,
+    require_stages,
+    retry_until_stored,
+    with_owner,
+)
 from deployments.api.uploads.crop_check import reject_crops_beyond_audio
 from deployments.api.views.job_view import can_cancel, can_retry
 from videojobs.db import JobRepository, VideoJob
 from videojobs.db.batches import JobBatch
-from videojobs.errors import BudgetExceeded, DatabaseUnavailable, FieldError, InvalidRequest, ProblemCode
+from videojobs.errors import BudgetExceeded, FieldError, InvalidRequest, ProblemCode
 from videojobs.pipeline.cost_estimate import least_cost
 from videojobs.pipeline.costs import Amount, BudgetSettings, Spend
 from videojobs.requests.models import ID_PATTERN, JobRequest
 from videojobs.requests.parsing import parse_request
 from videojobs.settings import AccessSettings
 
+MAX_STORED_ROWS: Final = 1000  # the largest value of `VIDEOJOBS_API_MAX_BATCH_ROWS`
 _CREATE_TIMEOUT_SECONDS: Final = 20  # covers a restart of Postgres, and a thousand rows
-_RETRY_PAUSE_SECONDS: Final = 0.5
 
 
 async def create_batch(state: AppState, principal: Principal, rows: Sequence[Row], key: str | None) -> JobBatch:
@@ -50,9 +55,7 @@ async def create_batch(state: AppState, principal: Principal, rows: Sequence[Row
             client_key=key,
         )
 
-    retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))
-    async with asyncio.timeout(_CREATE_TIMEOUT_SECONDS):
-        batch: JobBatch = await retrying(create)
+    batch = await retry_until_stored(create, _CREATE_TIMEOUT_SECONDS)
     for job in await load_jobs(state, batch):
         await launch_run(state, job)
     return batch
@@ -128,9 +131,6 @@ async def load_jobs(state: AppState, batch: JobBatch) -> list[VideoJob]:
     return [job for _, job in await repository.batch_rows(batch.id, after=0, limit=MAX_STORED_ROWS) if job is not None]
 
 
-MAX_STORED_ROWS: Final = 1000  # the largest value of `VIDEOJOBS_API_MAX_BATCH_ROWS`
-
-
 @dataclass(slots=True)
 class BatchChange:
     """What a cancellation or a retry of a batch did, as job ids."""
@@ -141,22 +141,24 @@ class BatchChange:
 
 async def cancel_batch(state: AppState, principal: Principal, batch: JobBatch) -> BatchChange:
     """Cancel the jobs that can be cancelled: not those that have ended or are parked."""
-    change = BatchChange([], [])
-    for job in await load_jobs(state, batch):
-        if can_cancel(job):
-            await management.cancel_job(state, principal, job)
-            change.changed.append(job.id)
-        else:
-            change.skipped.append(job.id)
-    return change
+    return await _change_jobs(state, batch, can_cancel, partial(management.cancel_job, state, principal))
 
 
 async def retry_batch(state: AppState, principal: Principal, batch: JobBatch) -> BatchChange:
     """Retry the failed and cancelled jobs; the others stay as they are."""
+    return await _change_jobs(state, batch, can_retry, partial(management.retry_job, state, principal))
+
+
+async def _change_jobs(
+    state: AppState,
+    batch: JobBatch,
+    is_possible: Callable[[VideoJob], bool],
+    change_job: Callable[[VideoJob], Awaitable[object]],
+) -> BatchChange:
     change = BatchChange([], [])
     for job in await load_jobs(state, batch):
-        if can_retry(job):
-            await management.retry_job(state, principal, job)
+        if is_possible(job):
+            await change_job(job)
             change.changed.append(job.id)
         else:
             change.skipped.append(job.id)

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Header
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
@@ -37,6 +37,7 @@ IdempotencyKey = Annotated[
 ]
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _CREATE_TIMEOUT_SECONDS: Final = 10  # covers a restart of Postgres
 _RETRY_PAUSE_SECONDS: Final = 0.5
@@ -92,8 +93,14 @@ async def create_job(
             source_file_name=source_file_name,
         )
 
+    return await retry_until_stored(create, _CREATE_TIMEOUT_SECONDS)
+
+
+async def retry_until_stored(create: Callable[[], Awaitable[T]], timeout_seconds: float) -> T:
+    """Repeat while the database is unavailable: a commit that is not confirmed may have been carried out, and `create`
+    then returns what it created. Raises TimeoutError."""
     retrying = AsyncRetrying(retry=retry_if_exception_type(DatabaseUnavailable), wait=wait_fixed(_RETRY_PAUSE_SECONDS))
-    async with asyncio.timeout(_CREATE_TIMEOUT_SECONDS):
+    async with asyncio.timeout(timeout_seconds):
         return await retrying(create)
 
 
